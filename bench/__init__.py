@@ -1,0 +1,1 @@
+"""One file per question that a figure answers; `python -m bench` runs them."""

@@ -1,0 +1,248 @@
+"""The message that users hold: every FIPA field, checked when made, never changing.
+
+FIPA ACL Message Structure Specification, SC00061G, gives the fields; `caxton.acl.envelope` is what travels.
+"""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from caxton.acl.envelope import MAX_CONTENT, RECEIPT, Envelope, Rare
+from caxton.acl.options import DEFAULT_OPTIONS, DeliveryOptions, Level
+from caxton.acl.performative import Performative
+from caxton.errors import MessageTooLarge, ValidationError
+from caxton.ids import BROADCAST, AgentId, ConversationId, MessageId
+
+MAX_TEXT = 255
+_RARE = ("language", "encoding", "ontology", "protocol", "reply_to", "reply_by", "trace_context")
+
+
+class Message:
+    """One ACL message. Immutable; equal when every field is.
+
+    receiver: an AgentId (all ones: broadcast). content: bytes, at most 10 MB. language, encoding, ontology, protocol,
+    trace_context: text of at most 255 characters. reply_by: milliseconds since 1970. Sender, message id and time are
+    stamped by the runtime when the message is sent. Raises ValidationError for a value out of bounds,
+    MessageTooLarge for the content, Unsupported for the durable lane.
+    """
+
+    __slots__ = ("_envelope",)
+    _envelope: Envelope
+
+    def __init__(  # noqa: PLR0913 (FIPA's fields are what they are)
+        self,
+        receiver: AgentId | int,
+        content: bytes = b"",
+        *,
+        performative: Performative = Performative.INFORM,
+        language: str | None = None,
+        encoding: str | None = None,
+        ontology: str | None = None,
+        protocol: str | None = None,
+        conversation_id: ConversationId | None = None,
+        reply_with: MessageId | None = None,
+        in_reply_to: MessageId | None = None,
+        reply_to: AgentId | int | None = None,
+        reply_by: int | None = None,
+        trace_context: str | None = None,
+        delivery_options: DeliveryOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        if not isinstance(content, bytes):
+            raise ValidationError("content", f"{type(content).__name__} where bytes are wanted")
+        if len(content) > MAX_CONTENT:
+            raise MessageTooLarge.of(len(content), MAX_CONTENT)
+        if not isinstance(delivery_options, DeliveryOptions):
+            raise ValidationError("delivery_options", f"{delivery_options!r:.80} is not a DeliveryOptions")
+        options = delivery_options
+        rare = Rare(
+            _text("language", language),
+            _text("encoding", encoding),
+            _text("ontology", ontology),
+            _text("protocol", protocol),
+            None if reply_to is None else _agent("reply_to", reply_to),
+            _moment("reply_by", reply_by),
+            _text("trace_context", trace_context),
+            options.max_retries,
+        )
+        envelope = Envelope(
+            bytes(16),
+            _performative(performative),
+            0,
+            _agent("receiver", receiver),
+            content,
+            _id("reply_with", reply_with, MessageId),
+            _id("in_reply_to", in_reply_to, MessageId),
+            _id("conversation_id", conversation_id, ConversationId),
+            level=int(options.priority),
+            timeout_ms=options.timeout_ms,
+            flags=RECEIPT if options.receipt else 0,
+            rare=None if rare == _NOTHING_RARE else rare,
+        )
+        object.__setattr__(self, "_envelope", envelope)
+
+    @classmethod
+    def of(cls, envelope: Envelope) -> Self:
+        """Show an envelope that the wire has checked. The caller gives it away: nobody may change it afterwards."""
+        message = object.__new__(cls)
+        object.__setattr__(message, "_envelope", envelope)
+        return message
+
+    @property
+    def envelope(self) -> Envelope:
+        """The fields as they travel; whoever sends them stamps a copy."""
+        return self._envelope
+
+    @property
+    def performative(self) -> Performative:
+        """What the message does."""
+        return Performative(self._envelope.performative)
+
+    @property
+    def sender(self) -> AgentId | None:
+        """Who sent it, stamped by the runtime; None before it is sent."""
+        return AgentId(self._envelope.sender) if self._envelope.sender else None
+
+    @property
+    def receiver(self) -> AgentId:
+        """Who it is for."""
+        return AgentId(self._envelope.receiver)
+
+    @property
+    def content(self) -> bytes:
+        """The payload."""
+        return self._envelope.content
+
+    @property
+    def message_id(self) -> MessageId:
+        """Its id, stamped by the runtime; all zeros before it is sent."""
+        return MessageId(self._envelope.message_id)
+
+    @property
+    def created_at(self) -> int:
+        """When it was sent, in milliseconds since 1970; 0 before."""
+        return self._envelope.created_at
+
+    @property
+    def conversation_id(self) -> ConversationId | None:
+        """The conversation it belongs to."""
+        raw = self._envelope.conversation_id
+        return None if raw is None else ConversationId(raw)
+
+    @property
+    def reply_with(self) -> MessageId | None:
+        """What an answer is asked to carry as in_reply_to."""
+        raw = self._envelope.reply_with
+        return None if raw is None else MessageId(raw)
+
+    @property
+    def in_reply_to(self) -> MessageId | None:
+        """The reply_with of the message that this one answers."""
+        raw = self._envelope.in_reply_to
+        return None if raw is None else MessageId(raw)
+
+    @property
+    def language(self) -> str | None:
+        """The language of the content."""
+        return self._rarely("language")
+
+    @property
+    def encoding(self) -> str | None:
+        """The encoding of the content."""
+        return self._rarely("encoding")
+
+    @property
+    def ontology(self) -> str | None:
+        """What gives the content's symbols their meaning."""
+        return self._rarely("ontology")
+
+    @property
+    def protocol(self) -> str | None:
+        """The interaction protocol it is part of."""
+        return self._rarely("protocol")
+
+    @property
+    def reply_to(self) -> AgentId | None:
+        """Who answers go to, when not to the sender."""
+        raw = self._rarely("reply_to")
+        return None if raw is None else AgentId(raw)
+
+    @property
+    def reply_by(self) -> int | None:
+        """The latest moment at which the sender wants an answer, in milliseconds since 1970."""
+        return self._rarely("reply_by")
+
+    @property
+    def trace_context(self) -> str | None:
+        """The W3C trace context it travels in."""
+        return self._rarely("trace_context")
+
+    @property
+    def delivery_options(self) -> DeliveryOptions:
+        """How it is to be delivered; what the wire does not carry has its default."""
+        envelope = self._envelope
+        retries = DEFAULT_OPTIONS.max_retries if envelope.rare is None else envelope.rare.max_retries
+        return DeliveryOptions(
+            priority=Level(envelope.level),
+            timeout_ms=envelope.timeout_ms,
+            max_retries=retries,
+            receipt=bool(envelope.flags & RECEIPT),
+        )
+
+    def _rarely(self, name: str) -> Any:
+        rare = self._envelope.rare
+        return None if rare is None else getattr(rare, name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a message does not change; make another")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Message) and self._envelope == other._envelope
+
+    def __hash__(self) -> int:
+        return hash((self._envelope.message_id, self._envelope.receiver, self._envelope.content))
+
+    def __repr__(self) -> str:
+        content = self.content if len(self.content) <= MAX_SHOWN else self.content[:MAX_SHOWN] + b"..."
+        return f"Message({self.performative.act} to {self.receiver}, {len(self.content)} bytes: {content!r})"
+
+
+MAX_SHOWN = 40
+_NOTHING_RARE = Rare(max_retries=DEFAULT_OPTIONS.max_retries)
+
+
+def _text(field: str, value: str | None) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > MAX_TEXT:
+        raise ValidationError(field, f"{value!r:.80} is not text of at most {MAX_TEXT} characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValidationError(field, f"{value!r:.80} has characters that UTF-8 cannot carry") from error
+    return value
+
+
+def _agent(field: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= BROADCAST:
+        raise ValidationError(field, f"{value!r:.80} is not an agent id")
+    return int(value)
+
+
+def _moment(field: str, value: int | None) -> int | None:
+    if value is None or (type(value) is int and 0 <= value < 1 << 63):
+        return value
+    raise ValidationError(field, f"{value!r:.80} is not a time in milliseconds since 1970")
+
+
+def _performative(value: Performative) -> int:
+    try:
+        return int(Performative(value))
+    except ValueError as error:
+        raise ValidationError("performative", f"{value!r:.80} is not one of FIPA's 22 acts") from error
+
+
+def _id(field: str, value: MessageId | ConversationId | None, kind: Callable[..., object]) -> bytes | None:
+    if value is None:
+        return None
+    if not isinstance(value, kind):  # type: ignore[arg-type] # the kinds are classes
+        raise ValidationError(field, f"{value!r:.80} is not a {kind.__name__}")
+    return bytes(value)

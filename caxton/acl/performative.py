@@ -1,0 +1,48 @@
+"""The 22 communicative acts of FIPA (SC00037J, "FIPA Communicative Act Library Specification")."""
+
+from enum import IntEnum
+
+
+class Performative(IntEnum):
+    """What a message does. The number travels; `act` is FIPA's own spelling."""
+
+    ACCEPT_PROPOSAL = 0
+    AGREE = 1
+    CANCEL = 2
+    CFP = 3
+    CONFIRM = 4
+    DISCONFIRM = 5
+    FAILURE = 6
+    INFORM = 7
+    INFORM_IF = 8
+    INFORM_REF = 9
+    NOT_UNDERSTOOD = 10
+    PROPAGATE = 11
+    PROPOSE = 12
+    PROXY = 13
+    QUERY_IF = 14
+    QUERY_REF = 15
+    REFUSE = 16
+    REJECT_PROPOSAL = 17
+    REQUEST = 18
+    REQUEST_WHEN = 19
+    REQUEST_WHENEVER = 20
+    SUBSCRIBE = 21
+
+    @property
+    def act(self) -> str:
+        """FIPA's spelling: lower case, words joined by hyphens."""
+        return _ACTS[self]
+
+    @classmethod
+    def parse(cls, act: str) -> "Performative":
+        """Read FIPA's spelling; raises ValueError with the known acts on any other."""
+        found = BY_ACT.get(act)
+        if found is None:
+            raise ValueError(f"unknown performative {act!r}; known are {', '.join(BY_ACT)}")
+        return found
+
+
+_ACTS = {p: p.name.lower().replace("_", "-") for p in Performative}
+BY_ACT = {act: p for p, act in _ACTS.items()}
+ACTS = tuple(_ACTS[p] for p in Performative)

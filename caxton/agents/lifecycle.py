@@ -1,0 +1,36 @@
+"""The states of an agent and the ways between them: every other way is an error."""
+
+from enum import Enum
+
+from caxton.errors import InvalidStateTransition
+
+
+class AgentState(str, Enum):
+    """Where an agent stands. Only `RUNNING` takes messages."""
+
+    UNLOADED = "unloaded"
+    LOADED = "loaded"
+    RUNNING = "running"
+    DRAINING = "draining"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+_NEXT = {
+    AgentState.UNLOADED: {AgentState.LOADED, AgentState.FAILED},
+    AgentState.LOADED: {AgentState.RUNNING, AgentState.FAILED, AgentState.STOPPED},
+    AgentState.RUNNING: {AgentState.DRAINING, AgentState.FAILED, AgentState.STOPPED},
+    AgentState.DRAINING: {AgentState.STOPPED, AgentState.FAILED},
+    AgentState.FAILED: {AgentState.LOADED, AgentState.STOPPED},
+    AgentState.STOPPED: {AgentState.LOADED},
+}
+
+
+def transition(agent: str, state: AgentState, target: AgentState) -> AgentState:
+    """Return `target` if an agent in `state` may go there; raises InvalidStateTransition if not."""
+    if target not in _NEXT[state]:
+        raise InvalidStateTransition(agent, state.value, target.value)
+    return target

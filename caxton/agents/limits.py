@@ -1,0 +1,48 @@
+"""What one agent may use. Checked when made; the worker enforces them at every entry into the guest."""
+
+import msgspec
+
+from caxton.acl.envelope import MAX_CONTENT
+from caxton.errors import ValidationError
+
+KIB = 1 << 10
+MIB = 1 << 20
+PAGE = 64 * KIB
+MAX_MODULE = 64 * MIB
+
+# name: (least, most)
+BOUNDS = {
+    "max_memory_bytes": (PAGE, 256 * MIB),
+    "max_fuel": (10_000, 10**12),
+    "max_execution_ms": (1, 10_000),
+    "max_message_bytes": (0, MAX_CONTENT),
+    "max_output_bytes": (1, MAX_CONTENT),
+    "max_output_messages": (1, 256),
+    "mailbox_capacity": (1, 100_000),
+}
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Limits of one agent, each within `BOUNDS`. Raises ValidationError, also when decoded.
+
+    max_memory_bytes: linear memory, in bytes. max_fuel: wasm instructions per call, about.
+    max_execution_ms: wall time of one call; its shard waits meanwhile. max_message_bytes: content it takes.
+    max_output_bytes, max_output_messages: what one turn may return. mailbox_capacity: messages that may wait.
+    """
+
+    max_memory_bytes: int = 16 * MIB
+    max_fuel: int = 50_000_000
+    max_execution_ms: int = 50
+    max_message_bytes: int = 1 * MIB
+    max_output_bytes: int = 1 * MIB
+    max_output_messages: int = 256
+    mailbox_capacity: int = 1_000
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in BOUNDS.items():
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                raise ValidationError(f"limits.{name}", f"{value!r} is not a whole number from {least} to {most}")
+
+
+DEFAULT_LIMITS = Limits()

@@ -1,0 +1,65 @@
+"""What a deployment says of an agent."""
+
+from enum import Enum
+from typing import Annotated
+
+import msgspec
+
+from caxton.agents.limits import DEFAULT_LIMITS, Limits
+from caxton.errors import Unsupported, ValidationError
+
+MAX_NAME = 200
+MAX_CAPABILITY = 100
+MAX_CAPABILITIES = 64
+SHA256_BYTES = 32
+
+
+class Encoding(str, Enum):
+    """How messages reach the guest: `content` (bytes in, bytes out) or `msgpack` (the whole message)."""
+
+    CONTENT = "content"
+    MSGPACK = "msgpack"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @classmethod
+    def parse(cls, text: str) -> "Encoding":
+        """Read an encoding's name; raises Unsupported for `json`, ValidationError for what there is not."""
+        if text == "json":
+            raise Unsupported("the encoding json", "deploy with encoding='msgpack'")
+        try:
+            return cls(text)
+        except ValueError:
+            raise ValidationError("encoding", f"{text!r} is not one of content, msgpack") from None
+
+
+class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One agent as it is registered and stored. Raises ValidationError, also when decoded."""
+
+    name: str
+    module: Annotated[bytes, msgspec.Meta(min_length=SHA256_BYTES, max_length=SHA256_BYTES)]
+    encoding: Encoding = Encoding.CONTENT
+    capabilities: tuple[str, ...] = ()
+    limits: Limits = DEFAULT_LIMITS
+
+    def __post_init__(self) -> None:
+        check_text("name", self.name, MAX_NAME)
+        if len(self.module) != SHA256_BYTES:
+            raise ValidationError("module", f"{len(self.module)} bytes where a SHA-256 has {SHA256_BYTES}")
+        for field, kind in (("encoding", Encoding), ("capabilities", tuple), ("limits", Limits)):
+            value = getattr(self, field)
+            if not isinstance(value, kind):
+                raise ValidationError(field, f"{value!r:.80} is not a {kind.__name__}")
+        if len(self.capabilities) > MAX_CAPABILITIES:
+            raise ValidationError("capabilities", f"{len(self.capabilities)} of them; at most {MAX_CAPABILITIES}")
+        for capability in self.capabilities:
+            check_text("capability", capability, MAX_CAPABILITY)
+
+
+def check_text(field: str, text: object, most: int) -> None:
+    """Raise ValidationError unless `text` is a str of 1 to `most` printable characters that UTF-8 can carry."""
+    if not isinstance(text, str) or not 1 <= len(text) <= most:
+        raise ValidationError(field, f"{text!r:.80} is not text of 1 to {most} characters")
+    if not text.isprintable():
+        raise ValidationError(field, f"{text!r:.80} has characters that do not print")

@@ -1,0 +1,179 @@
+"""`caxton agent`: deploy, list, inspect, stop, remove."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from caxton.agents.limits import BOUNDS, DEFAULT_LIMITS, MIB, Limits
+from caxton.agents.manifest import Encoding
+from caxton.cli.options import RuntimeDirOption
+from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
+from caxton.cli.session import AgentArgument, find, with_client
+from caxton.client.client import Client
+from caxton.ids import AgentId
+from caxton.wire.control import AgentView
+
+app = typer.Typer(
+    name="agent", help="Deploy agents, look at them, stop and remove them.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+def _limit(name: str, meaning: str) -> Any:
+    least, most = BOUNDS[name]
+    return typer.Option(
+        min=least, max=most, help=f"{meaning} Default {getattr(DEFAULT_LIMITS, name)}.", show_default=False
+    )
+
+
+@app.command(
+    epilog="Examples: caxton agent deploy echo echo.wasm; caxton agent deploy tally counter.wasm --max-memory-mb 64 "
+    "--capability count; caxton agent deploy split splitter.wasm --encoding msgpack -o json"
+)
+@reports_errors
+def deploy(
+    name: Annotated[str, typer.Argument(help="The agent's name, which nobody else has.", show_default=False)],
+    wasm: Annotated[
+        Path, typer.Argument(help="Its core module.", exists=True, dir_okay=False, readable=True, show_default=False)
+    ],
+    encoding: Annotated[
+        Encoding, typer.Option(help="What it reads and writes: content alone, or whole messages as msgpack.")
+    ] = Encoding.CONTENT,
+    capability: Annotated[
+        list[str] | None, typer.Option(help="What it can do; may be given again.", show_default=False)
+    ] = None,
+    max_memory_mb: Annotated[
+        int | None, typer.Option(min=1, max=BOUNDS["max_memory_bytes"][1] // MIB, help="Memory in MiB. Default 16.")
+    ] = None,
+    max_fuel: Annotated[int | None, _limit("max_fuel", "Fuel of one call, about one a wasm instruction.")] = None,
+    max_execution_ms: Annotated[int | None, _limit("max_execution_ms", "Wall time of one call, in ms.")] = None,
+    max_message_bytes: Annotated[int | None, _limit("max_message_bytes", "Content that it takes, in bytes.")] = None,
+    max_output_bytes: Annotated[int | None, _limit("max_output_bytes", "What one turn may return, in bytes.")] = None,
+    max_output_messages: Annotated[int | None, _limit("max_output_messages", "Messages one turn may send.")] = None,
+    mailbox_capacity: Annotated[int | None, _limit("mailbox_capacity", "Messages that may wait for it.")] = None,
+    runtime_dir: RuntimeDirOption = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Deploy an agent."""
+    given = {
+        "max_memory_bytes": None if max_memory_mb is None else max_memory_mb * MIB,
+        "max_fuel": max_fuel,
+        "max_execution_ms": max_execution_ms,
+        "max_message_bytes": max_message_bytes,
+        "max_output_bytes": max_output_bytes,
+        "max_output_messages": max_output_messages,
+        "mailbox_capacity": mailbox_capacity,
+    }
+    limits = Limits(**{field: value for field, value in given.items() if value is not None})
+
+    async def use(client: Client) -> AgentId:
+        return await client.deploy(
+            name, wasm, encoding=encoding.value, capabilities=tuple(capability or ()), limits=limits
+        )
+
+    agent_id = with_client(runtime_dir, use)
+    if output is Format.JSON:
+        print_json({"agent_id": str(agent_id), "name": name})
+    else:
+        print_text(f"deployed {name}, id {agent_id}")
+
+
+@app.command("list", epilog="Examples: caxton agent list; caxton agent list -o json")
+@reports_errors
+def list_agents(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
+    """List all agents."""
+
+    async def use(client: Client) -> list[AgentView]:
+        return await client.agents()
+
+    views = sorted(with_client(runtime_dir, use), key=lambda view: view.name)
+    if output is Format.JSON:
+        print_json([_values(view) for view in views])
+        return
+    print_table(
+        f"{len(views)} agents",
+        ["id", "name", "state", "shard", "encoding", "capabilities", "queued", "run", "failed"],
+        [
+            [
+                AgentId(view.agent_id),
+                view.name,
+                view.state,
+                view.shard,
+                view.encoding,
+                ", ".join(view.capabilities),
+                view.queued,
+                view.counters.get("run", 0),
+                view.counters.get("failed", 0),
+            ]
+            for view in views
+        ],
+    )
+
+
+@app.command(epilog="Examples: caxton agent inspect echo; caxton agent inspect 00c0ffee00c0ffee -o json")
+@reports_errors
+def inspect(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
+    """Show all about one agent: state, limits, and its counters since its worker started."""
+
+    async def use(client: Client) -> AgentView:
+        return await client.inspect(await find(client, agent))
+
+    values = _values(with_client(runtime_dir, use))
+    if output is Format.JSON:
+        print_json(values)
+        return
+    plain = [[name, value] for name, value in values.items() if not isinstance(value, (dict, list))]
+    nested = [[name, number] for group in ("limits", "counters") for name, number in sorted(values[group].items())]
+    print_table(
+        str(values["name"]), ["", ""], [*plain, ["capabilities", ", ".join(values["capabilities"]) or "none"], *nested]
+    )
+
+
+@app.command(epilog="Examples: caxton agent stop echo; caxton agent stop 00c0ffee00c0ffee -o json")
+@reports_errors
+def stop(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
+    """Let an agent take no more messages. Its name stays taken, and what waits for it is refused to its senders."""
+
+    async def use(client: Client) -> AgentId:
+        agent_id = await find(client, agent)
+        await client.stop(agent_id)
+        return agent_id
+
+    _say("stopped", agent, with_client(runtime_dir, use), output)
+
+
+@app.command(epilog="Examples: caxton agent remove echo; caxton agent remove 00c0ffee00c0ffee -o json")
+@reports_errors
+def remove(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
+    """Stop an agent and forget it, its name included."""
+
+    async def use(client: Client) -> AgentId:
+        agent_id = await find(client, agent)
+        await client.remove(agent_id)
+        return agent_id
+
+    _say("removed", agent, with_client(runtime_dir, use), output)
+
+
+def _say(done: str, agent: str, agent_id: AgentId, output: Format) -> None:
+    if output is Format.JSON:
+        print_json({"agent_id": str(agent_id), done: True})
+    else:
+        print_text(f"{done} {agent}")
+
+
+def _values(view: AgentView) -> dict[str, Any]:
+    """Return an agent as `-o json` prints it."""
+    return {
+        "agent_id": str(AgentId(view.agent_id)),
+        "name": view.name,
+        "state": view.state,
+        "shard": view.shard,
+        "encoding": view.encoding,
+        "capabilities": list(view.capabilities),
+        "module_sha256": view.module.hex(),
+        "instantiated": view.instantiated,
+        "queued": view.queued,
+        "limits": view.limits,
+        "counters": view.counters,
+    }

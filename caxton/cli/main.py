@@ -1,0 +1,23 @@
+"""The command line. A command is one line here."""
+
+import typer
+
+from caxton.cli.commands import health, serve, stats, stop
+
+app = typer.Typer(
+    name="caxton",
+    help="Many WebAssembly agents that nobody has to trust, talking in FIPA-ACL messages.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command(epilog=serve.EXAMPLES)(serve.serve)
+app.command(epilog=stop.EXAMPLES)(stop.stop)
+app.command(epilog=health.EXAMPLES)(health.health)
+app.command(epilog=stats.EXAMPLES)(stats.stats)
+
+
+def main() -> None:
+    """Run the command line; ends the process with the exit code."""
+    app()

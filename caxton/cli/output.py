@@ -1,0 +1,78 @@
+"""How commands speak: text or JSON, and what an error looks like, in one place.
+
+Exit codes: 0 it is done, 1 it failed, 2 the command line is wrong, 3 no runtime was found.
+"""
+
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from functools import wraps
+from typing import Annotated, Any, ParamSpec
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from caxton.errors import CaxtonError, RuntimeNotFound, to_fields
+
+FAILED = 1
+NO_RUNTIME = 3
+
+P = ParamSpec("P")
+
+
+class Format(StrEnum):
+    """What a command prints."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Output = Annotated[Format, typer.Option("-o", "--output", help="What to print: text for people, json for programs.")]
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on one line; what JSON does not know (bytes, numbers beyond 64 bits) is written as text."""
+    sys.stdout.write(orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
+    sys.stdout.flush()
+
+
+def print_text(line: str) -> None:
+    """Print a line for people."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
+    """Print a table for people."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console().print(table)
+
+
+def report_error(error: CaxtonError, output: Format) -> int:
+    """Print an error to standard error and return the exit code that says so."""
+    if output is Format.JSON:
+        told = {"error": type(error).__name__, "fields": to_fields(error), "message": str(error)}
+        sys.stderr.write(orjson.dumps(told, default=str).decode() + "\n")
+    else:
+        sys.stderr.write(f"caxton: {error}\n")
+    return NO_RUNTIME if isinstance(error, RuntimeNotFound) else FAILED
+
+
+def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Make a command print the CaxtonErrors that it raises, in its own output format, and exit with the right code."""
+
+    @wraps(command)
+    def reporting(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except CaxtonError as error:
+            output = kwargs.get("output")
+            raise typer.Exit(report_error(error, output if isinstance(output, Format) else Format.TEXT)) from None
+
+    return reporting

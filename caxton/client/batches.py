@@ -1,0 +1,65 @@
+"""What a caller waits for: a batch of sends that are to be placed, or of requests that are to be answered.
+
+Each message of a batch ends exactly once: placed or answered, refused with its error, or unknown after the deadline.
+"""
+
+import asyncio
+from typing import Generic, TypeVar
+
+from caxton.errors import CaxtonError, Timeout
+
+T = TypeVar("T")
+
+
+class Batch(Generic[T]):
+    """Results by place; `done` is set when every message has one.
+
+    Its deadline moves on with every result: `timeout_s` is the longest time in which nothing of it ends.
+    """
+
+    def __init__(self, count: int, what: str, timeout_s: float, loop: asyncio.AbstractEventLoop) -> None:
+        self.results: list[T | CaxtonError | None] = [None] * count
+        self.left = count
+        self.done: asyncio.Future[None] = loop.create_future()
+        self._what = what
+        self._timeout_s = timeout_s
+        self._loop = loop
+        self._left_before = count
+        self._timer = loop.call_later(timeout_s, self._look)
+        if not count:
+            self._finish()
+
+    def end(self, place: int, result: "T | CaxtonError") -> None:
+        """Give a message its result; a second one is ignored."""
+        if self.results[place] is None:
+            self.results[place] = result
+            self.left -= 1
+            if not self.left:
+                self._finish()
+
+    def cancel(self) -> None:
+        """Forget the deadline: the caller waits no longer."""
+        self._timer.cancel()
+
+    def _finish(self) -> None:
+        self._timer.cancel()
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def _look(self) -> None:
+        if self.left < self._left_before:
+            self._left_before = self.left
+            self._timer = self._loop.call_later(self._timeout_s, self._look)
+            return
+        for place, result in enumerate(self.results):
+            if result is None:
+                self.end(place, Timeout(self._what, self._timeout_s))
+
+
+async def settled(batch: Batch[T]) -> list[T | CaxtonError]:
+    """Wait until every message of the batch has ended, and return the results in order."""
+    try:
+        await batch.done
+    finally:
+        batch.cancel()
+    return [result for result in batch.results if result is not None]

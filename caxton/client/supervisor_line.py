@@ -1,0 +1,74 @@
+"""A client's line to the supervisor: questions go out, answers find who asked."""
+
+import asyncio
+from pathlib import Path
+
+from caxton.errors import InvalidMessageFormat, NetworkError, RuntimeNotFound, Timeout, from_fields
+from caxton.store.directory_lock import holder
+from caxton.transport.endpoints import RuntimeDir
+from caxton.transport.sockets import CallLine, end_context, new_context
+from caxton.wire.codec import SUPERVISOR_ANSWER, SUPERVISOR_CALL
+from caxton.wire.control import Failed
+from caxton.wire.supervision import SupervisorCall, SupervisorRequest, SupervisorResult
+
+# How often we look whether the supervisor is still there while we wait for its answer.
+_LOOK_PERIOD_S = 0.5
+
+
+class SupervisorLine:
+    """Stays open for many questions. `close` twice is fine. Raises RuntimeNotFound when nobody serves there."""
+
+    def __init__(self, runtime_dir: Path) -> None:
+        if holder(runtime_dir) is None:
+            raise RuntimeNotFound(str(runtime_dir))
+        self._runtime_dir = runtime_dir
+        self._waiting: dict[int, asyncio.Future[SupervisorResult]] = {}
+        self._asked = 0
+        self._context = new_context()
+        self._line = CallLine(self._context, RuntimeDir(runtime_dir).calls)
+        self._line.watch(asyncio.get_running_loop(), self._take)
+
+    async def ask(self, request: SupervisorRequest, timeout_s: float) -> SupervisorResult:
+        """Return the supervisor's answer; raises the error that it answers, Timeout (seconds), NetworkError."""
+        self._asked = call_id = self._asked + 1
+        future: asyncio.Future[SupervisorResult] = asyncio.get_running_loop().create_future()
+        self._waiting[call_id] = future
+        try:
+            self._line.send(SUPERVISOR_CALL.encode(SupervisorCall(call_id, request)))
+            async with asyncio.timeout(timeout_s):
+                result = await self._answer(future)
+        except TimeoutError:
+            raise Timeout(f"the supervisor in {self._runtime_dir}", timeout_s) from None
+        finally:
+            del self._waiting[call_id]
+        if isinstance(result, Failed):
+            raise from_fields(result.error, result.fields)
+        return result
+
+    def close(self) -> None:
+        """Hang up."""
+        self._line.close()
+        end_context(self._context)
+
+    async def _answer(self, future: asyncio.Future[SupervisorResult]) -> SupervisorResult:
+        while not future.done():
+            await asyncio.wait([future], timeout=_LOOK_PERIOD_S)
+            if not future.done() and holder(self._runtime_dir) is None:
+                raise NetworkError("the supervisor", "it ended before it answered")
+        return future.result()
+
+    def _take(self) -> None:
+        while (frame := self._line.receive()) is not None:
+            try:
+                answer = SUPERVISOR_ANSWER.decode(frame)
+            except InvalidMessageFormat as error:
+                self._fail_all(NetworkError("the supervisor", f"its answer cannot be read: {error}"))
+                return
+            future = self._waiting.get(answer.call_id)
+            if future is not None and not future.done():
+                future.set_result(answer.result)
+
+    def _fail_all(self, error: NetworkError) -> None:
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(error)

@@ -1,0 +1,68 @@
+"""Where a runtime lives and how it serves: options first, then `CAXTON_*` of the environment, then defaults.
+
+Pure: the environment comes in as a mapping, and nothing here looks at the disk.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from caxton.errors import ConfigurationError
+from caxton.placement.slot_table import MAX_WORKERS
+
+# Design, section 1: at most 5 restarts in 30 s; a drain ends in 10 s.
+RESTART_LIMIT = 5
+DRAIN_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class ServeSettings:
+    """How one runtime serves. `workers` None: as many as the data directory was made with, or one for each core.
+
+    restart_limit: restarts of one shard within 30 s before it is given up. drain_timeout_s: seconds from the first
+    signal to the kill. Raises ConfigurationError for numbers outside their bounds.
+    """
+
+    runtime_dir: Path
+    data_dir: Path
+    workers: int | None = None
+    restart_limit: int = RESTART_LIMIT
+    drain_timeout_s: float = DRAIN_TIMEOUT_S
+
+    def __post_init__(self) -> None:
+        if self.workers is not None and not 1 <= self.workers <= MAX_WORKERS:
+            raise ConfigurationError("--workers", f"{self.workers} workers", f"choose from 1 to {MAX_WORKERS}")
+        if self.restart_limit < 0:
+            raise ConfigurationError("--restart-limit", f"{self.restart_limit} restarts", "choose 0 or more")
+        if not self.drain_timeout_s >= 0:
+            raise ConfigurationError("--drain-timeout", f"{self.drain_timeout_s:g} s", "choose 0 s or more")
+
+
+def runtime_directory(option: Path | None, environ: Mapping[str, str], uid: int) -> Path:
+    """Return where the sockets are: the option, CAXTON_RUNTIME_DIR, $XDG_RUNTIME_DIR/caxton or /tmp/caxton-<uid>."""
+    if option is not None:
+        return option
+    if environ.get("CAXTON_RUNTIME_DIR"):
+        return Path(environ["CAXTON_RUNTIME_DIR"])
+    if environ.get("XDG_RUNTIME_DIR"):
+        return Path(environ["XDG_RUNTIME_DIR"]) / "caxton"
+    return Path(f"/tmp/caxton-{uid}")  # noqa: S108 (RuntimeDir.check refuses it unless it is ours alone)
+
+
+def data_directory(option: Path | None, environ: Mapping[str, str]) -> Path:
+    """Return where the shards' files are: the option, CAXTON_DATA_DIR or ~/.local/share/caxton.
+
+    Raises ConfigurationError when nothing is set, not even HOME.
+    """
+    if option is not None:
+        return option
+    if environ.get("CAXTON_DATA_DIR"):
+        return Path(environ["CAXTON_DATA_DIR"])
+    if environ.get("HOME"):
+        return Path(environ["HOME"]) / ".local" / "share" / "caxton"
+    raise ConfigurationError("--data-dir", "HOME is not set", "name a directory with --data-dir or CAXTON_DATA_DIR")
+
+
+def default_workers(cores: int) -> int:
+    """Return how many workers a new data directory gets: one for each core, at most 32."""
+    return max(1, min(cores, MAX_WORKERS))

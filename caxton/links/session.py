@@ -1,0 +1,42 @@
+"""Who a frame's source is: the marks that only the supervisor can make, and the numbers of sessions."""
+
+import hmac
+from hashlib import blake2b
+
+from caxton.errors import SecurityError
+from caxton.ids import BROADCAST, SESSION_BIT
+from caxton.wire.frames import MARK_BYTES
+
+LEAST_KEY_BYTES = 16
+_PEER_BYTES = 8
+
+
+class SessionMarks:
+    """Makes and checks the marks of peers: workers' incarnations and sessions alike.
+
+    Whoever holds the key can check a mark without asking anybody. Raises SecurityError for a key of less than 16 or
+    more than 64 bytes: blake2b takes no longer one, and with an empty one anybody could make marks.
+    """
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        if not LEAST_KEY_BYTES <= len(key) <= blake2b.MAX_KEY_SIZE:
+            raise SecurityError(
+                f"a key for marks has {LEAST_KEY_BYTES} to {blake2b.MAX_KEY_SIZE} bytes, not {len(key)}"
+            )
+        self._key = bytes(key)
+
+    def mark(self, peer: int) -> bytes:
+        """Return the 16 bytes that a peer's frames carry; `peer` is an unsigned 64-bit number."""
+        return blake2b(peer.to_bytes(_PEER_BYTES, "big"), digest_size=MARK_BYTES, key=self._key).digest()
+
+    def verify(self, peer: int, mark: bytes) -> bool:
+        """True when the mark was made for this peer with this key. Takes the same time for every wrong mark."""
+        return hmac.compare_digest(self.mark(peer), mark)
+
+
+def session_id(random_bits: int) -> int:
+    """Return the id of a new session from 63 random bits or more: the top bit is set, and it is never all ones."""
+    session = SESSION_BIT | (random_bits & (SESSION_BIT - 1))
+    return session if session != BROADCAST else session - 1

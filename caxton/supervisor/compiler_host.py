@@ -1,0 +1,115 @@
+"""Keeps one compiler warm, gives it one module, replaces it. Jobs wait in a bounded queue."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from caxton.agents.limits import Limits
+from caxton.errors import CaxtonError, ResourceExhausted, Timeout
+from caxton.supervisor.compiler_process import START_TIMEOUT_S, CompilerProcess
+from caxton.supervisor.restart_policy import FIRST_DELAY_S, LONGEST_DELAY_S
+from caxton.wire.compile_job import COMPILE_WALL_S, CompileJob
+
+# Jobs that may wait; each holds its module, up to 64 MiB.
+MAX_WAITING = 8
+# Everybody before it at the wall limit, and itself.
+WAIT_S = float((MAX_WAITING + 2) * COMPILE_WALL_S)
+
+
+@dataclass(frozen=True)
+class _Order:
+    job: CompileJob
+    done: "asyncio.Future[bytes]"
+
+
+class CompilerHost:
+    """Compiles modules one after the other. `run` does the work, in a task, and ends by being cancelled.
+
+    `tell_death` is called with how a compiler died before it was ready. compiled, refused: modules so far.
+    """
+
+    def __init__(self, command: Sequence[str], tell_death: Callable[[str], None]) -> None:
+        self._command = command
+        self._tell_death = tell_death
+        self._orders: asyncio.Queue[_Order] = asyncio.Queue(MAX_WAITING)
+        self._order: _Order | None = None
+        self._warm = asyncio.Event()
+        self._engine_id = ""
+        self.compiled = 0
+        self.refused = 0
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps modules from being compiled, if anything does."""
+        return None if self._warm.is_set() else "no compiler is ready"
+
+    async def engine_id(self) -> str:
+        """Return the name of the engine that artifacts are for; raises Timeout when no compiler becomes ready."""
+        if not self._engine_id:
+            try:
+                async with asyncio.timeout(START_TIMEOUT_S):
+                    await self._warm.wait()
+            except TimeoutError:
+                raise Timeout("starting the compiler", START_TIMEOUT_S) from None
+        return self._engine_id
+
+    async def compile(self, agent: str, limits: Limits, wasm: bytes) -> bytes:
+        """Return the artifact; raises InvalidModule, ResourceExhausted when too many wait, and Timeout."""
+        order = _Order(CompileJob(agent, limits, wasm), asyncio.get_running_loop().create_future())
+        try:
+            self._orders.put_nowait(order)
+        except asyncio.QueueFull:
+            raise ResourceExhausted("modules that wait to be compiled", MAX_WAITING) from None
+        try:
+            async with asyncio.timeout(WAIT_S):
+                return await order.done
+        except TimeoutError:
+            raise Timeout("compiling the module", WAIT_S) from None
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        delay_s = FIRST_DELAY_S
+        while True:
+            how = await self._one_life()
+            if how is None:
+                delay_s = FIRST_DELAY_S
+                continue
+            self._warm.clear()
+            self._tell_death(how)
+            await asyncio.sleep(delay_s)
+            delay_s = min(2 * delay_s, LONGEST_DELAY_S)
+
+    async def _one_life(self) -> str | None:
+        """Return None when a compiler did its work, or died while it waited for some; else how it died."""
+        try:
+            compiler = await CompilerProcess.spawn(self._command)
+        except OSError as error:
+            return f"not started: {error}"
+        try:
+            engine_id = await compiler.ready()
+            if engine_id is None:
+                return f"not ready, {await compiler.end()}"
+            self._engine_id = engine_id
+            self._warm.set()
+            if self._order is None:
+                self._order = await self._orders.get()
+            if compiler.alive:
+                order, self._order = self._order, None
+                await self._serve(compiler, order)
+            return None
+        finally:
+            await compiler.end()
+
+    async def _serve(self, compiler: CompilerProcess, order: _Order) -> None:
+        if order.done.done():  # nobody waits for it any more
+            return
+        try:
+            artifact = await compiler.compile(order.job)
+        except CaxtonError as error:
+            self.refused += 1
+            if not order.done.done():
+                order.done.set_exception(error)
+            return
+        self.compiled += 1
+        if not order.done.done():
+            order.done.set_result(artifact)

@@ -1,0 +1,40 @@
+"""What a worker was doing, from its mapped file: the supervisor reads it, alive or dead; only the worker writes it."""
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+_LAYOUT = struct.Struct("<4Q")
+
+
+@dataclass(frozen=True)
+class CrashNote:
+    """The turn that a worker is in, or was in when it died. `agent` 0: none. turn_start_ns: on CLOCK_MONOTONIC."""
+
+    root_source: int
+    root_sequence: int
+    agent: int
+    turn_start_ns: int
+
+    @classmethod
+    def read(cls, path: Path) -> "CrashNote | None":
+        """Return the note in a file; None when there is none, or only part of one."""
+        try:
+            with path.open("rb") as file:
+                raw = file.read(_LAYOUT.size)
+        except OSError:
+            return None
+        return cls(*_LAYOUT.unpack(raw)) if len(raw) == _LAYOUT.size else None
+
+    @property
+    def in_turn(self) -> bool:
+        """True when an agent is named: the process is, or was, inside its turn."""
+        return self.agent != 0
+
+    def turn_began_within(self, now_ns: int, span_ns: int) -> bool:
+        """True when it is in a turn that is younger than `span_ns`."""
+        return self.in_turn and now_ns - self.turn_start_ns < span_ns
+
+    def encode(self) -> bytes:
+        """Return its 32 bytes, as the successor is given them."""
+        return _LAYOUT.pack(self.root_source, self.root_sequence, self.agent, self.turn_start_ns)

@@ -1,0 +1,89 @@
+"""The front desk: calls of clients come in, each is answered by a task of its own, so that none waits for another."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from caxton.errors import CaxtonError, ResourceExhausted, StorageError, to_fields
+from caxton.transport.sockets import Desk
+from caxton.wire.codec import SUPERVISOR_ANSWER, SUPERVISOR_CALL
+from caxton.wire.control import Failed
+from caxton.wire.supervision import SupervisorAnswer, SupervisorCall, SupervisorRequest, SupervisorResult
+
+# Calls that are being answered at a time; more are refused at once.
+MAX_CALLS = 1_024
+# Calls taken in one go, so that a flood of them does not hold the loop.
+_AT_ONCE = 64
+
+Answering = Callable[[bytes, SupervisorRequest], Awaitable[SupervisorResult]]
+
+
+class FrontDesk:
+    """Owns the desk's socket. `answering` gets the caller's address and its request; what it raises is the answer.
+
+    `tell_unforeseen` is called with errors that are nobody's plan. `dropped` counts, by reason, what was not answered.
+    """
+
+    def __init__(
+        self, desk: Desk, answering: Answering, tasks: asyncio.TaskGroup, tell_unforeseen: Callable[[str], None]
+    ) -> None:
+        self._desk = desk
+        self._answering = answering
+        self._tasks = tasks
+        self._tell_unforeseen = tell_unforeseen
+        self._loop = asyncio.get_running_loop()
+        self._under_way = 0
+        self._closed = False
+        self.dropped: Counter[str] = Counter()
+        desk.watch(self._loop, self._wake)
+
+    def close(self, linger_ms: int = 0) -> None:
+        """Stop answering. Closing twice is fine."""
+        self._closed = True
+        self._desk.close(linger_ms)
+
+    def _wake(self) -> None:
+        for _ in range(_AT_ONCE):
+            received = None if self._closed else self._desk.receive()
+            if received is None:
+                return
+            self._take(*received)
+        self._loop.call_soon(self._wake)
+
+    def _take(self, caller: bytes, frame: bytes) -> None:
+        try:
+            call = SUPERVISOR_CALL.decode(frame)
+        except CaxtonError:
+            self.dropped["undecodable"] += 1
+            return
+        if self._under_way >= MAX_CALLS:
+            self._say(caller, call.call_id, _failed(ResourceExhausted("calls at the desk at once", MAX_CALLS)))
+            return
+        self._under_way += 1
+        self._tasks.create_task(self._answer(caller, call))
+
+    async def _answer(self, caller: bytes, call: SupervisorCall) -> None:
+        try:
+            result = await self._answering(caller, call.request)
+        except CaxtonError as error:
+            result = _failed(error)
+        except OSError as error:
+            result = _failed(StorageError(str(error.filename), error.strerror or str(error)))
+        except Exception as error:  # noqa: BLE001 (one call must not end the runtime; it is told loudly)
+            self._tell_unforeseen(f"{type(call.request).__name__}: {error!r}")
+            result = _failed(CaxtonError())
+        finally:
+            self._under_way -= 1
+        self._say(caller, call.call_id, result)
+
+    def _say(self, caller: bytes, call_id: int, result: SupervisorResult) -> None:
+        if self._closed:
+            return
+        if not self._desk.answer(caller, SUPERVISOR_ANSWER.encode(SupervisorAnswer(call_id, result))):
+            self.dropped["caller gone"] += 1
+        # The descriptor is edge-triggered: calls that came while we answered are looked for now.
+        self._loop.call_soon(self._wake)
+
+
+def _failed(error: CaxtonError) -> Failed:
+    return Failed(type(error).__name__, to_fields(error))

@@ -1,0 +1,85 @@
+"""What the supervisor tells the person or program that started it: facts, in the past tense, with level and text."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from caxton.errors import CaxtonError
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. level: info, warning or error; `fields` are what `-o json` prints beside the name."""
+
+    name: str
+    level: str
+    text: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+def ready(fields: dict[str, Any], failed: list[int]) -> Event:
+    """Everything that could be started was started."""
+    text = (
+        f"serving with {fields['workers']} workers in {fields['runtime_dir']} (pid {fields['pid']}); "
+        f"stop with Ctrl-C or `caxton stop --runtime-dir {fields['runtime_dir']}`"
+    )
+    if failed:
+        text += f"; FAILED shards: {', '.join(map(str, failed))}"
+    return Event("ready", "error" if failed else "info", text, fields | {"failed": failed})
+
+
+def worker_died(shard: int, pid: int, incarnation: int, how: str) -> Event:
+    """A worker ended that was not asked to."""
+    fields = {"shard": shard, "pid": pid, "incarnation": incarnation, "how": how}
+    return Event("worker_died", "warning", f"worker of shard {shard} died (pid {pid}, {how})", fields)
+
+
+def worker_restarted(shard: int, pid: int, incarnation: int, restarts: int) -> Event:
+    """A successor is ready."""
+    fields = {"shard": shard, "pid": pid, "incarnation": incarnation, "restarts": restarts}
+    return Event("worker_restarted", "info", f"worker of shard {shard} serves again (pid {pid})", fields)
+
+
+def shard_failed(shard: int, how: str) -> Event:
+    """A shard was given up: its worker died too often."""
+    text = f"shard {shard} failed: its worker died too often (last: {how}); the other shards serve on"
+    return Event("shard_failed", "error", text, {"shard": shard, "how": how})
+
+
+def worker_hung(shard: int, pid: int, why: str) -> Event:
+    """A worker was killed because it did not answer."""
+    fields = {"shard": shard, "pid": pid, "why": why}
+    return Event("worker_hung", "warning", f"worker of shard {shard} was killed: {why} (pid {pid})", fields)
+
+
+def compiler_died(how: str) -> Event:
+    """The compiler process ended before it had work."""
+    return Event("compiler_died", "warning", f"the compiler process died before it was ready ({how})", {"how": how})
+
+
+def module_refused(sha256: str, error: CaxtonError) -> Event:
+    """A module that was accepted once cannot be compiled any more."""
+    return Event("module_refused", "error", f"module {sha256}: {error}", {"sha256": sha256, "problem": str(error)})
+
+
+def modules_not_compiled(error: CaxtonError) -> Event:
+    """Stored modules could not be compiled at the start; their agents do not run."""
+    return Event("modules_not_compiled", "error", f"stored modules were not compiled: {error}", {"problem": str(error)})
+
+
+def call_failed(problem: str) -> Event:
+    """A call at the desk met an error that nobody foresaw."""
+    return Event("call_failed", "error", f"a call failed unexpectedly: {problem}", {"problem": problem})
+
+
+def drain_started(timeout_s: float) -> Event:
+    """No more is taken from clients; what is under way is finished."""
+    text = f"draining for up to {timeout_s:g} s; a second signal kills at once"
+    return Event("drain_started", "info", text, {"timeout_s": timeout_s})
+
+
+def stopped(lost: int, killed: list[int]) -> Event:
+    """Everything has ended. `killed`: shards whose workers did not end by themselves."""
+    text = f"stopped; {lost} messages of the volatile lane lost in this run"
+    if killed:
+        text += f"; killed at the deadline: shards {', '.join(map(str, killed))}"
+    return Event("stopped", "warning" if killed else "info", text, {"lost": lost, "killed": killed})

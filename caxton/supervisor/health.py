@@ -1,0 +1,30 @@
+"""Is everything well? Pure: from what is known of the shards."""
+
+from collections.abc import Sequence
+
+from caxton.supervisor.shard import Shard, ShardState
+from caxton.wire.supervision import WorkerHealth
+
+
+def status_of(states: Sequence[ShardState], compiler_problem: str | None = None) -> tuple[str, str | None]:
+    """Return status and reason: healthy, degraded (some serve, or nothing is compiled) or unhealthy (nobody serves)."""
+    absent = [f"shard {number} is {state}" for number, state in enumerate(states) if state is not ShardState.READY]
+    if len(absent) == len(states):
+        return "unhealthy", "; ".join(absent)
+    problems = absent if compiler_problem is None else [*absent, compiler_problem]
+    return ("degraded", "; ".join(problems)) if problems else ("healthy", None)
+
+
+def health_of(shard: Shard) -> WorkerHealth:
+    """Return what is shown of one shard's worker; pid and incarnation are 0 while there is none."""
+    process = shard.process
+    return WorkerHealth(
+        shard=shard.number,
+        pid=process.pid if process is not None else 0,
+        incarnation=process.incarnation if process is not None else 0,
+        state=shard.state.value,
+        restarts=shard.restarts,
+        agents=shard.counters.get("agents", 0),
+        resident_bytes=process.resident_bytes if process is not None else 0,
+        last_exit=shard.last_exit,
+    )

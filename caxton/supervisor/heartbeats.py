@@ -1,0 +1,53 @@
+"""The supervisor's control inlet: heartbeats of workers come in, checked; everything else is counted and dropped."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+from caxton.errors import CaxtonError
+from caxton.links.session import SessionMarks
+from caxton.transport.sockets import Inlet
+from caxton.wire.codec import CONTROL
+from caxton.wire.control import Heartbeat
+
+# Frames in one go, so that a flood of them does not hold the loop.
+_AT_ONCE = 256
+
+
+class HeartbeatInlet:
+    """Hands on each heartbeat whose mark is its source's own. `dropped` counts the rest by reason."""
+
+    def __init__(self, inlet: Inlet, marks: SessionMarks, deliver: Callable[[Heartbeat], None]) -> None:
+        self._inlet = inlet
+        self._marks = marks
+        self._deliver = deliver
+        self._loop = asyncio.get_running_loop()
+        self._closed = False
+        self.dropped: Counter[str] = Counter()
+        inlet.watch(self._loop, self._wake)
+
+    def close(self) -> None:
+        """Stop listening. Closing twice is fine."""
+        self._closed = True
+        self._inlet.close()
+
+    def _wake(self) -> None:
+        for _ in range(_AT_ONCE):
+            frame = None if self._closed else self._inlet.receive()
+            if frame is None:
+                return
+            self._take(frame)
+        self._loop.call_soon(self._wake)
+
+    def _take(self, frame: bytes) -> None:
+        try:
+            control = CONTROL.decode(frame)
+        except CaxtonError:
+            self.dropped["undecodable"] += 1
+            return
+        if not isinstance(control, Heartbeat):
+            self.dropped["not a heartbeat"] += 1
+        elif not self._marks.verify(control.source, control.mark):
+            self.dropped["forged"] += 1
+        else:
+            self._deliver(control)

@@ -1,0 +1,78 @@
+"""The supervisor's word to its peers' control inlets: who serves which shard, who has left, when to stop.
+
+Each notice carries a mark that its reader can check and that is worth nothing to others: a session's own, or, among
+workers, the supervisor's.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from caxton.ids import SESSION_BIT
+from caxton.links.session import SessionMarks
+from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
+from caxton.transport.sockets import Context, Outlet
+from caxton.wire.codec import CONTROL
+from caxton.wire.control import Drain, SessionEnded, Topology
+
+
+class Notices:
+    """One outlet per peer, opened when the peer listens and closed when it ends."""
+
+    def __init__(self, context: Context, runtime_dir: RuntimeDir, marks: SessionMarks) -> None:
+        self._context = context
+        self._runtime_dir = runtime_dir
+        self._marks = marks
+        self._mark = marks.mark(SUPERVISOR)
+        self._workers: dict[int, Outlet | None] = {}
+        self._sessions: dict[int, Outlet | None] = {}
+        # Notices that found no room in a socket: every one of them is repeated, or replaced by a newer one.
+        self.unsent = 0
+
+    def add(self, peer: int) -> None:
+        """Keep a peer informed from now on."""
+        self._group(peer)[peer] = None
+
+    def drop(self, peer: int) -> None:
+        """A peer has ended."""
+        outlet = self._group(peer).pop(peer, None)
+        if outlet is not None:
+            outlet.close()
+
+    def tell_topology(self, topology: Topology) -> None:
+        """Tell everybody who serves which shard."""
+        self._send(self._workers, self._workers, CONTROL.encode(replace(topology, mark=self._mark)))
+        for session in self._sessions:
+            own = replace(topology, mark=self._marks.mark(session))
+            self._send(self._sessions, [session], CONTROL.encode(own))
+
+    def tell_session_ended(self, session: int) -> None:
+        """Tell all workers that a session is gone."""
+        self._send(self._workers, self._workers, CONTROL.encode(SessionEnded(SUPERVISOR, self._mark, session)))
+
+    def tell_drain(self, phase: int) -> None:
+        """Tell all workers to refuse sessions (1) or to stop (2)."""
+        self._send(self._workers, self._workers, CONTROL.encode(Drain(SUPERVISOR, self._mark, phase)))
+
+    def close(self) -> None:
+        """Close every outlet. Closing twice is fine."""
+        for peer in [*self._workers, *self._sessions]:
+            self.drop(peer)
+
+    def _group(self, peer: int) -> dict[int, Outlet | None]:
+        return self._sessions if peer & SESSION_BIT else self._workers
+
+    def _send(self, outlets: dict[int, Outlet | None], peers: Iterable[int], frame: bytearray) -> None:
+        for peer in peers:
+            outlet = outlets[peer] or self._open(outlets, peer)
+            if outlet is not None and not outlet.send(frame):
+                self.unsent += 1
+
+    def _open(self, outlets: dict[int, Outlet | None], peer: int) -> Outlet | None:
+        # Connecting to a socket that is not there yet would retry behind our back until it is.
+        endpoint = self._runtime_dir.control(peer)
+        if not Path(endpoint.removeprefix("ipc://")).exists():
+            return None
+        outlet = outlets[peer] = Outlet(self._context, endpoint)
+        return outlet

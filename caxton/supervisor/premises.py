@@ -1,0 +1,95 @@
+"""The two directories of a runtime: entered under their locks, cleared of what dead lives left, left behind clean."""
+
+import os
+import stat
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import orjson
+
+from caxton import __version__
+from caxton.config.settings import ServeSettings, default_workers
+from caxton.errors import ConfigurationError
+from caxton.store.directory_lock import DirectoryLock
+from caxton.store.module_cache import ModuleCache
+from caxton.supervisor.identity import Identity
+from caxton.transport.endpoints import RuntimeDir
+
+RUNTIME_FILE = "runtime.json"
+MODULES = "modules"
+# Sockets, books and notes: everything that RuntimeDir names.
+_OURS = ("w-*.data", "w-*.control", "w-*.book", "w-*.note", "s-*.data", "s-*.control", "s-*.book", "supervisor.*")
+
+
+class Premises:
+    """A context manager: inside, both directories are this process's alone.
+
+    Raises ConfigurationError when a directory is in use, open to others, too long or not ours; StorageError when the
+    identity is damaged.
+    """
+
+    def __init__(self, settings: ServeSettings) -> None:
+        self.runtime_dir = RuntimeDir(settings.runtime_dir)
+        self.data_dir = settings.data_dir.absolute()
+        self._workers = settings.workers
+        self._locks: list[DirectoryLock] = []
+        self.identity: Identity
+        self.modules: ModuleCache
+
+    def __enter__(self) -> Self:
+        try:
+            self._enter()
+        except OSError as error:
+            self._leave()
+            where = str(error.filename or self.runtime_dir.path)
+            raise ConfigurationError(where, error.strerror or str(error), "choose a directory of your own") from None
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._clear()
+        self._leave()
+
+    def _enter(self) -> None:
+        self.runtime_dir.check()
+        self._locks.append(DirectoryLock(self.runtime_dir.path))
+        _own(self.data_dir)
+        self._locks.append(DirectoryLock(self.data_dir))
+        cores = len(os.sched_getaffinity(0))
+        self.identity = Identity.open(self.data_dir, self._workers, default_workers(cores))
+        self.modules = ModuleCache(self.data_dir / MODULES, self.identity.derived_key("cache"))
+        self.modules.remove_partial()
+        self._clear()
+        self._describe()
+
+    def _describe(self) -> None:
+        """Write for people, and for scripts, who serves here."""
+        about = {"pid": os.getpid(), "version": __version__, "data_dir": str(self.data_dir)}
+        new = self.runtime_dir.path / f"{RUNTIME_FILE}.new"
+        new.write_bytes(orjson.dumps(about, option=orjson.OPT_APPEND_NEWLINE))
+        new.replace(self.runtime_dir.path / RUNTIME_FILE)
+
+    def _clear(self) -> None:
+        """Remove what belongs to lives that have ended: while the lock is ours, nobody else is alive here."""
+        for pattern in (*_OURS, f"{RUNTIME_FILE}*"):
+            for path in self.runtime_dir.path.glob(pattern):
+                path.unlink(missing_ok=True)
+
+    def _leave(self) -> None:
+        while self._locks:
+            self._locks.pop().close()
+
+
+def _own(directory: Path) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = directory.stat()
+    if found.st_uid != os.geteuid():
+        raise ConfigurationError(str(directory), f"owned by user {found.st_uid}", "choose a directory of your own")
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o077:
+        raise ConfigurationError(str(directory), f"others may enter it (mode {mode:o})", f"run chmod 700 {directory}")

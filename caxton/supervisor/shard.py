@@ -1,0 +1,183 @@
+"""One shard: the lives of its worker, one after the other, and what the supervisor knows of them."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Protocol
+
+from caxton.errors import StorageError
+from caxton.supervisor.crash_note import CrashNote
+from caxton.supervisor.restart_policy import RestartPolicy
+from caxton.supervisor.worker_process import Exit, WorkerProcess
+from caxton.wire.control import Heartbeat
+
+START_TIMEOUT_S = 10.0
+SILENCE_TIMEOUT_S = 5.0
+# An agent may have up to 10 s for one call (limits.BOUNDS), and its worker is silent meanwhile.
+LONGEST_TURN_NS = 11_000_000_000
+
+
+class ShardState(StrEnum):
+    """What is shown of a shard."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    DRAINING = "draining"
+    FAILED = "failed"
+
+
+class ShardWatch(Protocol):
+    """Who is told what becomes of shards."""
+
+    def worker_bound(self, process: WorkerProcess) -> None:
+        """A worker's sockets are there."""
+
+    def worker_ready(self, shard: "Shard", process: WorkerProcess) -> None:
+        """A worker has loaded its shard."""
+
+    def worker_ended(self, shard: "Shard", process: WorkerProcess, how: Exit) -> None:
+        """A worker has ended and is reaped; called before its successor starts, or the shard is given up."""
+
+    def worker_hung(self, process: WorkerProcess, why: str) -> None:
+        """A worker is being killed because it was silent."""
+
+    def shard_gone(self, shard: "Shard") -> None:
+        """A shard has no worker: it waits for its restart, was given up, or drains."""
+
+
+Launch = Callable[[int, bytes | None, Callable[[Exit], None]], WorkerProcess]
+
+
+class Shard:
+    """Restarts its worker one-for-one, as the policy allows. Lives in the supervisor's loop and main thread."""
+
+    def __init__(
+        self,
+        number: int,
+        launch: Launch,
+        policy: RestartPolicy,
+        watch: ShardWatch,
+        note_of: Callable[[int], CrashNote | None],
+    ) -> None:
+        self.number = number
+        self.state = ShardState.STARTING
+        self.process: WorkerProcess | None = None
+        self.last_exit: str | None = None
+        self.restarts = 0
+        self.heartbeat: Heartbeat | None = None
+        self._launch = launch
+        self._policy = policy
+        self._watch = watch
+        self._note_of = note_of
+        self._last_crash: bytes | None = None
+        self._heard_s = 0.0
+        self._ready_s: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def incarnation(self) -> int:
+        """The incarnation that serves now, 0 while none is ready."""
+        return self.process.incarnation if self.process is not None and self._ready_s is not None else 0
+
+    @property
+    def settled(self) -> bool:
+        """True when its start has come to an end, well or not."""
+        return self.state in {ShardState.READY, ShardState.FAILED}
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What its worker last said of itself."""
+        return self.heartbeat.counters if self.heartbeat is not None else {}
+
+    def start(self) -> None:
+        """Give the shard a worker. A worker that cannot be spawned counts as one that died."""
+        self._timer = None
+        self.heartbeat = None
+        self._heard_s = time.monotonic()
+        try:
+            self.process = self._launch(self.number, self._last_crash, self._ended)
+        except (OSError, StorageError) as error:
+            self._after_death(f"not started: {error}", 0.0)
+
+    def heard(self, beat: Heartbeat) -> None:
+        """Take a heartbeat of the present worker; the caller has checked its mark and incarnation."""
+        process = self.process
+        if process is None:
+            return
+        first, self.heartbeat, self._heard_s = self.heartbeat is None, beat, time.monotonic()
+        if first:
+            self._watch.worker_bound(process)
+        if beat.ready and self._ready_s is None:
+            self._ready_s = self._heard_s
+            self._last_crash = None
+            if self.state is not ShardState.DRAINING:
+                self.state = ShardState.READY
+            self._watch.worker_ready(self, process)
+
+    def check(self) -> None:
+        """Kill a worker that is not ready in time, or silent without being in a turn that it may take."""
+        process = self.process
+        if process is None:
+            return
+        silent_s = time.monotonic() - self._heard_s
+        if self._ready_s is None and silent_s > START_TIMEOUT_S:
+            self._kill_hung(process, f"not ready within {START_TIMEOUT_S:g} s")
+        elif self._ready_s is not None and silent_s > SILENCE_TIMEOUT_S:
+            note = self._note_of(process.incarnation)
+            if note is None or not note.turn_began_within(time.monotonic_ns(), LONGEST_TURN_NS):
+                self._kill_hung(process, f"no heartbeat for {SILENCE_TIMEOUT_S:g} s")
+
+    def forgive_silence(self) -> None:
+        """Start the clock of silence anew: the supervisor itself was not running, so nobody was heard."""
+        self._heard_s = time.monotonic()
+
+    def drain(self) -> None:
+        """Restart no more; a worker that is not ready holds nothing and is killed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.state is not ShardState.FAILED:
+            self.state = ShardState.DRAINING
+        if self._ready_s is None:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the worker at once, if there is one."""
+        if self.process is not None:
+            self.process.kill()
+
+    def _kill_hung(self, process: WorkerProcess, why: str) -> None:
+        self._heard_s = time.monotonic()
+        self._watch.worker_hung(process, why)
+        process.kill()
+
+    def _ended(self, how: Exit) -> None:
+        process, self.process = self.process, None
+        served_s = 0.0 if self._ready_s is None else time.monotonic() - self._ready_s
+        self._ready_s = None
+        if process is None:
+            return
+        note = self._note_of(process.incarnation)
+        if note is not None and note.in_turn and not how.by_sigkill:
+            self._last_crash = note.encode()
+        self.last_exit = str(how)
+        self._watch.worker_ended(self, process, how)
+        self._after_death(str(how), served_s)
+
+    def _after_death(self, how: str, served_s: float) -> None:
+        self.last_exit = how
+        if self.state is not ShardState.DRAINING:
+            self._plan_restart(served_s)
+        self._watch.shard_gone(self)
+
+    def _plan_restart(self, served_s: float) -> None:
+        wait_s = self._policy.after_death(time.monotonic(), served_s, random.random())  # noqa: S311 (not a secret)
+        if wait_s is None:
+            self.state = ShardState.FAILED
+            return
+        self.state = ShardState.RESTARTING
+        self.restarts += 1
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self.start)

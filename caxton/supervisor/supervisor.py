@@ -1,0 +1,198 @@
+"""The supervisor: enter the premises, start the workers, serve, drain, end. It touches no message of the data path."""
+
+import asyncio
+import os
+import resource
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from caxton.config.settings import ServeSettings
+from caxton.errors import CaxtonError
+from caxton.links.session import SessionMarks
+from caxton.supervisor import events
+from caxton.supervisor.compiler_host import CompilerHost
+from caxton.supervisor.compiler_process import COMPILER_COMMAND
+from caxton.supervisor.desk import FrontDesk
+from caxton.supervisor.events import Event
+from caxton.supervisor.heartbeats import HeartbeatInlet
+from caxton.supervisor.notices import Notices
+from caxton.supervisor.premises import Premises
+from caxton.supervisor.reception import Reception
+from caxton.supervisor.run_ledger import RunLedger
+from caxton.supervisor.shard import ShardState
+from caxton.supervisor.stop_requests import StopRequests
+from caxton.supervisor.worker_process import WORKER_COMMAND
+from caxton.supervisor.workforce import Workforce
+from caxton.transport.endpoints import SUPERVISOR
+from caxton.transport.sockets import Context, Desk, Inlet, end_context, new_context
+
+CHECK_PERIOD_S = 0.25
+SESSION_PERIOD_S = 0.5
+REPEAT_PERIOD_S = 1.0
+# A check that comes this late means that we were stopped or starved ourselves, and heard nobody meanwhile.
+_LATE_S = 1.0
+# Two sockets' descriptors per peer, and what the workers, which inherit the limit, need for theirs.
+_DESCRIPTORS = 65_536
+# SIGKILL takes effect at once, unless the kernel is in the middle of something for the process.
+_REAP_TIMEOUT_S = 5.0
+_LAST_ANSWERS_MS = 100
+
+
+class Supervisor:
+    """One runtime, from its directories' locks to its last child's end. `run` once, in the main thread's loop.
+
+    `tell` is called with what happens, and must not wait. The commands say how children are started.
+    """
+
+    def __init__(
+        self,
+        settings: ServeSettings,
+        tell: Callable[[Event], None],
+        worker_command: Sequence[str] = WORKER_COMMAND,
+        compiler_command: Sequence[str] = COMPILER_COMMAND,
+    ) -> None:
+        self.settings = settings
+        self.tell = tell
+        self.worker_command = worker_command
+        self.compiler_command = compiler_command
+
+    async def run(self) -> int:
+        """Serve until told to stop; returns the exit code: 0 after a drain, 1 when a second signal cut it short.
+
+        Raises ConfigurationError or StorageError when it cannot start.
+        """
+        _raise_descriptor_limit()
+        stop = StopRequests()
+        with Premises(self.settings) as premises, stop.listening():
+            context = new_context()
+            try:
+                async with asyncio.TaskGroup() as tasks:
+                    life = _Life(self, premises, context, stop, tasks)
+                    outcome = await life.live()
+            finally:
+                end_context(context)
+        if isinstance(outcome, CaxtonError):
+            raise outcome
+        return outcome
+
+
+class _Life:
+    """The parts of a running supervisor, and the order in which they begin and end."""
+
+    def __init__(
+        self, plan: Supervisor, premises: Premises, context: Context, stop: StopRequests, tasks: asyncio.TaskGroup
+    ) -> None:
+        self._settings = plan.settings
+        self._tell = tell = plan.tell
+        self._premises = premises
+        self._stop = stop
+        self._tasks = tasks
+        directory = premises.runtime_dir
+        marks = SessionMarks(premises.identity.derived_key("marks"))
+        self._notices = notices = Notices(context, directory, marks)
+        self._ledger = ledger = RunLedger(directory.book)
+        self._workforce = Workforce(premises, plan.worker_command, plan.settings.restart_limit, notices, ledger, tell)
+        self._compiler = CompilerHost(plan.compiler_command, lambda how: tell(events.compiler_died(how)))
+        self._reception = Reception(premises, marks, self._workforce, self._compiler, notices, ledger, stop)
+        self._heartbeats = HeartbeatInlet(Inlet(context, directory.control(SUPERVISOR)), marks, self._workforce.heard)
+        self._desk = FrontDesk(
+            Desk(context, directory.calls), self._reception.answer, tasks, lambda what: tell(events.call_failed(what))
+        )
+
+    async def live(self) -> int | CaxtonError:
+        """Start, serve, drain; returns the exit code, or why nobody could serve."""
+        background = [
+            self._tasks.create_task(self._compiler.run()),
+            self._tasks.create_task(_every(CHECK_PERIOD_S, self._check)),
+            self._tasks.create_task(_every(SESSION_PERIOD_S, self._reception.end_sessions)),
+            self._tasks.create_task(_every(REPEAT_PERIOD_S, self._repeat)),
+        ]
+        try:
+            self._workforce.start()
+            await self._first_of(self._start(), self._stop.requested.wait())
+            failure = None if self._stop.requested.is_set() else self._open()
+            if failure is None:
+                await self._stop.requested.wait()
+            return failure or await self._end()
+        finally:
+            # Also when a part of us failed: no child and no socket is left.
+            self._workforce.kill()
+            self._reception.opened.set()
+            self._desk.close(_LAST_ANSWERS_MS)
+            self._heartbeats.close()
+            self._notices.close()
+            for task in background:
+                task.cancel()
+
+    async def _start(self) -> None:
+        """Wait until every shard is ready or has failed, the compiler is warm, and every module has its artifact."""
+        try:
+            await self._compiler.engine_id()
+            await self._reception.intake.compile_missing(lambda *what: self._tell(events.module_refused(*what)))
+        except CaxtonError as error:
+            self._tell(events.modules_not_compiled(error))
+        await self._workforce.settled.wait()
+
+    def _open(self) -> CaxtonError | None:
+        """Let clients in; returns why not when nobody serves."""
+        failure = self._workforce.failure
+        if failure is None:
+            shards = self._workforce.shards
+            failed = [shard.number for shard in shards if shard.state is ShardState.FAILED]
+            about = {
+                "runtime_dir": str(self._premises.runtime_dir.path),
+                "data_dir": str(self._premises.data_dir),
+                "workers": len(shards),
+                "pid": os.getpid(),
+            }
+            self._tell(events.ready(about, failed))
+            self._reception.opened.set()
+        return failure
+
+    async def _end(self) -> int:
+        """Drain in two phases, up to the deadline or the second signal; then nobody is left."""
+        timeout_s = self._settings.drain_timeout_s
+        self._tell(events.drain_started(timeout_s))
+        self._reception.opened.set()
+        workforce, insisted = self._workforce, self._stop.insisted
+        deadline_s = time.monotonic() + timeout_s
+        workforce.drain(1)
+        await self._first_of(workforce.at_rest.wait(), workforce.emptied.wait(), insisted.wait(), until_s=deadline_s)
+        if not insisted.is_set() and time.monotonic() < deadline_s:
+            workforce.drain(2)
+            await self._first_of(workforce.emptied.wait(), insisted.wait(), until_s=deadline_s)
+        killed = workforce.kill()
+        await self._first_of(workforce.emptied.wait(), until_s=time.monotonic() + _REAP_TIMEOUT_S)
+        self._tell(events.stopped(self._ledger.lost()["total"], killed))
+        return 1 if insisted.is_set() else 0
+
+    def _check(self, late_s: float) -> None:
+        self._workforce.check(forgive=late_s > _LATE_S)
+
+    def _repeat(self, _late_s: float) -> None:
+        self._workforce.repeat_notices()
+        self._reception.intake.uploads.drop_idle(time.monotonic())
+
+    async def _first_of(self, *waits: Coroutine[Any, Any, object], until_s: float | None = None) -> None:
+        """Wait until one of these has happened, or it is `until_s` on the monotonic clock; the rest are cancelled."""
+        timeout_s = None if until_s is None else max(0.0, until_s - time.monotonic())
+        waiting = [self._tasks.create_task(wait) for wait in waits]
+        await asyncio.wait(waiting, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+        for task in waiting:
+            task.cancel()
+
+
+async def _every(period_s: float, act: Callable[[float], None]) -> None:
+    """Act every so many seconds; `act` is told by how many it comes late."""
+    while True:
+        due_s = time.monotonic() + period_s
+        await asyncio.sleep(period_s)
+        act(time.monotonic() - due_s)
+
+
+def _raise_descriptor_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

@@ -1,0 +1,198 @@
+"""All shards with their workers: launched, heard, checked, told who is who, drained."""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from caxton.errors import ConfigurationError
+from caxton.placement.slot_table import SlotTable
+from caxton.supervisor import events
+from caxton.supervisor.crash_note import CrashNote
+from caxton.supervisor.events import Event
+from caxton.supervisor.notices import Notices
+from caxton.supervisor.premises import Premises
+from caxton.supervisor.restart_policy import RestartPolicy
+from caxton.supervisor.run_ledger import RunLedger
+from caxton.supervisor.settling import Settling, flow_between
+from caxton.supervisor.shard import Shard, ShardState
+from caxton.supervisor.worker_process import Exit, WorkerProcess
+from caxton.wire.control import Heartbeat, Topology
+from caxton.wire.spawn_spec import SpawnSpec
+
+# A run's topologies are numbered from its first incarnation on, so they grow over the life of the data directory.
+_VERSIONS_PER_INCARNATION_BITS = 20
+
+
+class Workforce:
+    """Lives in the supervisor's loop and main thread. It is the `ShardWatch` of its shards.
+
+    settled: every shard is ready or failed. at_rest: in a drain, nothing is under way. emptied: no worker is left.
+    """
+
+    def __init__(
+        self,
+        premises: Premises,
+        command: Sequence[str],
+        restart_limit: int,
+        notices: Notices,
+        ledger: RunLedger,
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._premises = premises
+        self._runtime_dir = premises.runtime_dir
+        self._identity = premises.identity
+        self._command = command
+        self._notices = notices
+        self._ledger = ledger
+        self._tell = tell
+        self._table = SlotTable.even(self._identity.shards, self._identity.table_version)
+        self._version = self._identity.next_incarnation << _VERSIONS_PER_INCARNATION_BITS
+        self._settling = Settling()
+        self._phase = 0
+        self.settled = asyncio.Event()
+        self.at_rest = asyncio.Event()
+        self.emptied = asyncio.Event()
+        # Heartbeats of incarnations that have ended.
+        self.dropped: Counter[str] = Counter()
+        self.shards = [
+            Shard(number, self._launch, RestartPolicy(restart_limit), self, self._note_of)
+            for number in range(self._identity.shards)
+        ]
+
+    @property
+    def topology(self) -> Topology:
+        """Who serves what, as of now, without a mark."""
+        incarnations = [shard.incarnation for shard in self.shards]
+        states = [shard.state.value for shard in self.shards]
+        return Topology(0, b"", self._version, self._table, incarnations, states)
+
+    @property
+    def failure(self) -> ConfigurationError | None:
+        """Why nobody serves, if every shard has failed."""
+        if any(shard.state is not ShardState.FAILED for shard in self.shards):
+            return None
+        last = self.shards[0].last_exit
+        return ConfigurationError(
+            "workers", f"each of them died at its start (the last: {last})", "see what they wrote"
+        )
+
+    def start(self) -> None:
+        """Give every shard a worker."""
+        for shard in self.shards:
+            shard.start()
+
+    def heard(self, beat: Heartbeat) -> None:
+        """Take a heartbeat whose mark is right."""
+        shard = self.shards[beat.shard] if 0 <= beat.shard < len(self.shards) else None
+        if shard is None or shard.process is None or shard.process.incarnation != beat.source:
+            self.dropped["not of a living worker"] += 1
+            return
+        shard.heard(beat)
+        if self._phase == 1 and beat.phase >= 1:
+            self._settling.heard(beat.source, idle=beat.idle)
+            self._close_round()
+
+    def check(self, *, forgive: bool = False) -> None:
+        """Kill workers that are silent for too long; `forgive` when the supervisor itself was not running."""
+        for shard in self.shards:
+            if forgive:
+                shard.forgive_silence()
+            shard.check()
+
+    def repeat_notices(self) -> None:
+        """Tell everybody again how things stand, in case a notice was lost."""
+        self._notices.tell_topology(self.topology)
+        if self._phase:
+            self._notices.tell_drain(self._phase)
+
+    def drain(self, phase: int) -> None:
+        """Let workers refuse sessions and finish (1), or stop (2). Restarts nobody from now on."""
+        self._phase = phase
+        for shard in self.shards:
+            shard.drain()
+        self._changed()
+        self._notices.tell_drain(phase)
+        self._look_around()
+
+    def kill(self) -> list[int]:
+        """Kill every worker that is left; returns their shards. `emptied` follows when they are reaped."""
+        left = [shard.number for shard in self.shards if shard.process is not None]
+        for shard in self.shards:
+            shard.drain()
+            shard.kill()
+        self._look_around()
+        return left
+
+    # ---- what shards tell
+
+    def worker_bound(self, process: WorkerProcess) -> None:
+        """A worker listens: it is told who is who."""
+        self._notices.add(process.incarnation)
+        self.repeat_notices()
+
+    def worker_ready(self, shard: Shard, process: WorkerProcess) -> None:
+        """A worker has loaded its shard."""
+        if shard.restarts:
+            self._tell(events.worker_restarted(shard.number, process.pid, process.incarnation, shard.restarts))
+        self._changed()
+
+    def worker_ended(self, shard: Shard, process: WorkerProcess, how: Exit) -> None:
+        """A worker is reaped: close its books, remove its files, tell the others."""
+        if self._phase == 0:
+            self._tell(events.worker_died(shard.number, process.pid, process.incarnation, str(how)))
+        self._ledger.close_worker(process.incarnation)
+        self._notices.drop(process.incarnation)
+        self._runtime_dir.forget(process.incarnation)
+
+    def worker_hung(self, process: WorkerProcess, why: str) -> None:
+        """A worker is being killed because it was silent."""
+        self._tell(events.worker_hung(process.shard, process.pid, why))
+
+    def shard_gone(self, shard: Shard) -> None:
+        """A shard has no worker, for now or for good."""
+        if shard.state is ShardState.FAILED and self._phase == 0:
+            self._tell(events.shard_failed(shard.number, shard.last_exit or "unknown"))
+        self._changed()
+
+    # ---- inside
+
+    def _launch(self, shard: int, last_crash: bytes | None, on_exit: Callable[[Exit], None]) -> WorkerProcess:
+        incarnation = self._identity.draw_incarnation()
+        spec = SpawnSpec(
+            runtime_dir=str(self._runtime_dir.path),
+            data_dir=str(self._premises.data_dir),
+            shard=shard,
+            incarnation=incarnation,
+            supervisor_pid=os.getpid(),
+            table=self._table,
+            marks_key=self._identity.derived_key("marks"),
+            naming_key=self._identity.derived_key("naming"),
+            cache_key=self._identity.derived_key("cache"),
+            last_crash=last_crash,
+        )
+        process = WorkerProcess(self._command, spec, asyncio.get_running_loop(), on_exit)
+        self._ledger.enter(incarnation)
+        return process
+
+    def _note_of(self, incarnation: int) -> CrashNote | None:
+        return CrashNote.read(self._runtime_dir.crash_note(incarnation))
+
+    def _changed(self) -> None:
+        self._version += 1
+        self._notices.tell_topology(self.topology)
+        self._look_around()
+
+    def _look_around(self) -> None:
+        if all(shard.settled for shard in self.shards):
+            self.settled.set()
+        if self._phase and all(shard.process is None for shard in self.shards):
+            self.emptied.set()
+
+    def _close_round(self) -> None:
+        living = {shard.process.incarnation for shard in self.shards if shard.process is not None}
+        if not self._settling.round_complete(living):
+            return
+        books = self._ledger.read_books(living)
+        if self._settling.at_rest(living, flow_between({book.owner: book.links for book in books})):
+            self.at_rest.set()

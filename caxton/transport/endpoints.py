@@ -1,0 +1,69 @@
+"""Where everybody listens: the runtime directory and the names in it. Names belong to one life and are never used again."""
+
+import os
+import stat
+from pathlib import Path
+
+from caxton.errors import ConfigurationError
+from caxton.ids import SESSION_BIT
+
+# sockaddr_un holds 108 bytes, the last one zero.
+LONGEST_PATH = 107
+_LONGEST_NAME = "s-0123456789abcdef.control"
+SUPERVISOR = 0
+
+
+class RuntimeDir:
+    """The directory of sockets and books of one running runtime. Only its owner may enter."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    def check(self) -> None:
+        """Raise ConfigurationError unless sockets fit in it and nobody else may enter; create it if it is not there."""
+        longest = len(os.fsencode(self.path / _LONGEST_NAME))
+        if longest > LONGEST_PATH:
+            raise ConfigurationError(
+                str(self.path),
+                f"too long for socket names ({longest} bytes with them, and {LONGEST_PATH} fit)",
+                "choose a shorter --runtime-dir, such as /run/user/$UID/caxton",
+            )
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = self.path.stat()
+        if found.st_uid != os.geteuid():
+            raise ConfigurationError(str(self.path), f"owned by user {found.st_uid}", "choose a directory of your own")
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            mode = stat.S_IMODE(found.st_mode)
+            raise ConfigurationError(str(self.path), f"others may enter it (mode {mode:o})", f"run chmod 700 {self.path}")
+
+    @property
+    def calls(self) -> str:
+        """Where the supervisor answers clients."""
+        return f"ipc://{self.path}/supervisor.calls"
+
+    def data(self, peer: int) -> str:
+        """Where a peer takes data frames."""
+        return f"ipc://{self.path}/{_name(peer)}.data"
+
+    def control(self, peer: int) -> str:
+        """Where a peer takes control frames."""
+        return f"ipc://{self.path}/{_name(peer)}.control"
+
+    def book(self, peer: int) -> Path:
+        """The mapped file with a peer's counters."""
+        return self.path / f"{_name(peer)}.book"
+
+    def crash_note(self, incarnation: int) -> Path:
+        """The mapped file that says what a worker is doing."""
+        return self.path / f"{_name(incarnation)}.note"
+
+    def forget(self, peer: int) -> None:
+        """Delete what a peer that ended has left behind."""
+        for path in self.path.glob(f"{_name(peer)}.*"):
+            path.unlink(missing_ok=True)
+
+
+def _name(peer: int) -> str:
+    if peer == SUPERVISOR:
+        return "supervisor"
+    return f"s-{peer:016x}" if peer & SESSION_BIT else f"w-{peer}"

@@ -1,0 +1,54 @@
+"""The data frame: up to 256 messages from one peer to another, and the marks that say whose they are.
+
+A peer is a worker's incarnation (a number that grows over the life of a data directory, below 2**63) or a session (a
+client's id, with the top bit set). Every frame names its source with the mark that only the supervisor could give it,
+and the incarnation it was meant for.
+"""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+import msgspec
+
+from caxton.acl.envelope import Envelope, Id
+
+VERSION = b"\x01"
+MARK_BYTES = 16
+MAX_FRAME_MESSAGES = 256
+MAX_FRAME_BYTES = 12 << 20
+# A sender closes a frame at this size; one message may go beyond it, up to MAX_FRAME_BYTES.
+FULL_FRAME_BYTES = 256 << 10
+
+Mark = Annotated[bytes, msgspec.Meta(min_length=MARK_BYTES, max_length=MARK_BYTES)]
+
+
+class DataFrame(msgspec.Struct, array_like=True, gc=False):
+    """Messages `first`, `first` + 1 … of one lane of the link from `source` to `target`."""
+
+    source: Id
+    mark: Mark
+    target: Id
+    lane: Annotated[int, msgspec.Meta(ge=0, le=1)]
+    first: Annotated[int, msgspec.Meta(ge=1)]
+    resent: bool
+    messages: Annotated[list[Envelope], msgspec.Meta(min_length=1, max_length=MAX_FRAME_MESSAGES)]
+
+
+def batches(messages: list[Envelope]) -> Iterator[tuple[list[Envelope], int]]:
+    """Cut messages into what one frame carries, each piece with its payload bytes; nothing for no messages."""
+    size = sum([len(m.content) for m in messages])
+    if not messages:
+        return
+    if len(messages) <= MAX_FRAME_MESSAGES and size <= FULL_FRAME_BYTES:
+        yield messages, size
+        return
+    batch: list[Envelope] = []
+    size = 0
+    for message in messages:
+        more = len(message.content)
+        if batch and (len(batch) == MAX_FRAME_MESSAGES or size + more > FULL_FRAME_BYTES):
+            yield batch, size
+            batch, size = [], 0
+        batch.append(message)
+        size += more
+    yield batch, size

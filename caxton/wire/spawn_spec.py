@@ -1,0 +1,40 @@
+"""What the supervisor tells a worker at its birth, over its standard input: secrets do not belong on a command line."""
+
+import msgspec
+
+from caxton.errors import InvalidMessageFormat
+from caxton.placement.slot_table import SlotTable
+from caxton.wire.frames import VERSION
+
+
+class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
+    """Who the worker is and what it works with. Keys are 32 bytes each; paths are absolute.
+
+    incarnation: unique over the life of the data directory. last_crash: the crash note of the shard's last worker,
+    when that one died in a turn.
+    """
+
+    runtime_dir: str
+    data_dir: str
+    shard: int
+    incarnation: int
+    supervisor_pid: int
+    table: SlotTable
+    marks_key: bytes
+    naming_key: bytes
+    cache_key: bytes
+    last_crash: bytes | None = None
+
+    def encode(self) -> bytes:
+        """Return the bytes to write to the worker's standard input."""
+        return VERSION + msgspec.msgpack.encode(self)
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "SpawnSpec":
+        """Read what `encode` wrote; raises InvalidMessageFormat."""
+        if raw[:1] != VERSION:
+            raise InvalidMessageFormat("spawn spec", "not from this version's supervisor; start workers with `caxton serve`")
+        try:
+            return msgspec.msgpack.decode(raw[1:], type=cls)
+        except msgspec.DecodeError as error:
+            raise InvalidMessageFormat("spawn spec", str(error)) from None

@@ -1,0 +1,114 @@
+"""What clients ask the supervisor, and what it answers: sessions, modules, health, stats, stop.
+
+One request, one answer, over a ROUTER socket; a request carries a number of the caller's choice, and its answer the same.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from caxton.acl.envelope import Id
+from caxton.agents.limits import MAX_MODULE, Limits
+from caxton.wire.control import Failed, Name, Topology
+from caxton.wire.frames import Mark
+
+MODULE_CHUNK = 4 << 20
+Sha256 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+
+
+class OpenSession(msgspec.Struct, array_like=True, tag=1, frozen=True):
+    """A client arrives; `pid` is told to people only."""
+
+    pid: int
+    client: Annotated[str, msgspec.Meta(max_length=100)]
+
+
+class UploadModule(msgspec.Struct, array_like=True, tag=2, frozen=True):
+    """A piece of a module, in order. The last piece is answered when the module is compiled, or refused."""
+
+    sha256: Sha256
+    size: Annotated[int, msgspec.Meta(ge=0, le=MAX_MODULE)]
+    offset: Annotated[int, msgspec.Meta(ge=0, le=MAX_MODULE)]
+    chunk: Annotated[bytes, msgspec.Meta(max_length=MODULE_CHUNK)]
+    agent: Name
+    limits: Limits
+
+
+class AskHealth(msgspec.Struct, array_like=True, tag=3, frozen=True):
+    """Is everything well?"""
+
+
+class AskStats(msgspec.Struct, array_like=True, tag=4, frozen=True):
+    """What was done, lost and refused?"""
+
+
+class StopRuntime(msgspec.Struct, array_like=True, tag=5, frozen=True):
+    """Drain and end. Answered at once with `Accepted`; the runtime directory's lock drops when it is done."""
+
+
+SupervisorRequest = OpenSession | UploadModule | AskHealth | AskStats | StopRuntime
+
+
+class SupervisorCall(msgspec.Struct, array_like=True, frozen=True):
+    """A request with the caller's number for it."""
+
+    call_id: Annotated[int, msgspec.Meta(ge=0)]
+    request: SupervisorRequest
+
+
+class SessionOpened(msgspec.Struct, array_like=True, tag=10, frozen=True):
+    """The client's identity, the key that turns names into ids, and the shards as they are now."""
+
+    session: Id
+    mark: Mark
+    naming_key: bytes
+    topology: Topology
+
+
+class Accepted(msgspec.Struct, array_like=True, tag=11, frozen=True):
+    """Done, or under way as the request says. `wanted` is the next offset of an upload."""
+
+    wanted: int = 0
+
+
+class WorkerHealth(msgspec.Struct, frozen=True):
+    """One worker. state: starting, ready, restarting, draining or failed. agents: registered there."""
+
+    shard: int
+    pid: int
+    incarnation: int
+    state: str
+    restarts: int
+    agents: int
+    resident_bytes: int
+    last_exit: str | None = None
+
+
+class Health(msgspec.Struct, frozen=True):
+    """status: healthy, degraded or unhealthy, with the reason."""
+
+    status: str
+    reason: str | None
+    uptime_s: float
+    version: str
+    pid: int
+    runtime_dir: str
+    data_dir: str
+    sessions: int
+    workers: list[WorkerHealth]
+
+
+class Told(msgspec.Struct, array_like=True, tag=12, frozen=True):
+    """The answer to AskHealth and AskStats: plain values, named as `-o json` prints them."""
+
+    values: dict[str, Any]
+
+
+SupervisorResult = SessionOpened | Accepted | Told | Failed
+
+
+class SupervisorAnswer(msgspec.Struct, array_like=True, frozen=True):
+    """What came of a call."""
+
+    call_id: Annotated[int, msgspec.Meta(ge=0)]
+    result: SupervisorResult

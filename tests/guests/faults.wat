@@ -1,0 +1,21 @@
+;; Faults in the way that the first byte of its message chooses.
+(module
+  (memory (export "memory") 2)
+  (type $nothing (func))
+  (type $number (func (result i32)))
+  (table 2 funcref)
+  (elem (i32.const 0) $zero)
+  (func $zero (result i32) (i32.const 0))
+  (func (export "caxton_alloc") (param i32) (result i32) (i32.const 65536))
+  (func (export "handle_message") (param $pointer i32) (param i32) (result i64)
+    (block $i (block $h (block $g (block $f (block $e (block $d (block $c (block $b (block $a
+      (br_table $a $b $c $d $e $f $g $h $i (i32.load8_u (local.get $pointer))))
+      (unreachable))
+      (drop (i32.load (i32.const -1))) (return (i64.const 0)))
+      (drop (i32.div_u (i32.const 1) (call $zero))) (return (i64.const 0)))
+      (drop (i32.div_s (i32.const 0x80000000) (i32.sub (call $zero) (i32.const 1)))) (return (i64.const 0)))
+      (drop (i32.trunc_f32_s (f32.const nan))) (return (i64.const 0)))
+      (call_indirect (type $nothing) (i32.const 0)) (return (i64.const 0)))
+      (call_indirect (type $nothing) (i32.const 1)) (return (i64.const 0)))
+      (call_indirect (type $nothing) (i32.const 2)) (return (i64.const 0)))
+    (i64.const 0)))

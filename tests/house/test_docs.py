@@ -1,0 +1,44 @@
+import ast
+import importlib
+import re
+
+import caxton
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+PLACE = re.compile(r"`((?:caxton|workers|bench|tests|scripts|docs)/[\w./*-]+?)(?::\d+)?`")
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def test_every_link_leads_somewhere(root, pages):
+    """Every relative link of a page points to a file that is there."""
+    lost = []
+    for page in pages:
+        for target in LINK.findall(page.read_text(encoding="utf-8")):
+            inside = not re.match(r"[a-z]+:|#", target)
+            if inside and not (page.parent / target.partition("#")[0]).exists():
+                lost.append(f"{page.relative_to(root)}: {target}")
+
+    assert lost == []
+
+
+def test_every_place_that_a_page_names_is_there(root, pages):
+    """Every path of the project that a page names in code style exists."""
+    named = [(page, place) for page in pages for place in PLACE.findall(page.read_text(encoding="utf-8"))]
+    lost = [f"{page.relative_to(root)}: {place}" for page, place in named if not any(root.glob(place.rstrip("/")))]
+
+    assert lost == []
+
+
+def test_the_readme_uses_only_what_the_package_exports(root):
+    """Every Python example of the README parses, and what it takes from caxton is there."""
+    examples = PYTHON.findall((root / "README.md").read_text(encoding="utf-8"))
+    assert examples, "the README shows no Python"
+
+    for example in examples:
+        module = compile(example, "README.md", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        for node in ast.walk(module):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "caxton":
+                assert hasattr(caxton, node.attr), f"caxton.{node.attr}"
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "caxton":
+                source = importlib.import_module(node.module)
+                assert [name.name for name in node.names if not hasattr(source, name.name)] == []

@@ -1,0 +1,143 @@
+"""Bytes that are no module, or nearly one: refused with a typed error, or run within the limits. Never worse."""
+
+import random
+from pathlib import Path
+
+import pytest
+import wasmtime
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from caxton.agents.limits import Limits
+from caxton.errors import InvalidModule
+from workers.sandbox import abi
+from workers.sandbox.modules import compile_module
+from workers.sandbox.sandbox import Sandbox
+from workers.sandbox.traps import GuestError, Trap
+
+GUESTS = Path(__file__).parents[3] / "guests"
+LIMITS = Limits(max_fuel=100_000)
+SEEDS = ["echo", "bump", "faults", "log", "grown_reply", "count"]
+MUTATIONS_PER_SEED = 60
+
+over = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+
+
+def _assemble(guest: str) -> bytes:
+    return bytes(wasmtime.wat2wasm((GUESTS / f"{guest}.wat").read_text()))
+
+
+def _deploy_and_run(nursery, wasm: bytes) -> str:
+    """Take the bytes as far as they go; returns how they ended."""
+    try:
+        module = compile_module(nursery.engine, "suspect", wasm)
+        abi.check(module, "suspect", LIMITS)
+    except InvalidModule as error:
+        return "refused" if error.problem.isprintable() else "refused in words that do not print"
+    try:
+        sandbox = Sandbox(nursery.engine, module, LIMITS, nursery.watchdog, nursery._log)
+    except Trap:
+        return "did not start"
+    try:
+        sandbox.handle(b"\x00\x01\x02\x03 hello")
+    except (Trap, GuestError):
+        return "failed"
+    finally:
+        sandbox.close()
+    return "ran"
+
+
+@given(noise=st.binary(max_size=300))
+@over
+def test_random_bytes_are_refused(all_sandboxes, noise):
+    """Random bytes are no module, with or without the magic at their start."""
+    assert _deploy_and_run(all_sandboxes, noise) == "refused"
+    assert _deploy_and_run(all_sandboxes, b"\0asm\1\0\0\0" + noise) == "refused"
+
+
+@pytest.mark.parametrize("guest", SEEDS)
+def test_a_truncated_module_is_refused(nursery, guest):
+    """A module that lost its end is refused at whatever byte it was cut, for it lacks code or exports."""
+    wasm = _assemble(guest)
+    ends = [_deploy_and_run(nursery, wasm[:length]) for length in range(len(wasm))]
+    assert set(ends[: wasm.index(b"handle_message")]) == {"refused"}
+    assert ends.count("refused") >= len(ends) - 40
+
+
+@pytest.mark.parametrize("guest", SEEDS)
+def test_a_damaged_module_is_refused_or_stays_within_its_limits(nursery, guest):
+    """Modules with bytes changed end in one of the known ways, and an echo beside them goes on."""
+    dice = random.Random(guest)
+    neighbour = nursery.start("echo")
+    wasm = _assemble(guest)
+    endings = set()
+    for _ in range(MUTATIONS_PER_SEED):
+        damaged = bytearray(wasm)
+        for _ in range(dice.randint(1, 4)):
+            damaged[dice.randrange(8, len(damaged))] = dice.randrange(256)
+        endings.add(_deploy_and_run(nursery, bytes(damaged)))
+        assert neighbour.handle(b"here") == b"here"
+    assert "refused" in endings
+
+
+@pytest.mark.parametrize(
+    ("wasm", "problem"),
+    [
+        (b"", "not a wasm binary"),
+        (b"(module)", "not a wasm binary"),
+        (b"\0asm", "truncated"),
+        (b"\0asm\1\0\0", "truncated"),
+        (b"\0asm\x0d\0\1\0", "component"),
+        (b"\0asm\2\0\0\0", "version 2"),
+        (b"\0asm\1\0\0\0\1", "does not compile"),
+        (b"\x7fELF\2\1\1", "not a wasm binary"),
+    ],
+)
+def test_what_is_not_a_core_module_is_refused_with_what_it_is(engine, wasm, problem):
+    """Text, components, other versions and truncated files are told apart."""
+    with pytest.raises(InvalidModule, match=problem):
+        compile_module(engine, "suspect", wasm)
+
+
+def test_a_module_beyond_64_mib_is_refused_unread(engine):
+    """Size is looked at before anything else."""
+    with pytest.raises(InvalidModule, match="the limit is 67108864"):
+        compile_module(engine, "suspect", b"\0asm" + bytes(64 << 20))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(module (memory 1) (func (drop (v128.load (i32.const 0)))))",
+        "(module (memory 1) (memory 1))",
+        "(module (memory i64 1))",
+        "(module (memory 1 2 shared))",
+        "(module (memory 1 1 (pagesize 1)))",
+        "(module (func $f return_call $f))",
+        "(module (tag))",
+        "(module (type (struct)))",
+        "(module (table 1 externref))",
+        "(module (func (param (ref func))))",
+        "(module (func (param i64) (result i64 i64) (i64.mul_wide_u (local.get 0) (local.get 0))))",
+    ],
+)
+def test_what_the_profile_leaves_out_does_not_compile(engine, text):
+    """SIMD, threads, more or wider memories, tail calls, exceptions, gc and the rest are off."""
+    with pytest.raises(InvalidModule, match="does not compile"):
+        compile_module(engine, "suspect", bytes(wasmtime.wat2wasm(text)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(module (memory 1) (func (memory.copy (i32.const 0) (i32.const 1) (i32.const 2))))",
+        "(module (table 1 funcref) (func (drop (table.get (i32.const 0)))))",
+        "(module (func (result i32 i64) (i32.const 1) (i64.const 2)))",
+        "(module (func (param i32) (result i32) (i32.extend8_s (local.get 0))))",
+        "(module (func (param f32) (result i32) (i32.trunc_sat_f32_s (local.get 0))))",
+        '(module (global (export "g") (mut i32) (i32.const 0)))',
+    ],
+)
+def test_what_todays_compilers_emit_compiles(engine, text):
+    """Bulk memory, reference types, multi-value, sign extension, saturating conversion, mutable globals are on."""
+    assert compile_module(engine, "guest", bytes(wasmtime.wat2wasm(text))) is not None

@@ -1,0 +1,85 @@
+"""The watchdog stops the guest that overruns, in time, once, and nobody else."""
+
+import gc
+import statistics
+import time
+
+import pytest
+
+from caxton.agents.limits import Limits
+from workers.sandbox.traps import Trap, TrapReason
+from workers.sandbox.watchdog import Watchdog
+
+
+def test_an_overrun_is_stopped_soon_after_its_deadline(start, watchdog):
+    """A loop ends after its deadline, and in the middle of many tries within 20 ms of it."""
+    limits = Limits(max_fuel=10**12, max_execution_ms=30)
+    late_ms = []
+    for _ in range(15):
+        sandbox = start("loop_in_handle", limits)
+        begun = time.monotonic_ns()
+        with pytest.raises(Trap) as raised:
+            sandbox.handle(b"")
+        late_ms.append((time.monotonic_ns() - begun) / 1e6 - 30)
+        assert raised.value.reason is TrapReason.DEADLINE
+    assert min(late_ms) >= 0
+    assert statistics.median(late_ms) <= 20
+    assert watchdog.deadline_ns == 0
+
+
+def test_each_overrun_is_one_interrupt(start, engine, watchdog):
+    """The epoch moves by one for each guest that overran, and by none for those that did not."""
+    limits = Limits(max_fuel=10**12, max_execution_ms=5)
+    quiet = start("echo", limits)
+    epoch, overruns = engine.epoch, watchdog.overruns
+    for expected in range(1, 4):
+        with pytest.raises(Trap):
+            start("loop_in_handle", limits).handle(b"")
+        for _ in range(1_000):
+            assert quiet.handle(b"x") == b"x"
+        assert engine.epoch - epoch == watchdog.overruns - overruns == expected
+
+
+def test_guests_that_were_there_before_an_interrupt_are_not_stopped_by_it(start, engine):
+    """An interrupt counts for the guest that ran; every other renews its deadline before it runs again."""
+    sandboxes = [start("echo") for _ in range(20)]
+    for _ in range(3):
+        engine.interrupt()
+        assert [sandbox.handle(b"x") for sandbox in sandboxes] == [b"x"] * 20
+
+
+def test_an_interrupt_between_two_calls_of_one_guest_is_not_its_own(start, engine):
+    """A guest whose call ended just as it was interrupted runs its next call."""
+    sandbox = start("count")
+    sandbox.handle(b"")
+    engine.interrupt()
+    assert sandbox.handle(b"") == (2).to_bytes(8, "little")
+
+
+def test_deadlines_that_pass_while_many_short_calls_run_stop_none_of_them(start, watchdog):
+    """Hundreds of thousands of short calls under a deadline of 1 ms: those that are interrupted did overrun it."""
+    limits = Limits(max_execution_ms=1)
+    overruns = watchdog.overruns
+    sandbox, stopped = start("echo", limits), 0
+    for _ in range(300_000):
+        try:
+            sandbox.handle(b"x")
+        except Trap as trap:
+            stopped += trap.reason is TrapReason.DEADLINE
+            sandbox = start("echo", limits)
+    assert stopped <= watchdog.overruns - overruns
+
+
+def test_it_starts_and_stops_more_than_once(engine):
+    """Starting or stopping again is fine, and no thread remains."""
+    watchdog = Watchdog(engine)
+    for _ in range(2):
+        watchdog.start()
+        watchdog.start()
+        thread = watchdog._thread
+        assert thread is not None
+        assert thread.daemon
+        watchdog.stop()
+        watchdog.stop()
+        assert not thread.is_alive()
+    gc.collect()

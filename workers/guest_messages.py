@@ -1,0 +1,143 @@
+"""What agents with the encoding `msgpack` read and write: maps with FIPA's names (docs/abi.md)."""
+
+from typing import Annotated
+
+import msgspec
+
+from caxton.acl.envelope import Envelope, Id, Rare, Text, UuidBytes
+from caxton.acl.performative import ACTS, BY_ACT
+from caxton.agents.manifest import MAX_NAME
+from caxton.errors import InvalidMessageFormat
+from caxton.ids import BROADCAST, AgentNames
+
+_MOST_NAMES = 65_536
+
+
+class _Input(msgspec.Struct, omit_defaults=True, gc=False):
+    performative: str
+    sender: int
+    receiver: int
+    content: bytes
+    message_id: bytes
+    reply_with: bytes | None = None
+    in_reply_to: bytes | None = None
+    conversation_id: bytes | None = None
+    language: str | None = None
+    encoding: str | None = None
+    ontology: str | None = None
+    protocol: str | None = None
+    reply_to: int | None = None
+    reply_by: int | None = None
+
+
+_Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
+
+
+class _Message(msgspec.Struct, gc=False):
+    receiver: Id | _Name | None = None
+    performative: str = "inform"
+    content: bytes = b""
+    reply_with: UuidBytes | None = None
+    in_reply_to: UuidBytes | None = None
+    conversation_id: UuidBytes | None = None
+    language: Text | None = None
+    encoding: Text | None = None
+    ontology: Text | None = None
+    protocol: Text | None = None
+    reply_to: Id | None = None
+    reply_by: Id | None = None
+
+
+class _Output(msgspec.Struct, forbid_unknown_fields=True):
+    # Counted by the decoder before it decodes one of them.
+    messages: Annotated[list[_Message], msgspec.Meta(max_length=256)] = []
+
+
+_NOTHING_RARE = (None,) * 6
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Output).decode
+
+
+def to_guest(message: Envelope) -> bytes:
+    """Return the message as the guest reads it."""
+    rare = message.rare
+    plain = _Input(
+        ACTS[message.performative],
+        message.sender,
+        message.receiver,
+        message.content,
+        message.message_id,
+        message.reply_with,
+        message.in_reply_to,
+        message.conversation_id,
+    )
+    if rare is not None:
+        plain.language, plain.encoding, plain.ontology = rare.language, rare.encoding, rare.ontology
+        plain.protocol, plain.reply_to, plain.reply_by = rare.protocol, rare.reply_to, rare.reply_by
+    return _encode(plain)
+
+
+class GuestOutput:
+    """Reads what guests write. Names are hashed here and kept, at most 65,536 of them."""
+
+    def __init__(self, names: AgentNames) -> None:
+        self._names = names
+        self._known: dict[str, int] = {}
+
+    def read(self, output: bytes, handled: Envelope, sender: int, most: int) -> list[Envelope]:
+        """Return the messages of a turn, in order, without ids and time.
+
+        handled: the message of the turn, which a message without a receiver answers. most: how many are allowed.
+        Raises InvalidMessageFormat.
+        """
+        try:
+            messages = _decode(output).messages
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise InvalidMessageFormat("output", str(error) or type(error).__name__) from None
+        if len(messages) > most:
+            raise InvalidMessageFormat("output", f"{len(messages)} messages, and {most} are allowed in a turn")
+        return [self._envelope(message, handled, sender) for message in messages]
+
+    def _envelope(self, message: _Message, handled: Envelope, sender: int) -> Envelope:
+        performative = BY_ACT.get(message.performative)
+        if performative is None:
+            raise InvalidMessageFormat("output", f"unknown performative {message.performative!r:.80}")
+        receiver, in_reply_to, conversation = message.receiver, message.in_reply_to, message.conversation_id
+        if receiver is None:
+            receiver = answer_to(handled)
+            in_reply_to = in_reply_to or handled.reply_with
+            conversation = conversation or handled.conversation_id
+        elif isinstance(receiver, str):
+            receiver = self._known.get(receiver) or self._learn(receiver)
+        if not 0 < receiver < BROADCAST:
+            raise InvalidMessageFormat("output", f"{receiver} is not an agent to send to")
+        return Envelope(
+            b"",
+            int(performative),
+            sender,
+            receiver,
+            message.content,
+            message.reply_with,
+            in_reply_to,
+            conversation,
+            0,
+            handled.level,
+            rare=_rare(message),
+        )
+
+    def _learn(self, name: str) -> int:
+        if len(self._known) >= _MOST_NAMES:
+            self._known.clear()
+        agent_id = self._known[name] = self._names.id_of(name)
+        return agent_id
+
+
+def answer_to(message: Envelope) -> int:
+    """Return who an answer to `message` goes to: its reply_to if it has one, else its sender."""
+    rare = message.rare
+    return message.sender if rare is None or rare.reply_to is None else rare.reply_to
+
+
+def _rare(m: _Message) -> Rare | None:
+    values = (m.language, m.encoding, m.ontology, m.protocol, m.reply_to, m.reply_by)
+    return None if values == _NOTHING_RARE else Rare(*values)

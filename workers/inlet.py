@@ -1,0 +1,95 @@
+"""Frames in: decoded, checked against their source's mark, taken in sequence, placed. What is wrong is counted, dropped."""
+
+from caxton.acl.envelope import Envelope
+from caxton.errors import CaxtonError, InvalidMessageFormat, ShardUnavailable
+from caxton.transport import sockets
+from caxton.wire.codec import DATA
+from caxton.wire.frames import DataFrame
+from workers.peers import Peer, Peers
+from workers.placing import Placing
+from workers.routes import Routes
+from workers.worker_pass import MAX_TURNS, Pass
+
+# Frames of one pass, however few messages are in each: so that no flood of small ones keeps turns from running.
+MAX_FRAMES = 256
+
+
+class Inlet:
+    """Takes data frames, a pass's worth at a time.
+
+    draining: sessions are refused. more: the socket may hold more than the last `take` took.
+    """
+
+    def __init__(self, socket: sockets.Inlet, peers: Peers, placing: Placing, routes: Routes, own: int) -> None:
+        self._receive = socket.receive
+        self._peers = peers
+        self._placing = placing
+        self._routes = routes
+        self._own = own
+        self.draining = False
+        self.more = False
+
+    def take(self, a_pass: Pass) -> None:
+        """Take and place what has come, up to 4,096 messages and 256 frames."""
+        messages = 0
+        self.more = True
+        for _ in range(MAX_FRAMES):
+            raw = self._receive()
+            if raw is None:
+                self.more = False
+                return
+            messages += self._take_frame(raw, a_pass)
+            if messages >= MAX_TURNS:
+                return
+
+    def _take_frame(self, raw: bytes, a_pass: Pass) -> int:
+        counts = a_pass.counts
+        try:
+            frame = DATA.decode(raw)
+        except InvalidMessageFormat:
+            counts["garbage"] += 1
+            return 0
+        peer = self._peers.known(frame.source, frame.mark)
+        if peer is None:
+            counts["forged"] += 1
+            return 0
+        if frame.target != self._own or frame.lane:
+            counts["garbage"] += 1
+            a_pass.tell.add(peer.number)
+            return 0
+        return self._place(peer, frame, a_pass)
+
+    def _place(self, peer: Peer, frame: DataFrame, a_pass: Pass) -> int:
+        counts, incoming, messages = a_pass.counts, peer.link.incoming, frame.messages
+        size = sum([len(m.content) for m in messages])
+        taken = incoming.take(frame.first, len(messages), size)
+        a_pass.tell.add(peer.number)
+        counts["gaps"] += taken.lost
+        if taken.skip:
+            counts["over_credit" if taken.over_credit else "duplicates"] += taken.skip
+            messages = messages[taken.skip :]
+            if not messages:
+                return 0
+        first = frame.first + taken.skip
+        counts["frames_in"] += 1
+        if peer.is_session:
+            counts["taken_from_sessions"] += len(messages)
+            self._place_session(peer, messages, first, a_pass)
+        else:
+            counts["taken_from_workers"] += len(messages)
+            for sequence, message in enumerate(messages, first):
+                self._routes.from_worker(message, peer.number, sequence)
+        incoming.place(len(messages), size)
+        a_pass.taken[peer.number] = incoming.taken
+        return len(messages)
+
+    def _place_session(self, peer: Peer, messages: list[Envelope], first: int, a_pass: Pass) -> None:
+        refused: list[tuple[int, CaxtonError]]
+        if self.draining:
+            why = ShardUnavailable(self._placing.shard, "draining: the runtime stops")
+            refused = [(sequence, why) for sequence in range(first, first + len(messages))]
+        else:
+            refused = self._placing.from_session(messages, peer.number, first, a_pass.now_ms)
+        for sequence, error in refused:
+            peer.link.incoming.refuse(sequence, error)
+        a_pass.counts["refused"] += len(refused)

@@ -1,0 +1,43 @@
+"""What waits for one agent: a queue per level, bounded, with a mark where its feeders are told to slow down."""
+
+from collections import deque
+
+from caxton.acl.envelope import Envelope
+from caxton.acl.options import LEVELS
+
+# The message; its root, the source and sequence that entered the pass; when it expires, in monotonic milliseconds.
+Entry = tuple[Envelope, int, int, int]
+# Full at three quarters, room again at a half (design 3): the quarter above is for what is already under way.
+FULL_AT, ROOM_AT = 0.75, 0.5
+# What agents may place beyond the capacity: frames of other workers that left before they could know, answers, and
+# what an agent tells itself. One link carries at most this many messages unacknowledged.
+OVERSHOOT = 8_192
+NORMAL = 1
+# A level's number on the wire to its queue: what lies between two levels counts as the lower one.
+QUEUE_OF_LEVEL = tuple(max(0, sum(level <= n for level in LEVELS) - 1) for n in range(max(LEVELS) + 1))
+
+
+class Mailbox:
+    """Made at an agent's first message, so that a registered agent costs nothing of the kind."""
+
+    __slots__ = ("capacity", "depth", "fed_by", "hard", "high", "in_line", "low", "queues")
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.high = max(1, int(capacity * FULL_AT))
+        self.low = int(capacity * ROOM_AT)
+        self.hard = capacity + OVERSHOOT
+        self.depth = 0
+        self.queues: tuple[deque[Entry], ...] = tuple(deque() for _ in LEVELS)
+        # Whether the agent stands in the dispatcher's line of each level.
+        self.in_line = [False] * len(LEVELS)
+        # While it is full: the peers that fed it and are told when there is room, 0 for agents of this shard.
+        self.fed_by: set[int] | None = None
+
+    def empty(self) -> list[Entry]:
+        """Take everything out, highest level first."""
+        entries = [entry for queue in reversed(self.queues) for entry in queue]
+        for queue in self.queues:
+            queue.clear()
+        self.depth = 0
+        return entries

@@ -1,0 +1,161 @@
+"""The other ends of this worker's links: workers and sessions, each with its link and its two outlets."""
+
+from collections.abc import Iterator
+from hmac import compare_digest
+
+from caxton.acl.envelope import Envelope
+from caxton.ids import SESSION_BIT
+from caxton.links.incoming import Incoming
+from caxton.links.link import Link
+from caxton.links.outgoing import Outgoing
+from caxton.links.session import SessionMarks
+from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
+from caxton.transport.sockets import Context, Outlet
+from caxton.wire.codec import CONTROL, DATA
+from caxton.wire.control import LinkState
+from caxton.wire.frames import DataFrame, batches
+
+# Messages for a session that it has not acknowledged, at most: a client library reads always, and acknowledges.
+MOST_UNREAD = 65_536
+# What one session may have under way here, at most, and the pool that all of them share.
+MOST_WINDOW, LEAST_WINDOW, POOL = 8_192, 64, 32_768
+WINDOW_BYTES = 16 << 20
+MAX_SESSIONS = 1_024
+
+
+class Peer:
+    """One other end. The worker's loop owns it; `close` twice is fine."""
+
+    def __init__(  # noqa: PLR0913 (who it is, who we are, and the two ways there)
+        self, number: int, own: int, marks: SessionMarks, data: Outlet, control: Outlet
+    ) -> None:
+        self.number = number
+        self.is_session = number >= SESSION_BIT
+        # What its frames must carry, and what frames to it carry: a session only ever sees its own mark.
+        self.their_mark = marks.mark(number)
+        self.mark = self.their_mark if self.is_session else marks.mark(own)
+        self._own = own
+        self._data = data
+        self._control = control
+        if self.is_session:
+            incoming = Incoming(window_messages=MOST_WINDOW, window_bytes=WINDOW_BYTES)
+        else:
+            incoming = Incoming(window_messages=None, window_bytes=None)
+        self.link = Link(Outgoing(credit_messages=None, credit_bytes=None), incoming)
+        # Agents here that it fed and that have no room.
+        self.full: set[int] = set()
+
+    def pack(self, messages: list[Envelope]) -> list[bytearray]:
+        """Number messages and return the frames that carry them, each at most 256 messages and about 256 KiB."""
+        frames = []
+        for batch, size in batches(messages):
+            first = self.link.outgoing.emit(len(batch), size)
+            frames.append(DATA.encode(DataFrame(self._own, self.mark, self.number, 0, first, False, batch)))
+        return frames
+
+    def send(self, frame: bytearray) -> bool:
+        """Hand over a data frame; False when there is no room."""
+        return self._data.send(frame)
+
+    def send_state(self) -> None:
+        """Tell the peer how the link stands. A state that finds no room is told again by the next one."""
+        self._control.send(CONTROL.encode(self.state()))
+
+    def state(self) -> LinkState:
+        """Return how the link stands."""
+        return self.link.state(self._own, self.mark, self.number, sorted(self.full))
+
+    def tell(self, control: bytearray) -> bool:
+        """Hand over a control frame; False when there is no room."""
+        return self._control.send(control)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._data.close()
+        self._control.close()
+
+
+class Peers:
+    """All peers by number. Workers come and go with the topology, sessions with their hello and their end."""
+
+    def __init__(self, context: Context, runtime: RuntimeDir, own: int, marks: SessionMarks) -> None:
+        self._context = context
+        self._runtime = runtime
+        self.own = own
+        self._marks = marks
+        self.by_number: dict[int, Peer] = {}
+        # Incarnation of the worker that serves each shard, 0 while there is none.
+        self.workers: list[int] = []
+        self._ended: dict[int, None] = {}
+        self._overloaded = False
+
+    def find(self, number: int) -> Peer | None:
+        """Return the peer, or None."""
+        return self.by_number.get(number)
+
+    def known(self, number: int, mark: bytes) -> Peer | None:
+        """Return the peer that a frame's source and mark name, met for the first time perhaps; None if it is not so."""
+        peer = self.by_number.get(number)
+        if peer is not None:
+            return peer if compare_digest(peer.their_mark, mark) else None
+        return self._meet(number) if self._marks.verify(number, mark) else None
+
+    def is_supervisor(self, number: int, mark: bytes) -> bool:
+        """True when a frame's source and mark are the supervisor's."""
+        return number == SUPERVISOR and self._marks.verify(number, mark)
+
+    def serve(self, incarnations: list[int]) -> list[int]:
+        """Take over the workers of a topology; returns the shards whose worker is another one now."""
+        changed = [s for s, n in enumerate(incarnations) if s >= len(self.workers) or self.workers[s] != n]
+        for gone in set(self.workers) - set(incarnations):
+            self.end(gone)
+        self.workers = list(incarnations)
+        for number in incarnations:
+            if number not in (0, self.own) and number not in self.by_number:
+                self._meet(number)
+        return changed
+
+    def end(self, number: int) -> None:
+        """Forget a peer that ended, for good."""
+        peer = self.by_number.pop(number, None)
+        if number:
+            self._ended[number] = None
+            while len(self._ended) > MAX_SESSIONS:
+                del self._ended[next(iter(self._ended))]
+        if peer is not None:
+            peer.close()
+            self._share_pool()
+
+    def sessions(self) -> Iterator[Peer]:
+        """Every connected client."""
+        return (peer for peer in self.by_number.values() if peer.is_session)
+
+    def close(self) -> None:
+        """Disconnect from everybody. Closing twice is fine."""
+        for peer in self.by_number.values():
+            peer.close()
+        self.by_number.clear()
+
+    def _meet(self, number: int) -> Peer | None:
+        if number in self._ended or number == self.own or len(self.by_number) >= MAX_SESSIONS + len(self.workers):
+            return None
+        if number < SESSION_BIT and number not in self.workers:
+            return None
+        data = Outlet(self._context, self._runtime.data(number))
+        control = Outlet(self._context, self._runtime.control(number))
+        peer = self.by_number[number] = Peer(number, self.own, self._marks, data, control)
+        self._share_pool()
+        return peer
+
+    def hold_back(self, overloaded: bool) -> None:  # noqa: FBT001 (a state, not an option)
+        """Give sessions no further credit while `overloaded`, and give it again after."""
+        if overloaded != self._overloaded:
+            self._overloaded = overloaded
+            self._share_pool()
+
+    def _share_pool(self) -> None:
+        sessions = list(self.sessions())
+        for peer in sessions:
+            share = 0 if self._overloaded else max(LEAST_WINDOW, min(MOST_WINDOW, POOL // len(sessions)))
+            peer.link.incoming.window_messages = share
+            peer.link.announce()

@@ -1,0 +1,62 @@
+"""The rooms of one worker, put together."""
+
+from dataclasses import dataclass, field
+
+from caxton.store.books import Book
+from workers.dispatcher import Dispatcher
+from workers.lifecycle import Lifecycle
+from workers.parking import Parking
+from workers.peers import Peers
+from workers.placing import Placing
+from workers.pressure import Pressure
+from workers.registry import Registry
+from workers.routes import Routes
+from workers.turn import Turns
+
+# Rows of ended sessions that the book keeps, so that the supervisor can still compare; then the oldest goes.
+ENDED_KEPT = 1_024
+
+
+@dataclass
+class Rooms:
+    """Who does what in this worker; made by the composition root, used by the loop."""
+
+    shard: int
+    incarnation: int
+    registry: Registry
+    peers: Peers
+    placing: Placing
+    dispatcher: Dispatcher
+    parking: Parking
+    routes: Routes
+    turns: Turns
+    lifecycle: Lifecycle
+    pressure: Pressure
+    book: Book
+    _ended: list[int] = field(default_factory=list)
+
+    def gauges(self) -> dict[str, int]:
+        """What the book shows of this moment."""
+        return {
+            "queued": self.dispatcher.queued,
+            "parked": self.parking.messages,
+            "agents": len(self.registry.agents),
+            "instances": self.turns.instances,
+        }
+
+    def totals(self) -> dict[str, int]:
+        """Every counter of the book, as last gathered."""
+        return self.book.totals()
+
+    def end_session(self, session: int) -> None:
+        """Forget a client; its row in the book stays for a while."""
+        self.peers.end(session)
+        self._ended.append(session)
+        if len(self._ended) > ENDED_KEPT:
+            self.book.forget(self._ended.pop(0))
+
+    def is_lost(self, key: int) -> bool:
+        """True when parked effects wait for a peer that is no longer there, or an agent of such a one."""
+        if key in self.peers.by_number:
+            return False
+        return self.registry.find(key) is None

@@ -1,0 +1,184 @@
+"""Where a turn's messages go: a mailbox here, another worker, a client; or parked until there is room; or failed."""
+
+from time import monotonic_ns
+
+from caxton.acl.envelope import AUTOMATIC, Envelope
+from caxton.acl.performative import Performative
+from caxton.errors import CaxtonError, QueueFull, SessionNotFound, Unsupported
+from caxton.ids import BROADCAST, SESSION_BIT, AgentId, UuidSource
+from caxton.wire.failure import report
+from workers.mailbox import OVERSHOOT
+from workers.parking import Parked, Parking
+from workers.peers import Peers
+from workers.placing import Placing
+from workers.pressure import HERE
+from workers.registry import Agent, Registry
+from workers.worker_pass import Pass
+
+_FAILURE = int(Performative.FAILURE)
+# A key to wait for, when a shard has no worker: below every agent's id and every incarnation's number of messages.
+_SENT = 0
+Root = tuple[int, int]
+_NO_ROOT: Root = (0, 0)
+
+
+def shard_key(shard: int) -> int:
+    """Return what effects wait for whose receiver's shard has no worker now: a key that is nobody's id."""
+    return -1 - shard
+
+
+class Routes:
+    """Sends what agents send. It never waits: an agent whose message finds no room is parked with what is left."""
+
+    def __init__(self, registry: Registry, peers: Peers, placing: Placing, parking: Parking, shard: int) -> None:
+        self._registry = registry
+        self._peers = peers
+        self._placing = placing
+        self._parking = parking
+        self._shard = shard
+        self._ids = UuidSource(0)
+        self.a_pass = Pass(0, 0)
+
+    def begin(self, a_pass: Pass) -> None:
+        """Send what follows as part of `a_pass`."""
+        self.a_pass = a_pass
+        self._ids.renew(a_pass.wall_ms)
+
+    def answer(self, agent: Agent, reply: Envelope, root: Root) -> None:
+        """Send an agent's one reply on its way."""
+        waiting = self.a_pass.emitted.get(reply.receiver)
+        if waiting is None or reply.receiver < SESSION_BIT:
+            self.send(agent, [reply], root)
+            return
+        # The receiver is a session that this pass already has messages for.
+        reply.message_id = self._ids.next()
+        reply.created_at = self.a_pass.wall_ms
+        waiting.append(reply)
+
+    def send(self, agent: Agent, messages: list[Envelope], root: Root) -> None:
+        """Send a turn's messages on their way, in order; what finds no room is parked with all that comes after it."""
+        wall_ms, next_id = self.a_pass.wall_ms, self._ids.next
+        for place, message in enumerate(messages):
+            message.message_id = next_id()
+            message.created_at = wall_ms
+            key = self._deliver(agent, message, root)
+            if key != _SENT:
+                left = messages[place:]
+                self._parking.park(Parked(agent, left, root, monotonic_ns() // 1_000_000), key)
+                return
+
+    def resume(self, parked: Parked) -> bool:
+        """Let parked effects try again; False when they are parked anew."""
+        self.send(parked.agent, parked.effects, parked.root)
+        return not parked.agent.parked
+
+    def fail(self, message: Envelope, error: CaxtonError) -> None:
+        """Tell the sender of `message` that it came to nothing. An automatic message is never answered."""
+        counts = self.a_pass.counts
+        if message.flags & AUTOMATIC or not 0 < message.sender < BROADCAST:
+            counts["failures_dropped"] += 1
+            return
+        failure = Envelope(
+            self._ids.next(),
+            _FAILURE,
+            message.receiver,
+            message.sender,
+            report(error),
+            None,
+            message.reply_with or message.message_id,
+            message.conversation_id,
+            self.a_pass.wall_ms,
+            message.level,
+            flags=AUTOMATIC,
+        )
+        counts["failures_sent"] += 1
+        self._deliver(None, failure, _NO_ROOT)
+
+    def from_worker(self, message: Envelope, source: int, sequence: int) -> None:
+        """Place a message that another worker's agent sent, or send its failure back."""
+        if message.flags & AUTOMATIC and not self._understands(message.receiver):
+            self.a_pass.counts["failures_dropped"] += 1
+            return
+        placed = self._placing.from_agent(message, (source, sequence), source, self.a_pass.now_ms)
+        if isinstance(placed, CaxtonError):
+            self._refuse(message, placed)
+
+    def _deliver(self, agent: Agent | None, message: Envelope, root: Root) -> int:
+        """Send one message; returns what it has to wait for, or `_SENT`. What the runtime sends never waits."""
+        receiver = message.receiver
+        if receiver >= SESSION_BIT:
+            return self._to_session(message)
+        shard = self._placing.table.owners[receiver & 1023]
+        if shard != self._shard:
+            return self._to_worker(agent, message, shard)
+        return self._here(agent, message, root)
+
+    def _here(self, agent: Agent | None, message: Envelope, root: Root) -> int:
+        target = self._registry.agents.get(message.receiver)
+        if agent is None:
+            if target is None or target.content_only:
+                self.a_pass.counts["failures_dropped"] += 1
+                return _SENT
+        elif target is not None and target is not agent and message.in_reply_to is None:
+            mailbox = target.mailbox
+            if mailbox is not None and mailbox.depth >= mailbox.high:
+                self._placing.pressed.append((target, HERE))
+                return message.receiver
+        placed = self._placing.from_agent(message, root, HERE, self.a_pass.now_ms)
+        if isinstance(placed, CaxtonError):
+            self._refuse(message, placed)
+        else:
+            self.a_pass.counts["local"] += 1
+        return _SENT
+
+    def _to_worker(self, agent: Agent | None, message: Envelope, shard: int) -> int:
+        number = self._peers.workers[shard] if shard < len(self._peers.workers) else 0
+        peer = self._peers.by_number.get(number)
+        if peer is None:
+            if agent is None:
+                self.a_pass.counts["failures_dropped"] += 1
+                return _SENT
+            return shard_key(shard)
+        waiting = self.a_pass.emitted.get(number)
+        if waiting is None:
+            waiting = self.a_pass.emitted[number] = []
+        if agent is not None:
+            if message.receiver in peer.link.full and message.in_reply_to is None:
+                return message.receiver
+            outgoing = peer.link.outgoing
+            if outgoing.emitted - outgoing.acknowledged + len(waiting) >= OVERSHOOT:
+                return number
+        waiting.append(message)
+        return _SENT
+
+    def _to_session(self, message: Envelope) -> int:
+        number = message.receiver
+        waiting = self.a_pass.emitted.get(number)
+        if waiting is None:
+            if self._peers.find(number) is None:
+                self._no_session(message)
+                return _SENT
+            waiting = self.a_pass.emitted[number] = []
+        waiting.append(message)
+        return _SENT
+
+    def _no_session(self, message: Envelope) -> None:
+        if message.receiver == BROADCAST:
+            self._refuse(message, Unsupported("broadcast", "name each receiver"))
+            return
+        self.a_pass.counts["session_gone"] += 1
+        self.fail(message, SessionNotFound(str(AgentId(message.receiver))))
+
+    def _refuse(self, message: Envelope, error: CaxtonError) -> None:
+        self.a_pass.counts["refused"] += 1
+        self.fail(message, error)
+
+    def give_up(self, parked: Parked) -> None:
+        """Tell an agent that its effects waited too long; they are dropped."""
+        self.a_pass.counts["expired"] += len(parked.effects)
+        for message in parked.effects:
+            self.fail(message, QueueFull(str(AgentId(message.receiver)), 0, 0))
+
+    def _understands(self, receiver: int) -> bool:
+        target = self._registry.agents.get(receiver)
+        return target is not None and not target.content_only

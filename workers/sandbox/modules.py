@@ -1,0 +1,91 @@
+"""Compiled modules: made from wasm by the compiler process, loaded from the cache by workers."""
+
+from collections import OrderedDict
+
+import wasmtime
+
+from caxton.agents.limits import MAX_MODULE
+from caxton.errors import InvalidModule
+from caxton.store.module_cache import ModuleCache
+from workers.sandbox.engine import GuestEngine
+from workers.sandbox.traps import printable
+
+MAX_LOADED = 256
+
+_MAGIC = b"\0asm"
+_CORE_VERSION = b"\1\0\0\0"
+_PREAMBLE = len(_MAGIC) + len(_CORE_VERSION)
+
+
+class ModuleMissing(LookupError):
+    """The cache has no artifact of this module for this engine, or none that can be trusted: compile it again."""
+
+    def __init__(self, sha256: bytes) -> None:
+        self.sha256 = sha256
+        super().__init__(f"no compiled module {sha256.hex()}")
+
+
+class Modules:
+    """The modules of one worker, loaded at first use; the 256 used last are kept.
+
+    loads: how often one was read from the cache. unreadable: how often the engine did not take what the cache holds.
+    """
+
+    def __init__(self, cache: ModuleCache, engine: GuestEngine) -> None:
+        self.loads = 0
+        self.unreadable = 0
+        self._cache = cache
+        self._engine = engine
+        self._loaded: OrderedDict[bytes, wasmtime.Module] = OrderedDict()
+
+    def load(self, sha256: bytes) -> wasmtime.Module:
+        """Return the module whose source has this sha256; raises ModuleMissing."""
+        module = self._loaded.get(sha256)
+        if module is not None:
+            self._loaded.move_to_end(sha256)
+            return module
+        module = self._loaded[sha256] = self._read(sha256)
+        if len(self._loaded) > MAX_LOADED:
+            self._loaded.popitem(last=False)
+        return module
+
+    def _read(self, sha256: bytes) -> wasmtime.Module:
+        # Only the cache's artifacts come here, and only those that carry its mark: deserialize trusts them fully.
+        artifact = self._cache.artifact(sha256, self._engine.engine_id)
+        if artifact is None:
+            raise ModuleMissing(sha256)
+        try:
+            module = wasmtime.Module.deserialize(self._engine.wasmtime, artifact)
+        except wasmtime.WasmtimeError:
+            # Compiled for another processor, on a machine that this directory came from.
+            self.unreadable += 1
+            raise ModuleMissing(sha256) from None
+        self.loads += 1
+        return module
+
+
+def compile_module(engine: GuestEngine, agent: str, wasm: bytes) -> wasmtime.Module:
+    """Compile a core module; raises InvalidModule for whatever is not one. Bounded only by its process's limits."""
+    problem = _refusal(wasm)
+    if problem is not None:
+        raise InvalidModule(agent, problem)
+    try:
+        return wasmtime.Module(engine.wasmtime, wasm)
+    except wasmtime.WasmtimeError as error:
+        raise InvalidModule(agent, f"it does not compile: {printable(str(error))}") from None
+
+
+def _refusal(wasm: bytes) -> str | None:
+    """Say why `wasm` is not worth compiling; None when it may be."""
+    if len(wasm) > MAX_MODULE:
+        return f"the module has {len(wasm)} bytes, and the limit is {MAX_MODULE}"
+    if not wasm.startswith(_MAGIC):
+        return "this is not a wasm binary: it does not start with \\0asm (text must be assembled first)"
+    if len(wasm) < _PREAMBLE:
+        return f"the module is truncated: it has {len(wasm)} bytes"
+    version = wasm[len(_MAGIC) : _PREAMBLE]
+    if version[2:] == b"\1\0":
+        return "this is a component; agents are core modules (see docs/abi.md)"
+    if version != _CORE_VERSION:
+        return f"this is wasm of version {int.from_bytes(version, 'little')}; agents are core modules of version 1"
+    return None

@@ -1,0 +1,161 @@
+"""One turn: one agent handles one message. Bytes in, effects out; whatever a guest does, the shard goes on."""
+
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import Protocol
+
+from caxton.acl.envelope import AUTOMATIC, Envelope
+from caxton.acl.performative import Performative
+from caxton.errors import AgentError, CaxtonError, InvalidMessageFormat, Timeout, WasmExecutionFailed
+from caxton.ids import AgentId
+from workers.crash_note import AGENT, SEQUENCE, SOURCE, STARTED, CrashNote
+from workers.guest_messages import GuestOutput, answer_to, to_guest
+from workers.mailbox import Entry
+from workers.registry import Agent
+from workers.sandbox.engine import GuestEngine
+from workers.sandbox.modules import ModuleMissing, Modules
+from workers.sandbox.sandbox import Sandbox
+from workers.sandbox.traps import GuestError, Trap, to_error
+from workers.sandbox.watchdog import Watchdog
+from workers.worker_pass import Pass
+
+_INFORM = int(Performative.INFORM)
+Root = tuple[int, int]
+
+
+class Effects(Protocol):
+    """Where a turn's messages go."""
+
+    def answer(self, agent: Agent, reply: Envelope, root: Root) -> None:
+        """Send an agent's one reply on its way."""
+
+    def send(self, agent: Agent, messages: list[Envelope], root: Root) -> None:
+        """Send a turn's messages on their way, in order."""
+
+    def fail(self, message: Envelope, error: CaxtonError) -> None:
+        """Tell the sender of `message` that it came to nothing, unless the message is automatic."""
+
+
+class Turns:
+    """Runs turns in sandboxes that are made at an agent's first message, and made anew after a trap."""
+
+    def __init__(  # noqa: PLR0913 (what a turn touches; the composition root is the only caller)
+        self,
+        engine: GuestEngine,
+        modules: Modules,
+        watchdog: Watchdog,
+        note: CrashNote,
+        output: GuestOutput,
+        effects: Effects,
+        log: Callable[[Agent, int, str], None],
+    ) -> None:
+        self._engine = engine
+        self._modules = modules
+        self._watchdog = watchdog
+        self._note = note.cells
+        self._output = output
+        self._effects = effects
+        self._log = log
+        self.instances = 0
+        # The pass that the turns belong to; the loop sets it.
+        self.a_pass = Pass(0, 0)
+
+    def take(self, agent: Agent, entry: Entry) -> None:
+        """Let the agent handle the message; its effects, or the failure, go on their way."""
+        message, source, sequence, expires_ms = entry
+        if expires_ms <= self.a_pass.now_ms:
+            self._expire(agent, message)
+            return
+        note = self._note
+        note[SOURCE] = source
+        note[SEQUENCE] = sequence
+        note[STARTED] = monotonic_ns()
+        note[AGENT] = agent.agent_id
+        agent.run += 1
+        try:
+            sandbox = agent.sandbox or self._instantiate(agent)
+            if not agent.content_only:
+                self._whole(agent, message, sandbox, (source, sequence))
+                return
+            content = sandbox.handle(message.content)
+        except Exception as problem:  # noqa: BLE001 (nothing that a guest causes may end the shard; all is told)
+            self._fail(agent, message, problem)
+            return
+        if content is None:
+            return
+        if message.reply_with is None:
+            self.a_pass.counts["unasked"] += 1
+            return
+        reply = Envelope(
+            b"",
+            _INFORM,
+            agent.agent_id,
+            message.sender if message.rare is None else answer_to(message),
+            content,
+            None,
+            message.reply_with,
+            message.conversation_id,
+            0,
+            message.level,
+        )
+        self._effects.answer(agent, reply, (source, sequence))
+
+    def ended(self) -> None:
+        """Say that no turn is under way."""
+        self._note[AGENT] = 0
+
+    def close(self, agent: Agent) -> None:
+        """Give an agent's instance up."""
+        if agent.sandbox is not None:
+            self.instances -= 1
+            agent.close_sandbox()
+
+    def _whole(self, agent: Agent, message: Envelope, sandbox: Sandbox, root: Root) -> None:
+        output = sandbox.handle(to_guest(message))
+        if output is not None:
+            most = agent.manifest.limits.max_output_messages
+            messages = self._output.read(output, message, agent.agent_id, most)
+            if messages:
+                self._effects.send(agent, messages, root)
+
+    def _instantiate(self, agent: Agent) -> Sandbox:
+        module = self._modules.load(agent.manifest.module)
+        agent.count("instances")
+        agent.sandbox = Sandbox(
+            self._engine, module, agent.manifest.limits, self._watchdog, lambda level, line: self._log(agent, level, line)
+        )
+        self.instances += 1
+        return agent.sandbox
+
+    def _expire(self, agent: Agent, message: Envelope) -> None:
+        agent.count("expired")
+        self.a_pass.counts["expired"] += 1
+        self._effects.fail(message, Timeout(f"waiting for {agent.label}", message.timeout_ms / 1000))
+
+    def _fail(self, agent: Agent, message: Envelope, problem: Exception) -> None:
+        if isinstance(problem, GuestError):
+            agent.count("agent_errors")
+            self.a_pass.counts["agent_errors"] += 1
+        else:
+            agent.count("failed")
+            self.a_pass.counts["failed"] += 1
+        if not isinstance(problem, (GuestError, InvalidMessageFormat)):
+            self.close(agent)
+        if message.flags & AUTOMATIC:
+            self.a_pass.counts["failures_dropped"] += 1
+            return
+        self._effects.fail(message, error_of(problem, agent))
+
+
+def error_of(problem: Exception, agent: Agent) -> CaxtonError:
+    """Return the typed error that the sender of a message gets for how its turn ended."""
+    label = str(AgentId(agent.agent_id))
+    if isinstance(problem, Trap):
+        return to_error(problem, label, agent.manifest.limits)
+    if isinstance(problem, GuestError):
+        return AgentError(label, problem.code)
+    if isinstance(problem, InvalidMessageFormat):
+        return WasmExecutionFailed(label, "invalid_output", problem.problem)
+    if isinstance(problem, ModuleMissing):
+        return WasmExecutionFailed(label, "module_missing", "its module is not in the cache; deploy it again")
+    return WasmExecutionFailed(label, "internal", f"{type(problem).__name__}: {problem}")

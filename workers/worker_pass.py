@@ -1,0 +1,64 @@
+"""One pass as a value: what was taken, what follows from it, what is left. `release` makes it true."""
+
+from collections import Counter
+
+from caxton.acl.envelope import Envelope
+
+MAX_TURNS = 4_096
+MAX_PASS_MS = 5
+
+
+class Pass:
+    """What one pass took and caused.
+
+    now_ms: monotonic, wall_ms: since 1970; both are read once a pass and again as it goes on. taken: the last
+    sequence by source. emitted: messages by target peer. tell: peers that are to get a link state. unfinished: turns
+    are left for the next pass. counts: what happened, under the names of `COUNTERS`.
+    """
+
+    __slots__ = ("counts", "emitted", "now_ms", "taken", "tell", "turns", "unfinished", "wall_ms")
+
+    def __init__(self, now_ms: int, wall_ms: int) -> None:
+        self.now_ms = now_ms
+        self.wall_ms = wall_ms
+        self.turns = 0
+        self.taken: dict[int, int] = {}
+        self.emitted: dict[int, list[Envelope]] = {}
+        self.tell: set[int] = set()
+        self.unfinished = False
+        self.counts: Counter[str] = Counter()
+
+
+# The names in a worker's book, and what each counts. Gauges are marked so; the rest only grow.
+COUNTERS = {
+    "taken_from_sessions": "messages taken from clients",
+    "taken_from_workers": "messages taken from other workers",
+    "emitted_to_sessions": "messages that left for clients",
+    "emitted_to_workers": "messages that left for other workers",
+    "local": "messages from agent to agent inside this worker",
+    "run": "turns that ended, whichever way",
+    "failed": "turns that ended in a trap or in output that nobody can read",
+    "agent_errors": "turns that ended with the agent's own error code",
+    "failures_sent": "failure messages made by the runtime",
+    "failures_dropped": "failures for nobody: to content agents, or of automatic messages",
+    "unasked": "answers of content agents to messages that asked for none",
+    "refused": "messages that were not placed, each with an error to its sender",
+    "expired": "messages that waited beyond their timeout, each with a failure to its sender",
+    "discarded": "messages whose agent was stopped or removed, each with a failure to its sender",
+    "session_gone": "messages for a client that is not there",
+    "session_full": "messages for a client that does not take what it gets",
+    "unsent": "messages that a socket had no room for",
+    "gaps": "messages that a link lost before they arrived",
+    "duplicates": "messages that came again and were dropped",
+    "over_credit": "messages beyond what their source was allowed, dropped",
+    "garbage": "frames that do not decode, or are not for this worker",
+    "forged": "frames whose mark or sender is not their source's",
+    "passes": "passes",
+    "frames_in": "data frames taken",
+    "frames_out": "data frames sent",
+    "log_lines": "lines that guests wrote",
+    "queued": "gauge: messages in mailboxes",
+    "parked": "gauge: messages of agents that wait for room",
+    "agents": "gauge: agents registered",
+    "instances": "gauge: sandboxes with an instance",
+}
