@@ -54,7 +54,7 @@ def measure() -> dict[str, float]:
     engine = engines.GuestEngine()
     watchdog = Watchdog(engine)
     watchdog.start()
-    module = wasmtime.Module(engine.wasmtime, wasmtime.wat2wasm(GUEST))
+    module = wasmtime.Module(engine.wasmtime, bytes(wasmtime.wat2wasm(GUEST)))
 
     def start() -> Sandbox:
         return Sandbox(engine, module, DEFAULT_LIMITS, watchdog, lambda _level, _line: None)

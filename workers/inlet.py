@@ -8,14 +8,16 @@ from caxton.wire.frames import DataFrame
 from workers.peers import Peer, Peers
 from workers.placing import Placing
 from workers.routes import Routes
-from workers.worker_pass import MAX_TURNS, Pass
+from workers.worker_pass import Pass
 
-# Frames of one pass, however few messages are in each: so that no flood of small ones keeps turns from running.
-MAX_FRAMES = 256
+# Taken at a time, then their turns run: few enough that what was decoded is still in the processor's cache.
+AT_ONCE = 256
+# Frames at a time, however few messages are in each: so that no flood of small ones keeps turns from running.
+MAX_FRAMES = 64
 
 
 class Inlet:
-    """Takes data frames, a pass's worth at a time.
+    """Takes data frames, a few at a time.
 
     draining: sessions are refused. more: the socket may hold more than the last `take` took.
     """
@@ -30,7 +32,7 @@ class Inlet:
         self.more = False
 
     def take(self, a_pass: Pass) -> None:
-        """Take and place what has come, up to 4,096 messages and 256 frames."""
+        """Take and place what has come, up to 256 messages (and what the last frame brings beyond) and 64 frames."""
         messages = 0
         self.more = True
         for _ in range(MAX_FRAMES):
@@ -39,7 +41,7 @@ class Inlet:
                 self.more = False
                 return
             messages += self._take_frame(raw, a_pass)
-            if messages >= MAX_TURNS:
+            if messages >= AT_ONCE:
                 return
 
     def _take_frame(self, raw: bytes, a_pass: Pass) -> int:
@@ -89,7 +91,7 @@ class Inlet:
             why = ShardUnavailable(self._placing.shard, "draining: the runtime stops")
             refused = [(sequence, why) for sequence in range(first, first + len(messages))]
         else:
-            refused = self._placing.from_session(messages, peer.number, first, a_pass.now_ms)
+            refused = self._placing.from_session(messages, peer.number, first, a_pass.now_ns)
         for sequence, error in refused:
             peer.link.incoming.refuse(sequence, error)
         a_pass.counts["refused"] += len(refused)

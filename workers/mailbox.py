@@ -5,7 +5,7 @@ from collections import deque
 from caxton.acl.envelope import Envelope
 from caxton.acl.options import LEVELS
 
-# The message; its root, the source and sequence that entered the pass; when it expires, in monotonic milliseconds.
+# The message; its root, the source and sequence that entered the pass; when it expires, in monotonic nanoseconds.
 Entry = tuple[Envelope, int, int, int]
 # Full at three quarters, room again at a half (design 3): the quarter above is for what is already under way.
 FULL_AT, ROOM_AT = 0.75, 0.5
@@ -17,27 +17,51 @@ NORMAL = 1
 QUEUE_OF_LEVEL = tuple(max(0, sum(level <= n for level in LEVELS) - 1) for n in range(max(LEVELS) + 1))
 
 
-class Mailbox:
-    """Made at an agent's first message, so that a registered agent costs nothing of the kind."""
+class Queue(deque[Entry]):
+    """What waits on one level; in_line tells whether the agent stands in the dispatcher's line of that level."""
 
-    __slots__ = ("capacity", "depth", "fed_by", "hard", "high", "in_line", "low", "queues")
+    __slots__ = ("in_line",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_line = False
+
+
+class Mailbox:
+    """Made at an agent's first message, so that a registered agent costs nothing of the kind.
+
+    depth: what waits on all levels. normal: the queue that most messages go through. fed_by: while it is full, the
+    peers that fed it and are told when there is room, 0 for agents of this shard.
+    """
+
+    __slots__ = ("_others", "capacity", "depth", "fed_by", "hard", "high", "low", "normal")
 
     def __init__(self, capacity: int) -> None:
+        self.depth = 0
+        self.normal = Queue()
+        self._others: dict[int, Queue] | None = None
         self.capacity = capacity
         self.high = max(1, int(capacity * FULL_AT))
         self.low = int(capacity * ROOM_AT)
         self.hard = capacity + OVERSHOOT
-        self.depth = 0
-        self.queues: tuple[deque[Entry], ...] = tuple(deque() for _ in LEVELS)
-        # Whether the agent stands in the dispatcher's line of each level.
-        self.in_line = [False] * len(LEVELS)
-        # While it is full: the peers that fed it and are told when there is room, 0 for agents of this shard.
         self.fed_by: set[int] | None = None
+
+    def queue(self, level: int) -> Queue:
+        """Return the queue of a level, 0 (low) to 3 (critical)."""
+        if level == NORMAL:
+            return self.normal
+        if self._others is None:
+            self._others = {}
+        return self._others.get(level) or self._others.setdefault(level, Queue())
+
+    def queues(self) -> list[tuple[int, Queue]]:
+        """Return each level that was ever used with its queue, highest first."""
+        return sorted([(NORMAL, self.normal), *(self._others or {}).items()], reverse=True)
 
     def empty(self) -> list[Entry]:
         """Take everything out, highest level first."""
-        entries = [entry for queue in reversed(self.queues) for entry in queue]
-        for queue in self.queues:
+        entries = [entry for _, queue in self.queues() for entry in queue]
+        for _, queue in self.queues():
             queue.clear()
         self.depth = 0
         return entries

@@ -7,18 +7,19 @@ from collections import deque
 
 from caxton.acl.envelope import Envelope
 from workers.registry import Agent
+from workers.worker_pass import NS_PER_MS
 
 
 class Parked:
-    """One agent's effects, in order, with their root and when they were parked (monotonic milliseconds)."""
+    """One agent's effects, in order, with their root and when they were parked (monotonic ns)."""
 
-    __slots__ = ("agent", "effects", "root", "since_ms")
+    __slots__ = ("agent", "effects", "root", "since_ns")
 
-    def __init__(self, agent: Agent, effects: list[Envelope], root: tuple[int, int], since_ms: int) -> None:
+    def __init__(self, agent: Agent, effects: list[Envelope], root: tuple[int, int], since_ns: int) -> None:
         self.agent = agent
         self.effects = effects
         self.root = root
-        self.since_ms = since_ms
+        self.since_ns = since_ns
 
 
 class Parking:
@@ -46,11 +47,11 @@ class Parking:
             self._leave(parked)
         return list(woken)
 
-    def expired(self, now_ms: int) -> list[Parked]:
+    def expired(self, now_ns: int) -> list[Parked]:
         """Return, and no longer hold, those whose first effect waited beyond its timeout."""
         late = []
         for key, waiting in list(self._waiting.items()):
-            while waiting and now_ms - waiting[0].since_ms > waiting[0].effects[0].timeout_ms:
+            while waiting and now_ns - waiting[0].since_ns > waiting[0].effects[0].timeout_ms * NS_PER_MS:
                 late.append(waiting.popleft())
                 self._leave(late[-1])
             if not waiting:

@@ -13,9 +13,10 @@ from caxton.errors import (
 from caxton.ids import AgentId
 from caxton.placement.slot_table import SlotTable
 from workers.dispatcher import Dispatcher
-from workers.mailbox import Mailbox
+from workers.mailbox import NORMAL, QUEUE_OF_LEVEL, Mailbox
 from workers.pressure import Pressure
 from workers.registry import Agent, Registry
+from workers.worker_pass import NS_PER_MS
 
 
 class Placing:
@@ -34,13 +35,14 @@ class Placing:
         self.pressed = pressure.pressed
 
     def from_session(
-        self, messages: list[Envelope], source: int, first: int, now_ms: int
+        self, messages: list[Envelope], source: int, first: int, now_ns: int
     ) -> list[tuple[int, CaxtonError]]:
         """Place a client's messages, numbered from `first`; returns (sequence, why) of those that were not placed."""
-        agents, enqueue, pressed = self._agents, self._dispatcher.enqueue, self.pressed
         refused: list[tuple[int, CaxtonError]] = []
+        find, ready, pressed = self._agents.get, self._dispatcher.ready, self.pressed
+        size = 0
         for sequence, message in enumerate(messages, first):
-            agent = agents.get(message.receiver)
+            agent = find(message.receiver)
             if (
                 agent is None
                 or not agent.takes
@@ -55,11 +57,21 @@ class Placing:
                 if mailbox.depth >= mailbox.capacity:
                     refused.append((sequence, QueueFull(agent.label, mailbox.depth, mailbox.capacity)))
                     continue
-            enqueue(agent, mailbox, message, source, sequence, now_ms)
+            # What `Dispatcher.enqueue` does, written out: a call for each message would cost as much as all of this.
+            level = QUEUE_OF_LEVEL[message.level]
+            queue = mailbox.normal if level == NORMAL else mailbox.queue(level)
+            if not queue.in_line:
+                queue.in_line = True
+                ready[level].append(agent)
+            queue.append((message, source, sequence, now_ns + message.timeout_ms * NS_PER_MS))
+            mailbox.depth += 1
+            size += len(message.content)
+        self._dispatcher.queued += len(messages) - len(refused)
+        self._dispatcher.queued_bytes += size
         return refused
 
     def from_agent(
-        self, message: Envelope, root: tuple[int, int], source: int, now_ms: int
+        self, message: Envelope, root: tuple[int, int], source: int, now_ns: int
     ) -> tuple[Agent, Mailbox] | CaxtonError:
         """Place what an agent of this shard (source 0) or another worker sent; returns where, or why not.
 
@@ -73,7 +85,7 @@ class Placing:
             self.pressed.append((agent, source))
             if mailbox.depth >= mailbox.hard:
                 return QueueFull(agent.label, mailbox.depth, mailbox.capacity)
-        self._dispatcher.enqueue(agent, mailbox, message, root[0], root[1], now_ms)
+        self._dispatcher.enqueue(agent, mailbox, message, root[0], root[1], now_ns)
         return agent, mailbox
 
     def _why_not(self, agent: Agent | None, message: Envelope, source: int) -> CaxtonError:

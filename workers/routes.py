@@ -36,35 +36,24 @@ class Routes:
         self._placing = placing
         self._parking = parking
         self._shard = shard
-        self._ids = UuidSource(0)
+        self.ids = UuidSource(0)
         self.a_pass = Pass(0, 0)
 
     def begin(self, a_pass: Pass) -> None:
         """Send what follows as part of `a_pass`."""
         self.a_pass = a_pass
-        self._ids.renew(a_pass.wall_ms)
-
-    def answer(self, agent: Agent, reply: Envelope, root: Root) -> None:
-        """Send an agent's one reply on its way."""
-        waiting = self.a_pass.emitted.get(reply.receiver)
-        if waiting is None or reply.receiver < SESSION_BIT:
-            self.send(agent, [reply], root)
-            return
-        # The receiver is a session that this pass already has messages for.
-        reply.message_id = self._ids.next()
-        reply.created_at = self.a_pass.wall_ms
-        waiting.append(reply)
+        self.ids.renew(a_pass.wall_ms)
 
     def send(self, agent: Agent, messages: list[Envelope], root: Root) -> None:
         """Send a turn's messages on their way, in order; what finds no room is parked with all that comes after it."""
-        wall_ms, next_id = self.a_pass.wall_ms, self._ids.next
+        wall_ms, next_id = self.a_pass.wall_ms, self.ids.next
         for place, message in enumerate(messages):
             message.message_id = next_id()
             message.created_at = wall_ms
             key = self._deliver(agent, message, root)
             if key != _SENT:
                 left = messages[place:]
-                self._parking.park(Parked(agent, left, root, monotonic_ns() // 1_000_000), key)
+                self._parking.park(Parked(agent, left, root, monotonic_ns()), key)
                 return
 
     def resume(self, parked: Parked) -> bool:
@@ -79,7 +68,7 @@ class Routes:
             counts["failures_dropped"] += 1
             return
         failure = Envelope(
-            self._ids.next(),
+            self.ids.next(),
             _FAILURE,
             message.receiver,
             message.sender,
@@ -99,7 +88,7 @@ class Routes:
         if message.flags & AUTOMATIC and not self._understands(message.receiver):
             self.a_pass.counts["failures_dropped"] += 1
             return
-        placed = self._placing.from_agent(message, (source, sequence), source, self.a_pass.now_ms)
+        placed = self._placing.from_agent(message, (source, sequence), source, self.a_pass.now_ns)
         if isinstance(placed, CaxtonError):
             self._refuse(message, placed)
 
@@ -124,7 +113,7 @@ class Routes:
             if mailbox is not None and mailbox.depth >= mailbox.high:
                 self._placing.pressed.append((target, HERE))
                 return message.receiver
-        placed = self._placing.from_agent(message, root, HERE, self.a_pass.now_ms)
+        placed = self._placing.from_agent(message, root, HERE, self.a_pass.now_ns)
         if isinstance(placed, CaxtonError):
             self._refuse(message, placed)
         else:

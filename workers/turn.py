@@ -7,7 +7,7 @@ from typing import Protocol
 from caxton.acl.envelope import AUTOMATIC, Envelope
 from caxton.acl.performative import Performative
 from caxton.errors import AgentError, CaxtonError, InvalidMessageFormat, Timeout, WasmExecutionFailed
-from caxton.ids import AgentId
+from caxton.ids import SESSION_BIT, AgentId, UuidSource
 from workers.crash_note import AGENT, SEQUENCE, SOURCE, STARTED, CrashNote
 from workers.guest_messages import GuestOutput, answer_to, to_guest
 from workers.mailbox import Entry
@@ -26,8 +26,7 @@ Root = tuple[int, int]
 class Effects(Protocol):
     """Where a turn's messages go."""
 
-    def answer(self, agent: Agent, reply: Envelope, root: Root) -> None:
-        """Send an agent's one reply on its way."""
+    ids: UuidSource
 
     def send(self, agent: Agent, messages: list[Envelope], root: Root) -> None:
         """Send a turn's messages on their way, in order."""
@@ -56,49 +55,58 @@ class Turns:
         self._output = output
         self._effects = effects
         self._log = log
+        self._next_id = effects.ids.next
         self.instances = 0
         # The pass that the turns belong to; the loop sets it.
         self.a_pass = Pass(0, 0)
 
-    def take(self, agent: Agent, entry: Entry) -> None:
-        """Let the agent handle the message; its effects, or the failure, go on their way."""
-        message, source, sequence, expires_ms = entry
-        if expires_ms <= self.a_pass.now_ms:
+    def take(self, agent: Agent, entry: Entry) -> int:
+        """Let the agent handle the message; its effects, or the failure, go on their way. Returns when it began, in ns."""
+        message, source, sequence, expires_ns = entry
+        now_ns = monotonic_ns()
+        if expires_ns <= now_ns:
             self._expire(agent, message)
-            return
+            return now_ns
         note = self._note
         note[SOURCE] = source
         note[SEQUENCE] = sequence
-        note[STARTED] = monotonic_ns()
+        note[STARTED] = now_ns
         note[AGENT] = agent.agent_id
         agent.run += 1
         try:
             sandbox = agent.sandbox or self._instantiate(agent)
             if not agent.content_only:
                 self._whole(agent, message, sandbox, (source, sequence))
-                return
+                return now_ns
             content = sandbox.handle(message.content)
         except Exception as problem:  # noqa: BLE001 (nothing that a guest causes may end the shard; all is told)
             self._fail(agent, message, problem)
-            return
+            return now_ns
         if content is None:
-            return
+            return now_ns
         if message.reply_with is None:
             self.a_pass.counts["unasked"] += 1
-            return
+            return now_ns
+        receiver = message.sender if message.rare is None else answer_to(message)
+        a_pass = self.a_pass
         reply = Envelope(
-            b"",
+            self._next_id(),
             _INFORM,
             agent.agent_id,
-            message.sender if message.rare is None else answer_to(message),
+            receiver,
             content,
             None,
             message.reply_with,
             message.conversation_id,
-            0,
+            a_pass.wall_ms,
             message.level,
         )
-        self._effects.answer(agent, reply, (source, sequence))
+        waiting = a_pass.emitted.get(receiver) if receiver >= SESSION_BIT else None
+        if waiting is None:
+            self._effects.send(agent, [reply], (source, sequence))
+        else:  # a session that this pass already has messages for
+            waiting.append(reply)
+        return now_ns
 
     def ended(self) -> None:
         """Say that no turn is under way."""

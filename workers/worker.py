@@ -19,6 +19,8 @@ from workers.routes import shard_key
 from workers.worker_pass import Pass
 
 TICK_S = 0.2
+# After so many turns a pass takes no more: what follows from them had better leave.
+ENOUGH_TURNS = 1_024
 # Beyond this much in all mailboxes, clients get no further credit until it is less.
 MOST_QUEUED, MOST_QUEUED_BYTES = 200_000, 256 << 20
 
@@ -64,13 +66,16 @@ class Worker:
         """Take what has come, run the turns there are, release what follows; come back if anything is left."""
         self._woken = False
         a_pass = self._pass
-        a_pass.now_ms = monotonic_ns() // 1_000_000
+        a_pass.now_ns = monotonic_ns()
         a_pass.wall_ms = time.time_ns() // 1_000_000
         rooms = self._rooms
         rooms.routes.begin(a_pass)
         rooms.turns.a_pass = a_pass
-        self._inlet.take(a_pass)
-        rooms.dispatcher.run(a_pass, rooms.turns.take, rooms.pressure.room)
+        while True:
+            self._inlet.take(a_pass)
+            rooms.dispatcher.run(a_pass, rooms.turns.take, rooms.pressure.room)
+            if a_pass.unfinished or not self._inlet.more or a_pass.turns >= ENOUGH_TURNS:
+                break
         rooms.turns.ended()
         for key in rooms.pressure.settle(a_pass):
             self._unpark(key)
@@ -140,7 +145,7 @@ class Worker:
             socket.close()
 
     def _open_pass(self) -> Pass:
-        a_pass = Pass(monotonic_ns() // 1_000_000, time.time_ns() // 1_000_000)
+        a_pass = Pass(monotonic_ns(), time.time_ns() // 1_000_000)
         self._rooms.routes.begin(a_pass)
         self._rooms.turns.a_pass = a_pass
         return a_pass
@@ -170,7 +175,7 @@ class Worker:
 
     def _tick(self) -> None:
         rooms = self._rooms
-        for parked in rooms.parking.expired(monotonic_ns() // 1_000_000):
+        for parked in rooms.parking.expired(monotonic_ns()):
             rooms.routes.give_up(parked)
             rooms.dispatcher.resume(parked.agent)
         dispatcher = rooms.dispatcher

@@ -5,21 +5,22 @@ from collections import Counter
 from caxton.acl.envelope import Envelope
 
 MAX_TURNS = 4_096
-MAX_PASS_MS = 5
+NS_PER_MS = 1_000_000
+MAX_PASS_NS = 5 * NS_PER_MS
 
 
 class Pass:
     """What one pass took and caused.
 
-    now_ms: monotonic, wall_ms: since 1970; both are read once a pass and again as it goes on. taken: the last
+    now_ns: monotonic, when it began. wall_ms: since 1970. taken: the last
     sequence by source. emitted: messages by target peer. tell: peers that are to get a link state. unfinished: turns
     are left for the next pass. counts: what happened, under the names of `COUNTERS`.
     """
 
-    __slots__ = ("counts", "emitted", "now_ms", "taken", "tell", "turns", "unfinished", "wall_ms")
+    __slots__ = ("counts", "emitted", "now_ns", "taken", "tell", "turns", "unfinished", "wall_ms")
 
-    def __init__(self, now_ms: int, wall_ms: int) -> None:
-        self.now_ms = now_ms
+    def __init__(self, now_ns: int, wall_ms: int) -> None:
+        self.now_ns = now_ns
         self.wall_ms = wall_ms
         self.turns = 0
         self.taken: dict[int, int] = {}

@@ -2,7 +2,7 @@
 
 import typer
 
-from caxton.cli.commands import health, serve, stats, stop
+from caxton.cli.commands import agent, demo, health, message, serve, stats, stop
 
 app = typer.Typer(
     name="caxton",
@@ -16,6 +16,9 @@ app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=stop.EXAMPLES)(stop.stop)
 app.command(epilog=health.EXAMPLES)(health.health)
 app.command(epilog=stats.EXAMPLES)(stats.stats)
+app.add_typer(agent.app)
+app.add_typer(message.app)
+app.add_typer(demo.app)
 
 
 def main() -> None:

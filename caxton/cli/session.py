@@ -35,8 +35,22 @@ def with_client(runtime_dir: Path | None, use: Callable[[Client], Awaitable[T]])
     return asyncio.run(connected())
 
 
-async def find(client: Client, agent: str) -> AgentId:
-    """Return the id that a command line's NAME|ID means; a name is not looked up here."""
+def with_agent(runtime_dir: Path | None, agent: str, use: Callable[[Client, AgentId], Awaitable[T]]) -> T:
+    """Connect, find out which agent NAME|ID means, and let `use` do its work with it.
+
+    Raises RuntimeNotFound; AgentNotFound with what stands on the command line.
+    """
+
+    async def named(client: Client) -> T:
+        try:
+            return await use(client, await _find(client, agent))
+        except AgentNotFound:
+            raise AgentNotFound(agent) from None
+
+    return with_client(runtime_dir, named)
+
+
+async def _find(client: Client, agent: str) -> AgentId:
     try:
         agent_id = AgentId.parse(agent)
         if not agent_id.is_session:

@@ -10,19 +10,19 @@ from pathlib import Path
 import caxton.guests
 from caxton.agents.limits import MIB, Limits
 from caxton.client.client import Client
-from caxton.client.deployment import Deployment
+from caxton.client.deployments import Deployment
 from caxton.errors import CaxtonError, NetworkError, WasmExecutionFailed
 from caxton.ids import AgentId
 from caxton.wire.control import AgentView
 
 COUNTER_WASM = Path(caxton.guests.__file__).parent / "counter.wasm"
 SPLITTER_WASM = Path(caxton.guests.__file__).parent / "splitter.wasm"
-SPLITTERS_PER_WORKER = 8
+SPLITTERS_PER_WORKER = 4
 FEWEST_COUNTERS, MOST_COUNTERS = 64, 4_096
 
 # Any text fits: 64 MiB hold two million distinct words, and the longest word is copied and hashed in milliseconds.
 COUNTER_LIMITS = Limits(max_memory_bytes=64 * MIB, max_fuel=10**11, max_execution_ms=10_000, mailbox_capacity=4_096)
-SPLITTER_LIMITS = Limits(max_fuel=10**9, max_execution_ms=1_000, mailbox_capacity=256)
+SPLITTER_LIMITS = Limits(max_fuel=10**9, max_execution_ms=1_000)
 
 # What an agent may not have in its counters at the end, and what it means if it has.
 _SPOILT = {
@@ -39,16 +39,12 @@ def counters_for(total_bytes: int) -> int:
 
 @dataclass(frozen=True)
 class Cast:
-    """splitters: in an order that goes around the shards. header: what a text for a splitter starts with."""
+    """turns: splitters in an order that goes around the shards. header: what a text for a splitter starts with."""
 
     splitters: tuple[AgentId, ...]
     counters: tuple[AgentId, ...]
+    turns: tuple[AgentId, ...]
     header: bytes
-
-    @property
-    def everybody(self) -> tuple[AgentId, ...]:
-        """All agents of the run."""
-        return self.splitters + self.counters
 
 
 @asynccontextmanager
@@ -64,24 +60,24 @@ async def on_stage(client: Client, counter_wasm: Path, counters: int, workers: i
     ]
     prefix = f"{run}-counter-"
     owners = [Deployment(f"{prefix}{k}", counter_wasm, limits=COUNTER_LIMITS) for k in range(counters)]
-    deployed = await client.deploy_many([*splitters, *owners])
-    agents = [agent for agent in deployed if isinstance(agent, AgentId)]
+    names = [deployment.name for deployment in (*splitters, *owners)]
     try:
-        _raise_first(deployed)
+        agents = _all_deployed(await client.deploy_many([*splitters, *owners]))
         shards = {view.agent_id: view.shard for view in await client.agents()}
-        around = _around_the_shards(agents[: len(splitters)], shards)
-        yield Cast(around, tuple(agents[len(splitters) :]), f"{prefix} {counters}\n".encode())
+        takers, tellers = tuple(agents[: len(splitters)]), tuple(agents[len(splitters) :])
+        yield Cast(takers, tellers, _around_the_shards(takers, shards), f"{prefix} {counters}\n".encode())
     except BaseException:
         with suppress(CaxtonError):  # what went wrong first is what matters
-            await client.remove_many(agents)
+            await client.remove_many(names)
         raise
-    await client.remove_many(agents)
+    await client.remove_many(names)
 
 
-def _raise_first(results: Sequence[AgentId | CaxtonError]) -> None:
+def _all_deployed(results: Sequence[AgentId | CaxtonError]) -> list[AgentId]:
     for result in results:
         if isinstance(result, CaxtonError):
             raise result
+    return [agent for agent in results if isinstance(agent, AgentId)]
 
 
 def _around_the_shards(agents: Sequence[AgentId], shards: dict[int, int]) -> tuple[AgentId, ...]:
@@ -99,7 +95,7 @@ async def handled(client: Client, cast: Cast) -> tuple[int, int]:
     Raises WasmExecutionFailed when one of them did not handle all it was given, NetworkError when one is gone.
     """
     views = {view.agent_id: view for view in await client.agents()}
-    for agent in cast.everybody:
+    for agent in cast.counters + cast.splitters:  # the splitters are told when a counter fails
         if agent not in views:
             raise NetworkError(f"agent {agent}", "removed while it counted")
         _check(views[agent])

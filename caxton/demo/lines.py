@@ -10,8 +10,9 @@ from typing import BinaryIO, NamedTuple
 from caxton.errors import ValidationError
 
 SPACES = b" \t\n\r\v\f"
-# A splitter sends 255 words a turn and passes the rest of a text on to itself: short texts are cheap to pass on.
-MAX_TEXT_BYTES = 8 << 10
+# A splitter sends 255 words a turn and passes the rest of a text on to itself, behind what waits for it already: most
+# texts of this size take it a turn or two.
+MAX_TEXT_BYTES = 2 << 10
 # A word goes from agent to agent in one message of at most 1 MiB, with some room for what surrounds it.
 MAX_WORD_BYTES = 1_000_000
 _BLOCK_BYTES = 256 << 10
@@ -26,7 +27,7 @@ class Text(NamedTuple):
 
 
 def texts(file: BinaryIO, name: str) -> Iterator[Text]:
-    """Yield the lines of `file`, those beyond 8 KiB in pieces that end at white space.
+    """Yield the lines of `file`, those beyond 2 KiB in pieces that end at white space.
 
     A longer piece is one word with the white space after it. Holds about as much in memory as the longest word and one
     block of 256 KiB. Raises ValidationError, with the offset, for a word beyond 1,000,000 bytes.
@@ -52,7 +53,7 @@ def texts(file: BinaryIO, name: str) -> Iterator[Text]:
 
 
 def _cut(text: bytes, name: str, offset: int) -> tuple[list[bytes], bytes]:
-    """Return pieces of `text`, each at most 8 KiB or one long word, and its end, which may go on in the next block.
+    """Return pieces of `text`, each at most 2 KiB or one long word, and its end, which may go on in the next block.
 
     The end of a text that is not empty is not empty.
     """

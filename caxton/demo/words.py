@@ -124,7 +124,7 @@ async def _come_to_rest(client: Client, rest: Rest, timeout_s: float) -> Stats:
 
 async def _send_all(client: Client, cast: Cast, files: Sequence[Path], advance: Advance) -> int:
     """Send every file's texts to the splitters in turn; returns how many lines there were."""
-    splitters = cycle(cast.splitters)
+    splitters = cycle(cast.turns)
     lines = 0
     for path in files:
         for batch in _batches(path):

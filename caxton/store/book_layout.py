@@ -55,8 +55,10 @@ def total_words(capacity: int) -> int:
 def front_of(owner: int, counters: Sequence[str], capacity: int) -> "array[int]":
     """Return the words before the journal, except for the magic, which is stored last.
 
-    Raises ValueError for names that are too many, too long, empty or twice the same.
+    Raises ValueError for names that are too many, too long, empty or twice the same, and for a capacity out of bounds.
     """
+    if not 1 <= capacity <= MAX_PEERS:
+        raise ValueError(f"a book has place for 1 to {MAX_PEERS} peers, not {capacity}")
     if len(counters) > MAX_COUNTERS or len(set(counters)) != len(counters):
         raise ValueError(f"a book has at most {MAX_COUNTERS} counters of different names, not {len(counters)}")
     names = bytearray(MAX_COUNTERS * NAME_BYTES)

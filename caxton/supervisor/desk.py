@@ -25,21 +25,28 @@ class FrontDesk:
     """
 
     def __init__(
-        self, desk: Desk, answering: Answering, tasks: asyncio.TaskGroup, tell_unforeseen: Callable[[str], None]
+        self,
+        desk: Desk,
+        answering: Answering,
+        tasks: asyncio.TaskGroup,
+        tell_unforeseen: Callable[[str], None],
+        dropped: Counter[str],
     ) -> None:
         self._desk = desk
         self._answering = answering
         self._tasks = tasks
         self._tell_unforeseen = tell_unforeseen
         self._loop = asyncio.get_running_loop()
-        self._under_way = 0
+        self._under_way: set[asyncio.Task[None]] = set()
         self._closed = False
-        self.dropped: Counter[str] = Counter()
+        self._dropped = dropped
         desk.watch(self._loop, self._wake)
 
     def close(self, linger_ms: int = 0) -> None:
-        """Stop answering. Closing twice is fine."""
+        """Stop answering; what is being answered is given up. Closing twice is fine."""
         self._closed = True
+        for task in self._under_way:
+            task.cancel()
         self._desk.close(linger_ms)
 
     def _wake(self) -> None:
@@ -54,13 +61,14 @@ class FrontDesk:
         try:
             call = SUPERVISOR_CALL.decode(frame)
         except CaxtonError:
-            self.dropped["undecodable"] += 1
+            self._dropped["calls that do not decode"] += 1
             return
-        if self._under_way >= MAX_CALLS:
+        if len(self._under_way) >= MAX_CALLS:
             self._say(caller, call.call_id, _failed(ResourceExhausted("calls at the desk at once", MAX_CALLS)))
             return
-        self._under_way += 1
-        self._tasks.create_task(self._answer(caller, call))
+        task = self._tasks.create_task(self._answer(caller, call))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
 
     async def _answer(self, caller: bytes, call: SupervisorCall) -> None:
         try:
@@ -72,15 +80,13 @@ class FrontDesk:
         except Exception as error:  # noqa: BLE001 (one call must not end the runtime; it is told loudly)
             self._tell_unforeseen(f"{type(call.request).__name__}: {error!r}")
             result = _failed(CaxtonError())
-        finally:
-            self._under_way -= 1
         self._say(caller, call.call_id, result)
 
     def _say(self, caller: bytes, call_id: int, result: SupervisorResult) -> None:
         if self._closed:
             return
         if not self._desk.answer(caller, SUPERVISOR_ANSWER.encode(SupervisorAnswer(call_id, result))):
-            self.dropped["caller gone"] += 1
+            self._dropped["answers whose caller is gone"] += 1
         # The descriptor is edge-triggered: calls that came while we answered are looked for now.
         self._loop.call_soon(self._wake)
 

@@ -17,13 +17,15 @@ _AT_ONCE = 256
 class HeartbeatInlet:
     """Hands on each heartbeat whose mark is its source's own. `dropped` counts the rest by reason."""
 
-    def __init__(self, inlet: Inlet, marks: SessionMarks, deliver: Callable[[Heartbeat], None]) -> None:
+    def __init__(
+        self, inlet: Inlet, marks: SessionMarks, deliver: Callable[[Heartbeat], None], dropped: Counter[str]
+    ) -> None:
         self._inlet = inlet
         self._marks = marks
         self._deliver = deliver
         self._loop = asyncio.get_running_loop()
         self._closed = False
-        self.dropped: Counter[str] = Counter()
+        self._dropped = dropped
         inlet.watch(self._loop, self._wake)
 
     def close(self) -> None:
@@ -43,11 +45,11 @@ class HeartbeatInlet:
         try:
             control = CONTROL.decode(frame)
         except CaxtonError:
-            self.dropped["undecodable"] += 1
+            self._dropped["frames that do not decode"] += 1
             return
         if not isinstance(control, Heartbeat):
-            self.dropped["not a heartbeat"] += 1
+            self._dropped["frames that are no heartbeats"] += 1
         elif not self._marks.verify(control.source, control.mark):
-            self.dropped["forged"] += 1
+            self._dropped["heartbeats with a wrong mark"] += 1
         else:
             self._deliver(control)

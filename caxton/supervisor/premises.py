@@ -11,6 +11,7 @@ import orjson
 from caxton import __version__
 from caxton.config.settings import ServeSettings, default_workers
 from caxton.errors import ConfigurationError
+from caxton.links.session import SessionMarks
 from caxton.store.directory_lock import DirectoryLock
 from caxton.store.module_cache import ModuleCache
 from caxton.supervisor.identity import Identity
@@ -36,6 +37,7 @@ class Premises:
         self._locks: list[DirectoryLock] = []
         self.identity: Identity
         self.modules: ModuleCache
+        self.marks: SessionMarks
 
     def __enter__(self) -> Self:
         try:
@@ -62,6 +64,7 @@ class Premises:
         self._locks.append(DirectoryLock(self.data_dir))
         cores = len(os.sched_getaffinity(0))
         self.identity = Identity.open(self.data_dir, self._workers, default_workers(cores))
+        self.marks = SessionMarks(self.identity.derived_key("marks"))
         self.modules = ModuleCache(self.data_dir / MODULES, self.identity.derived_key("cache"))
         self.modules.remove_partial()
         self._clear()

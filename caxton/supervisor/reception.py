@@ -3,12 +3,12 @@
 import asyncio
 import os
 import time
+from collections import Counter
 
 import msgspec
 
 from caxton import __version__
 from caxton.errors import RuntimeNotFound
-from caxton.links.session import SessionMarks
 from caxton.supervisor.compiler_host import CompilerHost
 from caxton.supervisor.health import health_of, status_of
 from caxton.supervisor.module_intake import ModuleIntake
@@ -39,20 +39,20 @@ class Reception:
     def __init__(
         self,
         premises: Premises,
-        marks: SessionMarks,
         workforce: Workforce,
         compiler: CompilerHost,
         notices: Notices,
         ledger: RunLedger,
         stop: StopRequests,
+        dropped: Counter[str],
     ) -> None:
         self._premises = premises
-        self._marks = marks
         self._workforce = workforce
         self._compiler = compiler
         self._notices = notices
         self._ledger = ledger
         self._stop = stop
+        self._dropped = dropped
         self._started_s = time.monotonic()
         self.sessions = Sessions(premises.runtime_dir.book)
         self.intake = ModuleIntake(premises.modules, compiler)
@@ -93,7 +93,7 @@ class Reception:
         session = self.sessions.open(request.pid, request.client, time.monotonic()).number
         self._ledger.enter(session)
         self._notices.add(session)
-        mark = self._marks.mark(session)
+        mark = self._premises.marks.mark(session)
         topology = msgspec.structs.replace(self._workforce.topology, mark=mark)
         return SessionOpened(session, mark, self._premises.identity.derived_key("naming"), topology)
 
@@ -128,4 +128,5 @@ class Reception:
             "totals": ledger.totals(),
             "lost": ledger.lost(),
             "undelivered_to_ended_sessions": ledger.undelivered,
+            "dropped_by_supervisor": dict(self._dropped),
         }

@@ -73,6 +73,7 @@ class Shard:
         self._watch = watch
         self._note_of = note_of
         self._last_crash: bytes | None = None
+        self._started_s = 0.0
         self._heard_s = 0.0
         self._ready_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -96,7 +97,7 @@ class Shard:
         """Give the shard a worker. A worker that cannot be spawned counts as one that died."""
         self._timer = None
         self.heartbeat = None
-        self._heard_s = time.monotonic()
+        self._started_s = self._heard_s = time.monotonic()
         try:
             self.process = self._launch(self.number, self._last_crash, self._ended)
         except (OSError, StorageError) as error:
@@ -122,17 +123,18 @@ class Shard:
         process = self.process
         if process is None:
             return
-        silent_s = time.monotonic() - self._heard_s
-        if self._ready_s is None and silent_s > START_TIMEOUT_S:
-            self._kill_hung(process, f"not ready within {START_TIMEOUT_S:g} s")
-        elif self._ready_s is not None and silent_s > SILENCE_TIMEOUT_S:
+        now_s = time.monotonic()
+        if self._ready_s is None:
+            if now_s - self._started_s > START_TIMEOUT_S:
+                self._kill_hung(process, f"not ready within {START_TIMEOUT_S:g} s")
+        elif now_s - self._heard_s > SILENCE_TIMEOUT_S:
             note = self._note_of(process.incarnation)
             if note is None or not note.turn_began_within(time.monotonic_ns(), LONGEST_TURN_NS):
                 self._kill_hung(process, f"no heartbeat for {SILENCE_TIMEOUT_S:g} s")
 
     def forgive_silence(self) -> None:
-        """Start the clock of silence anew: the supervisor itself was not running, so nobody was heard."""
-        self._heard_s = time.monotonic()
+        """Start the clocks anew: the supervisor itself was not running, so nobody was heard."""
+        self._started_s = self._heard_s = time.monotonic()
 
     def drain(self) -> None:
         """Restart no more; a worker that is not ready holds nothing and is killed."""
@@ -150,7 +152,7 @@ class Shard:
             self.process.kill()
 
     def _kill_hung(self, process: WorkerProcess, why: str) -> None:
-        self._heard_s = time.monotonic()
+        self.forgive_silence()  # its end takes a moment; say it once
         self._watch.worker_hung(process, why)
         process.kill()
 

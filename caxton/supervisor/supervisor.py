@@ -4,12 +4,12 @@ import asyncio
 import os
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from caxton.config.settings import ServeSettings
 from caxton.errors import CaxtonError
-from caxton.links.session import SessionMarks
 from caxton.supervisor import events
 from caxton.supervisor.compiler_host import CompilerHost
 from caxton.supervisor.compiler_process import COMPILER_COMMAND
@@ -89,16 +89,21 @@ class _Life:
         self._stop = stop
         self._tasks = tasks
         directory = premises.runtime_dir
-        marks = SessionMarks(premises.identity.derived_key("marks"))
+        marks = premises.marks
         self._notices = notices = Notices(context, directory, marks)
         self._ledger = ledger = RunLedger(directory.book)
-        self._workforce = Workforce(premises, plan.worker_command, plan.settings.restart_limit, notices, ledger, tell)
-        self._compiler = CompilerHost(plan.compiler_command, lambda how: tell(events.compiler_died(how)))
-        self._reception = Reception(premises, marks, self._workforce, self._compiler, notices, ledger, stop)
-        self._heartbeats = HeartbeatInlet(Inlet(context, directory.control(SUPERVISOR)), marks, self._workforce.heard)
-        self._desk = FrontDesk(
-            Desk(context, directory.calls), self._reception.answer, tasks, lambda what: tell(events.call_failed(what))
+        # What came to the supervisor's sockets and was dropped, by reason.
+        dropped: Counter[str] = Counter()
+        self._workforce = Workforce(
+            premises, plan.worker_command, plan.settings.restart_limit, notices, ledger, tell, dropped
         )
+        self._compiler = CompilerHost(plan.compiler_command, lambda how: tell(events.compiler_died(how)))
+        self._reception = reception = Reception(
+            premises, self._workforce, self._compiler, notices, ledger, stop, dropped
+        )
+        inlet, desk = Inlet(context, directory.control(SUPERVISOR)), Desk(context, directory.calls)
+        self._heartbeats = HeartbeatInlet(inlet, marks, self._workforce.heard, dropped)
+        self._desk = FrontDesk(desk, reception.answer, tasks, lambda what: tell(events.call_failed(what)), dropped)
 
     async def live(self) -> int | CaxtonError:
         """Start, serve, drain; returns the exit code, or why nobody could serve."""
@@ -117,8 +122,7 @@ class _Life:
             return failure or await self._end()
         finally:
             # Also when a part of us failed: no child and no socket is left.
-            self._workforce.kill()
-            self._reception.opened.set()
+            self._workforce.end_unseen()
             self._desk.close(_LAST_ANSWERS_MS)
             self._heartbeats.close()
             self._notices.close()

@@ -89,8 +89,17 @@ class WorkerProcess:
         if self.alive:
             self._process.kill()
 
+    def end_unseen(self) -> None:
+        """Kill and reap it here and now, without `on_exit`: for when nobody is left to act on it. Twice is fine."""
+        if self.alive:
+            self._process.kill()
+            self._reap()
+
     def _ended(self) -> None:
+        self._on_exit(self._reap())
+
+    def _reap(self) -> Exit:
         self._loop.remove_reader(self._watched)
         os.close(self._watched)
         self._watched = -1
-        self._on_exit(Exit(self._process.wait()))
+        return Exit(self._process.wait())

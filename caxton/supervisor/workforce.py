@@ -38,6 +38,7 @@ class Workforce:
         notices: Notices,
         ledger: RunLedger,
         tell: Callable[[Event], None],
+        dropped: Counter[str],
     ) -> None:
         self._premises = premises
         self._runtime_dir = premises.runtime_dir
@@ -53,8 +54,7 @@ class Workforce:
         self.settled = asyncio.Event()
         self.at_rest = asyncio.Event()
         self.emptied = asyncio.Event()
-        # Heartbeats of incarnations that have ended.
-        self.dropped: Counter[str] = Counter()
+        self._dropped = dropped
         self.shards = [
             Shard(number, self._launch, RestartPolicy(restart_limit), self, self._note_of)
             for number in range(self._identity.shards)
@@ -86,7 +86,7 @@ class Workforce:
         """Take a heartbeat whose mark is right."""
         shard = self.shards[beat.shard] if 0 <= beat.shard < len(self.shards) else None
         if shard is None or shard.process is None or shard.process.incarnation != beat.source:
-            self.dropped["not of a living worker"] += 1
+            self._dropped["heartbeats of workers that have ended"] += 1
             return
         shard.heard(beat)
         if self._phase == 1 and beat.phase >= 1:
@@ -123,6 +123,13 @@ class Workforce:
             shard.kill()
         self._look_around()
         return left
+
+    def end_unseen(self) -> None:
+        """Kill and reap every worker here and now: nobody is left to act on their ends."""
+        for shard in self.shards:
+            shard.drain()
+            if shard.process is not None:
+                shard.process.end_unseen()
 
     # ---- what shards tell
 

@@ -9,7 +9,7 @@ from caxton.agents.limits import BOUNDS, DEFAULT_LIMITS, MIB, Limits
 from caxton.agents.manifest import Encoding
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
-from caxton.cli.session import AgentArgument, find, with_client
+from caxton.cli.session import AgentArgument, with_agent, with_client
 from caxton.client.client import Client
 from caxton.ids import AgentId
 from caxton.wire.control import AgentView
@@ -36,6 +36,7 @@ def deploy(
     wasm: Annotated[
         Path, typer.Argument(help="Its core module.", exists=True, dir_okay=False, readable=True, show_default=False)
     ],
+    *,
     encoding: Annotated[
         Encoding, typer.Option(help="What it reads and writes: content alone, or whole messages as msgpack.")
     ] = Encoding.CONTENT,
@@ -92,15 +93,13 @@ def list_agents(runtime_dir: RuntimeDirOption = None, output: Output = Format.TE
         return
     print_table(
         f"{len(views)} agents",
-        ["id", "name", "state", "shard", "encoding", "capabilities", "queued", "run", "failed"],
+        ["id", "name", "state", "shard", "queued", "run", "failed"],
         [
             [
                 AgentId(view.agent_id),
                 view.name,
                 view.state,
                 view.shard,
-                view.encoding,
-                ", ".join(view.capabilities),
                 view.queued,
                 view.counters.get("run", 0),
                 view.counters.get("failed", 0),
@@ -115,10 +114,10 @@ def list_agents(runtime_dir: RuntimeDirOption = None, output: Output = Format.TE
 def inspect(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
     """Show all about one agent: state, limits, and its counters since its worker started."""
 
-    async def use(client: Client) -> AgentView:
-        return await client.inspect(await find(client, agent))
+    async def use(client: Client, agent_id: AgentId) -> AgentView:
+        return await client.inspect(agent_id)
 
-    values = _values(with_client(runtime_dir, use))
+    values = _values(with_agent(runtime_dir, agent, use))
     if output is Format.JSON:
         print_json(values)
         return
@@ -134,12 +133,11 @@ def inspect(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: 
 def stop(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
     """Let an agent take no more messages. Its name stays taken, and what waits for it is refused to its senders."""
 
-    async def use(client: Client) -> AgentId:
-        agent_id = await find(client, agent)
+    async def use(client: Client, agent_id: AgentId) -> AgentId:
         await client.stop(agent_id)
         return agent_id
 
-    _say("stopped", agent, with_client(runtime_dir, use), output)
+    _say("stopped", agent, with_agent(runtime_dir, agent, use), output)
 
 
 @app.command(epilog="Examples: caxton agent remove echo; caxton agent remove 00c0ffee00c0ffee -o json")
@@ -147,12 +145,11 @@ def stop(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: Out
 def remove(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
     """Stop an agent and forget it, its name included."""
 
-    async def use(client: Client) -> AgentId:
-        agent_id = await find(client, agent)
+    async def use(client: Client, agent_id: AgentId) -> AgentId:
         await client.remove(agent_id)
         return agent_id
 
-    _say("removed", agent, with_client(runtime_dir, use), output)
+    _say("removed", agent, with_agent(runtime_dir, agent, use), output)
 
 
 def _say(done: str, agent: str, agent_id: AgentId, output: Format) -> None:

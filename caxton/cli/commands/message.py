@@ -12,7 +12,7 @@ from caxton.acl.message import Message
 from caxton.acl.performative import ACTS, Performative
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_json, print_text, reports_errors
-from caxton.cli.session import AgentArgument, find, with_client
+from caxton.cli.session import AgentArgument, with_agent
 from caxton.client.client import Client
 from caxton.ids import AgentId
 
@@ -47,12 +47,11 @@ def send(
     """Send one message. Returns when it is in the agent's mailbox."""
     said, act = _content(content, file), _act(performative)
 
-    async def use(client: Client) -> AgentId:
-        agent_id = await find(client, agent)
+    async def use(client: Client, agent_id: AgentId) -> AgentId:
         await client.send(agent_id, said, performative=act)
         return agent_id
 
-    agent_id = with_client(runtime_dir, use)
+    agent_id = with_agent(runtime_dir, agent, use)
     if output is Format.JSON:
         print_json({"placed": True, "receiver": str(agent_id), "performative": act.act, "bytes": len(said)})
     else:
@@ -76,10 +75,10 @@ def request(
     """Send one message and print the content of its answer, byte for byte."""
     said, act = _content(content, file), _act(performative)
 
-    async def use(client: Client) -> Message:
-        return await client.request(await find(client, agent), said, performative=act, timeout_s=timeout)
+    async def use(client: Client, agent_id: AgentId) -> Message:
+        return await client.request(agent_id, said, performative=act, timeout_s=timeout)
 
-    reply = with_client(runtime_dir, use)
+    reply = with_agent(runtime_dir, agent, use)
     if output is Format.JSON:
         print_json(_values(reply))
         return

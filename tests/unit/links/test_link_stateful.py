@@ -226,26 +226,28 @@ class TwoPeers(RuleBasedStateMachine):
     def come_to_rest(self):
         """Let everything through, in order, until nobody has anything to say any more."""
         for _ in range(ROUNDS):
-            for frame in self.frames:
-                self.arrive(frame)
-            self.frames.clear()
-            for end in self.ends:
-                self.place_some(end, len(end.waiting), 0, 0)
-            for side, end in enumerate(self.ends):
-                if end.link.changed or end.link.open:
-                    self.tell(side)
-            states, self.states = self.states, []
-            for state in states:
-                self.hear(state)
-            for end in self.ends:
-                if end.link.incoming.stalled >= 3:  # the way of the data is empty: these grounds are good
-                    end.reported += end.link.incoming.give_up()
-            if not self.states and not any(end.link.changed or end.link.open for end in self.ends):
+            self.let_all_through()
+            if not any(end.link.changed or end.link.open for end in self.ends):
                 break
         else:
             raise AssertionError("the link does not come to rest")
         for source, target in (self.ends, reversed(self.ends)):
             self.check_fates(source, target)
+
+    def let_all_through(self):
+        for frame in self.frames:
+            self.arrive(frame)
+        self.frames.clear()
+        for side, end in enumerate(self.ends):
+            self.place_some(end, len(end.waiting), 0, 0)
+            if end.link.changed or end.link.open:
+                self.tell(side)
+        for state in self.states:
+            self.hear(state)
+        self.states.clear()
+        for end in self.ends:
+            if end.link.incoming.stalled >= 3:  # the way of the data is empty: these grounds are good
+                end.reported += end.link.incoming.give_up()
 
     def check_fates(self, source, target):
         emitted = source.link.outgoing.emitted

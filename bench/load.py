@@ -1,0 +1,77 @@
+"""A closed loop: so many batches of requests are under way, and each that ends is followed by the next."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from caxton.acl.message import Message
+from caxton.client.client import Client
+from caxton.errors import AgentFailure, CaxtonError, RoutingError
+
+# As many as a full frame holds.
+BATCH = 256
+
+
+class WrongAnswer(AssertionError):
+    """An agent answered with something else than it was asked: what is measured is no echo."""
+
+
+class Load:
+    """Sends batches of 256 requests, going round `messages` again and again, until `stop`.
+
+    sent: requests made. answered: those that got their reply, or word of their agent's failure. refused: ended by an
+    error that says they had no effect. unknown: ended otherwise, so they may have been lost. When `run` has returned,
+    sent = answered + refused + unknown.
+
+    `ended` is called with each batch's seconds, from the call to the completion of the whole batch.
+    """
+
+    def __init__(
+        self, client: Client, messages: Sequence[Message], window: int, ended: Callable[[float], None] | None = None
+    ) -> None:
+        self._client = client
+        self._agents = len(messages)
+        self._round = list(messages) * (1 + -(-BATCH // len(messages)))
+        self._content = messages[0].content
+        self._window = window
+        self._ended = ended
+        self._at = 0
+        self._stopped = False
+        self.sent = self.answered = self.refused = self.unknown = 0
+
+    async def run(self) -> None:
+        """Keep `window` batches under way until `stop`, and then wait for those."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self._window):
+                tasks.create_task(self._keep_asking())
+
+    def stop(self) -> None:
+        """Send nothing more; `run` returns when what is under way has ended."""
+        self._stopped = True
+
+    async def _keep_asking(self) -> None:
+        request_many, clock, ended = self._client.request_many, time.perf_counter, self._ended
+        while not self._stopped:
+            batch = self._round[self._at : self._at + BATCH]
+            self._at = (self._at + BATCH) % self._agents
+            self.sent += BATCH
+            began_s = clock()
+            results = await request_many(batch)
+            if ended is not None:
+                ended(clock() - began_s)
+            errors = [result for result in results if isinstance(result, CaxtonError)]
+            if errors:
+                self._count(errors)
+                await asyncio.sleep(0)  # a batch that is refused at once has waited for nothing
+            elif isinstance(last := results[-1], Message) and last.content != self._content:
+                raise WrongAnswer(f"{len(last.content)} bytes that are not what was sent")
+            self.answered += BATCH - len(errors)
+
+    def _count(self, errors: Sequence[CaxtonError]) -> None:
+        for error in errors:
+            if isinstance(error, AgentFailure):
+                self.answered += 1
+            elif isinstance(error, RoutingError):
+                self.refused += 1
+            else:
+                self.unknown += 1

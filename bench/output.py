@@ -1,0 +1,62 @@
+"""What a bench prints: its result on stdout, how far it is on stderr."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from caxton.cli.output import Format, print_json, print_text
+
+# Seldom enough that drawing costs the measurement nothing that one could see.
+_DRAW_PERIOD_S = 0.5
+
+
+class Bar:
+    """A progress bar on a terminal; nothing elsewhere."""
+
+    def __init__(self, progress: Progress, total: float) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=total)
+        self._due_s = 0.0
+
+    def show(self, done: float, about: str) -> None:
+        """Show how far it is, at most twice a second."""
+        now_s = time.monotonic()
+        self._progress.update(self._task, completed=done, description=about)
+        if now_s >= self._due_s:
+            self._due_s = now_s + _DRAW_PERIOD_S
+            self._progress.refresh()
+
+
+@contextmanager
+def bar(total: float) -> Iterator[Bar]:
+    """Show a bar on stderr while the block runs, if that is a terminal. No thread draws it: `show` does."""
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description:<44}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %")
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal, auto_refresh=False, transient=True
+    ) as progress:
+        yield Bar(progress, total)
+
+
+def print_result(result: Mapping[str, Any], output: Format) -> None:
+    """Print a result as one line of JSON, or as lines for people."""
+    if output is Format.JSON:
+        print_json(result)
+        return
+    for name, value in _flat(result):
+        print_text(f"{name:<32} {value:,}" if isinstance(value, int | float) else f"{name:<32} {value}")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif isinstance(value, list):
+            for number, each in enumerate(value, 1):
+                yield f"{prefix}{name}.{number}", ", ".join(f"{k} {v}" for k, v in each.items())
+        else:
+            yield f"{prefix}{name}", value

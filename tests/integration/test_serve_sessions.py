@@ -1,0 +1,56 @@
+import os
+import subprocess
+import sys
+
+from caxton.client.call_line import ask
+from caxton.wire.supervision import OpenSession
+
+CLIENT = """
+import fcntl, os, sys
+from pathlib import Path
+from caxton.client.call_line import ask
+from caxton.store.books import Book
+from caxton.transport.endpoints import RuntimeDir
+from caxton.wire.supervision import OpenSession
+directory = Path(sys.argv[1])
+session = ask(directory, OpenSession(os.getpid(), "test"), 5.0).session
+path = RuntimeDir(directory).book(session)
+book = Book.create(path, session, ("gaps",))
+lock = os.open(path, os.O_RDWR)
+fcntl.flock(lock, fcntl.LOCK_EX)
+print(path, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_session_ends_when_its_process_is_killed(serve):
+    """A client that is killed is noticed, because the kernel drops its lock; its files are removed."""
+    served = serve()
+    served.event("ready")
+    client = subprocess.Popen(
+        [sys.executable, "-P", "-c", CLIENT, str(served.runtime_dir)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    path = client.stdout.readline().strip()
+    uptime_s = served.health()["uptime_s"]
+    living = served.until(served.health, lambda health: health["uptime_s"] > uptime_s + 1.2)
+
+    client.kill()
+    served.until(served.health, lambda health: health["sessions"] == 0)
+
+    assert living["sessions"] == 1
+    assert not os.path.exists(path)
+    client.communicate()
+
+
+def test_a_client_that_never_comes_is_forgotten(serve):
+    """A session whose file does not appear within 5 s is over."""
+    served = serve()
+    served.event("ready")
+
+    ask(served.runtime_dir, OpenSession(os.getpid(), "test"), 5.0)
+
+    assert served.health()["sessions"] == 1
+    served.until(served.health, lambda health: health["sessions"] == 0)

@@ -1,0 +1,244 @@
+import fcntl
+import os
+import signal
+
+import pytest
+
+from caxton.errors import ConfigurationError, RuntimeNotFound
+from caxton.store.books import Book
+from caxton.wire.supervision import OpenSession, SessionOpened, StopRuntime
+
+
+async def test_ready_is_told_once_everybody_serves(run):
+    """Ready is told when every worker has said so, with what a reader needs to find and stop the runtime."""
+    running = run()
+
+    event = await running.event("ready")
+
+    assert event.fields["workers"] == 2
+    assert event.fields["pid"] == os.getpid()
+    assert event.fields["failed"] == []
+    health = await running.health()
+    assert (health["status"], health["reason"]) == ("healthy", None)
+    assert [worker["state"] for worker in health["workers"]] == ["ready", "ready"]
+
+
+async def test_a_killed_worker_is_replaced_under_a_new_incarnation(run):
+    """After `kill -9` a successor serves, whose number no process had before, and every worker is told."""
+    running = run()
+    await running.event("ready")
+    before = (await running.health())["workers"]
+
+    os.kill(before[1]["pid"], signal.SIGKILL)
+    died = await running.event("worker_died")
+    await running.event("worker_restarted")
+
+    after = (await running.health())["workers"]
+    assert died.fields["how"] == "killed by SIGKILL"
+    assert after[0] == before[0] | {"resident_bytes": after[0]["resident_bytes"]}
+    assert after[1]["incarnation"] > max(worker["incarnation"] for worker in before)
+    assert after[1]["restarts"] == 1
+    assert after[1]["last_exit"] == "killed by SIGKILL"
+    assert not running.directory.book(before[1]["incarnation"]).exists()
+
+
+async def test_a_worker_that_dies_at_every_start_fails_its_shard_alone(run):
+    """After the allowed restarts the shard is failed, health is degraded and says why, and the rest serves."""
+    running = run({"1": "exit"}, restart_limit=2)
+
+    failed = await running.event("shard_failed")
+    ready = await running.event("ready")
+
+    assert failed.fields == {"shard": 1, "how": "exit code 3"}
+    assert ready.fields["failed"] == [1]
+    health = await running.health()
+    assert (health["status"], health["reason"]) == ("degraded", "shard 1 is failed")
+    assert [worker["restarts"] for worker in health["workers"]] == [0, 2]
+    opened = await running.ask(OpenSession(os.getpid(), "test"))
+    assert opened.topology.incarnations == [health["workers"][0]["incarnation"], 0]
+    assert opened.topology.states == ["ready", "failed"]
+
+
+async def test_a_runtime_of_which_nobody_starts_ends_with_an_error(run):
+    """When every shard fails at the start, serving ends with a typed error that tells the last exit."""
+    running = run({"0": "exit", "1": "exit"}, restart_limit=0)
+
+    with pytest.raises(ConfigurationError, match="exit code 3"):
+        await running.task
+
+
+async def test_a_worker_that_never_gets_ready_is_killed(run, monkeypatch):
+    """A worker that is alive but not ready in time is killed, and that counts as a death."""
+    monkeypatch.setattr("caxton.supervisor.shard.START_TIMEOUT_S", 0.5)
+    running = run({"0": "mute"}, restart_limit=0)
+
+    hung = await running.event("worker_hung")
+
+    assert hung.fields["why"] == "not ready within 0.5 s"
+    await running.event("shard_failed")
+    assert (await running.health())["status"] == "degraded"
+
+
+async def test_a_silent_worker_is_killed(run, monkeypatch):
+    """A worker without a heartbeat for too long is killed and replaced."""
+    monkeypatch.setattr("caxton.supervisor.shard.SILENCE_TIMEOUT_S", 0.5)
+    running = run({"1": "hang"}, restart_limit=1)
+
+    hung = await running.event("worker_hung")
+
+    assert hung.fields["shard"] == 1
+    assert (await running.event("worker_died")).fields["how"] == "killed by SIGKILL"
+
+
+async def test_a_worker_in_a_long_legal_turn_is_left_alone(run, monkeypatch):
+    """A silent worker whose note shows a young turn lives; once the turn is too old for any agent, it is killed."""
+    monkeypatch.setattr("caxton.supervisor.shard.SILENCE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("caxton.supervisor.shard.LONGEST_TURN_NS", 1_500_000_000)
+    running = run({"1": "hang_in_turn"}, restart_limit=0)
+    await running.event("ready")
+    health = await running.health()
+
+    hung = await running.event("worker_hung")
+
+    assert hung.fields["shard"] == 1
+    assert health["status"] == "healthy"
+
+
+async def test_who_dies_in_a_turn_leaves_the_note_to_the_successor(run):
+    """A worker that crashes in an agent's turn has its crash note handed to its successor."""
+    running = run({"1": "crash_in_turn"})
+
+    await running.event("worker_restarted")
+
+    stats = await running.until(running.stats, lambda stats: "charged_agent" in stats["workers"][1])
+    assert stats["workers"][1]["charged_agent"] == 77
+    assert stats["workers"][0]["charged_agent"] == 0
+
+
+async def test_a_worker_killed_from_outside_charges_nobody(run):
+    """A SIGKILL in the middle of a turn is nobody's fault: the successor gets no crash note."""
+    running = run({"1": "hang_in_turn"})
+    await running.event("ready")
+    os.kill((await running.health())["workers"][1]["pid"], signal.SIGKILL)
+
+    await running.event("worker_restarted")
+
+    stats = await running.until(running.stats, lambda stats: "charged_agent" in stats["workers"][1])
+    assert stats["workers"][1]["charged_agent"] == 0
+
+
+async def test_the_first_signal_drains_and_everybody_ends_by_themselves(run):
+    """On SIGTERM the workers drain, end with exit 0, and the exit code is 0; no socket or book is left."""
+    running = run()
+    await running.event("ready")
+
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    assert (await running.event("stopped")).fields == {"lost": 0, "killed": []}
+    assert await running.task == 0
+    assert sorted(path.name for path in running.directory.path.iterdir()) == ["lock"]
+
+
+async def test_a_worker_that_does_not_drain_is_killed_at_the_deadline(run):
+    """A worker that ignores the drain is killed at the deadline, is named, and the exit code is still 0."""
+    running = run({"1": "stubborn"}, drain_timeout_s=0.5)
+    await running.event("ready")
+
+    os.kill(os.getpid(), signal.SIGTERM)
+
+    assert (await running.event("stopped")).fields["killed"] == [0, 1]
+    assert await running.task == 0
+
+
+async def test_a_second_signal_kills_at_once(run):
+    """While a drain is under way, a second signal kills everybody; the exit code is 1."""
+    running = run({"1": "stubborn"}, drain_timeout_s=100.0)
+    await running.event("ready")
+    pids = [worker["pid"] for worker in (await running.health())["workers"]]
+
+    os.kill(os.getpid(), signal.SIGINT)
+    await running.event("drain_started")
+    os.kill(os.getpid(), signal.SIGINT)
+
+    assert await running.task == 1
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+async def test_a_busy_worker_is_waited_for(run):
+    """While a worker says that it is not idle, nobody is told to stop before the deadline."""
+    running = run({"0": "busy"}, drain_timeout_s=1.0)
+    await running.event("ready")
+
+    await running.ask(StopRuntime())
+
+    assert (await running.event("stopped")).fields["killed"] == [0, 1]
+
+
+async def test_stop_is_answered_before_the_end(run):
+    """StopRuntime is accepted at once, and the runtime then ends with 0; asking again finds nobody."""
+    running = run()
+    await running.event("ready")
+
+    await running.ask(StopRuntime())
+
+    assert await running.task == 0
+    with pytest.raises(RuntimeNotFound):
+        await running.ask(StopRuntime())
+
+
+async def test_a_session_ends_with_its_lock(run):
+    """A session lives while its file is locked; then the workers are told, and its files are gone."""
+    running = run()
+    await running.event("ready")
+    opened = await running.ask(OpenSession(os.getpid(), "test"))
+    path = running.directory.book(opened.session)
+    book = Book.create(path, opened.session, ("gaps",))
+    lock = os.open(path, os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    living = await running.until(running.stats, lambda stats: stats["uptime_s"] > 1.5)
+
+    os.close(lock)
+
+    ended = await running.until(running.stats, lambda stats: stats["totals"]["sessions_ended"] == 2)
+    assert living["sessions"] == 1
+    assert living["totals"]["sessions_ended"] == 0
+    assert ended["sessions"] == 0
+    assert ended["totals"]["forged"] == 0
+    assert not path.exists()
+    book.close()
+
+
+async def test_sessions_get_marks_that_workers_can_check(run):
+    """What a session is given: a number with the top bit, a mark for it, the naming key, the shards; all its own."""
+    running = run()
+    await running.event("ready")
+
+    first, second = [await running.ask(OpenSession(1, "test")) for _ in range(2)]
+
+    assert isinstance(first, SessionOpened)
+    assert first.session != second.session
+    assert first.session >> 63 == 1
+    assert first.mark != second.mark
+    assert first.topology.mark == first.mark
+    assert first.naming_key == second.naming_key
+    assert all(first.topology.incarnations)
+
+
+async def test_the_topology_grows_over_restarts_of_the_runtime(run):
+    """A later runtime of the same data directory numbers its topologies higher, and keeps the naming key."""
+    before = run()
+    await before.event("ready")
+    first = await before.ask(OpenSession(1, "test"))
+    await before.ask(StopRuntime())
+    await before.task
+    after = run(workers=None)
+    await after.event("ready")
+
+    second = await after.ask(OpenSession(1, "test"))
+
+    assert second.topology.version > first.topology.version
+    assert min(second.topology.incarnations) > max(first.topology.incarnations)
+    assert second.naming_key == first.naming_key
+    assert len(second.topology.incarnations) == 2
