@@ -18,7 +18,6 @@ from bench.machine import describe
 from bench.output import Bar
 from bench.runtime import serving
 from caxton.acl.message import Message
-from caxton.client.client import Client
 
 PAYLOAD = 100
 # A worker is killed at a random moment of this part of its load, in seconds.
@@ -30,7 +29,7 @@ _SEED = 1
 
 
 def measure(runs: int, workers: int, agents: int, window: int, bar: Bar) -> dict[str, Any]:
-    """Kill a random worker under load, `runs` times in one runtime, and compare the two counts of the loss each time."""
+    """Kill a random worker under load, `runs` times in one runtime, and compare the two counts of its loss."""
     with serving(workers, ["--restart-limit", str(10 * runs)]) as served:
         each = uvloop.run(_measure(served.runtime_dir, runs, agents, window, bar))
     recoveries_s = [run["recovery_s"] for run in each]
@@ -59,13 +58,13 @@ async def _measure(runtime_dir: Path, runs: int, agents: int, window: int, bar: 
             victim = dice.choice((await client.health())["workers"])
             its_own = [message for message in messages if shard_of[message.receiver] == victim["shard"]]
             load = Load(client, messages, window)
-            recovery_s = await _kill_under(load, client, victim["pid"], its_own, dice.uniform(*KILLED_BETWEEN_S))
+            recovery_s = await _kill_under(load, victim["pid"], its_own, dice.uniform(*KILLED_BETWEEN_S))
             after = (await client.stats())["lost"]
             each.append(_run(run, load, recovery_s, {place: after[place] - before[place] for place in after}))
     return each
 
 
-async def _kill_under(load: Load, client: Client, pid: int, its_own: list[Message], after_s: float) -> float:
+async def _kill_under(load: Load, pid: int, its_own: list[Message], after_s: float) -> float:
     """Return the seconds from the kill to the moment when every agent of the dead worker has answered again."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(load.run())
@@ -74,7 +73,8 @@ async def _kill_under(load: Load, client: Client, pid: int, its_own: list[Messag
         killed_s = time.perf_counter()
         try:
             async with asyncio.timeout(MOST_AWAY_S):
-                load.probed += await _until_answered(client, its_own, load)
+                while await load.ask(its_own) < len(its_own):
+                    pass
             recovery_s = time.perf_counter() - killed_s
             await asyncio.sleep(AFTERWARDS_S)
         finally:

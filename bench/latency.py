@@ -1,4 +1,4 @@
-"""Latencies in microseconds, in a histogram of three digits: no list of millions, and no average that hides the worst."""
+"""Latencies in microseconds, in a histogram of three digits: no list of millions, no average that hides the worst."""
 
 from hdrh.histogram import HdrHistogram
 

@@ -25,7 +25,5 @@ def limit_rate(workers: int, agents: int, payload: int, seconds: float, window: 
         "--wasm": echo_path(),
     }
     command = [sys.executable, str(_LIMIT), *(str(part) for option in options.items() for part in option)]
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, check=True, timeout=seconds + _START_TIMEOUT_S
-    )
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=seconds + _START_TIMEOUT_S)
     return float(json.loads(done.stdout)["round_trips_per_s"])

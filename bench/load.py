@@ -49,23 +49,27 @@ class Load:
         """Send nothing more; `run` returns when what is under way has ended."""
         self._stopped = True
 
+    async def ask(self, batch: Sequence[Message]) -> int:
+        """Send one batch, wait until every message of it has ended, and return how many were answered."""
+        self.sent += len(batch)
+        began_s = time.perf_counter()
+        results = await self._client.request_many(batch)
+        if self._ended is not None:
+            self._ended(time.perf_counter() - began_s)
+        errors = [result for result in results if isinstance(result, CaxtonError)]
+        if errors:
+            self._count(errors)
+            await asyncio.sleep(0)  # a batch that is refused at once has waited for nothing
+        elif isinstance(last := results[-1], Message) and last.content != self._content:
+            raise WrongAnswer(f"{len(last.content)} bytes that are not what was sent")
+        self.answered += len(batch) - len(errors)
+        return len(batch) - len(errors)
+
     async def _keep_asking(self) -> None:
-        request_many, clock, ended = self._client.request_many, time.perf_counter, self._ended
         while not self._stopped:
             batch = self._round[self._at : self._at + BATCH]
             self._at = (self._at + BATCH) % self._agents
-            self.sent += BATCH
-            began_s = clock()
-            results = await request_many(batch)
-            if ended is not None:
-                ended(clock() - began_s)
-            errors = [result for result in results if isinstance(result, CaxtonError)]
-            if errors:
-                self._count(errors)
-                await asyncio.sleep(0)  # a batch that is refused at once has waited for nothing
-            elif isinstance(last := results[-1], Message) and last.content != self._content:
-                raise WrongAnswer(f"{len(last.content)} bytes that are not what was sent")
-            self.answered += BATCH - len(errors)
+            await self.ask(batch)
 
     def _count(self, errors: Sequence[CaxtonError]) -> None:
         for error in errors:

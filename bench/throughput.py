@@ -24,7 +24,7 @@ _LOOK_PERIOD_S = 0.25
 
 @dataclass(frozen=True)
 class Plan:
-    """workers: worker processes. payload: bytes of content. window: batches of 256 under way, the same for the limit."""
+    """workers: worker processes. payload: bytes of content. window: batches of 256 under way, as for the limit."""
 
     workers: int
     agents: int

@@ -5,7 +5,7 @@
     │   ├── InvalidMessageFormat ... a message, frame or guest output that cannot be read
     │   └── MessageTooLarge
     ├── ConfigurationError ......... an option, a directory or a runtime that does not fit
-    │   └── RuntimeNotFound ........ nothing serves where we looked
+    ├── RuntimeNotFound ............ nothing serves where we looked
     ├── RoutingError ............... a message that was not placed; it had no effect
     │   ├── AgentNotFound
     │   ├── AgentNotRunning

@@ -1,8 +1,6 @@
 """The composition root of a worker: read the spawn spec, open what it owns, serve, close in the other order."""
 
-import ctypes
 import logging
-import os
 import signal
 import sys
 from pathlib import Path
@@ -22,13 +20,15 @@ from caxton.transport.sockets import Context, Inlet, Outlet, end_context, new_co
 from caxton.wire.spawn_spec import SpawnSpec
 from workers.crash_note import CrashNote, charged_agent
 from workers.dispatcher import Dispatcher
+from workers.guest_log import GuestLog
 from workers.guest_messages import GuestOutput
 from workers.lifecycle import Lifecycle
+from workers.parent import die_with_parent
 from workers.parking import Parking
 from workers.peers import Peers
 from workers.placing import Placing
 from workers.pressure import Pressure
-from workers.registry import Agent, Registry
+from workers.registry import Registry
 from workers.rooms import Rooms
 from workers.routes import Routes
 from workers.sandbox.engine import GuestEngine
@@ -38,7 +38,6 @@ from workers.turn import Turns
 from workers.worker import Worker
 from workers.worker_pass import COUNTERS
 
-_PR_SET_PDEATHSIG = 1
 log = logging.getLogger("caxton.worker")
 
 
@@ -49,7 +48,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         spec = SpawnSpec.decode(sys.stdin.buffer.read())
-        _die_with(spec.supervisor_pid)
+        die_with_parent(spec.supervisor_pid)
         setproctitle.setproctitle(f"caxton worker {spec.shard} (incarnation {spec.incarnation})")
         uvloop.run(_serve(spec))
     except CaxtonError as error:
@@ -95,7 +94,7 @@ def _furnish(  # noqa: PLR0913 (everything that a worker owns comes together her
     placing = Placing(registry, dispatcher, pressure, spec.shard, spec.table)
     routes = Routes(registry, peers, placing, parking, spec.shard)
     modules = Modules(ModuleCache(Path(spec.data_dir) / "modules", spec.cache_key), engine)
-    turns = Turns(engine, modules, watchdog, note, GuestOutput(names), routes, _write_guest_line)
+    turns = Turns(engine, modules, watchdog, note, GuestOutput(names), routes, GuestLog().write)
     lifecycle = Lifecycle(
         registry,
         StoredAgents(database),
@@ -124,18 +123,3 @@ def _furnish(  # noqa: PLR0913 (everything that a worker owns comes together her
         pressure,
         book,
     )
-
-
-def _write_guest_line(agent: Agent, level: int, line: str) -> None:
-    agent.count("log_lines")
-    log.log(_LEVELS.get(level, logging.INFO), "agent %s: %s", agent.manifest.name, line)
-
-
-_LEVELS = {0: logging.DEBUG, 1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
-
-
-def _die_with(supervisor_pid: int) -> None:
-    """End when the supervisor ends, however it ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != supervisor_pid:
-        os._exit(1)  # it ended before we asked

@@ -157,6 +157,8 @@ class Turns:
 
 def error_of(problem: Exception, agent: Agent) -> CaxtonError:
     """Return the typed error that the sender of a message gets for how its turn ended."""
+    if isinstance(problem, CaxtonError) and not isinstance(problem, InvalidMessageFormat):
+        return problem  # such as ResourceExhausted: no more sandboxes in this process
     label = str(AgentId(agent.agent_id))
     if isinstance(problem, Trap):
         return to_error(problem, label, agent.manifest.limits)

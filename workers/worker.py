@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import logging
+import os
 import time
 from time import monotonic_ns
 
@@ -19,6 +21,8 @@ from workers.routes import shard_key
 from workers.worker_pass import Pass
 
 TICK_S = 0.2
+EXIT_BROKEN = 70  # EX_SOFTWARE
+log = logging.getLogger("caxton.worker")
 # After so many turns a pass takes no more: what follows from them had better leave.
 ENOUGH_TURNS = 1_024
 # Beyond this much in all mailboxes, clients get no further credit until it is less.
@@ -49,6 +53,7 @@ class Worker:
 
         `charged`: the agent in whose turn this worker's predecessor died, or 0.
         """
+        self._loop.set_exception_handler(_end_the_process)
         self.beat()
         await self._rooms.lifecycle.load(charged)
         gc.freeze()  # what is here by now stays: the collector need not look at it again
@@ -185,3 +190,11 @@ class Worker:
                 peer.send_state()
         self.beat()  # before the wake-up, which would say that there is work
         self._wake()
+
+
+def _end_the_process(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """A pass that broke in the middle must not go on: end, and let the successor start from what was committed."""
+    error = context.get("exception")
+    log.critical("%s", context.get("message"), exc_info=error if isinstance(error, BaseException) else None)
+    logging.shutdown()
+    os._exit(EXIT_BROKEN)

@@ -64,7 +64,7 @@ class Supervisor:
         """
         _raise_descriptor_limit()
         stop = StopRequests()
-        with Premises(self.settings) as premises, stop.listening():
+        with stop.listening(), Premises(self.settings) as premises:
             context = new_context()
             try:
                 async with asyncio.TaskGroup() as tasks:

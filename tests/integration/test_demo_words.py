@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
@@ -225,11 +226,19 @@ def started(*arguments):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        threading.Thread(target=_end_of_reader, args=(demo, pipe), daemon=True).start()
         try:
             yield demo, pipe, Path(folder)
         finally:
             demo.kill()
             demo.communicate(timeout=TIMEOUT_S)
+
+
+def _end_of_reader(demo, pipe):
+    """Let whoever waits for the demo to open the pipe go, when it has ended without doing so."""
+    demo.wait()
+    if pipe.exists():
+        os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
 
 
 def its_runtime(folder):

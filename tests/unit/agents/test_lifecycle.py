@@ -24,7 +24,7 @@ LEGAL = {
 }
 
 
-@pytest.mark.parametrize(("state", "target"), product(AgentState, AgentState), ids=str)
+@pytest.mark.parametrize(("state", "target"), list(product(AgentState, AgentState)), ids=str)
 def test_an_agent_goes_the_legal_ways_and_no_other(state, target):
     """Every pair of states, those to themselves included."""
     if (str(state), str(target)) in LEGAL:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caxton.errors import AgentNotFound, QueueFull, from_fields
+from caxton.errors import AgentFailure, AgentNotFound, QueueFull, RoutingError, from_fields
 from caxton.links.refusals import LOST, MOST_WAITING, UNTOLD, Refusals, is_loss
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import MAX_REFUSALS
@@ -27,9 +27,11 @@ def test_neighbours_with_the_same_error_become_one(refusals):
         (4, AgentNotFound("b")),
         (6, AgentNotFound("b")),
         (7, LOST),
+        (8, RoutingError()),
+        (9, AgentFailure()),
     ]:
         refusals.add(sequence, 1, error)
-    assert seen(refusals) == [(1, 2), (3, 1), (4, 1), (6, 1), (7, 1)]
+    assert seen(refusals) == [(1, 2), (3, 1), (4, 1), (6, 1), (7, 1), (8, 1), (9, 1)]
 
 
 def test_one_that_was_told_does_not_grow_any_more(refusals):

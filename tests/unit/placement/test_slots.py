@@ -48,7 +48,7 @@ def test_agents_are_spread_evenly_over_the_workers(ids, workers):
 def test_names_get_ids_of_their_own(ids):
     """None twice in 100,000, all of 63 bits, none zero."""
     assert len(set(ids)) == NAMES
-    assert 0 < min(ids)
+    assert min(ids) > 0
     assert max(ids) < SESSION_BIT
 
 

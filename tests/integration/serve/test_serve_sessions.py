@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from caxton.client.call_line import ask
 from caxton.wire.supervision import OpenSession
@@ -41,7 +42,7 @@ def test_a_session_ends_when_its_process_is_killed(serve):
     served.until(served.health, lambda health: health["sessions"] == 0)
 
     assert living["sessions"] == 1
-    assert not os.path.exists(path)
+    assert not Path(path).exists()
     client.communicate()
 
 

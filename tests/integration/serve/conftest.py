@@ -17,15 +17,15 @@ import pytest
 from caxton.client.call_line import ask
 from caxton.wire.supervision import AskHealth, AskStats
 
-CAXTON = str(Path(sys.executable).with_name("caxton"))
+CAXTON = (sys.executable, "-P", "-c", "from caxton.cli.main import main; main()")
 
 
 class Command:
-    """Runs `caxton` once."""
+    """One run of `caxton` to its end."""
 
     def __init__(self, *arguments, **environment):
         done = subprocess.run(
-            [CAXTON, *map(str, arguments)],
+            [*CAXTON, *map(str, arguments)],
             capture_output=True,
             text=True,
             check=False,
@@ -40,13 +40,13 @@ class Command:
 
 
 class Served:
-    """One `caxton serve -o json`. Its events come out one after the other."""
+    """One `caxton serve`. Its events come out one after the other."""
 
     def __init__(self, runtime_dir, data_dir, *options):
         self.runtime_dir, self.data_dir = runtime_dir, data_dir
         places = ("--runtime-dir", str(runtime_dir), "--data-dir", str(data_dir))
         self.process = subprocess.Popen(
-            [CAXTON, "serve", "-o", "json", *places, *map(str, options)],
+            [*CAXTON, "serve", *places, "-o", "json", *map(str, options)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

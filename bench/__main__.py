@@ -1,0 +1,128 @@
+"""The bench's command line: one question per subcommand. `python -m bench --help`."""
+
+import signal
+from enum import StrEnum
+from typing import Annotated, NoReturn
+
+import typer
+
+from bench import agents as agents_bench
+from bench import kill as kill_bench
+from bench import request as request_bench
+from bench import throughput as throughput_bench
+from bench.output import bar, print_result
+from caxton.acl.options import Lane
+from caxton.cli.output import Format, Output, report_error, reports_errors
+from caxton.errors import Unsupported
+from caxton.placement.slot_table import MAX_WORKERS
+
+USAGE = 2
+FAILED = 1
+
+app = typer.Typer(
+    name="python -m bench",
+    help="Measures Caxton on this machine. Each subcommand starts a runtime of its own and stops it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Workers = Annotated[int, typer.Option(min=1, max=MAX_WORKERS, help="Worker processes.")]
+Agents = Annotated[int, typer.Option(min=1, help="Echo agents.")]
+Payload = Annotated[int, typer.Option(min=0, max=65_536, help="Bytes of content in each message.")]
+Window = Annotated[int, typer.Option(min=1, help="Batches of 256 requests under way.")]
+
+
+class Reliability(StrEnum):
+    """The lane of the messages."""
+
+    VOLATILE = "volatile"
+    DURABLE = "durable"
+
+
+@app.command(epilog="Example: python -m bench throughput --workers 2 --agents 1000 --payload 100 --seconds 10 -o json")
+@reports_errors
+def throughput(
+    workers: Workers = 1,
+    agents: Agents = 1_000,
+    payload: Payload = 100,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Of measurement, after a warm-up of one.")] = 10.0,
+    window: Window = 16,
+    lane: Annotated[Reliability, typer.Option(help="Reliability of the messages.")] = Reliability.VOLATILE,
+    output: Output = Format.TEXT,
+) -> None:
+    """Round trips a second in a closed loop, and how that compares with the limit, measured in the same run."""
+    if lane is Reliability.DURABLE:
+        _refuse_durable(output)
+    plan = throughput_bench.Plan(workers, agents, payload, seconds, window)
+    with bar(total=seconds * 2 + throughput_bench.WARM_UP_S) as progress:
+        result = throughput_bench.measure(plan, progress)
+    print_result(result, output)
+    if result["lost"] != result["lost_by_stats"]:
+        raise typer.Exit(FAILED)
+
+
+@app.command(epilog="Example: python -m bench request --count 20000 -o json")
+@reports_errors
+def request(
+    count: Annotated[int, typer.Option(min=1, help="Requests, one after another.")] = 20_000,
+    workers: Workers = 1,
+    payload: Payload = 100,
+    output: Output = Format.TEXT,
+) -> None:
+    """Latency of one request at a time, in microseconds."""
+    with bar(total=count) as progress:
+        result = request_bench.measure(count, workers, payload, progress)
+    print_result(result, output)
+
+
+@app.command(epilog="Example: python -m bench agents --agents 10000 -o json")
+@reports_errors
+def agents(
+    agents: Agents = 10_000,
+    starts: Annotated[int, typer.Option(min=1, help="Starts on fresh directories; the median is shown.")] = 5,
+    workers: Workers = 2,
+    output: Output = Format.TEXT,
+) -> None:
+    """Start of a runtime, deployments, and what an agent takes of memory."""
+    with bar(total=starts + 1) as progress:
+        result = agents_bench.measure(agents, starts, workers, progress)
+    print_result(result, output)
+
+
+@app.command(epilog="Example: python -m bench kill --runs 20 -o json")
+@reports_errors
+def kill(
+    runs: Annotated[int, typer.Option(min=1, help="Workers to kill, one after another.")] = 20,
+    workers: Workers = 2,
+    agents: Agents = 1_000,
+    window: Window = 16,
+    output: Output = Format.TEXT,
+) -> None:
+    """Kill workers under load: when their agents answer again, and whether the loss is counted exactly.
+
+    Exit code 1 when the client's loss and that of `caxton stats` differ in any run.
+    """
+    with bar(total=runs) as progress:
+        result = kill_bench.measure(runs, workers, agents, window, progress)
+    print_result(result, output)
+    if result["equal_runs"] != runs:
+        raise typer.Exit(FAILED)
+
+
+def _refuse_durable(output: Format) -> NoReturn:
+    try:
+        Lane.of("at_least_once")
+    except Unsupported as error:
+        report_error(error, output)
+    raise typer.Exit(USAGE)
+
+
+def _end(_signal: int, _frame: object) -> NoReturn:
+    raise SystemExit(128 + signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _end)  # as Ctrl-C does: the runtime that is measured is stopped first
+    app()

@@ -1,0 +1,237 @@
+"""Deployments that are refused: each with a typed error, and nothing of it remains."""
+
+import asyncio
+import time
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+import caxton.guests
+from caxton.agents.limits import MAX_MODULE, Limits
+from caxton.errors import AgentAlreadyRegistered, InvalidModule, Unsupported, ValidationError
+
+ECHO = Path(caxton.guests.__file__).parent / "echo.wasm"
+# 100,000 empty loops in one function: 300 KB of wasm that take the compiler far longer than its 3 s.
+LOOPS = 100_000
+MOST_WAIT_S = 1.0
+
+EXPORTS_NOTHING = "(module)"
+NO_HANDLER = """(module (memory (export "memory") 2)
+  (func (export "caxton_alloc") (param i32) (result i32) (i32.const 0)))"""
+MISTYPED = """(module (memory (export "memory") 2)
+  (func (export "caxton_alloc") (param i64) (result i32) (i32.const 0))
+  (func (export "handle_message") (param i32 i32) (result i32) (i32.const 0)))"""
+NO_MEMORY = """(module (func (export "memory"))
+  (func (export "caxton_alloc") (param i32) (result i32) (i32.const 0))
+  (func (export "handle_message") (param i32 i32) (result i64) (i64.const 0)))"""
+WITH_IMPORTS = """(module
+  (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
+  (import "env" "now" (func (result i64)))
+  (memory (export "memory") 2)
+  (func (export "caxton_alloc") (param i32) (result i32) (i32.const 0))
+  (func (export "handle_message") (param i32 i32) (result i64) (i64.const 0)))"""
+LARGE_MEMORY = """(module (memory (export "memory") 100)
+  (func (export "caxton_alloc") (param i32) (result i32) (i32.const 0))
+  (func (export "handle_message") (param i32 i32) (result i64) (i64.const 0)))"""
+
+
+def varint(number):
+    encoded = b""
+    while number > 0x7F:
+        encoded += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return encoded + bytes([number])
+
+
+def section(number, *items):
+    content = varint(len(items)) + b"".join(items)
+    return bytes([number]) + varint(len(content)) + content
+
+
+@pytest.fixture(scope="module")
+def bomb():
+    body = b"\0" + b"\x03\x40\x0b" * LOOPS + b"\x0b"
+    code = varint(len(body)) + body
+    return b"\0asm\1\0\0\0" + section(1, b"\x60\0\0") + section(3, b"\0") + section(10, code)
+
+
+@pytest.fixture
+async def remains(client, served):
+    """Deploys what is refused, proves that nothing of it is left, and returns the error."""
+
+    async def refused(wasm, name="suspect", kind=InvalidModule, **options):
+        before = [view.name for view in await client.agents()]
+        with pytest.raises(kind) as caught:
+            await client.deploy(name, wasm, **options)
+        assert [view.name for view in await client.agents()] == before
+        if isinstance(wasm, bytes) and kind is InvalidModule:
+            assert list((served.data_dir / "modules").glob(f"{sha256(wasm).hexdigest()}*")) == []
+        if kind is InvalidModule:
+            assert caught.value.agent == name
+            await client.deploy(name, ECHO)  # the name is free
+            assert (await client.request(name, b"still free")).content == b"still free"
+            await client.remove(name)
+        return caught.value
+
+    return refused
+
+
+async def test_what_is_not_wasm_is_refused(remains):
+    """Bytes without the magic of wasm are refused, and the error says so."""
+    error = await remains(bytes(range(256)))
+
+    assert "not a wasm binary" in error.problem
+
+
+async def test_nothing_at_all_is_refused(remains):
+    """An empty file is no module."""
+    error = await remains(b"")
+
+    assert "not a wasm binary" in error.problem
+
+
+async def test_text_is_refused(remains):
+    """A module as text is refused, and the error says that it must be assembled first."""
+    error = await remains((Path(__file__).parents[2] / "guests" / "echo.wat").read_bytes())
+
+    assert "text must be assembled first" in error.problem
+
+
+@pytest.mark.parametrize("kept", [4, 7, 8, 60, -1])
+async def test_a_truncated_module_is_refused(remains, kept):
+    """A module that ends too early is refused, wherever it was cut."""
+    error = await remains(ECHO.read_bytes()[:kept])
+
+    assert "truncated" in error.problem or "compile" in error.problem or "does not export" in error.problem
+
+
+async def test_a_component_is_refused(remains):
+    """A component is not a core module, and the error says which of them it is."""
+    error = await remains(b"\0asm\x0d\0\1\0")
+
+    assert "component" in error.problem
+
+
+@pytest.mark.parametrize("as_path", [False, True])
+async def test_a_module_that_is_too_large_is_refused(remains, client, tmp_path, monkeypatch, as_path):
+    """A module beyond 64 MiB is refused by the client, before one byte of it is uploaded."""
+    asked = []
+    ask = client._line.ask
+
+    async def count(request, timeout_s):
+        asked.append(request)
+        return await ask(request, timeout_s)
+
+    monkeypatch.setattr(client._line, "ask", count)
+    large = tmp_path / "large.wasm"
+    with large.open("wb") as file:
+        file.truncate(MAX_MODULE + 1)
+
+    with pytest.raises(InvalidModule) as caught:
+        await client.deploy("large", large if as_path else large.read_bytes())
+
+    assert asked == []
+    assert str(MAX_MODULE) in caught.value.problem
+    assert [view.name for view in await client.agents()] == []
+
+
+async def test_a_file_that_is_not_there_is_refused(remains, tmp_path):
+    """A path that leads nowhere is refused with the path."""
+    error = await remains(tmp_path / "nowhere.wasm")
+
+    assert str(tmp_path / "nowhere.wasm") in error.problem
+
+
+async def test_unknown_imports_are_refused_and_listed(remains, wasm):
+    """A module that imports what there is not is refused, and the error lists each of these imports."""
+    error = await remains(wasm(WITH_IMPORTS))
+
+    assert set(error.names) == {"wasi_snapshot_preview1.fd_write", "env.now"}
+
+
+async def test_missing_exports_are_refused_and_named(remains, wasm):
+    """A module that lacks exports is refused, and the error names every one of them."""
+    assert set((await remains(wasm(EXPORTS_NOTHING))).names) == {"memory", "caxton_alloc", "handle_message"}
+    assert (await remains(wasm(NO_HANDLER))).names == ("handle_message",)
+
+
+async def test_mistyped_exports_are_refused_and_named(remains, wasm):
+    """A module whose exports have the wrong types is refused, and the error names them."""
+    assert set((await remains(wasm(MISTYPED))).names) == {"caxton_alloc", "handle_message"}
+    assert (await remains(wasm(NO_MEMORY))).names == ("memory",)
+
+
+async def test_a_memory_beyond_the_limit_is_refused(remains, wasm):
+    """A module whose memory starts beyond the agent's limit is refused with both numbers."""
+    error = await remains(wasm(LARGE_MEMORY), limits=Limits(max_memory_bytes=1 << 20))
+
+    assert str(100 * 65536) in error.problem
+    assert str(1 << 20) in error.problem
+
+
+async def test_a_memory_is_judged_by_the_limits_of_each_agent(client, agent, wasm):
+    """A module that one agent's limits allow is refused to another whose limits do not, although it is cached."""
+    await agent(LARGE_MEMORY, "wide")
+
+    with pytest.raises(InvalidModule):
+        await client.deploy("narrow", wasm(LARGE_MEMORY), limits=Limits(max_memory_bytes=1 << 20))
+
+
+async def test_a_compile_bomb_is_refused_and_nothing_else_slows_down(remains, client, agent, bomb):
+    """A module that takes the compiler more than 3 s is refused, and every request meanwhile is answered in time."""
+    await agent("mischief", "busy", encoding="content")
+    refusal = asyncio.create_task(remains(bomb))
+    slowest_s, answered = 0.0, 0
+    while not refusal.done():
+        began = time.monotonic()
+        await client.request("busy", b"", timeout_s=5)
+        slowest_s = max(slowest_s, time.monotonic() - began)
+        answered += 1
+
+    error = await refusal
+    assert "3 s of processor time" in error.problem
+    assert answered > 100
+    assert slowest_s < MOST_WAIT_S
+
+
+async def test_the_next_module_is_compiled_after_a_bomb(client, agent, bomb):
+    """A new module that is deployed while a bomb is being compiled waits for its turn, and is deployed."""
+    bombed = asyncio.create_task(client.deploy("bomb", bomb))
+
+    await agent("faults", "after the bomb")
+
+    with pytest.raises(InvalidModule):
+        await bombed
+    assert [view.name for view in await client.agents()] == ["after the bomb"]
+
+
+async def test_a_name_already_taken_is_refused(client, agent, wasm):
+    """A name that is taken is refused, and its agent goes on as it was."""
+    await agent("mischief", "taken")
+    await client.request("taken", b"")
+
+    with pytest.raises(AgentAlreadyRegistered) as caught:
+        await client.deploy("taken", wasm("echo"))
+
+    assert caught.value.agent == "taken"
+    assert (await client.request("taken", b"")).content == (2).to_bytes(8, "little")
+
+
+async def test_a_name_is_taken_once_when_two_want_it_at_once(client, served, wasm):
+    """Of many clients that want one name at once, exactly one gets it."""
+    async with served.connect() as other:
+        wanted = [(client if n % 2 else other).deploy("wanted", wasm("echo")) for n in range(20)]
+        results = await asyncio.gather(*wanted, return_exceptions=True)
+
+    refused = [result for result in results if isinstance(result, AgentAlreadyRegistered)]
+    assert len(refused) == 19
+    await client.remove("wanted")
+
+
+async def test_names_and_encodings_that_cannot_be_are_refused(remains):
+    """A name that is empty, long or does not print, and an encoding that there is not, are refused before anything is sent."""
+    for name in ("", "x" * 201, "two\nlines", "\ud800"):
+        assert (await remains(ECHO, name, ValidationError)).field == "name"
+    assert (await remains(ECHO, "odd", ValidationError, encoding="xml")).field == "encoding"
+    assert "json" in (await remains(ECHO, "odd", Unsupported, encoding="json")).feature

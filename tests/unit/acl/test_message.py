@@ -1,0 +1,159 @@
+"""The message that users hold."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caxton.acl.envelope import MAX_CONTENT, RECEIPT, Envelope
+from caxton.acl.message import MAX_TEXT, Message
+from caxton.acl.options import DeliveryOptions, Level
+from caxton.acl.performative import Performative
+from caxton.errors import MessageTooLarge, ValidationError
+from caxton.ids import BROADCAST, AgentId, ConversationId, MessageId
+
+ID = st.integers(1, BROADCAST).map(AgentId)
+UUID = st.binary(min_size=16, max_size=16)
+TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=MAX_TEXT)
+OPTIONS = st.builds(
+    DeliveryOptions,
+    priority=st.sampled_from(Level),
+    timeout_ms=st.integers(1_000, 300_000),
+    max_retries=st.integers(1, 10),
+    receipt=st.booleans(),
+)
+FIELDS = st.fixed_dictionaries(
+    {
+        "content": st.binary(max_size=100),
+        "performative": st.sampled_from(Performative),
+        "language": TEXT,
+        "encoding": TEXT,
+        "ontology": TEXT,
+        "protocol": TEXT,
+        "conversation_id": st.none() | UUID.map(ConversationId),
+        "reply_with": st.none() | UUID.map(MessageId),
+        "in_reply_to": st.none() | UUID.map(MessageId),
+        "reply_to": st.none() | ID,
+        "reply_by": st.none() | st.integers(0, 2**63 - 1),
+        "trace_context": TEXT,
+        "delivery_options": OPTIONS,
+    }
+)
+TEXTS = ("language", "encoding", "ontology", "protocol", "trace_context")
+
+
+@given(receiver=ID, fields=FIELDS)
+def test_every_field_is_what_it_was_made_with(receiver, fields):
+    """Also after a way over the wire."""
+    message = Message(receiver, **fields)
+    travelled = msgspec.msgpack.decode(msgspec.msgpack.encode(message.envelope), type=Envelope)
+    for seen in (message, Message.of(travelled)):
+        assert seen.receiver == receiver
+        assert {name: getattr(seen, name) for name in fields} == fields
+        assert seen == message
+        assert hash(seen) == hash(message)
+
+
+def test_a_message_that_was_not_sent_bears_no_stamp():
+    """Sender, id and time are the runtime's to give."""
+    message = Message(5, b"hello")
+    assert message.sender is None
+    assert message.message_id == MessageId(bytes(16))
+    assert message.created_at == 0
+    assert message.performative is Performative.INFORM
+
+
+def test_a_plain_message_carries_no_rare_fields():
+    """They cost one byte together, and each of them brings the others along."""
+    assert Message(5, b"hello").envelope.rare is None
+    assert Message(5, delivery_options=DeliveryOptions(max_retries=4)).envelope.rare.max_retries == 4
+    assert Message(5, delivery_options=DeliveryOptions(receipt=True)).envelope.flags == RECEIPT
+
+
+def test_messages_differ_in_any_field():
+    """Equality is of all of them."""
+    plain = Message(5, b"a")
+    others = [Message(6, b"a"), Message(5, b"b"), Message(5, b"a", performative=Performative.CFP)]
+    others += [Message(5, b"a", protocol="x"), Message(5, b"a", delivery_options=DeliveryOptions(timeout_ms=1_000))]
+    assert plain == Message(5, b"a")
+    assert all(plain != other for other in others)
+    assert plain != "a"
+
+
+@pytest.mark.parametrize("name", ["content", "receiver", "sender", "language", "_envelope", "new"])
+def test_a_message_does_not_change(name):
+    """Nobody who holds it can surprise another who does."""
+    with pytest.raises(AttributeError):
+        setattr(Message(5), name, b"x")
+
+
+def test_content_ends_at_ten_million_bytes():
+    """The limit itself is allowed; the error knows both sizes."""
+    assert len(Message(5, bytes(MAX_CONTENT)).content) == 10_000_000
+    with pytest.raises(MessageTooLarge, match="10000001 bytes, and the limit is 10000000") as caught:
+        Message(5, bytes(MAX_CONTENT + 1))
+    assert (caught.value.size, caught.value.limit) == (MAX_CONTENT + 1, MAX_CONTENT)
+
+
+@pytest.mark.parametrize("content", ["text", bytearray(b"x"), memoryview(b"x"), None, 5], ids=repr)
+def test_content_is_bytes(content):
+    """Nothing that could change, and nothing that needs an encoding."""
+    with pytest.raises(ValidationError, match="content"):
+        Message(5, content)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("value", ["x" * 256, 5, b"x", "\ud800"], ids=lambda v: ascii(v)[:8])
+def test_a_text_has_at_most_255_characters_that_utf8_carries(name, value):
+    """255 are allowed."""
+    assert getattr(Message(5, **{name: "ä" * MAX_TEXT}), name) == "ä" * 255
+    with pytest.raises(ValidationError, match=name):
+        Message(5, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["receiver", "reply_to"])
+@pytest.mark.parametrize("value", [0, -1, BROADCAST + 1, True, 1.0, "5"], ids=repr)
+def test_an_agent_is_named_by_a_64_bit_number(name, value):
+    """All ones, for everybody, is one too."""
+    assert getattr(Message(**({"receiver": 5} | {name: BROADCAST})), name) == BROADCAST
+    with pytest.raises(ValidationError, match=name):
+        Message(**({"receiver": 5} | {name: value}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("reply_by", -1),
+        ("reply_by", 2**63),
+        ("reply_by", 1.5),
+        ("reply_by", True),
+        ("performative", "inform"),
+        ("performative", 22),
+        ("performative", -1),
+        ("performative", None),
+        ("conversation_id", MessageId(bytes(16))),
+        ("conversation_id", bytes(16)),
+        ("reply_with", ConversationId(bytes(16))),
+        ("in_reply_to", "x"),
+        ("delivery_options", None),
+        ("delivery_options", {}),
+    ],
+    ids=str,
+)
+def test_a_value_of_the_wrong_kind_is_refused_by_name(name, value):
+    """Before anything is sent."""
+    with pytest.raises(ValidationError, match=name):
+        Message(5, **{name: value})
+
+
+def test_a_stamped_envelope_is_shown_as_it_is():
+    """What the runtime stamped can be read."""
+    envelope = Envelope(b"i" * 16, 4, 9, 5, b"c", created_at=17)
+    message = Message.of(envelope)
+    assert (message.sender, message.message_id, message.created_at) == (AgentId(9), MessageId(b"i" * 16), 17)
+
+
+def test_a_message_is_shown_short():
+    """Ten megabytes do not go into a log."""
+    assert len(repr(Message(5, bytes(MAX_CONTENT)))) < 300
+    assert repr(Message(5, b"hello")) == "Message(inform to 0000000000000005, 5 bytes: b'hello')"

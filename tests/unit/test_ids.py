@@ -1,0 +1,137 @@
+"""Who is who."""
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caxton.ids import BROADCAST, SESSION_BIT, AgentId, AgentNames, ConversationId, MessageId, NodeId, UuidSource
+
+NUMBERS = st.integers(1, BROADCAST)
+UUIDS = (MessageId, ConversationId, NodeId)
+RAW = st.binary(min_size=16, max_size=16)
+
+
+@given(number=NUMBERS)
+def test_an_agents_id_is_written_as_16_hex_digits(number):
+    """And read back as the same number, in upper case too."""
+    agent_id = AgentId(number)
+    assert str(agent_id) == f"{number:016x}"
+    assert AgentId.parse(str(agent_id)) == AgentId.parse(str(agent_id).upper()) == agent_id == number
+    assert hash(agent_id) == hash(number)
+    assert repr(agent_id) == f"AgentId({number:016x})"
+
+
+@pytest.mark.parametrize("number", [0, -1, BROADCAST + 1])
+def test_an_id_has_64_bits_and_is_not_zero(number):
+    """The error says the number."""
+    with pytest.raises(ValueError, match=f"not {number}"):
+        AgentId(number)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "0" * 16, "1" * 15, "1" * 17, "0x" + "1" * 14, "g" * 16, "1_1" + "1" * 13, "\uff11" * 16],
+)
+def test_another_text_is_no_id(text):
+    """Python's int() reads more than people write."""
+    with pytest.raises(ValueError, match="agent id"):
+        AgentId.parse(text)
+
+
+@given(number=NUMBERS)
+def test_the_top_bit_marks_a_session_unless_all_are_set(number):
+    """All ones is everybody."""
+    assert AgentId(number).is_session == (SESSION_BIT <= number < BROADCAST)
+
+
+def test_an_id_does_not_change():
+    """It is a number."""
+    with pytest.raises(AttributeError):
+        AgentId(5).name = "x"
+
+
+@given(name=st.text(st.characters(exclude_categories=["Cs"]), max_size=200), key=st.binary(min_size=16, max_size=64))
+def test_a_name_has_one_id_of_63_bits_per_key(name, key):
+    """The same from everybody who holds the key."""
+    agent_id = AgentNames(key).id_of(name)
+    assert 0 < agent_id < SESSION_BIT
+    assert AgentNames(key).id_of(name) == agent_id
+
+
+def test_another_key_or_name_gives_another_id():
+    """Who does not know the key cannot aim at a shard."""
+    ids = {AgentNames(bytes([key]) * 32).id_of(f"agent-{name}") for key in range(50) for name in range(50)}
+    assert len(ids) == 2_500
+
+
+@pytest.mark.parametrize("kind", UUIDS)
+@given(raw=RAW)
+def test_a_uuid_comes_back_as_it_went(kind, raw):
+    """From its bytes and from its text."""
+    made = kind(raw)
+    assert bytes(made) == raw
+    assert kind.parse(str(made)) == made
+    assert str(made) == str(uuid.UUID(bytes=raw))
+    assert hash(made) == hash(kind(raw))
+    assert kind.__name__ in repr(made)
+
+
+@given(raw=RAW, other=RAW)
+def test_uuids_are_equal_by_kind_and_bytes(raw, other):
+    """A conversation is never taken for a message."""
+    assert (MessageId(raw) == MessageId(other)) == (raw == other)
+    assert MessageId(raw) != ConversationId(raw)
+    assert MessageId(raw) != raw
+
+
+@pytest.mark.parametrize("kind", UUIDS)
+def test_a_uuid_has_16_bytes_and_keeps_them(kind):
+    """No more, no fewer, no others later."""
+    for size in (0, 15, 17):
+        with pytest.raises(ValueError, match=f"has 16 bytes, not {size}"):
+            kind(bytes(size))
+    with pytest.raises(ValueError, match="UUID"):
+        kind.parse("no uuid")
+    made = kind(bytes(16))
+    with pytest.raises(AttributeError, match="does not change"):
+        made._bytes = bytes(16)
+    with pytest.raises(AttributeError):
+        made.other = 1
+
+
+def test_a_uuid_does_not_change_with_the_buffer_it_came_from():
+    """It keeps a copy."""
+    buffer = bytearray(16)
+    made = MessageId(buffer)
+    buffer[0] = 1
+    assert bytes(made) == bytes(16)
+
+
+@given(moments=st.lists(st.integers(0, 2**48 - 1), min_size=1, max_size=20))
+def test_new_ids_are_version_7_uuids_of_their_time_and_never_repeat(moments):
+    """Milliseconds first, so that they sort by time."""
+    source = UuidSource(moments[0])
+    seen = []
+    for moment in moments:
+        source.renew(moment)
+        for _ in range(3):
+            made = uuid.UUID(bytes=source.next())
+            assert (made.version, made.variant) == (7, uuid.RFC_4122)
+            assert made.int >> 80 == moment
+            seen.append(made)
+    assert len(set(seen)) == len(seen)
+
+
+def test_ids_of_one_moment_sort_in_the_order_they_were_made():
+    """The counter stands behind the time."""
+    source = UuidSource(5)
+    made = [source.next() for _ in range(1_000)]
+    assert made == sorted(made)
+
+
+def test_two_sources_do_not_meet():
+    """Each begins at a random place."""
+    made = [source.next() for source in [UuidSource(5) for _ in range(200)] for _ in range(20)]
+    assert len(set(made)) == 4_000

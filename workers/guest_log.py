@@ -1,0 +1,30 @@
+"""What guests write through `caxton_v1.log`, on this process's log: named, levelled, and not faster than anyone reads."""
+
+import logging
+from time import monotonic
+
+from workers.registry import Agent
+
+LINES_PER_S = 200
+_LEVELS = {0: logging.DEBUG, 1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
+_log = logging.getLogger("caxton.guest")
+
+
+class GuestLog:
+    """Writes at most 200 lines a second for all agents of the worker. Each agent counts its lines, and what was dropped."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._lines = 0
+
+    def write(self, agent: Agent, level: int, line: str) -> None:
+        """Write one line that the sandbox has bounded and escaped. Levels: 0 trace, 1 debug, 2 info, 3 warning, 4 error."""
+        agent.count("log_lines")
+        second = int(monotonic())
+        if second != self._second:
+            self._second, self._lines = second, 0
+        self._lines += 1
+        if self._lines > LINES_PER_S:
+            agent.count("log_dropped")
+            return
+        _log.log(_LEVELS.get(level, logging.INFO), "%s: %s", agent.manifest.name, line)
