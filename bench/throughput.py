@@ -3,10 +3,12 @@
 import asyncio
 import gc
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import uvloop
 
 import caxton
@@ -70,6 +72,8 @@ async def _measure(plan: Plan, runtime_dir: Path, bar: Bar) -> dict[str, Any]:
     async with caxton.connect(runtime_dir) as client:
         messages = requests_to(await deploy_echoes(client, plan.agents), plan.payload)
         await client.request_many(messages)  # every sandbox is made before
+        workers = (await client.health())["workers"]
+        processes = [psutil.Process(), *(psutil.Process(worker["pid"]) for worker in workers)]
         load = Load(client, messages, plan.window, lambda seconds: latencies.record(seconds, BATCH))
         gc.collect()
         gc.freeze()  # what is here by now stays: the collector need not look at it again
@@ -77,20 +81,30 @@ async def _measure(plan: Plan, runtime_dir: Path, bar: Bar) -> dict[str, Any]:
             running = tasks.create_task(load.run())
             await asyncio.sleep(WARM_UP_S)
             latencies.clear()
-            answered, began_s = load.answered, time.perf_counter()
+            answered, cpu_before_s, began_s = load.answered, _cpu_s(processes), time.perf_counter()
             while (elapsed_s := time.perf_counter() - began_s) < plan.seconds and not running.done():
                 bar.show(plan.seconds / 2 + elapsed_s, f"{load.answered:,} round trips")
                 await asyncio.sleep(min(_LOOK_PERIOD_S, plan.seconds - elapsed_s))
-            rate = (load.answered - answered) / (time.perf_counter() - began_s)
+            round_trips, elapsed_s = load.answered - answered, time.perf_counter() - began_s
+            cpu_s = [after - before for before, after in zip(cpu_before_s, _cpu_s(processes), strict=True)]
             latency_us = latencies.summary()
             load.stop()
         stats = await client.stats()
     return {
-        "round_trips_per_s": round(rate),
+        "round_trips_per_s": round(round_trips / elapsed_s),
         "sent": load.sent,
         "answered": load.answered,
         "refused": load.refused,
         "lost": load.unknown,
         "lost_by_stats": stats["lost"]["total"],
         "latency_us": latency_us,
+        "cpu_us_each": {
+            "client": round(cpu_s[0] / max(1, round_trips) * 1e6, 2),
+            "workers": round(sum(cpu_s[1:]) / max(1, round_trips) * 1e6, 2),
+        },
     }
+
+
+def _cpu_s(processes: Sequence[psutil.Process]) -> list[float]:
+    """Return the seconds that each process has computed, in user and kernel mode, all threads together."""
+    return [times.user + times.system for times in (process.cpu_times() for process in processes)]

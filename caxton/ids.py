@@ -6,13 +6,17 @@ An agent's id is a 63-bit number, a session's has the top bit set, all ones is b
 
 import secrets
 import uuid
+from collections.abc import Callable
 from hashlib import blake2b
+from itertools import count, repeat
+from struct import Struct
 from typing import Self
 
 SESSION_BIT = 1 << 63
 BROADCAST = (1 << 64) - 1
 UUID_BYTES = 16
 _HEX_DIGITS = 16
+_TWO_HALVES = Struct(">QQ").pack
 
 
 class AgentId(int):
@@ -117,23 +121,23 @@ class UuidSource:
 
     The first half holds the milliseconds and 12 random bits; the second half is a random 62-bit start that counts up,
     so ids of one source never repeat, and two sources meet with the odds of two random 74-bit numbers.
+
+    next: returns the next id; another function after every `renew`, so look it up again then.
     """
 
-    __slots__ = ("_count", "_now_ms", "_prefix", "_version")
+    __slots__ = ("_count", "_now_ms", "_version", "next")
 
     def __init__(self, now_ms: int) -> None:
         self._version = 0x7000 | secrets.randbits(12)
-        self._count = (0b10 << 62) | secrets.randbits(61)
+        self._count = count((0b10 << 62) | secrets.randbits(61))
         self._now_ms = -1
+        self.next: Callable[[], bytes]
         self.renew(now_ms)
 
     def renew(self, now_ms: int) -> None:
         """Let the ids that follow carry this time (milliseconds since 1970). Call it per batch, not per id."""
         if now_ms != self._now_ms:
             self._now_ms = now_ms
-            self._prefix = (((now_ms & 0xFFFF_FFFF_FFFF) << 16) | self._version).to_bytes(8, "big")
-
-    def next(self) -> bytes:
-        """Return the next id."""
-        self._count = count = self._count + 1
-        return self._prefix + count.to_bytes(8, "big")
+            prefix = ((now_ms & 0xFFFF_FFFF_FFFF) << 16) | self._version
+            # All of it in C: 0.1 us an id, where a method that adds and joins takes 0.2.
+            self.next = map(_TWO_HALVES, repeat(prefix), self._count).__next__

@@ -68,7 +68,7 @@ class Dispatcher:
                 continue
             queue = mailbox.normal if level == NORMAL else mailbox.queue(level)
             done = size = 0
-            while queue and done < most and not agent.parked:
+            while queue and done < most and now_ns < end_ns and not agent.parked:
                 entry = queue.popleft()
                 done += 1
                 mailbox.depth -= 1

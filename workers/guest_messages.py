@@ -1,11 +1,12 @@
 """What agents with the encoding `msgpack` read and write: maps with FIPA's names (docs/abi.md)."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
 
 from caxton.acl.envelope import Envelope, Id, Rare, Text, UuidBytes
-from caxton.acl.performative import ACTS, BY_ACT
+from caxton.acl.performative import ACTS
 from caxton.agents.manifest import MAX_NAME
 from caxton.errors import InvalidMessageFormat
 from caxton.ids import BROADCAST, AgentNames
@@ -53,7 +54,8 @@ class _Output(msgspec.Struct, forbid_unknown_fields=True):
     messages: Annotated[list[_Message], msgspec.Meta(max_length=256)] = []
 
 
-_NOTHING_RARE = (None,) * 6
+# Plain numbers: an enum member is one more object to carry and to encode.
+BY_ACT = {act: number for number, act in enumerate(ACTS)}
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Output).decode
 
@@ -84,8 +86,10 @@ class GuestOutput:
         self._names = names
         self._known: dict[str, int] = {}
 
-    def read(self, output: bytes, handled: Envelope, sender: int, most: int) -> list[Envelope]:
-        """Return the messages of a turn, in order, without ids and time.
+    def read(  # noqa: PLR0913 (what a message is stamped with)
+        self, output: bytes, handled: Envelope, sender: int, most: int, next_id: Callable[[], bytes], now_ms: int
+    ) -> list[Envelope]:
+        """Return the messages of a turn, in order, stamped with sender, ids and time.
 
         handled: the message of the turn, which a message without a receiver answers. most: how many are allowed.
         Raises InvalidMessageFormat.
@@ -96,34 +100,37 @@ class GuestOutput:
             raise InvalidMessageFormat("output", str(error) or type(error).__name__) from None
         if len(messages) > most:
             raise InvalidMessageFormat("output", f"{len(messages)} messages, and {most} are allowed in a turn")
-        return [self._envelope(message, handled, sender) for message in messages]
-
-    def _envelope(self, message: _Message, handled: Envelope, sender: int) -> Envelope:
-        performative = BY_ACT.get(message.performative)
-        if performative is None:
-            raise InvalidMessageFormat("output", f"unknown performative {message.performative!r:.80}")
-        receiver, in_reply_to, conversation = message.receiver, message.in_reply_to, message.conversation_id
-        if receiver is None:
-            receiver = answer_to(handled)
-            in_reply_to = in_reply_to or handled.reply_with
-            conversation = conversation or handled.conversation_id
-        elif isinstance(receiver, str):
-            receiver = self._known.get(receiver) or self._learn(receiver)
-        if not 0 < receiver < BROADCAST:
-            raise InvalidMessageFormat("output", f"{receiver} is not an agent to send to")
-        return Envelope(
-            b"",
-            int(performative),
-            sender,
-            receiver,
-            message.content,
-            message.reply_with,
-            in_reply_to,
-            conversation,
-            0,
-            handled.level,
-            rare=_rare(message),
-        )
+        known, level = self._known, handled.level
+        envelopes = []
+        for m in messages:
+            receiver, in_reply_to, conversation_id = m.receiver, m.in_reply_to, m.conversation_id
+            if receiver is None:
+                receiver = answer_to(handled)
+                in_reply_to = in_reply_to or handled.reply_with
+                conversation_id = conversation_id or handled.conversation_id
+            elif isinstance(receiver, str):
+                receiver = known.get(receiver) or self._learn(receiver)
+            if not 0 < receiver < BROADCAST:
+                raise InvalidMessageFormat("output", f"{receiver} is not an agent to send to")
+            performative = BY_ACT.get(m.performative)
+            if performative is None:
+                raise InvalidMessageFormat("output", f"unknown performative {m.performative!r:.80}")
+            envelopes.append(
+                Envelope(
+                    next_id(),
+                    performative,
+                    sender,
+                    receiver,
+                    m.content,
+                    m.reply_with,
+                    in_reply_to,
+                    conversation_id,
+                    now_ms,
+                    level,
+                    rare=_rare(m),
+                )
+            )
+        return envelopes
 
     def _learn(self, name: str) -> int:
         if len(self._known) >= _MOST_NAMES:
@@ -139,5 +146,6 @@ def answer_to(message: Envelope) -> int:
 
 
 def _rare(m: _Message) -> Rare | None:
-    values = (m.language, m.encoding, m.ontology, m.protocol, m.reply_to, m.reply_by)
-    return None if values == _NOTHING_RARE else Rare(*values)
+    if m.language is m.encoding is m.ontology is m.protocol is None and m.reply_to is m.reply_by is None:
+        return None
+    return Rare(m.language, m.encoding, m.ontology, m.protocol, m.reply_to, m.reply_by)

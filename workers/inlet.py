@@ -1,6 +1,5 @@
 """Frames in: decoded, checked against their source's mark, taken in sequence, placed. What is wrong is counted, dropped."""
 
-from caxton.acl.envelope import Envelope
 from caxton.errors import CaxtonError, InvalidMessageFormat, ShardUnavailable
 from caxton.transport import sockets
 from caxton.wire.codec import DATA
@@ -74,24 +73,18 @@ class Inlet:
                 return 0
         first = frame.first + taken.skip
         counts["frames_in"] += 1
-        if peer.is_session:
-            counts["taken_from_sessions"] += len(messages)
-            self._place_session(peer, messages, first, a_pass)
+        counts["taken_from_sessions" if peer.is_session else "taken_from_workers"] += len(messages)
+        if peer.is_session and self.draining:
+            why: CaxtonError = ShardUnavailable(self._placing.shard, "draining: the runtime stops")
+            refused = [(first + place, message, why) for place, message in enumerate(messages)]
         else:
-            counts["taken_from_workers"] += len(messages)
-            for sequence, message in enumerate(messages, first):
-                self._routes.from_worker(message, peer.number, sequence)
+            refused = self._placing.from_peer(messages, peer.number, first, a_pass)
+        for sequence, message, error in refused:
+            if peer.is_session:
+                incoming.refuse(sequence, error)
+                counts["refused"] += 1
+            else:
+                self._routes.refuse(message, error)
         incoming.place(len(messages), size)
         a_pass.taken[peer.number] = incoming.taken
         return len(messages)
-
-    def _place_session(self, peer: Peer, messages: list[Envelope], first: int, a_pass: Pass) -> None:
-        refused: list[tuple[int, CaxtonError]]
-        if self.draining:
-            why = ShardUnavailable(self._placing.shard, "draining: the runtime stops")
-            refused = [(sequence, why) for sequence in range(first, first + len(messages))]
-        else:
-            refused = self._placing.from_session(messages, peer.number, first, a_pass.now_ns)
-        for sequence, error in refused:
-            peer.link.incoming.refuse(sequence, error)
-        a_pass.counts["refused"] += len(refused)

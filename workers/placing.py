@@ -1,6 +1,8 @@
 """One message: is its receiver here, does it take messages, is there room? Into its mailbox, or back with the reason."""
 
-from caxton.acl.envelope import Envelope
+from typing import TypeGuard
+
+from caxton.acl.envelope import AUTOMATIC, Envelope
 from caxton.errors import (
     AgentNotFound,
     AgentNotRunning,
@@ -10,13 +12,15 @@ from caxton.errors import (
     SecurityError,
     ShardUnavailable,
 )
-from caxton.ids import AgentId
+from caxton.ids import SESSION_BIT, AgentId
 from caxton.placement.slot_table import SlotTable
 from workers.dispatcher import Dispatcher
-from workers.mailbox import NORMAL, QUEUE_OF_LEVEL, Mailbox
-from workers.pressure import Pressure
+from workers.mailbox import NORMAL, QUEUE_OF_LEVEL
+from workers.pressure import HERE, Pressure
 from workers.registry import Agent, Registry
-from workers.worker_pass import NS_PER_MS
+from workers.worker_pass import NS_PER_MS, Pass
+
+Root = tuple[int, int]
 
 
 class Placing:
@@ -34,28 +38,37 @@ class Placing:
         self.table = table
         self.pressed = pressure.pressed
 
-    def from_session(
-        self, messages: list[Envelope], source: int, first: int, now_ns: int
-    ) -> list[tuple[int, CaxtonError]]:
-        """Place a client's messages, numbered from `first`; returns (sequence, why) of those that were not placed."""
-        refused: list[tuple[int, CaxtonError]] = []
-        find, ready, pressed = self._agents.get, self._dispatcher.ready, self.pressed
-        size = 0
+    def from_peer(
+        self, messages: list[Envelope], source: int, first: int, a_pass: Pass
+    ) -> list[tuple[int, Envelope, CaxtonError]]:
+        """Place a frame's messages, numbered from `first`; returns (sequence, message, why) of those that were not.
+
+        A client may fill a mailbox to its capacity; what agents of other workers sent may go beyond it, up to
+        `Mailbox.hard`, because they slow down as soon as they are told.
+        """
+        refused: list[tuple[int, Envelope, CaxtonError]] = []
+        find, ready, pressed, now_ns = self._agents.get, self._dispatcher.ready, self.pressed, a_pass.now_ns
+        is_session = source >= SESSION_BIT
+        placed = size = 0
         for sequence, message in enumerate(messages, first):
             agent = find(message.receiver)
             if (
                 agent is None
                 or not agent.takes
                 or len(message.content) > agent.max_content
-                or message.sender != source
+                or message.flags & AUTOMATIC
+                or (is_session and message.sender != source)
             ):
-                refused.append((sequence, self._why_not(agent, message, source)))
-                continue
+                if not message.flags & AUTOMATIC or is_session:
+                    refused.append((sequence, message, self._why_not(agent, message, source)))
+                    continue
+                if not _reads_failures(agent, a_pass):
+                    continue
             mailbox = agent.mailbox or agent.open_mailbox()
             if mailbox.depth >= mailbox.high:
                 pressed.append((agent, source))
-                if mailbox.depth >= mailbox.capacity:
-                    refused.append((sequence, QueueFull(agent.label, mailbox.depth, mailbox.capacity)))
+                if mailbox.depth >= (mailbox.capacity if is_session else mailbox.hard):
+                    refused.append((sequence, message, QueueFull(agent.label, mailbox.depth, mailbox.capacity)))
                     continue
             # What `Dispatcher.enqueue` does, written out: a call for each message would cost as much as all of this.
             level = QUEUE_OF_LEVEL[message.level]
@@ -65,32 +78,33 @@ class Placing:
                 ready[level].append(agent)
             queue.append((message, source, sequence, now_ns + message.timeout_ms * NS_PER_MS))
             mailbox.depth += 1
+            placed += 1
             size += len(message.content)
-        self._dispatcher.queued += len(messages) - len(refused)
+        self._dispatcher.queued += placed
         self._dispatcher.queued_bytes += size
         return refused
 
-    def from_agent(
-        self, message: Envelope, root: tuple[int, int], source: int, now_ns: int
-    ) -> tuple[Agent, Mailbox] | CaxtonError:
-        """Place what an agent of this shard (source 0) or another worker sent; returns where, or why not.
-
-        Such messages may go beyond the capacity, up to `Mailbox.hard`: their senders slow down when told.
-        """
-        agent = self._agents.get(message.receiver)
-        if agent is None or not agent.takes or len(message.content) > agent.max_content:
-            return self._why_not(agent, message, message.sender)
+    def from_agent(self, agent: Agent | None, message: Envelope, root: Root, a_pass: Pass) -> CaxtonError | None:
+        """Place what an agent of this shard, or the runtime itself, sent to `agent`; returns why not, or None."""
+        if agent is None or not agent.takes or len(message.content) > agent.max_content or message.flags & AUTOMATIC:
+            if not message.flags & AUTOMATIC:
+                return self._why_not(agent, message, HERE)
+            if not _reads_failures(agent, a_pass):
+                return None
         mailbox = agent.mailbox or agent.open_mailbox()
         if mailbox.depth >= mailbox.high:
-            self.pressed.append((agent, source))
+            self.pressed.append((agent, HERE))
             if mailbox.depth >= mailbox.hard:
                 return QueueFull(agent.label, mailbox.depth, mailbox.capacity)
-        self._dispatcher.enqueue(agent, mailbox, message, root[0], root[1], now_ns)
-        return agent, mailbox
+        self._dispatcher.enqueue(agent, mailbox, message, root[0], root[1], a_pass.now_ns)
+        a_pass.counts["local"] += 1
+        return None
 
     def _why_not(self, agent: Agent | None, message: Envelope, source: int) -> CaxtonError:
-        if message.sender != source:
+        if source >= SESSION_BIT and message.sender != source:
             return SecurityError(f"the sender {message.sender:016x} is not who sent this, {source:016x}")
+        if message.flags & AUTOMATIC:
+            return SecurityError("only the runtime marks a message as automatic")
         if agent is not None and not agent.takes:
             return AgentNotRunning(agent.label, agent.state.value)
         if agent is not None:
@@ -101,3 +115,9 @@ class Placing:
         return AgentNotFound(f"{message.receiver:016x}" if not message.receiver else str(AgentId(message.receiver)))
 
 
+def _reads_failures(agent: Agent | None, a_pass: Pass) -> TypeGuard[Agent]:
+    """True when an automatic message is worth placing: a content agent could not tell it from any other."""
+    if agent is not None and agent.takes and not agent.content_only:
+        return True
+    a_pass.counts["failures_dropped"] += 1
+    return False

@@ -6,6 +6,7 @@ from caxton.acl.envelope import AUTOMATIC, Envelope
 from caxton.acl.performative import Performative
 from caxton.errors import CaxtonError, QueueFull, SessionNotFound, Unsupported
 from caxton.ids import BROADCAST, SESSION_BIT, AgentId, UuidSource
+from caxton.placement.slots import SLOT_MASK
 from caxton.wire.failure import report
 from workers.mailbox import OVERSHOOT
 from workers.parking import Parked, Parking
@@ -46,14 +47,17 @@ class Routes:
 
     def send(self, agent: Agent, messages: list[Envelope], root: Root) -> None:
         """Send a turn's messages on their way, in order; what finds no room is parked with all that comes after it."""
-        wall_ms, next_id = self.a_pass.wall_ms, self.ids.next
+        owners, own = self._placing.table.owners, self._shard
         for place, message in enumerate(messages):
-            message.message_id = next_id()
-            message.created_at = wall_ms
-            key = self._deliver(agent, message, root)
+            receiver = message.receiver
+            if receiver >= SESSION_BIT:
+                key = self._to_session(message)
+            elif (shard := owners[receiver & SLOT_MASK]) == own:
+                key = self._here(agent, message, root)
+            else:
+                key = self._to_worker(agent, message, shard)
             if key != _SENT:
-                left = messages[place:]
-                self._parking.park(Parked(agent, left, root, monotonic_ns()), key)
+                self._parking.park(Parked(agent, messages[place:], root, monotonic_ns()), key)
                 return
 
     def resume(self, parked: Parked) -> bool:
@@ -81,43 +85,25 @@ class Routes:
             flags=AUTOMATIC,
         )
         counts["failures_sent"] += 1
-        self._deliver(None, failure, _NO_ROOT)
-
-    def from_worker(self, message: Envelope, source: int, sequence: int) -> None:
-        """Place a message that another worker's agent sent, or send its failure back."""
-        if message.flags & AUTOMATIC and not self._understands(message.receiver):
-            self.a_pass.counts["failures_dropped"] += 1
-            return
-        placed = self._placing.from_agent(message, (source, sequence), source, self.a_pass.now_ns)
-        if isinstance(placed, CaxtonError):
-            self._refuse(message, placed)
-
-    def _deliver(self, agent: Agent | None, message: Envelope, root: Root) -> int:
-        """Send one message; returns what it has to wait for, or `_SENT`. What the runtime sends never waits."""
-        receiver = message.receiver
+        receiver = failure.receiver
         if receiver >= SESSION_BIT:
-            return self._to_session(message)
-        shard = self._placing.table.owners[receiver & 1023]
-        if shard != self._shard:
-            return self._to_worker(agent, message, shard)
-        return self._here(agent, message, root)
+            self._to_session(failure)
+        elif (shard := self._placing.table.shard_of(receiver)) == self._shard:
+            self._here(None, failure, _NO_ROOT)
+        else:
+            self._to_worker(None, failure, shard)
 
     def _here(self, agent: Agent | None, message: Envelope, root: Root) -> int:
+        """Place a message on this shard; returns what it has to wait for, or `_SENT`. What the runtime sends never waits."""
         target = self._registry.agents.get(message.receiver)
-        if agent is None:
-            if target is None or target.content_only:
-                self.a_pass.counts["failures_dropped"] += 1
-                return _SENT
-        elif target is not None and target is not agent and message.in_reply_to is None:
+        if target is not None and agent is not None and target is not agent and message.in_reply_to is None:
             mailbox = target.mailbox
             if mailbox is not None and mailbox.depth >= mailbox.high:
                 self._placing.pressed.append((target, HERE))
                 return message.receiver
-        placed = self._placing.from_agent(message, root, HERE, self.a_pass.now_ns)
-        if isinstance(placed, CaxtonError):
-            self._refuse(message, placed)
-        else:
-            self.a_pass.counts["local"] += 1
+        error = self._placing.from_agent(target, message, root, self.a_pass)
+        if error is not None:
+            self.refuse(message, error)
         return _SENT
 
     def _to_worker(self, agent: Agent | None, message: Envelope, shard: int) -> int:
@@ -153,12 +139,13 @@ class Routes:
 
     def _no_session(self, message: Envelope) -> None:
         if message.receiver == BROADCAST:
-            self._refuse(message, Unsupported("broadcast", "name each receiver"))
+            self.refuse(message, Unsupported("broadcast", "name each receiver"))
             return
         self.a_pass.counts["session_gone"] += 1
         self.fail(message, SessionNotFound(str(AgentId(message.receiver))))
 
-    def _refuse(self, message: Envelope, error: CaxtonError) -> None:
+    def refuse(self, message: Envelope, error: CaxtonError) -> None:
+        """Count a message that was not placed, and tell its sender."""
         self.a_pass.counts["refused"] += 1
         self.fail(message, error)
 
@@ -167,7 +154,3 @@ class Routes:
         self.a_pass.counts["expired"] += len(parked.effects)
         for message in parked.effects:
             self.fail(message, QueueFull(str(AgentId(message.receiver)), 0, 0))
-
-    def _understands(self, receiver: int) -> bool:
-        target = self._registry.agents.get(receiver)
-        return target is not None and not target.content_only

@@ -55,10 +55,13 @@ class Turns:
         self._output = output
         self._effects = effects
         self._log = log
-        self._next_id = effects.ids.next
         self.instances = 0
-        # The pass that the turns belong to; the loop sets it.
-        self.a_pass = Pass(0, 0)
+        self.begin(Pass(0, 0))
+
+    def begin(self, a_pass: Pass) -> None:
+        """Run what follows as part of `a_pass`. Routes begin first: they know the time that ids carry."""
+        self.a_pass = a_pass
+        self._next_id = self._effects.ids.next
 
     def take(self, agent: Agent, entry: Entry) -> int:
         """Let the agent handle the message; its effects, or the failure, go on their way. Returns when it began, in ns."""
@@ -122,7 +125,7 @@ class Turns:
         output = sandbox.handle(to_guest(message))
         if output is not None:
             most = agent.manifest.limits.max_output_messages
-            messages = self._output.read(output, message, agent.agent_id, most)
+            messages = self._output.read(output, message, agent.agent_id, most, self._next_id, self.a_pass.wall_ms)
             if messages:
                 self._effects.send(agent, messages, root)
 

@@ -75,7 +75,7 @@ class Worker:
         a_pass.wall_ms = time.time_ns() // 1_000_000
         rooms = self._rooms
         rooms.routes.begin(a_pass)
-        rooms.turns.a_pass = a_pass
+        rooms.turns.begin(a_pass)
         while True:
             self._inlet.take(a_pass)
             rooms.dispatcher.run(a_pass, rooms.turns.take, rooms.pressure.room)
@@ -152,7 +152,7 @@ class Worker:
     def _open_pass(self) -> Pass:
         a_pass = Pass(monotonic_ns(), time.time_ns() // 1_000_000)
         self._rooms.routes.begin(a_pass)
-        self._rooms.turns.a_pass = a_pass
+        self._rooms.turns.begin(a_pass)
         return a_pass
 
     def _wake(self) -> None:

@@ -48,7 +48,7 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
     """Print a table for people."""
     table = Table(title=title, title_justify="left")
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")  # an id that is cut short is no id
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     Console().print(table)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from caxton.acl.envelope import AUTOMATIC, Envelope
@@ -47,9 +48,10 @@ class Answers:
                 batch.end(place, of(envelope))
         self.counts["answered"] += answered
 
-    def fail_shard(self, shard: int, error: CaxtonError) -> None:
-        """End every request that went to a shard whose worker ended."""
-        for token in [token for token, found in self.waiting.items() if found[2] == shard]:
+    def fail_shard(self, shard: int, error: CaxtonError, unsent: AbstractSet[bytes] = frozenset()) -> None:
+        """End every request that went to a shard whose worker ended; `unsent` never left, and wait for the next one."""
+        gone = [token for token, found in self.waiting.items() if found[2] == shard and token not in unsent]
+        for token in gone:
             batch, place, _ = self.waiting.pop(token)
             batch.end(place, error)
 

@@ -13,16 +13,16 @@ from caxton.client.supervisor_line import SupervisorLine
 from caxton.errors import (
     AgentAlreadyRegistered,
     CaxtonError,
-    DeploymentError,
     InvalidModule,
     MessageTooLarge,
     ModuleUnknown,
+    Timeout,
     ValidationError,
     from_fields,
 )
 from caxton.ids import AgentId, AgentNames
 from caxton.wire.control import Deploy, Deployed
-from caxton.wire.supervision import MODULE_CHUNK, UploadModule
+from caxton.wire.supervision import MODULE_CHUNK, Accepted, UploadModule
 
 # Registrations in one call, about a third of a millisecond of the worker's time for each hundred.
 _AT_ONCE = 1_000
@@ -46,6 +46,8 @@ class Deployments:
         self._session = session
         self._line = line
         self._names = names
+        # A caller has one upload at a time; and whoever waits for the same module finds it compiled.
+        self._uploading = asyncio.Lock()
 
     async def deploy(self, wanted: Sequence[Deployment], timeout_s: float) -> list[AgentId | CaxtonError]:
         """Deploy agents and return the id of each, or why it was refused.
@@ -98,15 +100,25 @@ class Deployments:
         return {**refused, **await self._register(ready, timeout_s)}
 
     async def _upload(self, manifest: Manifest, wasm: bytes, timeout_s: float) -> CaxtonError | None:
-        digest = manifest.module
+        """Upload a module and have it compiled; returns why it was not. It is not sent when it is there by then."""
         try:
-            for offset in range(0, max(1, len(wasm)), MODULE_CHUNK):
+            async with asyncio.timeout(timeout_s):
+                await self._uploading.acquire()
+        except TimeoutError:
+            return Timeout("uploading the module, behind others", timeout_s)
+        try:
+            offset = 0
+            while True:
                 chunk = wasm[offset : offset + MODULE_CHUNK]
-                upload = UploadModule(digest, len(wasm), offset, chunk, manifest.name, manifest.limits)
-                await self._line.ask(upload, timeout_s)
-        except (DeploymentError, ValidationError) as error:
+                upload = UploadModule(manifest.module, len(wasm), offset, chunk, manifest.name, manifest.limits)
+                answer = await self._line.ask(upload, timeout_s)
+                offset = answer.wanted if isinstance(answer, Accepted) else len(wasm)
+                if offset >= len(wasm):
+                    return None
+        except CaxtonError as error:
             return error
-        return None
+        finally:
+            self._uploading.release()
 
     async def _register(self, manifests: dict[int, Manifest], timeout_s: float) -> dict[int, CaxtonError]:
         """Register manifests on their shards, all shards at once; returns why for each that was refused."""

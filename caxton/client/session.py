@@ -13,7 +13,7 @@ from caxton.client.answers import Answers
 from caxton.client.shard_route import Entry, ShardRoute, WorkerLink
 from caxton.errors import CaxtonError, InvalidMessageFormat, NetworkError, ResourceExhausted, Timeout, from_fields
 from caxton.placement.slot_table import SlotTable
-from caxton.placement.slots import SLOTS
+from caxton.placement.slots import SLOT_MASK
 from caxton.store.books import Book
 from caxton.transport.sockets import Inlet, Outlet, end_context, new_context
 from caxton.wire.codec import CONTROL, DATA
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from caxton.wire.supervision import SessionOpened
 
 TICK_S = 0.2
-_SLOT_MASK = SLOTS - 1
 # Messages taken from a worker without a word to it; the next tick tells the rest.
 TELL_AFTER = 4_096
 MAX_CALLS = 1_024
@@ -73,7 +72,7 @@ class Session:
         by_shard: dict[int, list[Entry]] = {}
         owners = self.table.owners
         for entry in entries:
-            shard = owners[entry[0].receiver & _SLOT_MASK]
+            shard = owners[entry[0].receiver & SLOT_MASK]
             some = by_shard.get(shard)
             if some is None:
                 by_shard[shard] = [entry]
@@ -264,7 +263,7 @@ class Session:
 
     def _fail_old(self, route: ShardRoute, incarnation: int) -> None:
         error: CaxtonError = NetworkError(f"worker of shard {route.shard}", "it ended before it answered")
-        self.answers.fail_shard(route.shard, error)
+        self.answers.fail_shard(route.shard, error, route.unsent)
         for future, target in self._calls.values():
             if target == incarnation and not future.done():
                 future.set_exception(error)

@@ -91,6 +91,12 @@ class ShardRoute:
         """How many messages wait for room."""
         return len(self._queue) + sum(len(entries) for entries in self._blocked.values())
 
+    @property
+    def unsent(self) -> set[bytes]:
+        """The ids of the messages that wait for room and have not left."""
+        blocked = [entry for entries in self._blocked.values() for entry in entries]
+        return {entry[0].message_id for entry in [*self._queue, *blocked]}
+
     def pack(self) -> list[bytearray]:
         """Take as many messages from the queue as may go now, and return the frames that carry them."""
         worker, frames = self.worker, []

@@ -20,7 +20,7 @@ SPLITTER_WASM = Path(caxton.guests.__file__).parent / "splitter.wasm"
 SPLITTERS_PER_WORKER = 4
 FEWEST_COUNTERS, MOST_COUNTERS = 64, 4_096
 
-# Any text fits: 64 MiB hold two million distinct words, and the longest word is copied and hashed in milliseconds.
+# Any text fits: 64 MiB hold a million and a half distinct words, and the longest word takes milliseconds.
 COUNTER_LIMITS = Limits(max_memory_bytes=64 * MIB, max_fuel=10**11, max_execution_ms=10_000, mailbox_capacity=4_096)
 SPLITTER_LIMITS = Limits(max_fuel=10**9, max_execution_ms=1_000)
 

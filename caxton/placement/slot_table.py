@@ -5,7 +5,7 @@ from typing import Annotated, Self
 import msgspec
 
 from caxton.errors import ConfigurationError
-from caxton.placement.slots import SLOTS
+from caxton.placement.slots import SLOT_MASK, SLOTS
 
 MAX_WORKERS = 32
 
@@ -25,7 +25,7 @@ class SlotTable(msgspec.Struct, frozen=True, array_like=True):
 
     def shard_of(self, agent_id: int) -> int:
         """Return the shard that owns an agent."""
-        return self.owners[agent_id & (SLOTS - 1)]
+        return self.owners[agent_id & SLOT_MASK]
 
     def newer_than(self, other: "SlotTable | None") -> bool:
         """True when this table replaces `other`."""

@@ -71,13 +71,14 @@ class RunLedger:
     def close_worker(self, incarnation: int) -> None:
         """A worker is dead and reaped; its book is still there, if it ever had one."""
         book = self._last_book(incarnation)
+        self._read_workers()
         if book is not None:
             self._dead.update({name: count for name, count in book.counters.items() if name not in GAUGES})
             self._close(book)
 
     def close_session(self, session: int) -> None:
         """A session has ended; its book is still there, if it ever had one. Workers have not been told yet."""
-        self.refresh(self.read_books([peer for peer in self._living if peer < SESSION_BIT]))
+        self._read_workers()
         book = self._last_book(session)
         if book is not None:
             self._close(book)
@@ -127,6 +128,10 @@ class RunLedger:
 
     def _living_workers(self) -> Iterator[BookView]:
         return (view for peer, view in self._living.items() if view is not None and peer < SESSION_BIT)
+
+    def _read_workers(self) -> None:
+        """Hear what workers say of one that ends, before they are told and forget it."""
+        self.refresh(self.read_books([peer for peer in self._living if peer < SESSION_BIT]))
 
     def _last_book(self, peer: int) -> BookView | None:
         before = self._living.pop(peer, None)

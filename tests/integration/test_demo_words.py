@@ -66,14 +66,14 @@ def runtime():
         yield directory
 
 
-def run(runtime, *arguments, **options):
+def run(runtime, *arguments, directory_for_its_own=None):
+    own = {} if directory_for_its_own is None else {"TMPDIR": str(directory_for_its_own)}
     return subprocess.run(
         [*CAXTON, "demo", "words", *map(str, arguments)],
-        env=os.environ | {"CAXTON_RUNTIME_DIR": str(runtime)},
+        env=os.environ | {"CAXTON_RUNTIME_DIR": str(runtime)} | own,
         capture_output=True,
         timeout=TIMEOUT_S,
         check=False,
-        **options,
     )
 
 
@@ -146,7 +146,7 @@ def test_prints_a_table_for_people(runtime, tmp_path):
     done = run(runtime, file, "--top", "2")
     assert done.returncode == 0
     text = done.stdout.decode()
-    assert "6 words, 5 of them different, in 1 lines of 1 files" in text
+    assert "6 words, 5 of them different, from 1 lines and 1 files" in text
     assert "0 were lost" in text
     assert " to " in text
     assert "or" not in text.splitlines()[5]
@@ -256,6 +256,17 @@ def test_starts_a_runtime_of_its_own(tmp_path):
         assert counted(result) == expected(KINDS["prose"])[:20]
         assert (result["workers"], result["across_workers"]) == (1, 0)
         assert list(folder.glob("caxton-*")) == []
+
+
+def test_a_runtime_that_does_not_start(tmp_path):
+    """When it cannot start a runtime, the reason is printed and it fails."""
+    file, crowded = tmp_path / "text", tmp_path / ("long" * 25)
+    file.write_bytes(b"word")
+    crowded.mkdir()
+    done = run(tmp_path / "none", file, directory_for_its_own=crowded)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"too long for socket names" in done.stderr
+    assert b"the demo's own runtime: `caxton serve` ended with exit code 1" in done.stderr
 
 
 def test_a_worker_that_dies_is_no_wrong_count():

@@ -115,11 +115,14 @@ def _show(found: WordCount) -> None:
     crossed = found.across_workers / max(1, found.total_words)
     rate = found.messages_delivered / max(found.seconds, 1e-9)
     console.print(
-        f"{found.total_words:,} words, {found.distinct_words:,} of them different, in {found.lines:,} lines of "
-        f"{found.files} files\n{found.messages_delivered:,} messages delivered to sandboxed agents on {found.workers} "
-        f"workers in {found.seconds:.1f} s: {rate:,.0f} messages per second\n{found.across_workers:,} messages went "
-        f"from one worker to another ({crossed:.0%} of the words), {found.lost} were lost",
+        f"{found.total_words:,} words, {found.distinct_words:,} of them different, from {found.lines:,} lines and "
+        f"{found.files:,} files\n"
+        f"{found.messages_delivered:,} messages delivered to sandboxed agents on {found.workers} workers in "
+        f"{found.seconds:.1f} s: {rate:,.0f} messages per second\n"
+        f"{found.across_workers:,} messages went from one worker to another ({crossed:.0%} of the words), "
+        f"{found.lost} were lost",
         markup=False,
+        soft_wrap=True,
     )
 
 

@@ -1,0 +1,124 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LATENCY = ["p50", "p90", "p99", "p999", "max"]
+
+
+def bench(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100
+    )
+
+
+def result_of(*arguments):
+    done = bench(*arguments, "-o", "json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def assert_is_ascending(latency_us):
+    assert list(latency_us) == LATENCY
+    values = list(latency_us.values())
+    assert values == sorted(values)
+    assert values[0] > 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_throughput_answers_everything_beside_its_limit(workers):
+    """Throughput shows a rate, its latencies and its limit, and every message that was sent was answered."""
+    result = result_of("throughput", "--workers", str(workers), "--agents", "100", "--seconds", "1", "--window", "4")
+
+    assert result["sent"] == result["answered"] > 0
+    assert result["lost"] == result["lost_by_stats"] == result["refused"] == 0
+    assert result["round_trips_per_s"] > 0
+    assert result["ratio_to_limit"] == pytest.approx(
+        result["round_trips_per_s"] / result["limit_round_trips_per_s"], abs=0.001
+    )
+    assert (result["workers"], result["agents"], result["payload"]) == (workers, 100, 100)
+    assert_is_ascending(result["latency_us"])
+    assert result["machine"]["cores"] > 0
+
+
+def test_throughput_of_the_durable_lane_is_refused():
+    """The durable lane is refused as wrong usage, with the error that says what is there instead."""
+    done = bench("throughput", "--lane", "durable", "-o", "json")
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert json.loads(done.stderr)["error"] == "Unsupported"
+
+
+def test_request_shows_latencies():
+    """One request at a time has its percentiles, in ascending order."""
+    result = result_of("request", "--count", "200", "--payload", "0")
+
+    assert result["count"] == 200
+    assert_is_ascending(result["latency_us"])
+
+
+def test_agents_have_no_instance_before_their_first_message():
+    """Agents are registered without an instance, each answers its first message, and each has one then."""
+    result = result_of("agents", "--agents", "300", "--starts", "1")
+
+    assert result["instances_before_first_use"] == 0
+    assert result["instances_after_first_use"] == result["answered"] == 300
+    assert result["deploy_many_per_s"] > 0
+    assert result["ready_ms"]["median"] > 0
+    assert result["first_deployment_ms"]["max"] > 0
+    assert result["cached_deployment_ms"]["max"] >= result["cached_deployment_ms"]["median"] > 0
+
+
+# With 96 batches under way, messages wait for credit when the worker dies: those never left, and are no loss.
+@pytest.mark.parametrize("window", ["16", "96"])
+def test_a_killed_worker_costs_exactly_what_the_stats_say(window):
+    """After each kill the client misses as many answers as the runtime says it lost."""
+    result = result_of("kill", "--runs", "3", "--agents", "200", "--window", window)
+
+    assert result["equal_runs"] == result["of_runs"] == len(result["runs"]) == 3
+    for run in result["runs"]:
+        assert run["sent"] == run["answered"] + run["refused"] + run["lost_by_client"]
+        assert run["lost_by_client"] == run["lost_by_stats"] == sum(run["lost_where"].values())
+
+
+@pytest.mark.parametrize("word", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_bench_leaves_nothing_behind(tmp_path, word):
+    """A bench that is told to end stops its runtime and removes its directories."""
+    command = [sys.executable, "-m", "bench", "request", "--count", "10000000"]
+    child = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    with child:
+        served = wait_for_worker(psutil.Process(child.pid))
+        child.send_signal(word)
+        child.communicate(timeout=60)
+
+    assert child.returncode != 0
+    _, alive = psutil.wait_procs(served, timeout=10)
+    assert alive == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def wait_for_worker(parent):
+    """Return every descendant of a bench, once there is a worker among them."""
+    while parent.is_running():
+        found = parent.children(recursive=True)
+        if any("worker" in " ".join(process.cmdline()) for process in found):
+            return found
+    raise AssertionError("it ended before it had a worker")
+
+
+def test_a_result_for_people_names_every_figure():
+    """Without -o json a result is a line for each figure."""
+    done = bench("request", "--count", "50")
+
+    assert done.returncode == 0
+    assert "latency_us.p99" in done.stdout
+    assert done.stderr == ""

@@ -1,0 +1,62 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caxton.supervisor.settling import Flow, Settling, flow_between
+
+LIVING = frozenset({1, 2})
+
+
+def closed_round(settling, flow, idle=(True, True)):
+    for incarnation, is_idle in zip(sorted(LIVING), idle, strict=True):
+        settling.heard(incarnation, idle=is_idle)
+    assert settling.round_complete(LIVING)
+    return settling.at_rest(LIVING, flow)
+
+
+def test_two_equal_rounds_settle():
+    """Rest is decided by the second round in which all are idle, emitted equals taken, and nothing moved between."""
+    settling = Settling()
+
+    assert not closed_round(settling, Flow(7, 7))
+    assert closed_round(settling, Flow(7, 7))
+
+
+def test_what_moved_between_two_rounds_starts_anew():
+    """Two balanced rounds with different totals decide nothing: something moved in between."""
+    settling = Settling()
+
+    assert not closed_round(settling, Flow(7, 7))
+    assert not closed_round(settling, Flow(9, 9))
+    assert closed_round(settling, Flow(9, 9))
+
+
+def test_a_busy_worker_or_a_message_on_its_way_starts_anew():
+    """A worker that is not idle, or a message that is on its way, makes the rounds before it worthless."""
+    settling = Settling()
+
+    assert not closed_round(settling, Flow(7, 7))
+    assert not closed_round(settling, Flow(7, 7), idle=(True, False))
+    assert not closed_round(settling, Flow(7, 7))
+    assert not closed_round(settling, Flow(8, 7))
+    assert not closed_round(settling, Flow(7, 7))
+    assert closed_round(settling, Flow(7, 7))
+
+
+def test_a_round_waits_for_every_living_worker():
+    """A round is complete once each living worker has reported since the last one; the dead need not."""
+    settling = Settling()
+    settling.heard(1, idle=True)
+
+    assert not settling.round_complete(LIVING)
+    assert settling.round_complete({1})
+
+
+@given(
+    st.dictionaries(st.integers(1, 6), st.dictionaries(st.integers(1, 9), st.tuples(st.integers(0), st.integers(0))))
+)
+def test_only_links_between_the_living_flow(totals):
+    """What the living exchanged with the dead, with sessions or with themselves is left out."""
+    flow = flow_between(totals)
+
+    between = [totals[a][b] for a in totals for b in totals[a] if b in totals and a != b]
+    assert flow == Flow(sum(pair[0] for pair in between), sum(pair[1] for pair in between))

@@ -1,0 +1,107 @@
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caxton.agents.limits import DEFAULT_LIMITS
+from caxton.errors import ResourceExhausted, ValidationError
+from caxton.supervisor.uploads import IDLE_S, MAX_UPLOADS, Uploads
+from caxton.wire.supervision import UploadModule
+
+
+def pieces_of(content, size=3):
+    sha256 = hashlib.sha256(content).digest()
+    return [
+        UploadModule(sha256, len(content), offset, content[offset : offset + size], "agent", DEFAULT_LIMITS)
+        for offset in range(0, max(len(content), 1), size)
+    ]
+
+
+@given(st.binary(max_size=40), st.integers(1, 9))
+def test_pieces_in_order_make_the_module(content, size):
+    """Pieces of any size, in order, give the bytes again, and then nothing of the upload is kept."""
+    uploads = Uploads()
+
+    taken = [uploads.take(b"caller", piece, 0.0) for piece in pieces_of(content, size)]
+
+    assert taken[-1].complete
+    assert bytes(taken[-1].content) == content
+    assert len(uploads) == 0
+
+
+def test_callers_do_not_meet():
+    """Two callers that send the same module at once each get it whole."""
+    uploads = Uploads()
+    first, second = pieces_of(b"abcdef")
+
+    for caller in (b"one", b"two"):
+        assert not uploads.take(caller, first, 0.0).complete
+    assert all(bytes(uploads.take(caller, second, 0.0).content) == b"abcdef" for caller in (b"one", b"two"))
+
+
+def test_a_piece_that_does_not_follow_ends_the_upload():
+    """A piece at another offset, of another module, or without a beginning is refused, and nothing is kept."""
+    first, second, third = pieces_of(b"abcdefghi")
+    foreign = pieces_of(b"xyzxyzxyz")[1]
+    uploads = Uploads()
+
+    for wrong in (third, foreign):
+        uploads.take(b"caller", first, 0.0)
+        with pytest.raises(ValidationError, match="does not follow"):
+            uploads.take(b"caller", wrong, 0.0)
+        with pytest.raises(ValidationError, match="begin at offset 0"):
+            uploads.take(b"caller", second, 0.0)
+    assert (len(uploads), uploads.abandoned) == (0, 2)
+
+
+def test_more_bytes_than_announced_are_refused():
+    """A caller that sends more than it announced is refused before the bytes are kept."""
+    uploads = Uploads()
+    piece = UploadModule(bytes(32), 4, 0, b"12345", "agent", DEFAULT_LIMITS)
+
+    with pytest.raises(ValidationError, match="more bytes"):
+        uploads.take(b"caller", piece, 0.0)
+    assert len(uploads) == 0
+
+
+def test_a_new_beginning_replaces_the_callers_upload():
+    """A caller that begins again is heard: its first upload is given up, and takes no second place."""
+    uploads = Uploads()
+    first, second = pieces_of(b"abcdef")
+    uploads.take(b"caller", pieces_of(b"qwerty")[0], 0.0)
+
+    uploads.take(b"caller", first, 0.0)
+
+    assert uploads.take(b"caller", second, 0.0).complete
+    assert uploads.abandoned == 1
+
+
+def test_uploads_are_bounded():
+    """Beyond the bound a new upload is refused; when one is finished or given up, there is room again."""
+    uploads = Uploads()
+    first, second = pieces_of(b"abcdef")
+    for number in range(MAX_UPLOADS):
+        uploads.take(b"%d" % number, first, float(number))
+
+    with pytest.raises(ResourceExhausted):
+        uploads.take(b"late", first, 0.0)
+
+    uploads.take(b"1", second, 1.0)
+    assert not uploads.take(b"late", first, 100.0).complete
+
+
+def test_idle_uploads_are_dropped():
+    """An upload without a piece for 30 s is dropped; one that moved is not."""
+    uploads = Uploads()
+    first, second, third = pieces_of(b"abcdefghi")
+    for caller in (b"idle", b"busy"):
+        uploads.take(caller, first, 0.0)
+    uploads.take(b"busy", second, 10.0)
+
+    uploads.drop_idle(IDLE_S + 1.0)
+
+    assert uploads.abandoned == 1
+    assert uploads.take(b"busy", third, 40.0).complete
+    with pytest.raises(ValidationError):
+        uploads.take(b"idle", second, 40.0)
