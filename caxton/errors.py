@@ -31,7 +31,7 @@
 Errors travel as their class's name and their fields (`to_fields`, `from_fields`).
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Self
 
 
@@ -299,7 +299,7 @@ BY_NAME = _tree(CaxtonError)
 
 def to_fields(error: CaxtonError) -> dict[str, Any]:
     """Return the error's fields by name, as plain values that any codec carries."""
-    return asdict(error)
+    return {f.name: getattr(error, f.name) for f in fields(error)}
 
 
 def from_fields(name: str, values: dict[str, Any]) -> CaxtonError:

@@ -28,6 +28,7 @@ class AgentId(int):
     __slots__ = ()
 
     def __new__(cls, value: int) -> Self:
+        """Check the number; raises ValueError."""
         if not 0 < value <= BROADCAST:
             raise ValueError(f"an agent id is a number from 1 to 2**64-1, not {value}")
         return super().__new__(cls, value)

@@ -43,7 +43,9 @@ class Calls:
     def take(self, peer: Peer, call: Call) -> None:
         """Answer a call of this peer, at once or when what it asks for is stored."""
         if self.draining:
-            self._answer(peer.number, call.call_id, failed(ShardUnavailable(self._shard, "draining: the runtime stops")))
+            self._answer(
+                peer.number, call.call_id, failed(ShardUnavailable(self._shard, "draining: the runtime stops"))
+            )
         elif self._under_way >= MAX_CALLS:
             self._answer(peer.number, call.call_id, failed(ResourceExhausted("calls at a time", MAX_CALLS)))
         else:

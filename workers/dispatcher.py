@@ -7,7 +7,7 @@ from caxton.acl.envelope import Envelope
 from caxton.acl.options import LEVELS
 from workers.mailbox import NORMAL, QUEUE_OF_LEVEL, Entry, Mailbox
 from workers.registry import Agent
-from workers.worker_pass import NS_PER_MS, MAX_PASS_NS, MAX_TURNS, Pass
+from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
 
 # Turns that an agent has in a row while others wait: enough to keep its sandbox warm, few enough to be fair.
 QUANTUM = 16
@@ -27,7 +27,7 @@ class Dispatcher:
         self.queued = 0
         self.queued_bytes = 0
 
-    def enqueue(  # noqa: PLR0913 (once per message: an object made for it would cost more than the turn's book-keeping)
+    def enqueue(
         self, agent: Agent, mailbox: Mailbox, message: Envelope, source: int, sequence: int, now_ns: int
     ) -> None:
         """Put a message in its mailbox, and the agent in line."""

@@ -1,4 +1,4 @@
-"""What guests write through `caxton_v1.log`, on this process's log: named, levelled, and not faster than anyone reads."""
+"""What guests write through `caxton_v1.log`, on this process's log: named, levelled, no faster than anyone reads."""
 
 import logging
 from time import monotonic
@@ -11,14 +11,14 @@ _log = logging.getLogger("caxton.guest")
 
 
 class GuestLog:
-    """Writes at most 200 lines a second for all agents of the worker. Each agent counts its lines, and what was dropped."""
+    """Writes at most 200 lines a second for all agents together. Each agent counts its lines and what is dropped."""
 
     def __init__(self) -> None:
         self._second = 0
         self._lines = 0
 
     def write(self, agent: Agent, level: int, line: str) -> None:
-        """Write one line that the sandbox has bounded and escaped. Levels: 0 trace, 1 debug, 2 info, 3 warning, 4 error."""
+        """Write a line, bounded and escaped by the sandbox. Levels: 0 trace, 1 debug, 2 info, 3 warning, 4 error."""
         agent.count("log_lines")
         second = int(monotonic())
         if second != self._second:

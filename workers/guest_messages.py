@@ -86,7 +86,7 @@ class GuestOutput:
         self._names = names
         self._known: dict[str, int] = {}
 
-    def read(  # noqa: PLR0913 (what a message is stamped with)
+    def read(
         self, output: bytes, handled: Envelope, sender: int, most: int, next_id: Callable[[], bytes], now_ms: int
     ) -> list[Envelope]:
         """Return the messages of a turn, in order, stamped with sender, ids and time.

@@ -1,4 +1,4 @@
-"""Frames in: decoded, checked against their source's mark, taken in sequence, placed. What is wrong is counted, dropped."""
+"""Frames in: decoded, checked against their source's mark, taken in sequence, placed. What is wrong is counted."""
 
 from caxton.errors import CaxtonError, InvalidMessageFormat, ShardUnavailable
 from caxton.transport import sockets

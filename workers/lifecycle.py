@@ -33,6 +33,7 @@ class Lifecycle:
 
     def __init__(  # noqa: PLR0913 (the rooms it opens and closes; the composition root is the only caller)
         self,
+        *,
         registry: Registry,
         stored: StoredAgents,
         modules: Modules,
@@ -60,7 +61,7 @@ class Lifecycle:
         self._checked: set[tuple[bytes, int]] = set()
 
     async def load(self, charged: int = 0) -> None:
-        """Register what the shard's file holds, as it stood. `charged`: the agent that the last worker died of, or 0."""
+        """Register what the shard's file holds. `charged`: the agent in whose turn the last worker died, or 0."""
         for agent_id, manifest, state in await self._stored.load():
             agent = self._register(agent_id, manifest)
             if state is AgentState.STOPPED:

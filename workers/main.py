@@ -83,7 +83,7 @@ async def _serve(spec: SpawnSpec) -> None:
         end_context(context)
 
 
-def _furnish(  # noqa: PLR0913 (everything that a worker owns comes together here)
+def _furnish(
     spec: SpawnSpec, context: Context, database: Database, note: CrashNote, engine: GuestEngine, watchdog: Watchdog
 ) -> Rooms:
     runtime, own = RuntimeDir(Path(spec.runtime_dir)), spec.incarnation
@@ -96,17 +96,17 @@ def _furnish(  # noqa: PLR0913 (everything that a worker owns comes together her
     modules = Modules(ModuleCache(Path(spec.data_dir) / "modules", spec.cache_key), engine)
     turns = Turns(engine, modules, watchdog, note, GuestOutput(names), routes, GuestLog().write)
     lifecycle = Lifecycle(
-        registry,
-        StoredAgents(database),
-        modules,
-        names,
-        turns,
-        dispatcher,
-        parking,
-        routes,
-        pressure,
-        spec.shard,
-        spec.table,
+        registry=registry,
+        stored=StoredAgents(database),
+        modules=modules,
+        names=names,
+        turns=turns,
+        dispatcher=dispatcher,
+        parking=parking,
+        routes=routes,
+        pressure=pressure,
+        shard=spec.shard,
+        table=spec.table,
     )
     book = Book.create(runtime.book(own), own, tuple(COUNTERS))
     return Rooms(

@@ -69,7 +69,7 @@ class Parking:
                 return parked.effects
         return []
 
-    def keys(self) -> list[int]:
+    def waited_for(self) -> list[int]:
         """What somebody waits for."""
         return list(self._waiting)
 

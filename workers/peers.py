@@ -26,9 +26,7 @@ MAX_SESSIONS = 1_024
 class Peer:
     """One other end. The worker's loop owns it; `close` twice is fine."""
 
-    def __init__(  # noqa: PLR0913 (who it is, who we are, and the two ways there)
-        self, number: int, own: int, marks: SessionMarks, data: Outlet, control: Outlet
-    ) -> None:
+    def __init__(self, number: int, own: int, marks: SessionMarks, data: Outlet, control: Outlet) -> None:
         self.number = number
         self.is_session = number >= SESSION_BIT
         # What its frames must carry, and what frames to it carry: a session only ever sees its own mark.
@@ -50,7 +48,8 @@ class Peer:
         frames = []
         for batch, size in batches(messages):
             first = self.link.outgoing.emit(len(batch), size)
-            frames.append(DATA.encode(DataFrame(self._own, self.mark, self.number, 0, first, False, batch)))
+            frame = DataFrame(self._own, self.mark, self.number, 0, first, resent=False, messages=batch)
+            frames.append(DATA.encode(frame))
         return frames
 
     def send(self, frame: bytearray) -> bool:

@@ -1,4 +1,4 @@
-"""One message: is its receiver here, does it take messages, is there room? Into its mailbox, or back with the reason."""
+"""One message: is its receiver here, does it take messages, is there room? To its mailbox, or back with the reason."""
 
 from typing import TypeGuard
 
@@ -29,7 +29,7 @@ class Placing:
     pressed: as in `Pressure`.
     """
 
-    def __init__(  # noqa: PLR0913 (the composition root is the only caller)
+    def __init__(
         self, registry: Registry, dispatcher: Dispatcher, pressure: Pressure, shard: int, table: SlotTable
     ) -> None:
         self._agents = registry.agents

@@ -94,7 +94,7 @@ class Routes:
             self._to_worker(None, failure, shard)
 
     def _here(self, agent: Agent | None, message: Envelope, root: Root) -> int:
-        """Place a message on this shard; returns what it has to wait for, or `_SENT`. What the runtime sends never waits."""
+        """Place a message here; returns what it has to wait for, or `_SENT`. The runtime's own never waits."""
         target = self._registry.agents.get(message.receiver)
         if target is not None and agent is not None and target is not agent and message.in_reply_to is None:
             mailbox = target.mailbox

@@ -38,7 +38,7 @@ class Effects(Protocol):
 class Turns:
     """Runs turns in sandboxes that are made at an agent's first message, and made anew after a trap."""
 
-    def __init__(  # noqa: PLR0913 (what a turn touches; the composition root is the only caller)
+    def __init__(
         self,
         engine: GuestEngine,
         modules: Modules,
@@ -64,7 +64,7 @@ class Turns:
         self._next_id = self._effects.ids.next
 
     def take(self, agent: Agent, entry: Entry) -> int:
-        """Let the agent handle the message; its effects, or the failure, go on their way. Returns when it began, in ns."""
+        """Let the agent handle the message; its effects, or the failure, go their way. Returns when it began, ns."""
         message, source, sequence, expires_ns = entry
         now_ns = monotonic_ns()
         if expires_ns <= now_ns:
@@ -133,7 +133,11 @@ class Turns:
         module = self._modules.load(agent.manifest.module)
         agent.count("instances")
         agent.sandbox = Sandbox(
-            self._engine, module, agent.manifest.limits, self._watchdog, lambda level, line: self._log(agent, level, line)
+            self._engine,
+            module,
+            agent.manifest.limits,
+            self._watchdog,
+            lambda level, line: self._log(agent, level, line),
         )
         self.instances += 1
         return agent.sandbox

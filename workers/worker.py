@@ -1,4 +1,4 @@
-"""The loop of one worker: frames wake it, a pass runs, `release` makes it true; every 200 ms it looks after its links."""
+"""The loop of one worker: frames wake it, a pass runs, `release` makes it true; every 200 ms it tends its links."""
 
 import asyncio
 import gc
@@ -23,6 +23,8 @@ from workers.worker_pass import Pass
 TICK_S = 0.2
 EXIT_BROKEN = 70  # EX_SOFTWARE
 log = logging.getLogger("caxton.worker")
+# A peer that says for so many ticks that it waits for messages which have not come, has lost them on the way.
+STALLED_TICKS = 10
 # After so many turns a pass takes no more: what follows from them had better leave.
 ENOUGH_TURNS = 1_024
 # Beyond this much in all mailboxes, clients get no further credit until it is less.
@@ -32,7 +34,9 @@ MOST_QUEUED, MOST_QUEUED_BYTES = 200_000, 256 << 20
 class Worker:
     """Owns the sockets and every sandbox of its shard; nothing else runs on its thread."""
 
-    def __init__(self, rooms: Rooms, data: sockets.Inlet, control: sockets.Inlet, supervisor: Outlet, mark: bytes) -> None:
+    def __init__(
+        self, rooms: Rooms, data: sockets.Inlet, control: sockets.Inlet, supervisor: Outlet, mark: bytes
+    ) -> None:
         self._rooms = rooms
         self._data, self._control, self._supervisor = data, control, supervisor
         self._mark = mark
@@ -58,7 +62,9 @@ class Worker:
         await self._rooms.lifecycle.load(charged)
         gc.freeze()  # what is here by now stays: the collector need not look at it again
         async with asyncio.TaskGroup() as group:
-            self._calls = Calls(self._rooms.registry, self._rooms.lifecycle, self._rooms.peers, self._rooms.shard, group)
+            self._calls = Calls(
+                self._rooms.registry, self._rooms.lifecycle, self._rooms.peers, self._rooms.shard, group
+            )
             self._ready = True
             self._data.watch(self._loop, self.run_pass)
             self._control.watch(self._loop, self._take_control)
@@ -120,8 +126,8 @@ class Worker:
         self._topology = topology.version
         for shard in self._rooms.peers.serve(topology.incarnations):
             self._unpark(shard_key(shard))
-        for key in self._rooms.parking.keys():
-            if 0 < key and self._rooms.is_lost(key):
+        for key in self._rooms.parking.waited_for():
+            if key > 0 and self._rooms.is_lost(key):
                 self._unpark(key)
 
     def heard_session_end(self, session: int) -> None:
@@ -186,6 +192,9 @@ class Worker:
         dispatcher = rooms.dispatcher
         rooms.peers.hold_back(dispatcher.queued > MOST_QUEUED or dispatcher.queued_bytes > MOST_QUEUED_BYTES)
         for peer in list(rooms.peers.by_number.values()):
+            if peer.link.incoming.stalled >= STALLED_TICKS and not self._inlet.more:
+                self._pass.counts["gaps"] += peer.link.incoming.give_up()
+                self._pass.taken[peer.number] = peer.link.incoming.taken
             if peer.link.open or peer.link.changed or peer.full:
                 peer.send_state()
         self.beat()  # before the wake-up, which would say that there is work

@@ -4,10 +4,10 @@ FIPA ACL Message Structure Specification, SC00061G, gives the fields; `caxton.ac
 """
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Self
 
 from caxton.acl.envelope import MAX_CONTENT, RECEIPT, Envelope, Rare
-from caxton.acl.options import DEFAULT_OPTIONS, DeliveryOptions, Level
+from caxton.acl.options import DEFAULT_OPTIONS, LEVELS, MIN_RETRIES, MIN_TIMEOUT_MS, DeliveryOptions
 from caxton.acl.performative import Performative
 from caxton.errors import MessageTooLarge, ValidationError
 from caxton.ids import BROADCAST, AgentId, ConversationId, MessageId
@@ -142,54 +142,53 @@ class Message:
     @property
     def language(self) -> str | None:
         """The language of the content."""
-        return self._rarely("language")
+        return self._rare.language
 
     @property
     def encoding(self) -> str | None:
         """The encoding of the content."""
-        return self._rarely("encoding")
+        return self._rare.encoding
 
     @property
     def ontology(self) -> str | None:
         """What gives the content's symbols their meaning."""
-        return self._rarely("ontology")
+        return self._rare.ontology
 
     @property
     def protocol(self) -> str | None:
         """The interaction protocol it is part of."""
-        return self._rarely("protocol")
+        return self._rare.protocol
 
     @property
     def reply_to(self) -> AgentId | None:
         """Who answers go to, when not to the sender."""
-        raw = self._rarely("reply_to")
+        raw = self._rare.reply_to
         return None if raw is None else AgentId(raw)
 
     @property
     def reply_by(self) -> int | None:
         """The latest moment at which the sender wants an answer, in milliseconds since 1970."""
-        return self._rarely("reply_by")
+        return self._rare.reply_by
 
     @property
     def trace_context(self) -> str | None:
         """The W3C trace context it travels in."""
-        return self._rarely("trace_context")
+        return self._rare.trace_context
 
     @property
     def delivery_options(self) -> DeliveryOptions:
         """How it is to be delivered; what the wire does not carry has its default."""
         envelope = self._envelope
-        retries = DEFAULT_OPTIONS.max_retries if envelope.rare is None else envelope.rare.max_retries
         return DeliveryOptions(
-            priority=Level(envelope.level),
-            timeout_ms=envelope.timeout_ms,
-            max_retries=retries,
+            priority=max(level for level in LEVELS if level <= envelope.level),
+            timeout_ms=max(MIN_TIMEOUT_MS, envelope.timeout_ms),
+            max_retries=max(MIN_RETRIES, self._rare.max_retries),
             receipt=bool(envelope.flags & RECEIPT),
         )
 
-    def _rarely(self, name: str) -> Any:
-        rare = self._envelope.rare
-        return None if rare is None else getattr(rare, name)
+    @property
+    def _rare(self) -> Rare:
+        return self._envelope.rare or _NOTHING_RARE
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a message does not change; make another")
@@ -209,7 +208,7 @@ MAX_SHOWN = 40
 _NOTHING_RARE = Rare(max_retries=DEFAULT_OPTIONS.max_retries)
 
 
-def _text(field: str, value: str | None) -> str | None:
+def _text(field: str, value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > MAX_TEXT:
@@ -221,7 +220,7 @@ def _text(field: str, value: str | None) -> str | None:
     return value
 
 
-def _agent(field: str, value: int) -> int:
+def _agent(field: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= BROADCAST:
         raise ValidationError(field, f"{value!r:.80} is not an agent id")
     return int(value)

@@ -61,7 +61,9 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         Lane.of(self.reliability)
         if self.priority not in LEVELS:
-            raise ValidationError("priority", f"{self.priority!r} is not one of {', '.join(str(int(p)) for p in Level)}")
+            raise ValidationError(
+                "priority", f"{self.priority!r} is not one of {', '.join(str(int(p)) for p in Level)}"
+            )
         if type(self.receipt) is not bool:
             raise ValidationError("receipt", f"{self.receipt!r:.80} is not True or False")
         _within("timeout_ms", self.timeout_ms, MIN_TIMEOUT_MS, MAX_TIMEOUT_MS)

@@ -1,11 +1,11 @@
 """The states of an agent and the ways between them: every other way is an error."""
 
-from enum import Enum
+from enum import StrEnum
 
 from caxton.errors import InvalidStateTransition
 
 
-class AgentState(str, Enum):
+class AgentState(StrEnum):
     """Where an agent stands. Only `RUNNING` takes messages."""
 
     UNLOADED = "unloaded"
@@ -14,9 +14,6 @@ class AgentState(str, Enum):
     DRAINING = "draining"
     FAILED = "failed"
     STOPPED = "stopped"
-
-    def __str__(self) -> str:
-        return self.value
 
 
 _NEXT = {

@@ -10,7 +10,7 @@ MIB = 1 << 20
 PAGE = 64 * KIB
 MAX_MODULE = 64 * MIB
 
-# name: (least, most)
+# The least and the most of each limit.
 BOUNDS = {
     "max_memory_bytes": (PAGE, 256 * MIB),
     "max_fuel": (10_000, 10**12),

@@ -1,6 +1,6 @@
 """What a deployment says of an agent."""
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -14,14 +14,11 @@ MAX_CAPABILITIES = 64
 SHA256_BYTES = 32
 
 
-class Encoding(str, Enum):
+class Encoding(StrEnum):
     """How messages reach the guest: `content` (bytes in, bytes out) or `msgpack` (the whole message)."""
 
     CONTENT = "content"
     MSGPACK = "msgpack"
-
-    def __str__(self) -> str:
-        return self.value
 
     @classmethod
     def parse(cls, text: str) -> "Encoding":

@@ -1,8 +1,8 @@
 """The Python client: it places by itself and talks straight to the workers. Calls that carry many cost per batch.
 
-    async with caxton.connect() as client:
-        echo = await client.deploy("echo", Path("echo.wasm"))
-        reply = await client.request(echo, b"hello", timeout_s=5)
+async with caxton.connect() as client:
+    echo = await client.deploy("echo", Path("echo.wasm"))
+    reply = await client.request(echo, b"hello", timeout_s=5)
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _PAGE = 1_000
 
 
 def connect(runtime_dir: Path | str | None = None) -> "Client":
-    """Return a client of the runtime in `runtime_dir`, CAXTON_RUNTIME_DIR or the usual place; open it with `async with`.
+    """Return a client of the runtime in `runtime_dir`, CAXTON_RUNTIME_DIR or the usual place, for an `async with`.
 
     Opening raises RuntimeNotFound when nobody serves there.
     """
@@ -61,10 +61,7 @@ class Client:
     async def __aenter__(self) -> Self:
         line = SupervisorLine(self._runtime_dir)
         try:
-            program = Path(sys.argv[0]).name[:100] if sys.argv else ""
-            opened = await line.ask(OpenSession(os.getpid(), program), CALL_TIMEOUT_S)
-            if not isinstance(opened, SessionOpened):
-                raise NetworkError("the supervisor", "it answered something else than a session")
+            opened = await _open_session(line)
             self._session = Session(RuntimeDir(self._runtime_dir), opened)
         except BaseException:
             line.close()
@@ -95,7 +92,7 @@ class Client:
             return AgentId(self._names.id_of(agent))
         return AgentId(agent)
 
-    async def deploy(  # noqa: PLR0913 (what a deployment is)
+    async def deploy(
         self,
         name: str,
         wasm: Path | bytes,
@@ -123,7 +120,7 @@ class Client:
         self._open()
         return await self._deployments.deploy(deployments, timeout_s)
 
-    async def send(  # noqa: PLR0913 (what FIPA lets one say of a message that is most often said)
+    async def send(
         self,
         to: AgentId | int | str,
         content: bytes,
@@ -288,7 +285,9 @@ class Client:
 
     def _open(self) -> Session:
         if self._session is None:
-            raise ConfigurationError("client", "it is not open", "use it inside `async with caxton.connect() as client:`")
+            raise ConfigurationError(
+                "client", "it is not open", "use it inside `async with caxton.connect() as client:`"
+            )
         return self._session
 
 
@@ -308,6 +307,14 @@ class Inbox:
         return message
 
 
+async def _open_session(line: SupervisorLine) -> SessionOpened:
+    program = Path(sys.argv[0]).name[:100] if sys.argv else ""
+    opened = await line.ask(OpenSession(os.getpid(), program), CALL_TIMEOUT_S)
+    if not isinstance(opened, SessionOpened):
+        raise NetworkError("the supervisor", "it answered something else than a session")
+    return opened
+
+
 def _stamped(e: Envelope, message_id: bytes, sender: int, reply_with: bytes | None, now_ms: int) -> Envelope:
     return Envelope(
         message_id,
@@ -324,4 +331,3 @@ def _stamped(e: Envelope, message_id: bytes, sender: int, reply_with: bytes | No
         e.flags,
         e.rare,
     )
-

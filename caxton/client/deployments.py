@@ -1,4 +1,4 @@
-"""Deploying agents: modules are hashed once, uploaded once, compiled once; registrations go shard by shard, in batches."""
+"""Deploying agents: modules are hashed, uploaded and compiled once; registrations go to each shard in batches."""
 
 import asyncio
 from collections.abc import Sequence

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from caxton.wire.supervision import SessionOpened
 
 TICK_S = 0.2
+# A worker that says for so many ticks that it waits for messages which have not come, has lost them on the way.
+STALLED_TICKS = 10
 # Messages taken from a worker without a word to it; the next tick tells the rest.
 TELL_AFTER = 4_096
 MAX_CALLS = 1_024
@@ -280,5 +282,12 @@ class Session:
         self._timer = self._loop.call_later(TICK_S, self._tick)
         self._post()
         for route in self._routes:
-            if route.worker is not None and (route.worker.link.open or route.worker.link.changed):
-                self._tell(route.worker.incarnation)
+            worker = route.worker
+            if worker is None:
+                continue
+            incoming = worker.link.incoming
+            if incoming.stalled >= STALLED_TICKS:
+                self.counts["gaps"] += incoming.give_up()
+                self._book.taken(worker.incarnation, incoming.taken)
+            if worker.link.open or worker.link.changed:
+                self._tell(worker.incarnation)

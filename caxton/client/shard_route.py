@@ -1,4 +1,4 @@
-"""The way from a client to one shard: what waits to go, the link to the worker that serves it now, what is on its way."""
+"""The way from a client to one shard: what waits to go, the link to the worker that serves it, what is under way."""
 
 from collections import deque
 from typing import Any, TypeAlias
@@ -106,9 +106,8 @@ class ShardRoute:
                 break
             first = worker.link.outgoing.emit(len(entries), size)
             messages = [entry[0] for entry in entries]
-            frames.append(
-                DATA.encode(DataFrame(self._session, self._mark, worker.incarnation, 0, first, False, messages))  # noqa: FBT003 (a field)
-            )
+            frame = DataFrame(self._session, self._mark, worker.incarnation, 0, first, resent=False, messages=messages)
+            frames.append(DATA.encode(frame))
             worker.under_way.extend(entries)
         return frames
 
@@ -141,7 +140,7 @@ class ShardRoute:
             self._unblock(worker)
 
     def change_worker(self, worker: WorkerLink | None, state: str) -> None:
-        """Go on with another worker, or none. What was under way to the old one is unknown, and its callers are told."""
+        """Go on with another worker, or none. What was under way to the old one is unknown; its callers are told."""
         old, self.worker, self.state = self.worker, worker, state
         if old is not None:
             error = NetworkError(f"worker of shard {self.shard}", "it ended while the message was under way")

@@ -14,7 +14,9 @@ class SlotTable(msgspec.Struct, frozen=True, array_like=True):
     """slot → shard. `version` grows with every change; `owners` has 1,024 shard numbers."""
 
     version: Annotated[int, msgspec.Meta(ge=1)]
-    owners: Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, lt=MAX_WORKERS)], ...], msgspec.Meta(min_length=SLOTS, max_length=SLOTS)]
+    owners: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=0, lt=MAX_WORKERS)], ...], msgspec.Meta(min_length=SLOTS, max_length=SLOTS)
+    ]
 
     @classmethod
     def even(cls, workers: int, version: int = 1) -> Self:

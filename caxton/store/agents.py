@@ -30,7 +30,9 @@ class StoredAgents:
     async def set_state(self, agent_id: int, state: AgentState, now_ms: int) -> None:
         """Store the state that an agent is to have after a restart."""
         row = (state.value, now_ms, agent_id)
-        await self._database.write(lambda db: db.execute("UPDATE agents SET state = ?, updated_at = ? WHERE id = ?", row))
+        await self._database.write(
+            lambda db: db.execute("UPDATE agents SET state = ?, updated_at = ? WHERE id = ?", row)
+        )
 
     async def remove(self, agent_ids: Iterable[int]) -> None:
         """Forget agents."""

@@ -82,13 +82,13 @@ class CompilerHost:
     async def _one_life(self) -> str | None:
         """Return None when a compiler did its work, or died while it waited for some; else how it died."""
         try:
-            compiler = await CompilerProcess.spawn(self._command)
+            compiler = CompilerProcess(self._command)
         except OSError as error:
             return f"not started: {error}"
         try:
             engine_id = await compiler.ready()
             if engine_id is None:
-                return f"not ready, {await compiler.end()}"
+                return f"not ready, {compiler.end()}"
             self._engine_id = engine_id
             self._warm.set()
             if self._order is None:
@@ -98,7 +98,7 @@ class CompilerHost:
                 await self._serve(compiler, order)
             return None
         finally:
-            await compiler.end()
+            compiler.end()
 
     async def _serve(self, compiler: CompilerProcess, order: _Order) -> None:
         if order.done.done():  # nobody waits for it any more

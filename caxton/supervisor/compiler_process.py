@@ -5,59 +5,56 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Sequence
+from typing import BinaryIO, cast
 
-from caxton.errors import CaxtonError, InvalidModule
+from caxton.errors import InvalidMessageFormat, InvalidModule
 from caxton.supervisor.worker_process import Exit
 from caxton.wire.compile_job import (
     COMPILE_JOB,
     COMPILE_WALL_S,
     COMPILER_REPLY,
-    HEADER_BYTES,
     MAX_REPLY_BYTES,
     Compiled,
     CompileJob,
     CompileRefused,
     CompilerReady,
     beyond_limits,
-    header_of,
-    length_in,
+    read_frame,
+    write_frame,
 )
 
 # -P: else a folder `workers/` in the current directory would be run instead.
 COMPILER_COMMAND = (sys.executable, "-P", "-m", "workers.compiler")
 START_TIMEOUT_S = 10.0
-# One that has closed its output, or was killed, is gone in a moment.
+# One that has closed its output is gone in a moment, or is killed.
 _END_TIMEOUT_S = 1.0
+
+Reply = CompilerReady | Compiled | CompileRefused
 
 
 class CompilerProcess:
-    """Whoever spawned it ends it, from the main thread's loop: children die with the thread that spawned them."""
+    """Made in the main thread only: children are told to die with the thread that spawned them. Raises OSError.
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    Its pipes are read and written on other threads, which end with it. Whoever makes one ends it.
+    """
 
-    @classmethod
-    async def spawn(cls, command: Sequence[str]) -> "CompilerProcess":
-        """Start one; raises OSError when that fails."""
+    def __init__(self, command: Sequence[str]) -> None:
         # A process group of its own: Ctrl-C is for the supervisor.
         pipe = subprocess.PIPE
-        return cls(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, process_group=0))
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
+        self._process = subprocess.Popen([*command], stdin=pipe, stdout=pipe, process_group=0)
+        self._jobs = cast("BinaryIO", self._process.stdin)
+        self._replies = cast("BinaryIO", self._process.stdout)
 
     @property
     def alive(self) -> bool:
-        """False once it is known to have ended."""
-        return self._process.returncode is None
+        """False once it has ended."""
+        return self._process.poll() is None
 
     async def ready(self) -> str | None:
-        """Return its engine's id when it is warm; None when it ended or took longer than START_TIMEOUT_S."""
-        with contextlib.suppress(TimeoutError, CaxtonError):
+        """Return its engine's id when it is warm; None when it ended, babbled or took longer than START_TIMEOUT_S."""
+        with contextlib.suppress(TimeoutError, InvalidMessageFormat):
             async with asyncio.timeout(START_TIMEOUT_S):
-                reply = await self._reply()
+                reply = await asyncio.to_thread(self._read)
                 return reply.engine_id if isinstance(reply, CompilerReady) else None
         return None
 
@@ -65,48 +62,39 @@ class CompilerProcess:
         """Return the artifact of its one module; raises the error that the compiler named, or InvalidModule."""
         try:
             async with asyncio.timeout(COMPILE_WALL_S):
-                await self._send(job)
-                reply = await self._reply()
+                reply = await asyncio.to_thread(self._converse, job)
+                status = 0 if reply is not None else await asyncio.to_thread(self._status)
         except TimeoutError:
             raise beyond_limits(job.agent, None) from None
+        except InvalidMessageFormat:
+            raise InvalidModule(job.agent, "its compiler spoke out of turn") from None
         if isinstance(reply, Compiled):
             return reply.artifact
         if isinstance(reply, CompileRefused):
             raise reply.to_error()
-        if reply is None:
-            raise beyond_limits(job.agent, await self._status())
-        raise InvalidModule(job.agent, "its compiler spoke out of turn")
+        raise beyond_limits(job.agent, status)
 
-    async def end(self) -> Exit:
-        """Kill it, unless it has ended, and reap it. Ending twice is fine."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        return Exit(await self._process.wait())
+    def end(self) -> Exit:
+        """Kill it, unless it has ended, and reap it; threads at its pipes end by that. Ending twice is fine."""
+        self._process.kill()
+        status = self._process.wait()
+        for pipe in (self._jobs, self._replies):
+            with contextlib.suppress(OSError):  # what was not written any more is not missed
+                pipe.close()
+        return Exit(status)
 
-    async def _send(self, job: CompileJob) -> None:
-        pipe = self._process.stdin
-        frame = COMPILE_JOB.encode(job)
-        if pipe is not None:
-            # One that dies in the middle of this has an exit code that says why.
-            with contextlib.suppress(ConnectionError):
-                pipe.write(header_of(frame))
-                pipe.write(frame)
-                await pipe.drain()
+    def _converse(self, job: CompileJob) -> Reply | None:
+        # One that dies in the middle of this has an exit code that says why.
+        with contextlib.suppress(OSError, ValueError):
+            write_frame(self._jobs, COMPILE_JOB.encode(job))
+        return self._read()
 
-    async def _reply(self) -> CompilerReady | Compiled | CompileRefused | None:
-        pipe = self._process.stdout
-        if pipe is None:
-            return None
-        try:
-            length = length_in(await pipe.readexactly(HEADER_BYTES), MAX_REPLY_BYTES)
-            return COMPILER_REPLY.decode(await pipe.readexactly(length))
-        except asyncio.IncompleteReadError:
-            return None
+    def _read(self) -> Reply | None:
+        frame = read_frame(self._replies, MAX_REPLY_BYTES)
+        return None if frame is None else COMPILER_REPLY.decode(frame)
 
-    async def _status(self) -> int:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_END_TIMEOUT_S):
-                return await self._process.wait()
-        return (await self.end()).status
+    def _status(self) -> int:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(_END_TIMEOUT_S)
+        self._process.kill()
+        return self._process.wait()

@@ -1,4 +1,4 @@
-"""Where everybody listens: the runtime directory and the names in it. Names belong to one life and are never used again."""
+"""Where everybody listens: the runtime directory and the names in it. A name belongs to one life, and to no other."""
 
 import os
 import stat
@@ -34,7 +34,9 @@ class RuntimeDir:
             raise ConfigurationError(str(self.path), f"owned by user {found.st_uid}", "choose a directory of your own")
         if stat.S_IMODE(found.st_mode) & 0o077:
             mode = stat.S_IMODE(found.st_mode)
-            raise ConfigurationError(str(self.path), f"others may enter it (mode {mode:o})", f"run chmod 700 {self.path}")
+            raise ConfigurationError(
+                str(self.path), f"others may enter it (mode {mode:o})", f"run chmod 700 {self.path}"
+            )
 
     @property
     def calls(self) -> str:

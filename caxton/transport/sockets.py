@@ -118,7 +118,7 @@ class CallLine:
         self._wake: Callable[[], object] | None = None
 
     def send(self, frame: bytes | bytearray) -> bool:
-        """Send a call; False when there is no room. The descriptor is edge-triggered: answers are looked for at once."""
+        """Send a call; False when there is no room. The descriptor is edge-triggered: we look for answers at once."""
         try:
             self._socket.send(frame, zmq.NOBLOCK)
         except zmq.Again:

@@ -33,7 +33,9 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
     def decode(cls, raw: bytes) -> "SpawnSpec":
         """Read what `encode` wrote; raises InvalidMessageFormat."""
         if raw[:1] != VERSION:
-            raise InvalidMessageFormat("spawn spec", "not from this version's supervisor; start workers with `caxton serve`")
+            raise InvalidMessageFormat(
+                "spawn spec", "not from this version's supervisor; start workers with `caxton serve`"
+            )
         try:
             return msgspec.msgpack.decode(raw[1:], type=cls)
         except msgspec.DecodeError as error:

@@ -1,6 +1,6 @@
 """What clients ask the supervisor, and what it answers: sessions, modules, health, stats, stop.
 
-One request, one answer, over a ROUTER socket; a request carries a number of the caller's choice, and its answer the same.
+One request, one answer, over a ROUTER socket; a request carries a number that its caller chose, its answer the same.
 """
 
 from typing import Annotated, Any
@@ -35,11 +35,11 @@ class UploadModule(msgspec.Struct, array_like=True, tag=2, frozen=True):
 
 
 class AskHealth(msgspec.Struct, array_like=True, tag=3, frozen=True):
-    """Is everything well?"""
+    """Ask whether everything is well."""
 
 
 class AskStats(msgspec.Struct, array_like=True, tag=4, frozen=True):
-    """What was done, lost and refused?"""
+    """Ask what was done, lost and refused."""
 
 
 class StopRuntime(msgspec.Struct, array_like=True, tag=5, frozen=True):

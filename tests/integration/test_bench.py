@@ -44,6 +44,7 @@ def test_throughput_answers_everything_beside_its_limit(workers):
     )
     assert (result["workers"], result["agents"], result["payload"]) == (workers, 100, 100)
     assert_is_ascending(result["latency_us"])
+    assert min(result["cpu_us_each"].values()) > 0
     assert result["machine"]["cores"] > 0
 
 

@@ -94,7 +94,7 @@ class RawSession:
         self._arrived = asyncio.Event()
         self._control_inlet.watch(asyncio.get_running_loop(), self._take)
 
-    def message(self, receiver, content=b"", **changed):
+    def message(self, receiver, content=b"", /, **changed):
         """The fields of a message in the order of the wire."""
         fields = {
             "message_id": bytes(16),

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from caxton.agents.limits import DEFAULT_LIMITS
-from caxton.errors import InvalidMessageFormat, InvalidModule, ResourceExhausted, Timeout
+from caxton.errors import InvalidModule, ResourceExhausted, Timeout
 from caxton.supervisor.compiler_host import MAX_WAITING, CompilerHost
 from caxton.supervisor.compiler_process import COMPILER_COMMAND
 
@@ -96,7 +96,7 @@ async def test_a_compilation_that_takes_too_long_is_killed(host, monkeypatch):
 
 async def test_a_compiler_that_babbles_is_refused(host):
     """An answer that is no frame ends in a typed error, and not in reading for ever."""
-    with pytest.raises(InvalidMessageFormat, match="compile frame"):
+    with pytest.raises(InvalidModule, match="spoke out of turn"):
         await host.compile("agent", DEFAULT_LIMITS, b"babble")
 
     assert await host.compile("agent", DEFAULT_LIMITS, b"fine") == b"finefine"

@@ -1,0 +1,45 @@
+import pytest
+from typer.testing import CliRunner
+
+from caxton.cli.main import app
+
+
+@pytest.fixture
+def invoke():
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+@pytest.mark.parametrize("command", ["serve", "stop", "health", "stats"])
+def test_every_command_explains_itself(invoke, command):
+    """--help says what a command does and gives an example of it."""
+    shown = invoke(command, "--help")
+
+    assert shown.exit_code == 0
+    assert f"caxton {command}" in shown.output
+    assert "Examples:" in shown.output
+    assert "--runtime-dir" in shown.output
+
+
+def test_without_a_command_the_commands_are_listed(invoke):
+    """`caxton` alone shows what there is."""
+    shown = invoke("--help")
+
+    assert all(command in shown.output for command in ("serve", "stop", "health", "stats"))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("serve", "--workers", "0"),
+        ("serve", "--workers", "33"),
+        ("serve", "--workers", "two"),
+        ("serve", "--restart-limit", "-1"),
+        ("serve", "--drain-timeout", "-1"),
+        ("stop", "--timeout", "0"),
+        ("stats", "-o", "xml"),
+        ("dance",),
+    ],
+)
+def test_a_wrong_command_line_is_2(invoke, arguments):
+    """What the command line does not allow exits with 2 before anything is done."""
+    assert invoke(*arguments).exit_code == 2

@@ -1,0 +1,70 @@
+import json
+
+import pytest
+import typer
+
+from caxton.cli.output import Format, print_json, print_table, report_error, reports_errors
+from caxton.errors import AgentNotFound, QueueFull, RuntimeNotFound
+
+
+@pytest.mark.parametrize("output", list(Format))
+def test_no_runtime_is_3_and_everything_else_is_1(output, capsys):
+    """RuntimeNotFound exits with 3, every other error with 1, and standard output stays empty."""
+    assert report_error(RuntimeNotFound("/run"), output) == 3
+    assert report_error(AgentNotFound("echo"), output) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_an_error_in_json_has_its_name_fields_and_message(capsys):
+    """In JSON an error is one object on one line of standard error."""
+    report_error(QueueFull("echo", 5, 8), Format.JSON)
+
+    (line,) = capsys.readouterr().err.splitlines()
+    told = json.loads(line)
+    assert told["error"] == "QueueFull"
+    assert told["fields"] == {"receiver": "echo", "depth": 5, "capacity": 8}
+    assert "5 of 8" in told["message"]
+
+
+@pytest.mark.parametrize("value", [b"\x00\xff", 2**80, {1: "number as a key"}, object()])
+def test_what_json_does_not_know_is_printed_as_text(value, capsys):
+    """Bytes, large numbers and other things do not break the output."""
+    print_json({"value": value})
+
+    assert "value" in json.loads(capsys.readouterr().out)
+
+
+def test_a_command_ends_with_the_code_of_its_error(capsys):
+    """A command's error is printed in the format that was asked for, and its exit code says what kind it is."""
+
+    @reports_errors
+    def command(*, output: Format) -> None:
+        raise RuntimeNotFound("/nowhere")
+
+    for output in Format:
+        with pytest.raises(typer.Exit) as ended:
+            command(output=output)
+        assert ended.value.exit_code == 3
+    text, as_json = capsys.readouterr().err.splitlines()
+    assert text.startswith("caxton: no runtime is serving in /nowhere")
+    assert json.loads(as_json)["error"] == "RuntimeNotFound"
+
+
+def test_other_errors_are_bugs_and_pass():
+    """What is no CaxtonError is not dressed up as one."""
+
+    @reports_errors
+    def command() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        command()
+
+
+def test_a_table_shows_every_row(capsys):
+    """A table shows what it was given, and nothing where there is nothing."""
+    print_table("agents", ["name", "state"], [["echo", "running"], ["late", None]])
+
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("agents", "name", "echo", "running", "late"))
+    assert "None" not in shown
