@@ -3,6 +3,7 @@
 Exit codes: 0 it is done, 1 it failed, 2 the command line is wrong, 3 no runtime was found.
 """
 
+import json
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -33,14 +34,21 @@ Output = Annotated[Format, typer.Option("-o", "--output", help="What to print: t
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on one line; what JSON does not know (bytes, numbers beyond 64 bits) is written as text."""
-    sys.stdout.write(orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode() + "\n")
-    sys.stdout.flush()
+    """Print one JSON value on one line; what JSON does not know, such as bytes, is written as text."""
+    print_text(_dump(value))
+
+
+def _dump(value: Any) -> str:
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+    except TypeError:  # text that is no UTF-8, or a number beyond 64 bits
+        return json.dumps(value, default=str)
 
 
 def print_text(line: str) -> None:
     """Print a line for people."""
-    sys.stdout.write(line + "\n")
+    # A name on disk may be no UTF-8; it is shown with escapes.
+    sys.stdout.write(line.encode(errors="backslashreplace").decode() + "\n")
     sys.stdout.flush()
 
 
@@ -58,7 +66,7 @@ def report_error(error: CaxtonError, output: Format) -> int:
     """Print an error to standard error and return the exit code that says so."""
     if output is Format.JSON:
         told = {"error": type(error).__name__, "fields": to_fields(error), "message": str(error)}
-        sys.stderr.write(orjson.dumps(told, default=str).decode() + "\n")
+        sys.stderr.write(_dump(told) + "\n")
     else:
         sys.stderr.write(f"caxton: {error}\n")
     return NO_RUNTIME if isinstance(error, RuntimeNotFound) else FAILED

@@ -6,7 +6,7 @@ Everything that talks to sockets is here; what is pure is in the routes, the lin
 import asyncio
 import fcntl
 import os
-from collections import Counter
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from caxton.client.answers import Answers
@@ -29,6 +29,8 @@ STALLED_TICKS = 10
 # Messages taken from a worker without a word to it; the next tick tells the rest.
 TELL_AFTER = 4_096
 MAX_CALLS = 1_024
+# Workers that ended and whose rows the book keeps, so that the supervisor can still compare; then the oldest goes.
+ENDED_KEPT = 128
 COUNTERS = ("sent", "answered", "unasked", "inbox_full", "garbage", "stale", "gaps", "duplicates")
 
 
@@ -52,6 +54,7 @@ class Session:
         self._version = 0
         self._untold: Counter[int] = Counter()
         self._changed = asyncio.Event()
+        self._ended: deque[int] = deque()
         self._book = Book.create(runtime.book(self.number), self.number, COUNTERS, peers=256)
         self._lock = os.open(runtime.book(self.number), os.O_RDWR)
         fcntl.flock(self._lock, fcntl.LOCK_EX)  # held while this process lives: that is how the others know
@@ -259,6 +262,9 @@ class Session:
         route.change_worker(new, state)
         if old is not None:
             self._fail_old(route, old.incarnation)
+            self._ended.append(old.incarnation)
+            if len(self._ended) > ENDED_KEPT:
+                self._book.forget(self._ended.popleft())
         if new is not None:
             hello = Hello(self.number, self._mark, new.incarnation, 0, False)  # noqa: FBT003 (a field)
             new.control.send(CONTROL.encode(hello))

@@ -30,6 +30,9 @@ class ServeSettings:
     drain_timeout_s: float = DRAIN_TIMEOUT_S
 
     def __post_init__(self) -> None:
+        for option, path in (("--runtime-dir", self.runtime_dir), ("--data-dir", self.data_dir)):
+            if not _is_utf8(str(path)):
+                raise ConfigurationError(option, f"{str(path)!r} is not UTF-8", "choose a directory with another name")
         if self.workers is not None and not 1 <= self.workers <= MAX_WORKERS:
             raise ConfigurationError("--workers", f"{self.workers} workers", f"choose from 1 to {MAX_WORKERS}")
         if self.restart_limit < 0:
@@ -66,3 +69,11 @@ def data_directory(option: Path | None, environ: Mapping[str, str]) -> Path:
 def default_workers(cores: int) -> int:
     """Return how many workers a new data directory gets: one for each core, at most 32."""
     return max(1, min(cores, MAX_WORKERS))
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

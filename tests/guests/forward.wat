@@ -36,7 +36,7 @@
     (local $last i32) (local $content i32) (local $named i32)
     (local.set $last (i32.add (local.get $pointer) (local.get $length)))
     (global.set $end (i32.const 4096))
-    (call $write (i32.const 64) (i32.const 21))
+    (call $write (i32.const 64) (i32.const 22))
     (call $write (call $after (local.get $pointer) (local.get $last) (i32.const 0) (i32.const 8)) (i32.const 8))
     (call $write (i32.const 96) (i32.const 13))
     (call $write (call $after (local.get $pointer) (local.get $last) (i32.const 16) (i32.const 13)) (i32.const 16))

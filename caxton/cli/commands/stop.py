@@ -9,7 +9,7 @@ import typer
 from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
 from caxton.cli.output import Format, Output, print_json, print_text, reports_errors
 from caxton.client.call_line import ask
-from caxton.errors import Timeout
+from caxton.errors import NetworkError, Timeout
 from caxton.store.directory_lock import holder
 from caxton.wire.supervision import StopRuntime
 
@@ -29,7 +29,11 @@ def stop(
     directory = resolve_runtime_dir(runtime_dir)
     deadline_s = time.monotonic() + timeout
     pid = holder(directory)
-    ask(directory, StopRuntime(), timeout)
+    try:
+        ask(directory, StopRuntime(), timeout)
+    except NetworkError:
+        if holder(directory) is not None:
+            raise  # else it has ended, which is what we want
     _wait_for_end(directory, deadline_s, timeout)
     if output is Format.JSON:
         print_json({"stopped": True, "pid": pid, "runtime_dir": str(directory)})

@@ -1,4 +1,4 @@
-"""A real runtime for each module that asks for one (`WORKERS` of them), guests, and sessions that misbehave."""
+"""A real runtime for each module that asks for one (its `WORKERS` and `OPTIONS`), guests, sessions that misbehave."""
 
 import asyncio
 import fcntl
@@ -38,7 +38,8 @@ def wasm():
 @pytest.fixture(scope="module")
 def served(request):
     """One runtime for all tests of a module."""
-    with runtime(getattr(request.module, "WORKERS", 1)) as served:
+    module = request.module
+    with runtime(getattr(module, "WORKERS", 1), options=getattr(module, "OPTIONS", ())) as served:
         yield served
 
 

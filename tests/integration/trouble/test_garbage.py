@@ -2,12 +2,12 @@
 
 import random
 import socket
+from contextlib import ExitStack, suppress
 
 import msgspec
 import pytest
 import zmq
 
-from caxton.errors import Timeout
 from caxton.store import books
 from caxton.testing import eventually
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
@@ -33,23 +33,22 @@ NOISE = noise()
 
 
 @pytest.fixture
-def context():
+def connected():
+    """Connects raw sockets, and closes them after the test."""
     context = zmq.Context()
-    yield context
-    context.destroy(linger=0)
-
-
-@pytest.fixture
-def connected(context):
-    """Connects a raw socket; what it was given leaves before it is closed."""
+    sockets = []
 
     def connect(endpoint, kind=zmq.PUSH):
         connecting = context.socket(kind)
+        sockets.append(connecting)
         connecting.setsockopt(zmq.SNDTIMEO, 5_000)
         connecting.connect(endpoint)
         return connecting
 
-    return connect
+    yield connect
+    for connecting in sockets:
+        connecting.close(linger=0)
+    context.term()
 
 
 @pytest.fixture
@@ -148,7 +147,7 @@ async def test_calls_that_are_nearly_right(directory, client, connected, goes_on
         [1, [2, bytes(32), 8, 0, bytes((4 << 20) + 1), "chunk", limits]],
         [1, [2, bytes(32), 8, 0, b"\0asm", "limits", {"max_memory_bytes": 1}]],
         [1, [2, bytes(32), 8, 0, b"\0asm", "limits", {"max_memory": 1 << 20}]],
-        [1, [1, 1 << 70 if False else -(1 << 63), "x" * 101]],
+        [1, [1, -1, "x" * 101]],
         [-1, [3]],
         [1, [99]],
     ]
@@ -241,40 +240,33 @@ async def test_answers_in_a_session_that_nobody_sent(directory, client, connecte
     await goes_on()
 
 
-def unix_sockets(served):
-    return sorted(str(path) for path in served.runtime_dir.iterdir() if path.is_socket())
+@pytest.fixture
+def endpoints(directory, client, worker):
+    """Where the living listen: the supervisor, the worker, the client."""
+    inlets = [endpoint(peer) for peer in (SUPERVISOR, worker) for endpoint in (directory.data, directory.control)]
+    session = client._session.number
+    del inlets[0]  # the supervisor takes no data
+    return [directory.calls, *inlets, directory.data(session), directory.control(session)]
 
 
 @pytest.mark.parametrize("said", [b"GET / HTTP/1.1\r\n\r\n", b"\xff\0\0\0\0\0\0\0\1\x7f\3", b"", bytes(100_000)])
-async def test_bytes_that_are_no_zeromq(served, goes_on, said):
+async def test_bytes_that_are_no_zeromq(endpoints, goes_on, said):
     """Bytes on the unix sockets that are not even ZeroMQ's protocol end their connection, and nothing else."""
-    speakers = []
-    for path in unix_sockets(served):
-        for _ in range(5):
-            speaker = socket.socket(socket.AF_UNIX)
-            speakers.append(speaker)
+    with ExitStack() as open_ones:
+        for endpoint in endpoints * 5:
+            speaker = open_ones.enter_context(socket.socket(socket.AF_UNIX))
             speaker.settimeout(5)
-            speaker.connect(path)
-            try:
+            speaker.connect(endpoint.removeprefix("ipc://"))
+            with suppress(BrokenPipeError, ConnectionResetError):  # it had heard enough
                 speaker.sendall(said)
-            except (BrokenPipeError, ConnectionResetError):
-                continue  # it had heard enough
-    await goes_on()
-    for speaker in speakers:
-        speaker.close()
-    await goes_on_again(served)
-
-
-async def goes_on_again(served):
-    async with served.connect() as another:
-        assert [view.name for view in await another.agents()] == ["counter"]
+        await goes_on()
 
 
 @pytest.mark.parametrize("kind", [zmq.SUB, zmq.REQ, zmq.PAIR, zmq.ROUTER])
-async def test_sockets_of_the_wrong_kind(served, context, goes_on, kind):
+async def test_sockets_of_the_wrong_kind(endpoints, connected, goes_on, kind):
     """Sockets that cannot talk to ours find no way in."""
-    for path in unix_sockets(served):
-        context.socket(kind).connect(f"ipc://{path}")
+    for endpoint in endpoints:
+        connected(endpoint, kind)
 
     await goes_on()
 
@@ -294,11 +286,3 @@ async def test_a_flood_of_garbage_lets_others_through(directory, worker, connect
         return await shard_counter("garbage") == before + 20_000
 
     await eventually(all_counted)
-
-
-async def test_a_client_that_asks_nobody_has_a_deadline(client, served, tmp_path):
-    """A call that nobody answers ends at its deadline."""
-    ask = client._line.ask
-    client._line._line.close()
-    with pytest.raises((Timeout, zmq.ZMQError)):
-        await ask(None, 0.1)

@@ -26,7 +26,7 @@ def test_an_error_in_json_has_its_name_fields_and_message(capsys):
     assert "5 of 8" in told["message"]
 
 
-@pytest.mark.parametrize("value", [b"\x00\xff", 2**80, {1: "number as a key"}, object()])
+@pytest.mark.parametrize("value", [b"\x00\xff", 2**80, {1: "number as a key"}, object(), "no UTF-8 \udcff"])
 def test_what_json_does_not_know_is_printed_as_text(value, capsys):
     """Bytes, large numbers and other things do not break the output."""
     print_json({"value": value})

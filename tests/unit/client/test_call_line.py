@@ -75,7 +75,7 @@ async def test_an_error_that_is_the_answer_is_raised(supervisor, short_dir):
 
 async def test_no_answer_is_a_timeout(supervisor, short_dir):
     """A supervisor that is there and silent is a Timeout after the given seconds."""
-    with pytest.raises(Timeout, match="no answer within 0.2 s"):
+    with pytest.raises(Timeout, match=r"no answer within 0\.2 s"):
         await ask_soon(short_dir, AskHealth(), 0.2)
 
 
@@ -96,7 +96,7 @@ async def test_an_answer_that_nobody_can_read_is_told(supervisor, short_dir):
     caller, _ = await supervisor.call()
     supervisor.desk.answer(caller, b"\x07garbage")
 
-    with pytest.raises(NetworkError, match="another version"):
+    with pytest.raises(NetworkError, match="cannot be read"):
         await asking
 
 

@@ -19,7 +19,7 @@ def test_the_runtime_directory_comes_from_the_first_that_is_set():
     assert runtime_directory(Path("/o"), ALL, 7) == Path("/o")
     assert runtime_directory(None, ALL, 7) == Path("/c/run")
     assert runtime_directory(None, without("CAXTON_RUNTIME_DIR"), 7) == Path("/x/caxton")
-    assert runtime_directory(None, {"CAXTON_RUNTIME_DIR": "", "XDG_RUNTIME_DIR": ""}, 7) == Path("/tmp/caxton-7")
+    assert runtime_directory(None, {"CAXTON_RUNTIME_DIR": "", "XDG_RUNTIME_DIR": ""}, 7) == Path("/tmp/caxton-7")  # noqa: S108 (nothing is made there)
 
 
 def test_the_data_directory_comes_from_the_first_that_is_set():
@@ -51,3 +51,9 @@ def test_numbers_out_of_bounds_are_refused(wrong):
     """Settings outside their bounds are a ConfigurationError."""
     with pytest.raises(ConfigurationError, match="choose"):
         ServeSettings(Path("/r"), Path("/d"), **wrong)
+
+
+def test_a_name_that_is_no_text_is_refused():
+    """A directory whose name is not UTF-8 cannot be told to workers; it is refused, saying which option."""
+    with pytest.raises(ConfigurationError, match="--data-dir"):
+        ServeSettings(Path("/r"), Path("/d\udcff"))

@@ -1,11 +1,17 @@
+import asyncio
 import fcntl
 import os
 import signal
 
 import pytest
 
-from caxton.errors import ConfigurationError, RuntimeNotFound
+from caxton.client.supervisor_line import SupervisorLine
+from caxton.errors import ConfigurationError, ResourceExhausted, RuntimeNotFound
 from caxton.store.books import Book
+from caxton.supervisor.sessions import MAX_SESSIONS
+from caxton.transport.endpoints import SUPERVISOR
+from caxton.transport.sockets import CallLine, Inlet, Outlet, end_context, new_context
+from caxton.wire.codec import CONTROL
 from caxton.wire.supervision import OpenSession, SessionOpened, StopRuntime
 
 
@@ -242,3 +248,84 @@ async def test_the_topology_grows_over_restarts_of_the_runtime(run):
     assert min(second.topology.incarnations) > max(first.topology.incarnations)
     assert second.naming_key == first.naming_key
     assert len(second.topology.incarnations) == 2
+
+
+async def test_a_session_hears_of_every_change_under_its_own_mark(run):
+    """A session is told who serves, again and again, and at once when a worker dies and when its successor is ready."""
+    running = run()
+    await running.event("ready")
+    opened = await running.ask(OpenSession(os.getpid(), "test"))
+    dead = opened.topology.incarnations[1]
+    context = new_context()
+    inlet = Inlet(context, running.directory.control(opened.session))
+    arrived = asyncio.Event()
+    inlet.watch(asyncio.get_running_loop(), arrived.set)
+
+    async def next_topology():
+        async with asyncio.timeout(5):
+            while (frame := inlet.receive()) is None:
+                arrived.clear()
+                await arrived.wait()
+        return CONTROL.decode(frame)
+
+    repeated = [await next_topology(), await next_topology()]
+    os.kill((await running.health())["workers"][1]["pid"], signal.SIGKILL)
+    told = repeated[:]
+    while told[-1].incarnations[1] in {0, dead}:
+        told.append(await next_topology())
+
+    assert repeated[0] == repeated[1]
+    assert {(topology.source, topology.mark) for topology in told} == {(SUPERVISOR, opened.mark)}
+    assert [topology.version for topology in told] == sorted(topology.version for topology in told)
+    assert 0 in [topology.incarnations[1] for topology in told]
+    assert told[-1].incarnations[1] > dead
+    assert told[-1].version > repeated[0].version
+    inlet.close()
+    end_context(context)
+
+
+async def test_garbage_on_the_supervisors_sockets_is_counted(run):
+    """Garbage at the desk and at the control inlet is counted by its reason, and everything goes on."""
+    running = run()
+    await running.event("ready")
+    context = new_context()
+    outlet = Outlet(context, running.directory.control(SUPERVISOR))
+    line = CallLine(context, running.directory.calls)
+
+    outlet.send(b"garbage")
+    line.send(b"garbage")
+
+    both = {"frames that do not decode": 1, "calls that do not decode": 1}
+    stats = await running.until(running.stats, lambda stats: stats["dropped_by_supervisor"] == both)
+    assert [worker["state"] for worker in stats["workers"]] == ["ready", "ready"]
+    for socket in (outlet, line):
+        socket.close()
+    end_context(context)
+
+
+async def test_the_limit_of_sessions_is_really_open(run):
+    """All sessions that are allowed are served with a socket each, and one more is refused."""
+    running = run()
+    await running.event("ready")
+    context = new_context()
+    line = SupervisorLine(running.directory.path)
+    inlets = []
+    for _ in range(MAX_SESSIONS):
+        opened = await line.ask(OpenSession(os.getpid(), "test"), 5.0)
+        inlets.append((Inlet(context, running.directory.control(opened.session)), opened.mark))
+
+    with pytest.raises(ResourceExhausted, match="sessions"):
+        await line.ask(OpenSession(os.getpid(), "test"), 5.0)
+
+    for inlet, mark in inlets:
+        loop = asyncio.get_running_loop()
+        arrived = asyncio.Event()
+        inlet.watch(loop, arrived.set)
+        async with asyncio.timeout(10):
+            while (frame := inlet.receive()) is None:
+                arrived.clear()
+                await arrived.wait()
+        assert CONTROL.decode(frame).mark == mark
+        inlet.close()
+    line.close()
+    end_context(context)
