@@ -13,7 +13,7 @@ from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Context, Outlet
 from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.control import LinkState
-from caxton.wire.frames import DataFrame, batches
+from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, DataFrame
 
 # Messages for a session that it has not acknowledged, at most: a client library reads always, and acknowledges.
 MOST_UNREAD = 65_536
@@ -45,12 +45,24 @@ class Peer:
 
     def pack(self, messages: list[Envelope]) -> list[bytearray]:
         """Number messages and return the frames that carry them, each at most 256 messages and about 256 KiB."""
-        frames = []
-        for batch, size in batches(messages):
-            first = self.link.outgoing.emit(len(batch), size)
-            frame = DataFrame(self._own, self.mark, self.number, 0, first, resent=False, messages=batch)
-            frames.append(DATA.encode(frame))
+        frames: list[bytearray] = []
+        for start in range(0, len(messages), MAX_FRAME_MESSAGES):
+            self._pack(messages[start : start + MAX_FRAME_MESSAGES], frames)
         return frames
+
+    def _pack(self, messages: list[Envelope], frames: list[bytearray]) -> None:
+        """Add the frame of these messages, or those of each half when it came out too long."""
+        outgoing = self.link.outgoing
+        frame = DATA.encode(
+            DataFrame(self._own, self.mark, self.number, 0, outgoing.emitted + 1, resent=False, messages=messages)
+        )
+        if len(frame) > FULL_FRAME_BYTES and len(messages) > 1:
+            half = len(messages) // 2
+            self._pack(messages[:half], frames)
+            self._pack(messages[half:], frames)
+            return
+        outgoing.emit(len(messages), 0)  # nothing on this side holds bytes back
+        frames.append(frame)
 
     def send(self, frame: bytearray) -> bool:
         """Hand over a data frame; False when there is no room."""

@@ -18,8 +18,9 @@ class Event:
 
 def ready(fields: dict[str, Any], failed: list[int]) -> Event:
     """Everything that could be started was started."""
+    workers = "1 worker" if fields["workers"] == 1 else f"{fields['workers']} workers"
     text = (
-        f"serving with {fields['workers']} workers in {fields['runtime_dir']} (pid {fields['pid']}); "
+        f"serving with {workers} in {fields['runtime_dir']} (pid {fields['pid']}); "
         f"stop with Ctrl-C or `caxton stop --runtime-dir {fields['runtime_dir']}`"
     )
     if failed:

@@ -59,6 +59,8 @@ class Premises:
 
     def _enter(self) -> None:
         self.runtime_dir.check()
+        if self.runtime_dir.path.resolve() == self.data_dir.resolve():
+            raise ConfigurationError(str(self.data_dir), "the runtime's directory too", "choose another --data-dir")
         self._locks.append(DirectoryLock(self.runtime_dir.path))
         _own(self.data_dir)
         self._locks.append(DirectoryLock(self.data_dir))

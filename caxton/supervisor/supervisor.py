@@ -168,6 +168,10 @@ class _Life:
             await self._first_of(workforce.emptied.wait(), insisted.wait(), until_s=deadline_s)
         killed = workforce.kill()
         await self._first_of(workforce.emptied.wait(), until_s=time.monotonic() + _REAP_TIMEOUT_S)
+        # Sessions took in what the workers' last passes sent them: only their newest books say so.
+        self._ledger.refresh(self._ledger.read_books(self._ledger.living))
+        # What clients took in last is in their books.
+        self._ledger.refresh(self._ledger.read_books(self._ledger.living))
         self._tell(events.stopped(self._ledger.lost()["total"], killed))
         return 1 if insisted.is_set() else 0
 

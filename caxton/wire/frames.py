@@ -5,7 +5,6 @@ client's id, with the top bit set). Every frame names its source with the mark t
 and the incarnation it was meant for.
 """
 
-from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
@@ -32,23 +31,3 @@ class DataFrame(msgspec.Struct, array_like=True, gc=False):
     first: Annotated[int, msgspec.Meta(ge=1)]
     resent: bool
     messages: Annotated[list[Envelope], msgspec.Meta(min_length=1, max_length=MAX_FRAME_MESSAGES)]
-
-
-def batches(messages: list[Envelope]) -> Iterator[tuple[list[Envelope], int]]:
-    """Cut messages into what one frame carries, each piece with its payload bytes; nothing for no messages."""
-    size = sum([len(m.content) for m in messages])
-    if not messages:
-        return
-    if len(messages) <= MAX_FRAME_MESSAGES and size <= FULL_FRAME_BYTES:
-        yield messages, size
-        return
-    batch: list[Envelope] = []
-    size = 0
-    for message in messages:
-        more = len(message.content)
-        if batch and (len(batch) == MAX_FRAME_MESSAGES or size + more > FULL_FRAME_BYTES):
-            yield batch, size
-            batch, size = [], 0
-        batch.append(message)
-        size += more
-    yield batch, size

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import select
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -50,10 +52,32 @@ def serve(
         drain_timeout_s=drain_timeout,
     )
 
-    def tell(event: Event) -> None:
-        if output is Format.JSON:
-            print_json({"event": event.name, "level": event.level, "text": event.text, **event.fields})
-        else:
-            print_text(event.text)
+    raise typer.Exit(asyncio.run(Supervisor(settings, _Announcer(output).tell).run()))
 
-    raise typer.Exit(asyncio.run(Supervisor(settings, tell).run()))
+
+class _Announcer:
+    """Prints events, and never lets the runtime wait, or end, for a reader of its output that does not read."""
+
+    def __init__(self, output: Format) -> None:
+        self._output = output
+        self._missed = 0
+
+    def tell(self, event: Event) -> None:
+        """Print an event; one that finds no room is counted, and the next one that does says how many were missed."""
+        if not select.select([], [sys.stdout], [], 0)[1]:
+            self._missed += 1
+            return
+        missed, self._missed = self._missed, 0
+        try:
+            self._print(event, missed)
+        except BrokenPipeError:
+            # Nobody will read any more; what is still in the buffer must not fail at the exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def _print(self, event: Event, missed: int) -> None:
+        if self._output is Format.JSON:
+            print_json(
+                {"event": event.name, "level": event.level, "text": event.text, **event.fields, "missed": missed}
+            )
+        else:
+            print_text(f"{event.text} ({missed} lines before this one were not shown)" if missed else event.text)

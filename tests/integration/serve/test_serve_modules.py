@@ -51,7 +51,7 @@ def artifacts(served):
 
 
 def test_a_module_is_compiled_once(serve):
-    """A module is compiled at its first upload; at the second it is known, which is quicker, and nothing is compiled."""
+    """A module is compiled at its first upload; the second time it is known, and nothing is compiled."""
     served = serve()
     served.event("ready")
     wasm = bytes(wasmtime.wat2wasm(ECHO))

@@ -1,9 +1,17 @@
 import json
 import os
+import signal
 import stat
+import subprocess
+import sys
 import time
 
 import pytest
+
+from caxton.client.call_line import ask
+from caxton.wire.supervision import AskHealth
+
+COMMAND = (sys.executable, "-P", "-c", "from caxton.cli.main import main; main()")
 
 
 def test_ready_within_two_seconds(serve):
@@ -20,15 +28,38 @@ def test_ready_within_two_seconds(serve):
     assert about["pid"] == served.pid
 
 
-def test_text_output_is_one_line(caxton, serve, place):
-    """In text, being ready is one line that says how to stop; stopping says what was lost."""
-    served = serve()
-    served.event("ready")
+def test_text_output_is_a_line_for_people(place):
+    """In text, being ready is one line that says where and how to stop; the last line says what was lost."""
+    served = subprocess.Popen(
+        [*COMMAND, "serve", "--workers", "1", "--runtime-dir", place / "run", "--data-dir", place / "data"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    ready = served.stdout.readline()
+    served.terminate()
+    rest = served.communicate(timeout=20)[0].splitlines()
 
-    stopped = caxton("stop", "--runtime-dir", served.runtime_dir)
+    assert f"serving with 1 worker in {place / 'run'} (pid {served.pid})" in ready
+    assert "stop with Ctrl-C or `caxton stop" in ready
+    assert rest[-1] == "stopped; 0 messages of the volatile lane lost in this run"
 
-    assert stopped.code == 0
-    assert stopped.out.splitlines() == [f"stopped the runtime in {served.runtime_dir} (pid {served.pid})"]
+
+def test_a_reader_that_goes_away_does_not_end_the_runtime(place, caxton):
+    """When nobody reads its output any more, the runtime serves on, restarts its workers, and exits with 0."""
+    options = ["--runtime-dir", str(place / "run"), "--data-dir", str(place / "data")]
+    served = subprocess.Popen([*COMMAND, "serve", "--workers", "1", *options], stdout=subprocess.PIPE)
+    served.stdout.readline()
+    served.stdout.close()
+    before = ask(place / "run", AskHealth(), 5.0).values["workers"][0]
+
+    os.kill(before["pid"], signal.SIGKILL)
+    again = before
+    while again["state"] != "ready" or again["pid"] == before["pid"]:
+        again = ask(place / "run", AskHealth(), 5.0).values["workers"][0]
+
+    assert again["restarts"] == 1
+    assert caxton("stop", *options[:2]).code == 0
+    assert served.wait(10) == 0
 
 
 @pytest.mark.parametrize("taken", ["runtime", "data"])

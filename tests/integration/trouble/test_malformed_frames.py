@@ -101,7 +101,7 @@ async def test_a_frame_with_optional_fields_that_cannot_be_is_dropped(raw_sessio
     ],
 )
 async def test_a_frame_whose_own_fields_are_wrong_is_dropped(raw_session, echo, client, grows, changed):
-    """A lane that does not exist, a sequence below one, another incarnation: the frame is garbage, and nothing of it runs."""
+    """A frame with a wrong lane, sequence, target or mark is garbage, and nothing of it runs."""
     async with grows("garbage"):
         raw_session.send(*([] if "messages" in changed else [raw_session.message(echo)]), **changed)
 
@@ -196,7 +196,7 @@ TOPOLOGY, SESSION_ENDED, DRAIN, CALL, LINK_STATE, HELLO, ANSWER = 5, 6, 7, 3, 1,
 
 
 async def test_only_the_supervisor_commands(raw_session, echo, client, grows):
-    """A session that says to drain, or that another session ended, is counted as forged, and nothing follows from it."""
+    """A session that says to drain, or that another ended, is counted as forged, and nothing follows."""
     own = raw_session.number, raw_session.mark
     async with grows("forged", 4):
         raw_session.control(DRAIN, *own, 2)

@@ -1,7 +1,6 @@
 """Processes that are killed: what was kept comes back, what was under way ends, and nothing hangs or leaks."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from caxton.acl.message import Message
 from caxton.agents.limits import Limits
 from caxton.client.shard_route import PLACED
 from caxton.errors import CaxtonError, NetworkError
+from caxton.supervisor.supervisor import SESSION_PERIOD_S
 from caxton.testing import eventually
 from caxton.transport.endpoints import RuntimeDir
 
@@ -67,7 +67,7 @@ async def on_shard(client, agent):
 
 
 async def test_agents_of_a_killed_worker_answer_again(client, served, on_shard):
-    """After kill -9 of a worker its agents answer within 5 s, with fresh memories; those of other workers notice nothing."""
+    """After kill -9 of a worker its agents answer within 5 s, with fresh memories; others notice nothing."""
     lost, kept = await on_shard("mischief", 0), await on_shard("mischief", 1)
     for n in (1, 2):
         assert count(await client.request(lost, b"")) == count(await client.request(kept, b"")) == n
@@ -188,37 +188,42 @@ async def test_an_agent_that_writes_to_nobody_goes_on(client, on_shard):
 async def test_a_killed_client_leaves_nothing(client, served, on_shard):
     """A client that is killed under load ends its session: its files and its sockets at every process are gone."""
     names = [(await client.inspect(await on_shard("mischief", shard))).name for shard in (0, 1)]
+    workers = (await client.health())["workers"]
+    processes = [psutil.Process(pid) for pid in (served.pid, *(worker["pid"] for worker in workers))]
 
     async def is_alone():
         return (await client.health())["sessions"] == 1
 
-    await eventually(is_alone)
-    health = await client.health()
-    processes = [psutil.Process(pid) for pid in (served.pid, *(worker["pid"] for worker in health["workers"]))]
-    before = [process.num_fds() for process in processes]
-    files = set(served.runtime_dir.iterdir())
-    for _ in range(3):
+    async def come_and_be_killed():
+        await eventually(is_alone)
         other = await asyncio.to_thread(working_client, served, names)
         assert not await is_alone()
-
         other.send_signal(signal.SIGKILL)
         other.communicate()
-
         await eventually(is_alone)
+
+    await come_and_be_killed()  # what is opened at the first client, and kept, is no leak
+    before = [process.num_fds() for process in processes]
+    files = set(served.runtime_dir.iterdir())
+    for _ in range(2):
+        await come_and_be_killed()
 
     async def nothing_is_left():
         return [process.num_fds() for process in processes] == before and set(served.runtime_dir.iterdir()) == files
 
     await eventually(nothing_is_left)
-    assert {type(reply) for reply in await client.request_many([Message(client.id_of(names[0]), b"")] * 100)} == {Message}
+    replies = await client.request_many([Message(client.id_of(names[0]), b"")] * 100)
+    assert {type(reply) for reply in replies} == {Message}
 
 
 def working_client(served, names):
-    """Start a client in a process of its own, and return when it has had its first answers."""
+    """Start a client in a process of its own, and return when the supervisor has seen it."""
     other = subprocess.Popen(
         [sys.executable, "-P", "-c", CLIENT, str(served.runtime_dir), *names], stdout=subprocess.PIPE, text=True
     )
-    assert other.stdout.readline() == "again\n"
+    seen_s = time.monotonic() + 2 * SESSION_PERIOD_S
+    while time.monotonic() < seen_s:
+        assert other.stdout.readline() == "again\n"
     return other
 
 
@@ -259,16 +264,3 @@ async def test_what_a_kill_cost_is_in_the_books(client, served, on_shard):
 
     assert 0 < unknown <= 200
     assert await lost() == unknown
-
-
-def test_the_runtime_dies_with_its_supervisor(served):
-    """After kill -9 of the supervisor no process of the runtime is left, and another one serves the same directories."""
-    children = psutil.Process(served.pid).children(recursive=True)
-    assert len(children) >= WORKERS
-
-    served.kill()
-    gone, alive = psutil.wait_procs(children, timeout=RECOVERY_S)
-
-    assert alive == []
-    served.start()
-    assert os.getpgid(served.pid)

@@ -25,7 +25,8 @@ from caxton.testing import eventually
 LARGE_ECHO = """(module (memory (export "memory") 200)
   (func (export "caxton_alloc") (param i32) (result i32) (i32.const 65536))
   (func (export "handle_message") (param $pointer i32) (param $length i32) (result i64)
-    (i64.or (i64.shl (i64.extend_i32_u (local.get $pointer)) (i64.const 32)) (i64.extend_i32_u (local.get $length)))))"""
+    (i64.or (i64.shl (i64.extend_i32_u (local.get $pointer)) (i64.const 32))
+            (i64.extend_i32_u (local.get $length)))))"""
 PATIENT = Limits(max_fuel=10**10, max_execution_ms=5_000, mailbox_capacity=8)
 
 
@@ -179,7 +180,7 @@ async def test_messages_beyond_a_full_mailbox_are_refused_alone(client, agent):
 
 
 async def test_a_full_mailbox_refuses_who_does_not_wait_and_lets_others_wait(client, agent):
-    """While a mailbox is full, send(wait=False) is QueueFull at once, and send(wait=True) is placed when there is room."""
+    """While a mailbox is full, send(wait=False) is QueueFull at once, and send() waits until there is room."""
     slow = await agent("mischief", "slow", limits=PATIENT)
     spins = [Message(slow, spin(100_000_000)) for _ in range(8)]
     assert await client.send_batch(spins) == [PLACED] * 8
@@ -237,7 +238,7 @@ async def test_what_waited_too_long_is_returned(client, agent):
 
 
 async def test_what_waits_for_an_agent_that_is_stopped_is_returned(client, agent):
-    """Requests in the mailbox of an agent that is stopped end with AgentNotRunning, and the first, which ran, does not."""
+    """Requests in the mailbox of an agent that is stopped end with AgentNotRunning; the first, which ran, does not."""
     slow = await agent("mischief", "slow", limits=PATIENT)
     async with asyncio.TaskGroup() as tasks:
         asked = tasks.create_task(

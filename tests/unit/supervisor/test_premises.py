@@ -51,6 +51,12 @@ def test_nothing_is_cleared_while_somebody_else_serves(settings, short_dir):
         assert (settings.runtime_dir / "runtime.json").exists()
 
 
+def test_one_directory_for_both_is_refused(short_dir):
+    """Runtime and data directory are two; one for both is refused, saying which to change."""
+    with pytest.raises(ConfigurationError, match="choose another --data-dir"):
+        Premises(ServeSettings(short_dir, short_dir / "." / "x" / "..")).__enter__()
+
+
 def test_a_refused_entry_holds_nothing(settings):
     """When the identity is damaged, neither lock stays held."""
     settings.data_dir.mkdir(mode=0o700)

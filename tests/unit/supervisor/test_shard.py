@@ -185,6 +185,21 @@ async def test_a_hung_worker_is_killed_once(monkeypatch):
     assert stage.seen[-1] == ("hung", 1)
 
 
+async def test_who_could_not_be_heard_is_forgiven():
+    """After the supervisor itself was stopped, silence is counted anew instead of killing everybody."""
+    stage = Stage()
+    stage.beat()
+    stage.shard._heard_s -= 100.0
+
+    stage.shard.forgive_silence()
+    stage.shard.check()
+    assert stage.processes[0].killed == 0
+
+    stage.shard._heard_s -= 100.0
+    stage.shard.check()
+    assert stage.processes[0].killed == 1
+
+
 async def test_in_a_drain_nobody_is_restarted():
     """A drain cancels a restart that was planned, and a worker that ends in it has no successor."""
     stage = Stage()
