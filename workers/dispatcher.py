@@ -13,7 +13,7 @@ from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
 QUANTUM = 16
 # Of so many turns, one goes to a lower level than the highest that waits.
 LOWER_EVERY = 8
-Take = Callable[[Agent, Entry], int]
+Take = Callable[[Agent, Envelope, int, int, int], int]
 Room = Callable[[Agent, Mailbox], None]
 
 
@@ -69,11 +69,11 @@ class Dispatcher:
             queue = mailbox.normal if level == NORMAL else mailbox.queue(level)
             done = size = 0
             while queue and done < most and now_ns < end_ns and not agent.parked:
-                entry = queue.popleft()
+                message, source, sequence, expires_ns = queue.popleft()
                 done += 1
                 mailbox.depth -= 1
-                size += len(entry[0].content)
-                now_ns = take(agent, entry)
+                size += len(message.content)
+                now_ns = take(agent, message, source, sequence, expires_ns)
             turns += done
             self.queued -= done
             self.queued_bytes -= size
@@ -109,7 +109,8 @@ class Dispatcher:
     @property
     def idle(self) -> bool:
         """True when nobody is ready."""
-        return not any(self.ready)
+        low, normal, high, critical = self.ready
+        return not (low or normal or high or critical)
 
     def _choose(self) -> tuple[int, int]:
         """Return the level of the next turns, and how many it may have, when not only the normal level waits."""

@@ -6,7 +6,8 @@ from time import monotonic
 from workers.registry import Agent
 
 LINES_PER_S = 200
-_LEVELS = {0: logging.DEBUG, 1: logging.DEBUG, 2: logging.INFO, 3: logging.WARNING, 4: logging.ERROR}
+# What the sandbox hands over: 0 debug, 1 info, 2 warning, 3 error (docs/abi.md).
+_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 _log = logging.getLogger("caxton.guest")
 
 
@@ -18,7 +19,7 @@ class GuestLog:
         self._lines = 0
 
     def write(self, agent: Agent, level: int, line: str) -> None:
-        """Write a line, bounded and escaped by the sandbox. Levels: 0 trace, 1 debug, 2 info, 3 warning, 4 error."""
+        """Write a line, bounded and escaped by the sandbox. Levels: 0 debug, 1 info, 2 warning, 3 error."""
         agent.count("log_lines")
         second = int(monotonic())
         if second != self._second:
@@ -27,4 +28,4 @@ class GuestLog:
         if self._lines > LINES_PER_S:
             agent.count("log_dropped")
             return
-        _log.log(_LEVELS.get(level, logging.INFO), "%s: %s", agent.manifest.name, line)
+        _log.log(_LEVELS[level], "%s: %s", agent.manifest.name, line)

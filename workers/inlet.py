@@ -4,6 +4,7 @@ from caxton.errors import CaxtonError, InvalidMessageFormat, ShardUnavailable
 from caxton.transport import sockets
 from caxton.wire.codec import DATA
 from caxton.wire.frames import DataFrame
+from workers.dispatcher import Take
 from workers.peers import Peer, Peers
 from workers.placing import Placing
 from workers.routes import Routes
@@ -21,11 +22,14 @@ class Inlet:
     draining: sessions are refused. more: the socket may hold more than the last `take` took.
     """
 
-    def __init__(self, socket: sockets.Inlet, peers: Peers, placing: Placing, routes: Routes, own: int) -> None:
+    def __init__(
+        self, socket: sockets.Inlet, peers: Peers, placing: Placing, routes: Routes, take: Take, own: int
+    ) -> None:
         self._receive = socket.receive
         self._peers = peers
         self._placing = placing
         self._routes = routes
+        self._take = take
         self._own = own
         self.draining = False
         self.more = False
@@ -78,7 +82,7 @@ class Inlet:
             why: CaxtonError = ShardUnavailable(self._placing.shard, "draining: the runtime stops")
             refused = [(first + place, message, why) for place, message in enumerate(messages)]
         else:
-            refused = self._placing.from_peer(messages, peer.number, first, a_pass)
+            refused = self._placing.from_peer(messages, peer.number, first, a_pass, self._take)
         for sequence, message, error in refused:
             if peer.is_session:
                 incoming.refuse(sequence, error)

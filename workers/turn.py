@@ -10,7 +10,6 @@ from caxton.errors import AgentError, CaxtonError, InvalidMessageFormat, Timeout
 from caxton.ids import SESSION_BIT, AgentId, UuidSource
 from workers.crash_note import AGENT, SEQUENCE, SOURCE, STARTED, CrashNote
 from workers.guest_messages import GuestOutput, answer_to, to_guest
-from workers.mailbox import Entry
 from workers.registry import Agent
 from workers.sandbox.engine import GuestEngine
 from workers.sandbox.modules import ModuleMissing, Modules
@@ -63,9 +62,8 @@ class Turns:
         self.a_pass = a_pass
         self._next_id = self._effects.ids.next
 
-    def take(self, agent: Agent, entry: Entry) -> int:
+    def take(self, agent: Agent, message: Envelope, source: int, sequence: int, expires_ns: int) -> int:
         """Let the agent handle the message; its effects, or the failure, go their way. Returns when it began, ns."""
-        message, source, sequence, expires_ns = entry
         now_ns = monotonic_ns()
         if expires_ns <= now_ns:
             self._expire(agent, message)

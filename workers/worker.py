@@ -41,7 +41,7 @@ class Worker:
         self._data, self._control, self._supervisor = data, control, supervisor
         self._mark = mark
         self._own = rooms.incarnation
-        self._inlet = Inlet(data, rooms.peers, rooms.placing, rooms.routes, self._own)
+        self._inlet = Inlet(data, rooms.peers, rooms.placing, rooms.routes, rooms.turns.take, self._own)
         self._control_inlet = ControlInlet(control, rooms.peers, self._own, self)
         self._calls: Calls
         self._loop = asyncio.get_running_loop()

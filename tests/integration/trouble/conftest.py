@@ -128,9 +128,6 @@ class RawSession:
         """Send a control frame: its tag and fields."""
         assert self._control.send(b"\x01" + msgspec.msgpack.encode(list(fields)))
 
-    def control_bytes(self, frame):
-        assert self._control.send(frame)
-
     async def settled(self):
         """Wait until the worker has settled all that was sent, and return (sequence, error) of what it refused."""
         async with asyncio.timeout(DEADLINE_S):
@@ -160,15 +157,3 @@ async def raw_session(served):
     session = RawSession(served, opened, 0)
     yield session
     session.close()
-
-
-@pytest.fixture
-def outlet():
-    """Connects a bare PUSH socket to any inlet."""
-    context = new_context()
-
-    def connected(endpoint):
-        return Outlet(context, endpoint)
-
-    yield connected
-    end_context(context)

@@ -1,0 +1,214 @@
+from collections import Counter
+
+import pytest
+
+from caxton.acl.options import LEVELS
+from workers.dispatcher import LOWER_EVERY, QUANTUM, Dispatcher
+from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, Pass
+
+LOW, NORMAL, HIGH, CRITICAL = (int(level) for level in LEVELS)
+
+
+class Line:
+    """A dispatcher, and who had which turn."""
+
+    def __init__(self):
+        self.dispatcher = Dispatcher()
+        self.turns = []
+        self.now_ns = 0
+        self.turn_ns = 0
+        self.on_take = None
+
+    def put(self, agent, message):
+        mailbox = agent.mailbox or agent.open_mailbox()
+        self.dispatcher.enqueue(agent, mailbox, message, 1, len(self.turns) + 1, self.now_ns)
+
+    def take(self, agent, message, *_entry):
+        self.turns.append((agent, message))
+        if self.on_take is not None:
+            self.on_take(agent, message)
+        began, self.now_ns = self.now_ns, self.now_ns + self.turn_ns
+        return began
+
+    def run(self):
+        a_pass = Pass(self.now_ns, 0)
+        self.dispatcher.run(a_pass, self.take, lambda _agent, _mailbox: None)
+        return a_pass
+
+    def names(self):
+        return [agent.manifest.name for agent, _ in self.turns]
+
+
+@pytest.fixture
+def line():
+    return Line()
+
+
+@pytest.fixture
+def agents(shard):
+    return [shard.agent(n, enter=False) for n in range(1, 6)]
+
+
+def test_turns_go_round_with_a_quantum(line, agents, message):
+    """Agents that all have enough to do take turns of sixteen messages."""
+    for agent in agents[:3]:
+        for _ in range(2 * QUANTUM):
+            line.put(agent, message(1, agent.agent_id))
+    line.run()
+
+    assert line.names() == [name for name in ("a1", "a2", "a3") * 2 for _ in range(QUANTUM)]
+
+
+def test_a_busy_agent_starves_nobody(line, agents, message):
+    """An agent that feeds itself without end holds a newcomer up for one quantum."""
+    busy, other = agents[:2]
+
+    def feed(agent, _message):
+        if agent is busy:
+            line.put(busy, message(1, busy.agent_id))
+            if len(line.turns) == 5:
+                line.put(other, message(1, other.agent_id))
+
+    line.on_take = feed
+    line.put(busy, message(1, busy.agent_id))
+    line.run()
+
+    assert line.names().index("a2") == QUANTUM
+    assert line.dispatcher.queued == busy.mailbox.depth == 1
+
+
+def test_higher_levels_come_first(line, agents, message):
+    """Of messages that wait together, those of a higher level are taken first, but for one turn in eight."""
+    agent = agents[0]
+    for level in (LOW, NORMAL, HIGH, CRITICAL):
+        line.put(agent, message(1, agent.agent_id, level=level))
+    line.run()
+
+    assert [m.level for _, m in line.turns] == [CRITICAL, HIGH, NORMAL, LOW]
+
+
+@pytest.mark.parametrize(("lower", "higher"), [(NORMAL, HIGH), (LOW, NORMAL), (LOW, CRITICAL)])
+def test_one_turn_in_eight_goes_lower(line, agents, message, lower, higher):
+    """While two levels wait, the lower one has exactly one turn in eight."""
+    for _ in range(80):
+        line.put(agents[0], message(1, 1, level=higher))
+        line.put(agents[1], message(1, 1, level=lower))
+    line.run()
+    levels = [m.level for _, m in line.turns[:80]]
+
+    assert [place for place, level in enumerate(levels) if level == lower] == list(range(7, 80, LOWER_EVERY))
+
+
+def test_levels_between_two_count_as_the_lower_one(line, agents, message):
+    """A number between two levels waits with the lower of them, in order with it."""
+    for level in (1, 4, 5, 7, 8, 9, 10):
+        line.put(agents[0], message(1, 1, level=level))
+    line.run()
+
+    assert [m.level for _, m in line.turns] == [10, 8, 9, 5, 7, 1, 4]
+
+
+def test_a_pass_ends_after_its_turns(line, agents, message):
+    """A pass has 4,096 turns and, at most, what is left of one quantum; the rest is unfinished and comes next."""
+    for place in range(MAX_TURNS + 100):
+        line.put(agents[place % 5], message(1, 1))
+    first = line.run()
+    second = line.run()
+
+    assert first.unfinished
+    assert MAX_TURNS <= first.turns < MAX_TURNS + QUANTUM
+    assert not second.unfinished
+    assert first.turns + second.turns == MAX_TURNS + 100
+
+
+def test_a_pass_ends_after_its_time(line, agents, message):
+    """No turn begins that is later than 5 ms after the pass began, but the one that shows it."""
+    line.turn_ns = 100_000
+    for place in range(200):
+        line.put(agents[place % 5], message(1, 1))
+    a_pass = line.run()
+
+    assert a_pass.unfinished
+    assert a_pass.turns == MAX_PASS_NS // line.turn_ns + 1
+    assert line.dispatcher.queued == 200 - a_pass.turns
+
+
+def test_a_slow_turn_ends_the_pass(line, agents, message):
+    """One turn longer than a pass lets the next pass have the next turn, of another agent."""
+    line.turn_ns = 10 * MAX_PASS_NS
+    for agent in agents[:2]:
+        for _ in range(3):
+            line.put(agent, message(1, 1))
+    for _ in range(4):
+        line.run()
+
+    assert Counter(line.names()) == {"a1": 4, "a2": 2} or Counter(line.names()) == {"a1": 3, "a2": 3}
+
+
+def test_nothing_to_do_is_no_unfinished_pass(line):
+    """A pass in which nobody is ready is finished."""
+    a_pass = line.run()
+
+    assert (a_pass.turns, a_pass.unfinished, line.dispatcher.idle) == (0, False, True)
+
+
+def test_a_parked_agent_has_no_turn(line, agents, message):
+    """An agent that is parked in its turn has no other until it is resumed, and nobody else waits for it."""
+
+    def park(agent, _message):
+        agent.parked = agent is agents[0]
+
+    line.on_take = park
+    for _ in range(3):
+        for agent in agents[:2]:
+            for level in (NORMAL, HIGH):
+                line.put(agent, message(1, 1, level=level))
+    line.run()
+
+    assert Counter(line.names()) == {"a1": 1, "a2": 6}
+    assert line.dispatcher.idle
+    assert line.dispatcher.queued == agents[0].mailbox.depth == 5
+
+    line.on_take, agents[0].parked = None, False
+    line.dispatcher.resume(agents[0])
+    line.dispatcher.resume(agents[0])
+    line.run()
+
+    assert Counter(line.names()) == {"a1": 6, "a2": 6}
+
+
+def test_a_discarded_mailbox_is_returned_whole(line, agents, message):
+    """What an agent had waiting is returned, highest level first, and counted no more."""
+    for level in (LOW, NORMAL, CRITICAL):
+        line.put(agents[0], message(1, 1, level=level, content=b"12345"))
+    line.put(agents[1], message(1, 1, content=b"123"))
+
+    assert [entry[0].level for entry in line.dispatcher.discard(agents[0])] == [CRITICAL, NORMAL, LOW]
+    assert (line.dispatcher.queued, line.dispatcher.queued_bytes) == (1, 3)
+    line.run()
+    assert line.names() == ["a2"]
+
+
+def test_an_agent_without_mailbox_has_nothing_to_discard(line, agents):
+    """An agent that never had a message is discarded without trace."""
+    assert line.dispatcher.discard(agents[0]) == []
+    line.dispatcher.resume(agents[0])
+    assert line.dispatcher.idle
+
+
+def test_room_is_told_once_at_half(line, agents, message):
+    """A full mailbox tells that it has room when it is down to a half, and not with every turn."""
+    told = []
+    agent = agents[0]
+    agent.capacity = 40
+    for _ in range(40):
+        line.put(agent, message(1, 1))
+
+    def room(_agent, mailbox):
+        told.append(mailbox.depth)
+        mailbox.fed_by = None
+
+    agent.mailbox.fed_by = {1}
+    line.dispatcher.run(Pass(0, 0), line.take, room)
+
+    assert told == [8]  # 40, less two quanta and more than a half before
