@@ -1,5 +1,6 @@
 """What agents with the encoding `msgpack` read and write: maps with FIPA's names (docs/abi.md)."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated
 
@@ -8,8 +9,8 @@ import msgspec
 from caxton.acl.envelope import Envelope, Id, Rare, Text, UuidBytes
 from caxton.acl.performative import ACTS
 from caxton.agents.manifest import MAX_NAME
-from caxton.errors import InvalidMessageFormat
-from caxton.ids import BROADCAST, AgentNames
+from caxton.errors import InvalidMessageFormat, ResourceLimitExceeded
+from caxton.ids import BROADCAST, AgentId, AgentNames
 
 _MOST_NAMES = 65_536
 
@@ -58,6 +59,8 @@ class _Output(msgspec.Struct, forbid_unknown_fields=True):
 BY_ACT = {act: number for number, act in enumerate(ACTS)}
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Output).decode
+# How the decoder says that `messages` has more than 256 of them (a test holds it to that).
+_BEYOND_MOST = re.compile(r"Expected `array` of length <= \d+ - at `\$\.messages`")
 
 
 def to_guest(message: Envelope) -> bytes:
@@ -92,14 +95,16 @@ class GuestOutput:
         """Return the messages of a turn, in order, stamped with sender, ids and time.
 
         handled: the message of the turn, which a message without a receiver answers. most: how many are allowed.
-        Raises InvalidMessageFormat.
+        Raises InvalidMessageFormat, and ResourceLimitExceeded for too many.
         """
         try:
             messages = _decode(output).messages
         except (msgspec.DecodeError, RecursionError) as error:
+            if _BEYOND_MOST.match(str(error)):
+                raise _too_many(sender, most, "counted before they were decoded") from None
             raise InvalidMessageFormat("output", str(error) or type(error).__name__) from None
         if len(messages) > most:
-            raise InvalidMessageFormat("output", f"{len(messages)} messages, and {most} are allowed in a turn")
+            raise _too_many(sender, most, f"it returned {len(messages)}")
         known, level = self._known, handled.level
         envelopes = []
         for m in messages:
@@ -143,6 +148,10 @@ def answer_to(message: Envelope) -> int:
     """Return who an answer to `message` goes to: its reply_to if it has one, else its sender."""
     rare = message.rare
     return message.sender if rare is None or rare.reply_to is None else rare.reply_to
+
+
+def _too_many(agent: int, most: int, detail: str) -> ResourceLimitExceeded:
+    return ResourceLimitExceeded(str(AgentId(agent)), "max_output_messages", most, detail)
 
 
 def _rare(m: _Message) -> Rare | None:

@@ -22,7 +22,7 @@ from caxton.agents.limits import Limits
 from caxton.client.batches import Batch, settled
 from caxton.client.deployments import Deployment, Deployments
 from caxton.client.session import Session
-from caxton.client.shard_route import Entry, Placed
+from caxton.client.shard_route import RECEIVER_WINDOW, Entry, Placed
 from caxton.client.supervisor_line import SupervisorLine
 from caxton.config.settings import runtime_directory
 from caxton.errors import CaxtonError, ConfigurationError, NetworkError, QueueFull, from_fields
@@ -138,7 +138,7 @@ class Client:
         message = Message(self.id_of(to), content, performative=performative, delivery_options=options)
         route = self._open().route_of(message.envelope.receiver)
         if not wait and not route.has_room(message.envelope.receiver):
-            raise QueueFull(str(message.receiver), route.waiting, 0)
+            raise QueueFull(str(message.receiver), route.load(message.envelope.receiver), RECEIVER_WINDOW)
         (result,) = await self.send_batch([message], timeout_s=timeout_s)
         if isinstance(result, CaxtonError):
             raise result

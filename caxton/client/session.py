@@ -15,6 +15,7 @@ from caxton.errors import CaxtonError, InvalidMessageFormat, NetworkError, Resou
 from caxton.placement.slot_table import SlotTable
 from caxton.placement.slots import SLOT_MASK
 from caxton.store.books import Book
+from caxton.store.directory_lock import holder
 from caxton.transport.sockets import Inlet, Outlet, end_context, new_context
 from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.control import Answer, Call, Failed, Hello, LinkState, Request, Result, Topology
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from caxton.wire.supervision import SessionOpened
 
 TICK_S = 0.2
+# Ticks between two looks whether the supervisor still holds its lock.
+LOOK_EVERY = 5
 # A worker that says for so many ticks that it waits for messages which have not come, has lost them on the way.
 STALLED_TICKS = 10
 # Messages taken from a worker without a word to it; the next tick tells the rest.
@@ -62,7 +65,10 @@ class Session:
         self._data = Inlet(self._context, runtime.data(self.number))
         self._control = Inlet(self._context, runtime.control(self.number))
         self._timer: asyncio.TimerHandle | None = None
+        self._ticks = 0
         self._closed = False
+        # Why nothing can come of anything any more, once the runtime has ended.
+        self._over: CaxtonError | None = None
         self._heard_topology(opened.topology)
         self._data.watch(self._loop, self._take_data)
         self._control.watch(self._loop, self._take_control)
@@ -74,6 +80,10 @@ class Session:
 
     def submit(self, entries: list[Entry]) -> None:
         """Send messages, each to the shard that owns its receiver, now or when there is room."""
+        if self._over is not None:
+            for _, batch, place, _ in entries:
+                batch.end(place, self._over)
+            return
         by_shard: dict[int, list[Entry]] = {}
         owners = self.table.owners
         for entry in entries:
@@ -129,19 +139,15 @@ class Session:
         if self._closed:
             return
         self._closed = True
-        ended = NetworkError("this client", "it was closed")
         if self._timer is not None:
             self._timer.cancel()
         for route in self._routes:
             route.send_state()  # the last acknowledgement of what was taken
-            route.fail_all(ended)
+        self._fail_all(NetworkError("this client", "it was closed"))
+        for route in self._routes:
             if route.worker is not None:
-                self.answers.fail_shard(route.shard, ended)
                 route.worker.control.close(linger_ms=100)
                 route.worker.data.close(linger_ms=100)
-        for future, _ in self._calls.values():
-            if not future.done():
-                future.set_exception(ended)
         self.answers.close()
         self._data.close()
         self._control.close()
@@ -149,8 +155,20 @@ class Session:
         self._book.close()
         os.close(self._lock)
 
+    def _fail_all(self, error: CaxtonError) -> None:
+        """End whatever anybody waits for."""
+        for route in self._routes:
+            route.fail_all(error)
+            self.answers.fail_shard(route.shard, error)
+        for future, _ in self._calls.values():
+            if not future.done():
+                future.set_exception(error)
+        self._changed.set()
+
     async def _ready_worker(self, shard: int, deadline: float) -> WorkerLink:
         while (worker := self._routes[shard].worker) is None:
+            if self._over is not None:
+                raise self._over
             left = deadline - self._loop.time()
             self._changed.clear()
             try:
@@ -287,6 +305,10 @@ class Session:
             return
         self._timer = self._loop.call_later(TICK_S, self._tick)
         self._post()
+        self._ticks += 1
+        if self._ticks % LOOK_EVERY == 0 and self._over is None and holder(self._runtime.path) is None:
+            self._over = NetworkError("the runtime", "it ended; start it and connect again")
+            self._fail_all(self._over)
         for route in self._routes:
             worker = route.worker
             if worker is None:

@@ -86,6 +86,11 @@ class ShardRoute:
             and self._unacknowledged.get(receiver, 0) < RECEIVER_WINDOW
         )
 
+    def load(self, receiver: int) -> int:
+        """Return how many messages for an agent wait here or are not yet acknowledged."""
+        blocked = len(self._blocked.get(receiver, ()))
+        return blocked + self._unacknowledged.get(receiver, 0)
+
     @property
     def waiting(self) -> int:
         """How many messages wait for room."""

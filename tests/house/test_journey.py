@@ -1,4 +1,4 @@
-"""docs/journey.md against the code: one client and two workers run with pinned keys, and the page shows their frames."""
+"""docs/journey.md against the code: a client and two workers run with pinned keys, and the page shows their frames."""
 
 import ast
 import asyncio
@@ -16,7 +16,6 @@ import pytest
 import wasmtime
 
 import caxton
-from caxton.agents.limits import DEFAULT_LIMITS
 from caxton.client import client as client_module
 from caxton.client import session as session_module
 from caxton.errors import CaxtonError
@@ -32,7 +31,7 @@ from caxton.supervisor.identity import Identity
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Desk, Inlet, Outlet, end_context, new_context
 from caxton.wire.codec import CONTROL, DATA
-from caxton.wire.control import LinkState, Topology
+from caxton.wire.control import Topology
 from caxton.wire.failure import read_report
 from caxton.wire.spawn_spec import SpawnSpec
 from caxton.wire.supervision import SessionOpened
@@ -101,7 +100,7 @@ class Stage:
         """Let the loop go on until the claim holds."""
         async with asyncio.timeout(DEADLINE_S):
             while not claim():
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # noqa: ASYNC110 (nothing tells of it, and it is a matter of one frame)
 
     async def first(self, inlet, since, codec, wanted=lambda value: True):
         """Wait for the first frame that left for an inlet after the first `since` of all; return (bytes, value)."""
@@ -116,7 +115,7 @@ class Stage:
 
 @contextmanager
 def pinned(stage):
-    """Give chance and the clocks fixed values, stop the ticks, and record what leaves and what guests are called with."""
+    """Pin chance and the clocks, stop the ticks, and record what leaves and what guests are called with."""
     starts = count(0x1000, 0x1000)
     connect, send, call = Outlet.__init__, Outlet.send, sandbox_module._call_guest
 
@@ -130,8 +129,9 @@ def pinned(stage):
         return send(self, frame)
 
     def call_recorded(context, function, arguments, slots, trap):
-        incarnation, words = next((n, e.slots.words) for n, e in stage.engines.items() if e.slots.arguments is arguments)
-        given, note = (words[FIRST], words[SECOND]), stage.note(incarnation)
+        incarnation = next(n for n, engine in stage.engines.items() if engine.slots.arguments is arguments)
+        words, note = stage.engines[incarnation].slots.words, stage.note(incarnation)
+        given = words[FIRST], words[SECOND]
         error = call(context, function, arguments, slots, trap)
         stage.calls.append((given, words[FIRST], note))
         return error
@@ -154,16 +154,15 @@ def keep_modules(stage, engine):
     """Do what the supervisor and its compiler do with an upload."""
     cache = ModuleCache(stage.store / "modules", stage.identity.derived_key("cache"))
     for _, wasm in AGENTS.values():
-        cache.put_artifact(cache.put_source(wasm), engine.engine_id, bytes(compile_module(engine, "", wasm).serialize()))
+        artifact = bytes(compile_module(engine, "", wasm).serialize())
+        cache.put_artifact(cache.put_source(wasm), engine.engine_id, artifact)
 
 
 @asynccontextmanager
 async def serving(stage, context, shard, incarnation):
     """Open one worker as `workers.main` does, and serve until the block ends."""
-    key, runtime = stage.identity.derived_key, stage.runtime
-    spec = SpawnSpec(
-        str(runtime.path), str(stage.store), shard, incarnation, 0, stage.table, key("marks"), key("naming"), key("cache")
-    )
+    runtime, keys = stage.runtime, [stage.identity.derived_key(purpose) for purpose in ("marks", "naming", "cache")]
+    spec = SpawnSpec(str(runtime.path), str(stage.store), shard, incarnation, 0, stage.table, *keys)
     database, note = await Database.open(stage.store / f"shard-{shard}.db"), CrashNote(runtime.crash_note(incarnation))
     engine = stage.engines[incarnation] = GuestEngine()
     rooms = stage.rooms[incarnation] = worker_main._furnish(spec, context, database, note, engine, Watchdog(engine))
@@ -239,7 +238,7 @@ async def request(stage, client):
         state_frame, state = await stage.first(f"{session}.control", since, CONTROL)
         await stage.until(lambda: client._session._routes[owner - 1].worker.link.outgoing.acknowledged)
         client._session._tick()
-        last_frame, last = await stage.first(f"w-{owner}.control", since, CONTROL)
+        _, last = await stage.first(f"w-{owner}.control", since, CONTROL)
         outgoing = stage.rooms[owner].peers.by_number[SESSION].link.outgoing
         await stage.until(lambda: outgoing.acknowledged)
     alloc, handled = stage.calls[0], stage.calls[1]
@@ -265,7 +264,6 @@ async def request(stage, client):
         "the link state frame": state_frame,
         "the message": answer,
         "the last link state": last,
-        "the last link state frame": last_frame,
     }
 
 
@@ -276,7 +274,7 @@ async def agent_to_agent(stage, client):
     since, called = len(stage.sent), len(stage.calls)
     await client.send("splitter", b"counter- 1\nhello")
     frame, word = await stage.first(f"w-{target}.data", since, DATA)
-    state_frame, state = await stage.first(f"w-{source}.control", since, CONTROL, lambda value: value.source == target)
+    _, state = await stage.first(f"w-{source}.control", since, CONTROL, lambda value: value.source == target)
     splitting = next(call for call in stage.calls[called:] if call[2].agent == client.id_of("splitter") and call[0][1])
     registry = stage.rooms[source].registry
     sandbox = registry.agents[client.id_of("splitter")].sandbox
@@ -290,7 +288,6 @@ async def agent_to_agent(stage, client):
         "the counter's note": f"root_source={counting[2].root_source}, root_sequence={counting[2].root_sequence}",
         "the counter's answer": f"handle_message({counting[0][0]}, {counting[0][1]}) = {counting[1]}",
         "the link state between workers": state,
-        "the frame of the link state between workers": state_frame,
         "the counter's worker's book": f"{{{source}: {stage.book(target).links[source]!r}}}",
         "the splitter's worker's book": f"{{{target}: {stage.book(source).links[target]!r}}}",
     }
@@ -384,6 +381,7 @@ def test_the_doors_stand_in_order(journey, page):
 def test_every_name_on_the_page_is_in_the_code(sources, tree, page):
     """Every function, class, attribute and file that the page names in code style exists."""
     names, members = names_in([tree(path) for path in sources("caxton", "workers")])
+    names |= {*AGENTS, "hello", "nobody"}
     spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", page, flags=re.MULTILINE | re.DOTALL))
     lost = [span for span in spans if not exists(span, names, members)]
 

@@ -122,11 +122,11 @@ async def test_too_many_messages_in_a_turn(client, agent, limit, sent):
     limits = Limits(max_output_messages=limit)
     suspect = await agent(says(output), "suspect", encoding="msgpack", limits=limits)
 
-    with pytest.raises(WasmExecutionFailed) as caught:
+    with pytest.raises(ResourceLimitExceeded) as caught:
         await client.request(suspect, b"")
 
-    assert caught.value.reason == "invalid_output"
-    assert str(limit) in caught.value.detail
+    assert (caught.value.resource, caught.value.limit) == ("max_output_messages", limit)
+    assert not (await client.inspect(suspect)).instantiated
 
 
 async def test_as_many_messages_as_are_allowed(client, agent):

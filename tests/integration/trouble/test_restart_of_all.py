@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from caxton.acl.message import Message
-from caxton.errors import AgentNotFound, AgentNotRunning, CaxtonError, ConfigurationError, RuntimeNotFound
+from caxton.errors import AgentNotFound, AgentNotRunning, CaxtonError, ConfigurationError, NetworkError, RuntimeNotFound
 from caxton.testing import runtime
 
 MOST_EXIT_S = 15.0
@@ -105,3 +105,17 @@ async def test_a_signal_under_load_ends_with_0(fresh, wasm, how):
     stopped = await fresh.event("stopped")
     assert stopped["killed"] == []
     assert stopped["lost"] == 0
+
+
+async def test_a_client_notices_that_the_runtime_ended(fresh, wasm):
+    """What a client waits for when the runtime ends, and what it asks for later, is a NetworkError in time."""
+    async with fresh.connect() as client:
+        agent = await client.deploy("agent", wasm("mischief"))
+        assert await asyncio.to_thread(fresh.stop) == 0
+
+        waited = [client.request(agent, b"", timeout_s=60), client.inspect(agent), client.send(agent, b"", timeout_s=60)]
+        ends = await asyncio.wait_for(asyncio.gather(*waited, return_exceptions=True), MOST_EXIT_S)
+
+        assert [type(end) for end in ends] == [NetworkError] * 3
+        with pytest.raises(NetworkError):
+            await client.request(agent, b"", timeout_s=60)

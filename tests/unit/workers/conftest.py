@@ -11,6 +11,8 @@ from caxton.acl.envelope import Envelope
 from caxton.agents.lifecycle import AgentState
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import Encoding, Manifest
+from caxton.errors import StorageError
+from caxton.ids import AgentNames
 from caxton.links.session import SessionMarks
 from caxton.placement.slot_table import SlotTable
 from caxton.store import books
@@ -19,6 +21,7 @@ from caxton.transport.endpoints import RuntimeDir
 from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.frames import DataFrame
 from workers.dispatcher import Dispatcher
+from workers.lifecycle import Lifecycle
 from workers.parking import Parking
 from workers.peers import Peers
 from workers.placing import Placing
@@ -26,6 +29,7 @@ from workers.pressure import Pressure
 from workers.registry import Agent, Registry
 from workers.rooms import Rooms
 from workers.routes import Routes
+from workers.sandbox.modules import ModuleMissing
 from workers.worker import Worker
 from workers.worker_pass import COUNTERS
 
@@ -90,6 +94,31 @@ class Scripted:
         pass
 
 
+class InMemory:
+    """Registrations that are stored nowhere; `broken` makes every call fail."""
+
+    def __init__(self):
+        self.broken = False
+        self.states = {}
+
+    def _look(self):
+        if self.broken:
+            raise StorageError("shard-0.db", "the disk is full")
+
+    async def add(self, agents, _now_ms):
+        self._look()
+        self.states |= {agent_id: AgentState.RUNNING for agent_id, _ in agents}
+
+    async def set_state(self, agent_id, state, _now_ms):
+        self._look()
+        self.states[agent_id] = state
+
+    async def remove(self, agent_ids):
+        self._look()
+        for agent_id in agent_ids:
+            self.states.pop(agent_id, None)
+
+
 class Shard:
     """The rooms of a worker, its loop, and what the outside says to it."""
 
@@ -103,7 +132,20 @@ class Shard:
         self.turns = Scripted(self.routes)
         self.path = Path(directory) / f"{len(list(Path(directory).iterdir()))}.book"
         self.book = Book.create(self.path, OWN, tuple(COUNTERS), peers=64)
-        self.lifecycle = SimpleNamespace()
+        self.stored = InMemory()
+        self.lifecycle = Lifecycle(
+            registry=self.registry,
+            stored=self.stored,
+            modules=SimpleNamespace(load=self._module),
+            names=AgentNames(KEY),
+            turns=self.turns,
+            dispatcher=self.dispatcher,
+            parking=self.parking,
+            routes=self.routes,
+            pressure=self.pressure,
+            shard=0,
+            table=self.table,
+        )
         self.rooms = Rooms(
             0,
             OWN,
@@ -124,6 +166,9 @@ class Shard:
         self.worker = self.runner.run(self._make_worker())
         self._emitted = {}
         self.sessions = [SESSION + n for n in range(sessions)]
+
+    def _module(self, sha256):
+        raise ModuleMissing(sha256)
 
     async def _make_worker(self):
         return Worker(self.rooms, self.data, self.control, self.supervisor, self.marks.mark(OWN))

@@ -1,0 +1,131 @@
+"""Agents that are given messages, run, parked, resumed and discarded in any order, and what always holds of them."""
+
+from collections import defaultdict
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from caxton.acl.options import LEVELS
+from workers.dispatcher import Dispatcher
+from workers.worker_pass import MAX_PASS_NS, Pass
+
+WHO = st.integers(0, 3)
+LEVEL = st.sampled_from([int(level) for level in LEVELS])
+
+
+class Line(RuleBasedStateMachine):
+    """What was put is in `waiting` until it was taken or discarded, in order for each sender, receiver and level."""
+
+    def __init__(self, make_agent, message):
+        super().__init__()
+        self.make_agent, self.message = make_agent, message
+        self.dispatcher = Dispatcher()
+        self.agents = [make_agent(n) for n in range(4)]
+        self.waiting = defaultdict(list)
+        self.ended = set()
+        self.now_ns = 0
+        self.turns_left = 0
+        self.park_next = set()
+        self.echo_next = {}
+
+    def key(self, agent, message):
+        return message.sender, id(agent), message.level
+
+    def put(self, agent, sender, level, size):
+        message = self.message(sender, agent.agent_id, level=level, content=bytes(size))
+        mailbox = agent.mailbox or agent.open_mailbox()
+        self.dispatcher.enqueue(agent, mailbox, message, sender, 1, self.now_ns)
+        self.waiting[self.key(agent, message)].append(message)
+
+    def take(self, agent, message, *_entry):
+        assert not agent.parked, "an agent that is parked has no turn"
+        assert message.message_id not in self.ended, "no message is taken twice"
+        assert self.waiting[self.key(agent, message)].pop(0) is message, "one sender's messages keep their order"
+        self.ended.add(message.message_id)
+        agent.parked = agent in self.park_next
+        if agent in self.echo_next:
+            self.put(agent, agent.agent_id, self.echo_next.pop(agent), 3)
+        self.turns_left -= 1
+        return self.now_ns if self.turns_left > 0 else self.now_ns + MAX_PASS_NS
+
+    @rule(who=WHO, sender=st.integers(1, 3), level=LEVEL, count=st.integers(1, 40), size=st.integers(0, 5))
+    def put_some(self, who, sender, level, count, size):
+        for _ in range(count):
+            self.put(self.agents[who], sender, level, size)
+
+    @rule(turns=st.integers(1, 60))
+    def run(self, turns):
+        self.turns_left = turns
+        a_pass = Pass(self.now_ns, 0)
+        self.dispatcher.run(a_pass, self.take, lambda _agent, _mailbox: None)
+        assert a_pass.unfinished != self.dispatcher.idle
+        assert a_pass.unfinished or not any(
+            messages for agent in self.agents if not agent.parked for messages in self.of(agent)
+        ), "a pass that is finished leaves nobody in want of a turn"
+
+    @rule(who=WHO)
+    def park_in_its_next_turn(self, who):
+        self.park_next.add(self.agents[who])
+
+    @rule(who=WHO, level=LEVEL)
+    def send_itself_one_in_its_next_turn(self, who, level):
+        self.echo_next[self.agents[who]] = level
+
+    @rule(who=WHO)
+    def resume(self, who):
+        agent = self.agents[who]
+        self.park_next.discard(agent)
+        agent.parked = False
+        self.dispatcher.resume(agent)
+
+    @rule(who=WHO, replaced=st.booleans())
+    def discard(self, who, replaced):
+        agent = self.agents[who]
+        entries = self.dispatcher.discard(agent)
+        assert sorted(e[0].message_id for e in entries) == sorted(m.message_id for ms in self.of(agent) for m in ms)
+        self.ended.update(entry[0].message_id for entry in entries)
+        for messages in self.of(agent):
+            messages.clear()
+        if replaced:
+            self.agents[who] = self.make_agent(who)
+
+    def of(self, agent):
+        return [messages for (_, receiver, _), messages in self.waiting.items() if receiver == id(agent)]
+
+    @invariant()
+    def gauges_equal_what_is_there(self):
+        there = [message for agent in self.agents for messages in self.of(agent) for message in messages]
+        assert self.dispatcher.queued == len(there)
+        assert self.dispatcher.queued_bytes == sum(len(message.content) for message in there)
+        for agent in self.agents:
+            assert (0 if agent.mailbox is None else agent.mailbox.depth) == sum(len(ms) for ms in self.of(agent))
+
+    @invariant()
+    def nobody_is_forgotten_or_twice_in_line(self):
+        for agent in self.agents:
+            for level, queue in agent.mailbox.queues() if agent.mailbox is not None else ():
+                in_line = self.dispatcher.ready[level].count(agent)
+                assert in_line == queue.in_line
+                assert in_line or not queue or agent.parked
+
+    def teardown(self):
+        for who in range(4):
+            self.resume(who)
+        self.echo_next.clear()
+        while not self.dispatcher.idle:
+            self.run(10_000)
+        assert not any(self.waiting.values())
+
+
+def test_every_message_is_taken_once_and_in_order(shard, message):
+    """Whatever is put, parked, resumed and discarded: gauges are right, nobody is lost, no message is taken twice."""
+    kept = []  # so that no two agents of a run have the same id()
+
+    def make_agent(number):
+        kept.append(shard.agent(number + 1, enter=False))
+        return kept[-1]
+
+    run_state_machine_as_test(
+        lambda: Line(make_agent, message), settings=settings(max_examples=40, stateful_step_count=40)
+    )
