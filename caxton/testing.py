@@ -180,7 +180,7 @@ class ServedRuntime:
         RuntimeDir(self.runtime_dir).check()
         serve = ["serve", "-o", "json", "--workers", str(workers), *self._options]
         serve += ["--runtime-dir", str(self.runtime_dir), "--data-dir", str(self.data_dir)]
-        ends_with_us = [*_PYTHON, "-m", "caxton.demo.own_runtime", str(os.getpid())]
+        ends_with_us = [*_PYTHON, "-m", "caxton.client.own_runtime", str(os.getpid())]
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(
                 [*ends_with_us, *_PYTHON, "-c", _CAXTON, *serve],

@@ -2,7 +2,7 @@
 
 import time
 
-from caxton.agents.lifecycle import AgentState
+from caxton.agents.lifecycle import AgentState, transition
 from caxton.agents.manifest import Manifest
 from caxton.errors import (
     AgentAlreadyRegistered,
@@ -94,26 +94,27 @@ class Lifecycle:
     async def stop(self, agent_id: int) -> None:
         """Let an agent take nothing more, also after a restart. Raises AgentNotFound, InvalidStateTransition."""
         agent = self._find(agent_id)
+        transition(agent.label, agent.state, AgentState.DRAINING)
+        await self._stored.set_state(agent_id, AgentState.STOPPED, _now_ms())
         agent.become(AgentState.DRAINING)
         agent.become(AgentState.STOPPED)
-        self._empty(agent)
-        await self._stored.set_state(agent_id, AgentState.STOPPED, _now_ms())
+        self._empty(agent, "stopped")
 
     async def remove(self, agent_ids: list[int]) -> Refused:
         """Stop and forget agents; returns why for each that was not there, by its place. Raises StorageError."""
         refused: Refused = {}
         gone: list[int] = []
         for place, agent_id in enumerate(agent_ids):
-            agent = self._registry.find(agent_id)
-            if agent is None:
+            if self._registry.find(agent_id) is None:
                 refused[place] = AgentNotFound(f"{agent_id:016x}")
-                continue
-            agent.takes = False
-            self._empty(agent)
-            gone.append(agent_id)
+            else:
+                gone.append(agent_id)
         await self._stored.remove(gone)
         for agent_id in gone:
-            self._registry.remove(agent_id)
+            agent = self._registry.remove(agent_id)
+            if agent is not None:  # and not named twice, nor removed by somebody else meanwhile
+                agent.takes = False
+                self._empty(agent, "removed")
         return refused
 
     def _register(self, agent_id: int, manifest: Manifest) -> Agent:
@@ -146,7 +147,7 @@ class Lifecycle:
             raise AgentNotFound(str(AgentId(agent_id)) if agent_id else "0")
         return agent
 
-    def _empty(self, agent: Agent) -> None:
+    def _empty(self, agent: Agent, state: str) -> None:
         if agent.mailbox is not None:
             self._pressure.room(agent, agent.mailbox)
         waiting = [entry[0] for entry in self._dispatcher.discard(agent)]
@@ -154,7 +155,7 @@ class Lifecycle:
         self._turns.close(agent)
         self._routes.a_pass.counts["discarded"] += len(waiting) + len(unsent)
         for message in waiting:
-            self._routes.fail(message, AgentNotRunning(agent.label, "gone"))
+            self._routes.fail(message, AgentNotRunning(agent.label, state))
 
 
 def _now_ms() -> int:

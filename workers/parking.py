@@ -3,7 +3,7 @@
 The agent runs no turn meanwhile; everybody else goes on. Effects that waited beyond their timeout come back to it.
 """
 
-from collections import deque
+from collections import OrderedDict
 
 from caxton.acl.envelope import Envelope
 from workers.registry import Agent
@@ -11,7 +11,7 @@ from workers.worker_pass import NS_PER_MS
 
 
 class Parked:
-    """One agent's effects, in order, with their root and when they were parked (monotonic ns)."""
+    """One agent's effects, in order, with their root and since when the first of them waits (monotonic ns)."""
 
     __slots__ = ("agent", "effects", "root", "since_ns")
 
@@ -25,54 +25,67 @@ class Parked:
 class Parking:
     """Who waits for what. A key is what has no room: an agent's id, or a peer's number, or a shard without a worker.
 
-    At most one entry per agent, of at most a turn's effects; so it is bounded by the agents there are.
+    At most one entry per agent, of at most a turn's effects; so it is bounded by the agents there are. messages: how
+    many effects wait.
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[int, deque[Parked]] = {}
+        # Key → agent's id → its effects, who came first first; and agent's id → key.
+        self._waiting: dict[int, OrderedDict[int, Parked]] = {}
+        self._key_of: dict[int, int] = {}
         self.messages = 0
 
     def park(self, parked: Parked, key: int) -> None:
-        """Let an agent wait until `wake(key)`."""
-        parked.agent.parked = True
+        """Let an agent wait for `key`, behind those who wait for it."""
+        agent = parked.agent
+        agent.parked = True
         self.messages += len(parked.effects)
-        self._waiting.setdefault(key, deque()).append(parked)
+        self._waiting.setdefault(key, OrderedDict())[agent.agent_id] = parked
+        self._key_of[agent.agent_id] = key
 
-    def wake(self, key: int) -> list[Parked]:
-        """Return, and no longer hold, everybody who waited for `key`; whoever calls lets them try again."""
-        woken = self._waiting.pop(key, None)
-        if woken is None:
-            return []
-        for parked in woken:
-            self._leave(parked)
-        return list(woken)
+    def wake(self, key: int) -> Parked | None:
+        """Return, and no longer hold, who is first in line for `key`; whoever calls lets it try again."""
+        waiting = self._waiting.get(key)
+        return None if waiting is None else self._leave(next(iter(waiting.values())))
+
+    def key_of(self, agent: Agent) -> int | None:
+        """Return what an agent waits for."""
+        return self._key_of.get(agent.agent_id)
+
+    def keep_place(self, before: Parked) -> None:
+        """Let an agent that was woken and parked again be first in line since it first came, if none of `before` left."""
+        agent_id = before.agent.agent_id
+        waiting = self._waiting[self._key_of[agent_id]]
+        if len(waiting[agent_id].effects) == len(before.effects):
+            waiting.move_to_end(agent_id, last=False)
+            waiting[agent_id].since_ns = before.since_ns
 
     def expired(self, now_ns: int) -> list[Parked]:
         """Return, and no longer hold, those whose first effect waited beyond its timeout."""
-        late = []
-        for key, waiting in list(self._waiting.items()):
-            while waiting and now_ns - waiting[0].since_ns > waiting[0].effects[0].timeout_ms * NS_PER_MS:
-                late.append(waiting.popleft())
-                self._leave(late[-1])
-            if not waiting:
-                del self._waiting[key]
-        return late
+        late = [
+            parked
+            for waiting in self._waiting.values()
+            for parked in waiting.values()
+            if now_ns - parked.since_ns > parked.effects[0].timeout_ms * NS_PER_MS
+        ]
+        return [self._leave(parked) for parked in late]
 
     def forget(self, agent: Agent) -> list[Envelope]:
         """Return, and no longer hold, the effects of an agent that was stopped or removed."""
-        for key, waiting in list(self._waiting.items()):
-            for parked in [p for p in waiting if p.agent is agent]:
-                waiting.remove(parked)
-                self._leave(parked)
-                if not waiting:
-                    del self._waiting[key]
-                return parked.effects
-        return []
+        key = self._key_of.get(agent.agent_id)
+        return [] if key is None else self._leave(self._waiting[key][agent.agent_id]).effects
 
     def waited_for(self) -> list[int]:
         """What somebody waits for."""
         return list(self._waiting)
 
-    def _leave(self, parked: Parked) -> None:
-        parked.agent.parked = False
+    def _leave(self, parked: Parked) -> Parked:
+        agent = parked.agent
+        key = self._key_of.pop(agent.agent_id)
+        waiting = self._waiting[key]
+        del waiting[agent.agent_id]
+        if not waiting:
+            del self._waiting[key]
+        agent.parked = False
         self.messages -= len(parked.effects)
+        return parked

@@ -1,5 +1,7 @@
 """Who lives on this shard."""
 
+from bisect import bisect_right
+
 from caxton.agents.lifecycle import AgentState, transition
 from caxton.agents.manifest import Encoding, Manifest
 from caxton.ids import AgentId
@@ -73,13 +75,17 @@ class Registry:
 
     def __init__(self) -> None:
         self.agents: dict[int, Agent] = {}
+        # By name, for pages: sorted at the first page after a change, so that listing many sorts them once.
+        self._sorted: list[Agent] | None = None
 
     def add(self, agent: Agent) -> None:
         """Enter an agent; whoever calls has checked that the id is free."""
         self.agents[agent.agent_id] = agent
+        self._sorted = None
 
     def remove(self, agent_id: int) -> Agent | None:
         """Forget an agent."""
+        self._sorted = None
         return self.agents.pop(agent_id, None)
 
     def find(self, agent_id: int) -> Agent | None:
@@ -88,5 +94,11 @@ class Registry:
 
     def page(self, after: str, limit: int) -> tuple[list[Agent], bool]:
         """Return up to `limit` agents by name after `after`, and whether there are more."""
-        later = sorted((a for a in self.agents.values() if a.manifest.name > after), key=lambda a: a.manifest.name)
-        return later[:limit], len(later) > limit
+        if self._sorted is None:
+            self._sorted = sorted(self.agents.values(), key=_name)
+        start = bisect_right(self._sorted, after, key=_name)
+        return self._sorted[start : start + limit], len(self._sorted) > start + limit
+
+
+def _name(agent: Agent) -> str:
+    return agent.manifest.name

@@ -61,8 +61,10 @@ class Routes:
                 return
 
     def resume(self, parked: Parked) -> bool:
-        """Let parked effects try again; False when they are parked anew."""
+        """Let parked effects try again; False when they are parked anew: in their place, if none of them left."""
         self.send(parked.agent, parked.effects, parked.root)
+        if parked.agent.parked:
+            self._parking.keep_place(parked)
         return not parked.agent.parked
 
     def fail(self, message: Envelope, error: CaxtonError) -> None:
@@ -153,4 +155,4 @@ class Routes:
         """Tell an agent that its effects waited too long; they are dropped."""
         self.a_pass.counts["expired"] += len(parked.effects)
         for message in parked.effects:
-            self.fail(message, QueueFull(str(AgentId(message.receiver)), 0, 0))
+            self.fail(message, QueueFull(f"{message.receiver:016x}", 0, 0))

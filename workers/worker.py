@@ -18,7 +18,7 @@ from workers.peers import Peer
 from workers.release import release
 from workers.rooms import Rooms
 from workers.routes import shard_key
-from workers.worker_pass import Pass
+from workers.worker_pass import MAX_PASS_NS, Pass
 
 TICK_S = 0.2
 EXIT_BROKEN = 70  # EX_SOFTWARE
@@ -87,6 +87,8 @@ class Worker:
             rooms.dispatcher.run(a_pass, rooms.turns.take, rooms.pressure.room)
             if a_pass.unfinished or not self._inlet.more or a_pass.turns >= ENOUGH_TURNS:
                 break
+            if monotonic_ns() - a_pass.now_ns >= MAX_PASS_NS:
+                break  # what comes may cause no turn: frames that nobody can read, messages that are refused
         rooms.turns.ended()
         for key in rooms.pressure.settle(a_pass):
             self._unpark(key)
@@ -173,9 +175,12 @@ class Worker:
             self._wake()
 
     def _unpark(self, key: int) -> None:
-        for parked in self._rooms.parking.wake(key):
+        parking = self._rooms.parking
+        while (parked := parking.wake(key)) is not None:
             if self._rooms.routes.resume(parked):
                 self._rooms.dispatcher.resume(parked.agent)
+            elif parking.key_of(parked.agent) == key:
+                break  # there is no room for those behind it either
         if self._pass.emitted or not self._rooms.dispatcher.idle:
             self._wake()
 

@@ -82,7 +82,7 @@ async def count_words(client: Client, plan: Plan, advance: Advance) -> WordCount
     async with on_stage(client, plan.counter_wasm, counters, workers) as cast:
         started = monotonic()
         lines = await _send_all(client, cast, plan.files, advance)
-        after = await _come_to_rest(client, Rest(owed(before)), REST_TIMEOUT_S)
+        after = await _come_to_rest(client, Rest(owed(before)), REST_TIMEOUT_S, before)
         seconds = monotonic() - started
         lost = _check(before, after)
         of_splitters, of_counters = await handled(client, cast)
@@ -111,10 +111,13 @@ def _size(path: Path) -> int:
         raise StorageError(str(path), error.strerror or str(error)) from error
 
 
-async def _come_to_rest(client: Client, rest: Rest, timeout_s: float) -> Stats:
+async def _come_to_rest(client: Client, rest: Rest, timeout_s: float, before: Stats | None = None) -> Stats:
+    """Return the stats of a runtime at rest. What has been lost since `before` would keep it from ever being so."""
     deadline = monotonic() + timeout_s
     while True:
         stats = await client.stats()
+        if before is not None:
+            _check(before, stats)
         if rest.look(stats):
             return stats
         if monotonic() > deadline:

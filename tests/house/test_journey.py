@@ -99,8 +99,8 @@ class Stage:
     async def until(self, claim):
         """Let the loop go on until the claim holds."""
         async with asyncio.timeout(DEADLINE_S):
-            while not claim():
-                await asyncio.sleep(0)  # noqa: ASYNC110 (nothing tells of it, and it is a matter of one frame)
+            while not claim():  # noqa: ASYNC110 (nothing tells of it, and it is a matter of one frame)
+                await asyncio.sleep(0)
 
     async def first(self, inlet, since, codec, wanted=lambda value: True):
         """Wait for the first frame that left for an inlet after the first `since` of all; return (bytes, value)."""
@@ -389,7 +389,7 @@ def test_every_name_on_the_page_is_in_the_code(sources, tree, page):
     assert lost == []
 
 
-DOOR = re.compile(r"^### .*?`([\w/]+\.py):([\w.]+)`", re.MULTILINE)
+DOOR = re.compile(r"^\*\*\d+\.\*\* `([\w/]+\.py):([\w.]+)`", re.MULTILINE)
 IN_FILE = re.compile(r"((?:caxton|workers)/[\w/]+\.\w+)(?::([\w.]+))?")
 NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*(?:\(\))?")
 

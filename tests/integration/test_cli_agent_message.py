@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import caxton.guests
 from caxton.cli.main import app
-from caxton.demo.own_runtime import own_runtime
+from caxton.client.own_runtime import own_runtime
 
 GUESTS = Path(caxton.guests.__file__).parent
 ECHO, COUNTER, SPLITTER = (str(GUESTS / f"{name}.wasm") for name in ("echo", "counter", "splitter"))

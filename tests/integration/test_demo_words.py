@@ -20,7 +20,7 @@ import pytest
 import caxton
 import caxton.guests
 from caxton.client.call_line import ask
-from caxton.demo.own_runtime import own_runtime
+from caxton.client.own_runtime import own_runtime
 from caxton.wire.supervision import AskHealth, AskStats
 
 CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
@@ -266,7 +266,7 @@ def test_a_runtime_that_does_not_start(tmp_path):
     done = run(tmp_path / "none", file, directory_for_its_own=crowded)
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"too long for socket names" in done.stderr
-    assert b"the demo's own runtime: `caxton serve` ended with exit code 1" in done.stderr
+    assert b"a runtime of its own: `caxton serve` ended with exit code 1" in done.stderr
 
 
 def test_a_worker_that_dies_is_no_wrong_count():

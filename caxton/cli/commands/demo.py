@@ -15,8 +15,8 @@ from rich.text import Text
 import caxton
 from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
 from caxton.cli.output import Format, Output, print_json, reports_errors
+from caxton.client.own_runtime import own_runtime
 from caxton.demo.cast import COUNTER_WASM, MOST_COUNTERS
-from caxton.demo.own_runtime import own_runtime
 from caxton.demo.words import Advance, Plan, WordCount, count_words
 from caxton.errors import ConfigurationError
 from caxton.placement.slot_table import MAX_WORKERS

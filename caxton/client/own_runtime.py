@@ -1,6 +1,6 @@
-"""A runtime of the demo's own: `caxton serve` as a child process, in temporary directories that go when it ends.
+"""A runtime of one's own: `caxton serve` as a child process, in temporary directories that go when it ends.
 
-python -P -m caxton.demo.own_runtime PARENT COMMAND…      becomes COMMAND, and ends when PARENT does
+python -P -m caxton.client.own_runtime PARENT COMMAND…      becomes COMMAND, and ends when PARENT does
 """
 
 import ctypes
@@ -10,7 +10,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,8 +26,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 @contextmanager
-def own_runtime(workers: int | None) -> Iterator[Path]:
+def own_runtime(workers: int | None, options: Sequence[str] = ()) -> Iterator[Path]:
     """Serve in a child process until the end of the block; yields the runtime directory.
+
+    workers None: one for each core. `options` are further ones of `caxton serve`.
 
     The child has a session of its own, so that Ctrl-C reaches only us, and we stop it in order. Raises
     ConfigurationError when it does not start (it has said why on stderr), Timeout when it is not ready in 30 s.
@@ -35,8 +37,7 @@ def own_runtime(workers: int | None) -> Iterator[Path]:
     with TemporaryDirectory(prefix="caxton-") as directory:
         runtime_dir = Path(directory, "run")
         serve = ["serve", "-o", "json", "--runtime-dir", str(runtime_dir), "--data-dir", str(Path(directory, "data"))]
-        if workers is not None:
-            serve += ["--workers", str(workers)]
+        serve += [*options] if workers is None else ["--workers", str(workers), *options]
         python = [sys.executable, "-P"]
         child = subprocess.Popen(
             [*python, "-m", __name__, str(os.getpid()), *python, "-c", _CAXTON, *serve],
@@ -60,12 +61,12 @@ def _await_ready(child: "subprocess.Popen[bytes]") -> None:
     while not any(_says_ready(line) for line in told.split(b"\n")[:-1]):
         readable, _, _ = select.select([child.stdout], [], [], max(0.0, deadline - monotonic()))
         if not readable:
-            raise Timeout("starting a runtime for the demo", READY_TIMEOUT_S)
+            raise Timeout("starting a runtime", READY_TIMEOUT_S)
         more = os.read(child.stdout.fileno(), 1 << 16)
         if not more:
             code = child.wait(STOP_TIMEOUT_S)
             problem = f"`caxton serve` ended with exit code {code} {told.decode(errors='replace')}"
-            raise ConfigurationError("the demo's own runtime", problem.strip(), "see above what it said")
+            raise ConfigurationError("a runtime of its own", problem.strip(), "see above what it said")
         told += more
 
 
