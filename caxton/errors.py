@@ -10,6 +10,7 @@
     │   ├── AgentNotFound
     │   ├── AgentNotRunning
     │   ├── QueueFull
+    │   ├── MessageExpired
     │   ├── ShardUnavailable
     │   └── SessionNotFound
     ├── Timeout .................... nobody answered in time; what was asked may have happened or not
@@ -133,6 +134,15 @@ class QueueFull(RoutingError):
     capacity: int
     says = "the queue for {receiver} is full ({depth} of {capacity})"
     hint = "wait and send again, or send at the pace of the receiver"
+
+
+@dataclass(eq=False)
+class MessageExpired(RoutingError):
+    """The message waited for its receiver longer than its own timeout, in seconds; it was not handled."""
+
+    receiver: str
+    timeout_s: float
+    says = "the message waited {timeout_s:g} s for {receiver}, as long as it was to, and was not handled"
 
 
 @dataclass(eq=False)

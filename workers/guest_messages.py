@@ -157,4 +157,6 @@ def _too_many(agent: int, most: int, detail: str) -> ResourceLimitExceeded:
 def _rare(m: _Message) -> Rare | None:
     if m.language is m.encoding is m.ontology is m.protocol is None and m.reply_to is m.reply_by is None:
         return None
+    if m.reply_to == 0:
+        raise InvalidMessageFormat("output", "reply_to is 0, which is nobody")
     return Rare(m.language, m.encoding, m.ontology, m.protocol, m.reply_to, m.reply_by)

@@ -53,7 +53,7 @@ class Parking:
         return self._key_of.get(agent.agent_id)
 
     def keep_place(self, before: Parked) -> None:
-        """Let an agent that was woken and parked again be first in line since it first came, if none of `before` left."""
+        """Let an agent that was woken and is parked again be first in line, since it first came, if nothing left."""
         agent_id = before.agent.agent_id
         waiting = self._waiting[self._key_of[agent_id]]
         if len(waiting[agent_id].effects) == len(before.effects):

@@ -105,7 +105,10 @@ class Peers:
         return self.by_number.get(number)
 
     def known(self, number: int, mark: bytes) -> Peer | None:
-        """Return the peer that a frame's source and mark name, met for the first time perhaps; None if it is not so."""
+        """Return the peer that a frame's source and mark name, met for the first time perhaps; None if it is not so.
+
+        A worker that we have not heard of is met too: after a restart, its first frame may come before the topology.
+        """
         peer = self.by_number.get(number)
         if peer is not None:
             return peer if compare_digest(peer.their_mark, mark) else None
@@ -149,8 +152,6 @@ class Peers:
 
     def _meet(self, number: int) -> Peer | None:
         if number in self._ended or number == self.own or len(self.by_number) >= MAX_SESSIONS + len(self.workers):
-            return None
-        if number < SESSION_BIT and number not in self.workers:
             return None
         data = Outlet(self._context, self._runtime.data(number))
         control = Outlet(self._context, self._runtime.control(number))

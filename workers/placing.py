@@ -11,8 +11,9 @@ from caxton.errors import (
     QueueFull,
     SecurityError,
     ShardUnavailable,
+    Unsupported,
 )
-from caxton.ids import SESSION_BIT, AgentId
+from caxton.ids import SESSION_BIT
 from caxton.placement.slot_table import SlotTable
 from workers.dispatcher import Dispatcher, Take
 from workers.pressure import HERE, Pressure
@@ -44,8 +45,8 @@ class Placing:
     ) -> list[tuple[int, Envelope, CaxtonError]]:
         """Place a frame's messages, numbered from `first`; returns (sequence, message, why) of those that were not.
 
-        While nobody waits for a turn and the pass has time left, an agent that is idle has its turn (`take`) at once:
-        it would be next in line anyway, and a mailbox in between costs a tenth of the whole way.
+        If nobody waits for a turn when the frame comes, and as long as the pass has time left, an agent that is idle
+        has its turn (`take`) at once: it would be next in line anyway, and a mailbox costs a tenth of the whole way.
         """
         refused: list[tuple[int, Envelope, CaxtonError]] = []
         find, now_ns, end_ns = self._agents.get, a_pass.now_ns, a_pass.now_ns + MAX_PASS_NS
@@ -110,14 +111,19 @@ class Placing:
             return SecurityError(f"the sender {message.sender:016x} is not who sent this, {source:016x}")
         if message.flags & AUTOMATIC:
             return SecurityError("only the runtime marks a message as automatic")
-        if agent is not None and not agent.takes:
+        if agent is None:
+            return self._nobody(message)
+        if not agent.takes:
             return AgentNotRunning(agent.label, agent.state.value)
-        if agent is not None:
-            return MessageTooLarge.of(len(message.content), agent.max_content)
+        return MessageTooLarge.of(len(message.content), agent.max_content)
+
+    def _nobody(self, message: Envelope) -> CaxtonError:
+        if message.receiver >= SESSION_BIT:
+            return Unsupported("a message from a client to a session, or to everybody", "send to an agent")
         owner = self.table.shard_of(message.receiver)
         if owner != self.shard:
             return ShardUnavailable(owner, f"not here: this is shard {self.shard}, table version {self.table.version}")
-        return AgentNotFound(f"{message.receiver:016x}" if not message.receiver else str(AgentId(message.receiver)))
+        return AgentNotFound(f"{message.receiver:016x}")
 
 
 def _reads_failures(agent: Agent | None, a_pass: Pass) -> TypeGuard[Agent]:

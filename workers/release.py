@@ -12,7 +12,7 @@ Frames = list[tuple[Peer, bytearray]]
 
 
 def release(a_pass: Pass, peers: Peers, book: Book, gauges: dict[str, int]) -> int:
-    """Commit the pass, send its frames, tell its sources. Returns how many messages found no room in a socket."""
+    """Commit the pass, send its frames, tell its sources. Returns how many frames found no room in a socket."""
     frames = _pack(a_pass, peers, book)
     _commit(a_pass, book, gauges)
     unsent = sum(not peer.send(frame) for peer, frame in frames)
@@ -43,7 +43,7 @@ def _pack(a_pass: Pass, peers: Peers, book: Book) -> Frames:
 
 
 def _commit(a_pass: Pass, book: Book, gauges: dict[str, int]) -> None:
-    a_pass.counts["run"] += a_pass.turns
+    a_pass.counts["run"] += a_pass.turns - a_pass.counts["expired"]
     a_pass.counts["passes"] += 1
     for name, n in a_pass.counts.items():
         if n:

@@ -13,7 +13,8 @@ from workers.registry import Registry
 from workers.routes import Routes
 from workers.turn import Turns
 
-# Rows of ended sessions that the book keeps, so that the supervisor can still compare; then the oldest goes.
+# Rows of ended sessions, and of ended workers, that the book keeps, so that the supervisor can still compare; then the
+# oldest goes. With as many sessions that live, and 32 workers, the book has rows for all.
 ENDED_KEPT = 1_024
 
 
@@ -33,7 +34,8 @@ class Rooms:
     lifecycle: Lifecycle
     pressure: Pressure
     book: Book
-    _ended: list[int] = field(default_factory=list)
+    _ended_sessions: list[int] = field(default_factory=list)
+    _ended_workers: list[int] = field(default_factory=list)
 
     def gauges(self) -> dict[str, int]:
         """What the book shows of this moment."""
@@ -51,12 +53,23 @@ class Rooms:
     def end_session(self, session: int) -> None:
         """Forget a client; its row in the book stays for a while."""
         self.peers.end(session)
-        self._ended.append(session)
-        if len(self._ended) > ENDED_KEPT:
-            self.book.forget(self._ended.pop(0))
+        self._keep_row(session, self._ended_sessions)
+
+    def serve(self, incarnations: list[int]) -> list[int]:
+        """Take over the workers of a topology; returns the shards whose worker is another one now."""
+        gone = set(self.peers.workers) - set(incarnations) - {0}
+        changed = self.peers.serve(incarnations)
+        for number in sorted(gone):
+            self._keep_row(number, self._ended_workers)
+        return changed
 
     def is_lost(self, key: int) -> bool:
         """True when parked effects wait for a peer that is no longer there, or an agent of such a one."""
         if key in self.peers.by_number:
             return False
         return self.registry.find(key) is None
+
+    def _keep_row(self, number: int, ended: list[int]) -> None:
+        ended.append(number)
+        if len(ended) > ENDED_KEPT:
+            self.book.forget(ended.pop(0))

@@ -4,7 +4,7 @@ from time import monotonic_ns
 
 from caxton.acl.envelope import AUTOMATIC, Envelope
 from caxton.acl.performative import Performative
-from caxton.errors import CaxtonError, QueueFull, SessionNotFound, Unsupported
+from caxton.errors import CaxtonError, MessageExpired, SessionNotFound, Unsupported
 from caxton.ids import BROADCAST, SESSION_BIT, AgentId, UuidSource
 from caxton.placement.slots import SLOT_MASK
 from caxton.wire.failure import report
@@ -17,14 +17,14 @@ from workers.registry import Agent, Registry
 from workers.worker_pass import Pass
 
 _FAILURE = int(Performative.FAILURE)
-# A key to wait for, when a shard has no worker: below every agent's id and every incarnation's number of messages.
+# What a message that went on its way waits for: nothing.
 _SENT = 0
 Root = tuple[int, int]
 _NO_ROOT: Root = (0, 0)
 
 
 def shard_key(shard: int) -> int:
-    """Return what effects wait for whose receiver's shard has no worker now: a key that is nobody's id."""
+    """Return what messages wait for whose shard has no worker now: below zero, where nobody's id is."""
     return -1 - shard
 
 
@@ -152,7 +152,7 @@ class Routes:
         self.fail(message, error)
 
     def give_up(self, parked: Parked) -> None:
-        """Tell an agent that its effects waited too long; they are dropped."""
-        self.a_pass.counts["expired"] += len(parked.effects)
+        """Tell an agent that what it sent waited too long for room; it is dropped."""
+        self.a_pass.counts["given_up"] += len(parked.effects)
         for message in parked.effects:
-            self.fail(message, QueueFull(f"{message.receiver:016x}", 0, 0))
+            self.fail(message, MessageExpired(f"{message.receiver:016x}", message.timeout_ms / 1000))

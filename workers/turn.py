@@ -6,7 +6,7 @@ from typing import Protocol
 
 from caxton.acl.envelope import AUTOMATIC, Envelope
 from caxton.acl.performative import Performative
-from caxton.errors import AgentError, CaxtonError, InvalidMessageFormat, Timeout, WasmExecutionFailed
+from caxton.errors import AgentError, CaxtonError, InvalidMessageFormat, MessageExpired, WasmExecutionFailed
 from caxton.ids import SESSION_BIT, AgentId, UuidSource
 from workers.crash_note import AGENT, SEQUENCE, SOURCE, STARTED, CrashNote
 from workers.guest_messages import GuestOutput, answer_to, to_guest
@@ -135,15 +135,19 @@ class Turns:
             module,
             agent.manifest.limits,
             self._watchdog,
-            lambda level, line: self._log(agent, level, line),
+            lambda level, line: self._write(agent, level, line),
         )
         self.instances += 1
         return agent.sandbox
 
+    def _write(self, agent: Agent, level: int, line: str) -> None:
+        self.a_pass.counts["log_lines"] += 1
+        self._log(agent, level, line)
+
     def _expire(self, agent: Agent, message: Envelope) -> None:
         agent.count("expired")
         self.a_pass.counts["expired"] += 1
-        self._effects.fail(message, Timeout(f"waiting for {agent.label}", message.timeout_ms / 1000))
+        self._effects.fail(message, MessageExpired(agent.label, message.timeout_ms / 1000))
 
     def _fail(self, agent: Agent, message: Envelope, problem: Exception) -> None:
         if isinstance(problem, GuestError):

@@ -126,7 +126,7 @@ class Worker:
         if topology.version <= self._topology:
             return
         self._topology = topology.version
-        for shard in self._rooms.peers.serve(topology.incarnations):
+        for shard in self._rooms.serve(topology.incarnations):
             self._unpark(shard_key(shard))
         for key in self._rooms.parking.waited_for():
             if key > 0 and self._rooms.is_lost(key):

@@ -12,9 +12,9 @@ MAX_PASS_NS = 5 * NS_PER_MS
 class Pass:
     """What one pass took and caused.
 
-    now_ns: monotonic, when it began. wall_ms: since 1970. taken: the last
-    sequence by source. emitted: messages by target peer. tell: peers that are to get a link state. unfinished: turns
-    are left for the next pass. counts: what happened, under the names of `COUNTERS`.
+    now_ns: when it began (monotonic). wall_ms: the same, since 1970. taken: the last sequence by source. emitted:
+    messages by target peer. tell: peers that are to get a link state. unfinished: turns are left for the next pass.
+    counts: what happened, under the names of `COUNTERS`.
     """
 
     __slots__ = ("counts", "emitted", "now_ns", "taken", "tell", "turns", "unfinished", "wall_ms")
@@ -41,19 +41,20 @@ COUNTERS = {
     "failed": "turns that ended in a trap or in output that nobody can read",
     "agent_errors": "turns that ended with the agent's own error code",
     "failures_sent": "failure messages made by the runtime",
-    "failures_dropped": "failures for nobody: to content agents, or of automatic messages",
+    "failures_dropped": "failures for nobody: to content agents, of automatic messages, to a shard without a worker",
     "unasked": "answers of content agents to messages that asked for none",
     "refused": "messages that were not placed, each with an error to its sender",
     "expired": "messages that waited beyond their timeout, each with a failure to its sender",
-    "discarded": "messages whose agent was stopped or removed, each with a failure to its sender",
+    "given_up": "messages of parked agents that waited for room beyond their timeout, each with a failure to the agent",
+    "discarded": "messages to, and waiting from, an agent that was stopped or removed; those to it with a failure",
     "session_gone": "messages for a client that is not there",
     "session_full": "messages for a client that does not take what it gets",
-    "unsent": "messages that a socket had no room for",
+    "unsent": "frames that a socket had no room for; the books show what was in them as lost",
     "gaps": "messages that a link lost before they arrived",
     "duplicates": "messages that came again and were dropped",
     "over_credit": "messages beyond what their source was allowed, dropped",
     "garbage": "frames that do not decode, or are not for this worker",
-    "forged": "frames whose mark or sender is not their source's",
+    "forged": "frames whose mark is not their source's, or whose source has ended",
     "passes": "passes",
     "frames_in": "data frames taken",
     "frames_out": "data frames sent",

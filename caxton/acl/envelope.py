@@ -15,8 +15,6 @@ MAX_CONTENT = 10_000_000
 
 # A message that the runtime made by itself (a failure). Nothing automatic is ever answered automatically.
 AUTOMATIC = 1
-# The sender wants to be told that the message was handled even if nobody answers.
-RECEIPT = 2
 
 
 class Rare(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -36,7 +34,7 @@ class Envelope(msgspec.Struct, array_like=True, gc=False):
     """One message on its way.
 
     message_id: 16 bytes. performative: a `Performative` number. sender, receiver: u64. created_at: ms since 1970.
-    level: a `Level` number. timeout_ms: how long from now it is worth delivering. flags: AUTOMATIC, RECEIPT.
+    level: a `Level` number. timeout_ms: how long from now it is worth delivering. flags: AUTOMATIC or nothing.
     """
 
     message_id: UuidBytes

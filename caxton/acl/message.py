@@ -6,7 +6,7 @@ FIPA ACL Message Structure Specification, SC00061G, gives the fields; `caxton.ac
 from collections.abc import Callable
 from typing import Self
 
-from caxton.acl.envelope import MAX_CONTENT, RECEIPT, Envelope, Rare
+from caxton.acl.envelope import MAX_CONTENT, Envelope, Rare
 from caxton.acl.options import DEFAULT_OPTIONS, LEVELS, MIN_RETRIES, MIN_TIMEOUT_MS, DeliveryOptions
 from caxton.acl.performative import Performative
 from caxton.errors import MessageTooLarge, ValidationError
@@ -74,7 +74,6 @@ class Message:
             _id("conversation_id", conversation_id, ConversationId),
             level=int(options.priority),
             timeout_ms=options.timeout_ms,
-            flags=RECEIPT if options.receipt else 0,
             rare=None if rare == _NOTHING_RARE else rare,
         )
         object.__setattr__(self, "_envelope", envelope)
@@ -183,7 +182,6 @@ class Message:
             priority=max(level for level in LEVELS if level <= envelope.level),
             timeout_ms=max(MIN_TIMEOUT_MS, envelope.timeout_ms),
             max_retries=max(MIN_RETRIES, self._rare.max_retries),
-            receipt=bool(envelope.flags & RECEIPT),
         )
 
     @property

@@ -49,7 +49,8 @@ def _within(field: str, value: object, least: int, most: int) -> None:
 class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Reliability, priority, how long the message is worth delivering (ms), retries, and whether a receipt is wanted.
 
-    Raises ValidationError for a value out of bounds, Unsupported for the durable lane.
+    The volatile lane makes one attempt: max_retries is for the durable one. Raises ValidationError for a value out of
+    bounds, Unsupported for the durable lane and for a receipt.
     """
 
     reliability: str = DEFAULT_RELIABILITY
@@ -66,6 +67,8 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
             )
         if type(self.receipt) is not bool:
             raise ValidationError("receipt", f"{self.receipt!r:.80} is not True or False")
+        if self.receipt:
+            raise Unsupported("a receipt", "`send` returns when the message is placed; `request` when it is handled")
         _within("timeout_ms", self.timeout_ms, MIN_TIMEOUT_MS, MAX_TIMEOUT_MS)
         _within("max_retries", self.max_retries, MIN_RETRIES, MAX_RETRIES)
 

@@ -6,7 +6,7 @@ Each message of a batch ends exactly once: placed or answered, refused with its 
 import asyncio
 from typing import Generic, TypeVar
 
-from caxton.errors import CaxtonError, Timeout
+from caxton.errors import CaxtonError, NetworkError, Timeout
 
 T = TypeVar("T")
 
@@ -14,7 +14,8 @@ T = TypeVar("T")
 class Batch(Generic[T]):
     """Results by place; `done` is set when every message has one.
 
-    Its deadline moves on with every result: `timeout_s` is the longest time in which nothing of it ends.
+    Its deadline moves on with every result: what is left ends as Timeout after `timeout_s` to twice that in which
+    nothing ended.
     """
 
     def __init__(self, count: int, what: str, timeout_s: float, loop: asyncio.AbstractEventLoop) -> None:
@@ -38,8 +39,10 @@ class Batch(Generic[T]):
                 self._finish()
 
     def cancel(self) -> None:
-        """Forget the deadline: the caller waits no longer."""
+        """The caller waits no longer: forget the deadline, and end what is left, so that it does not go any more."""
         self._timer.cancel()
+        if self.left:
+            self._end_all(NetworkError("this client", "the caller waited no longer"))
 
     def _finish(self) -> None:
         self._timer.cancel()
@@ -51,9 +54,12 @@ class Batch(Generic[T]):
             self._left_before = self.left
             self._timer = self._loop.call_later(self._timeout_s, self._look)
             return
+        self._end_all(Timeout(self._what, self._timeout_s))
+
+    def _end_all(self, error: CaxtonError) -> None:
         for place, result in enumerate(self.results):
             if result is None:
-                self.end(place, Timeout(self._what, self._timeout_s))
+                self.end(place, error)
 
 
 async def settled(batch: Batch[T]) -> list[T | CaxtonError]:

@@ -4,6 +4,7 @@ Everything that talks to sockets is here; what is pure is in the routes, the lin
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 from collections import Counter, deque
@@ -11,7 +12,15 @@ from typing import TYPE_CHECKING
 
 from caxton.client.answers import Answers
 from caxton.client.shard_route import Entry, ShardRoute, WorkerLink
-from caxton.errors import CaxtonError, InvalidMessageFormat, NetworkError, ResourceExhausted, Timeout, from_fields
+from caxton.errors import (
+    CaxtonError,
+    InvalidMessageFormat,
+    NetworkError,
+    ResourceExhausted,
+    ShardUnavailable,
+    Timeout,
+    from_fields,
+)
 from caxton.placement.slot_table import SlotTable
 from caxton.placement.slots import SLOT_MASK
 from caxton.store.books import Book
@@ -34,7 +43,7 @@ TELL_AFTER = 4_096
 MAX_CALLS = 1_024
 # Workers that ended and whose rows the book keeps, so that the supervisor can still compare; then the oldest goes.
 ENDED_KEPT = 128
-COUNTERS = ("sent", "answered", "unasked", "inbox_full", "garbage", "stale", "gaps", "duplicates")
+COUNTERS = ("sent", "unsent", "answered", "unasked", "inbox_full", "garbage", "stale", "gaps", "duplicates")
 
 
 class Session:
@@ -115,7 +124,7 @@ class Session:
                 self.counts["unsent"] += 1  # the book shows it as emitted and never taken: lost
 
     async def call(self, shard: int, request: Request, timeout_s: float) -> Result:
-        """Ask a shard's worker; raises the error it answers, NetworkError when it ends, Timeout."""
+        """Ask a shard's worker; raises the error it answers, NetworkError when it ends, Timeout, ShardUnavailable."""
         deadline = self._loop.time() + timeout_s
         worker = await self._ready_worker(shard, deadline)
         if len(self._calls) >= MAX_CALLS:
@@ -143,7 +152,8 @@ class Session:
             self._timer.cancel()
         for route in self._routes:
             route.send_state()  # the last acknowledgement of what was taken
-        self._fail_all(NetworkError("this client", "it was closed"))
+        self._over = NetworkError("this client", "it was closed")
+        self._fail_all(self._over)
         for route in self._routes:
             if route.worker is not None:
                 route.worker.control.close(linger_ms=100)
@@ -166,15 +176,17 @@ class Session:
         self._changed.set()
 
     async def _ready_worker(self, shard: int, deadline: float) -> WorkerLink:
+        """Return the shard's worker, waiting for one; raises ShardUnavailable: nothing was asked of anybody yet."""
         while (worker := self._routes[shard].worker) is None:
             if self._over is not None:
                 raise self._over
             left = deadline - self._loop.time()
+            state = self._routes[shard].state
+            if state == "failed" or left <= 0:
+                raise ShardUnavailable(shard, state)
             self._changed.clear()
-            try:
-                await asyncio.wait_for(self._changed.wait(), max(0.0, left))
-            except TimeoutError:
-                raise Timeout(f"waiting for shard {shard} ({self._routes[shard].state})", left) from None
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), left)
         return worker
 
     def _take_data(self) -> None:

@@ -189,7 +189,7 @@ class ShardRoute:
             receiver = entry[0].receiver
             count = counts.get(receiver, 0)
             if receiver in blocked or count >= RECEIVER_WINDOW or receiver in full:
-                blocked.setdefault(receiver, deque()).append(queue.popleft())
+                self._block(queue.popleft())
                 continue
             more = size + len(entry[0].content)
             if (entries and more > FULL_FRAME_BYTES) or not worker.link.outgoing.fits(more):
@@ -198,6 +198,13 @@ class ShardRoute:
             size = more
             entries.append(queue.popleft())
         return entries, size
+
+    def _block(self, entry: Entry) -> None:
+        """Let a message wait for room in its receiver, in place of those whose callers wait no longer."""
+        waiting = self._blocked.setdefault(entry[0].receiver, deque())
+        while waiting and waiting[0][1].results[waiting[0][2]] is not None:
+            waiting.popleft()
+        waiting.append(entry)
 
     def _unblock(self, worker: WorkerLink) -> None:
         """Put back in front what has room again, each receiver's messages in their order."""

@@ -24,12 +24,15 @@ class SupervisorLine:
         self._runtime_dir = runtime_dir
         self._waiting: dict[int, asyncio.Future[SupervisorResult]] = {}
         self._asked = 0
+        self._closed = False
         self._context = new_context()
         self._line = CallLine(self._context, RuntimeDir(runtime_dir).calls)
         self._line.watch(asyncio.get_running_loop(), self._take)
 
     async def ask(self, request: SupervisorRequest, timeout_s: float) -> SupervisorResult:
         """Return the supervisor's answer; raises the error that it answers, Timeout (seconds), NetworkError."""
+        if self._closed:
+            raise NetworkError("the supervisor", "this line to it was closed")
         self._asked = call_id = self._asked + 1
         future: asyncio.Future[SupervisorResult] = asyncio.get_running_loop().create_future()
         self._waiting[call_id] = future
@@ -46,7 +49,9 @@ class SupervisorLine:
         return result
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up; who waits for an answer gets NetworkError."""
+        self._closed = True
+        self._fail_all(NetworkError("the supervisor", "this line to it was closed"))
         self._line.close()
         end_context(self._context)
 
@@ -58,7 +63,7 @@ class SupervisorLine:
         return future.result()
 
     def _take(self) -> None:
-        while (frame := self._line.receive()) is not None:
+        while not self._closed and (frame := self._line.receive()) is not None:
             try:
                 answer = SUPERVISOR_ANSWER.decode(frame)
             except InvalidMessageFormat as error:

@@ -68,10 +68,11 @@ def _in_transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection],
     db.execute("BEGIN IMMEDIATE")
     try:
         result = work(db)
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # SQLite ends it by itself after some errors, such as a full disk
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
     return result
 
 

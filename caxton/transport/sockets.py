@@ -11,7 +11,7 @@ import zmq
 
 Context: TypeAlias = "zmq.Context[zmq.Socket[bytes]]"
 
-# Above what credit ever lets stand in a socket, so that these marks never decide anything.
+# Above what credit ever lets stand in a socket: a frame that meets them is counted as unsent.
 _SEND_MARK = 65_536
 _RECEIVE_MARK = 4_096
 MAX_SOCKET_FRAME = 16 << 20

@@ -12,9 +12,9 @@ from caxton.client.shard_route import PLACED
 from caxton.errors import (
     AgentNotFound,
     AgentNotRunning,
+    MessageExpired,
     MessageTooLarge,
     QueueFull,
-    SessionNotFound,
     Timeout,
     Unsupported,
     ValidationError,
@@ -148,18 +148,20 @@ async def test_the_durable_lane_is_refused(client):
 
 
 async def test_broadcast_is_refused(client):
-    """A message to everybody is refused with a typed error."""
-    with pytest.raises(AgentNotFound):
+    """A message to everybody is refused with a typed error that says what there is instead."""
+    with pytest.raises(Unsupported, match="send to an agent"):
         await client.send(BROADCAST, b"")
 
 
-async def test_a_message_to_a_session_that_ended_is_refused(client, served):
-    """A message to a client that is gone is refused with a typed error."""
+async def test_a_message_from_client_to_client_is_refused(client, served):
+    """A message to another client, there or gone, is refused with a typed error."""
     async with served.connect() as other:
-        gone = other._session.number
+        number = other._session.number
+        with pytest.raises(Unsupported):
+            await client.send(number, b"")
 
-    with pytest.raises((SessionNotFound, AgentNotFound)):
-        await client.send(gone, b"")
+    with pytest.raises(Unsupported):
+        await client.send(number, b"")
 
 
 async def test_messages_beyond_a_full_mailbox_are_refused_alone(client, agent):
@@ -223,7 +225,7 @@ async def test_a_full_mailbox_holds_nobody_else_back(client, served, agent):
 
 
 async def test_what_waited_too_long_is_returned(client, agent):
-    """A message that waits in a mailbox beyond its own timeout is not run; its sender gets a Timeout that says so."""
+    """A message that waits in a mailbox beyond its own timeout is not run; its sender is told so."""
     slow = await agent("mischief", "slow", limits=PATIENT)
     long_turn = Message(slow, spin(800_000_000))
     short_lived = Message(slow, b"", delivery_options=DeliveryOptions(timeout_ms=1_000))
@@ -231,8 +233,8 @@ async def test_what_waited_too_long_is_returned(client, agent):
     first, second, late = await client.request_many([long_turn, long_turn, short_lived])
 
     assert (count(first), count(second)) == (1, 2)
-    assert isinstance(late, Timeout)
-    assert str(slow) in late.what
+    assert isinstance(late, MessageExpired)
+    assert str(slow) in late.receiver
     assert (await client.inspect(slow)).counters["expired"] == 1
 
 

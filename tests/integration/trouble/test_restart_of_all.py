@@ -113,7 +113,11 @@ async def test_a_client_notices_that_the_runtime_ended(fresh, wasm):
         agent = await client.deploy("agent", wasm("mischief"))
         assert await asyncio.to_thread(fresh.stop) == 0
 
-        waited = [client.request(agent, b"", timeout_s=60), client.inspect(agent), client.send(agent, b"", timeout_s=60)]
+        waited = [
+            client.request(agent, b"", timeout_s=60),
+            client.inspect(agent),
+            client.send(agent, b"", timeout_s=60),
+        ]
         ends = await asyncio.wait_for(asyncio.gather(*waited, return_exceptions=True), MOST_EXIT_S)
 
         assert [type(end) for end in ends] == [NetworkError] * 3

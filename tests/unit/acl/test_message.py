@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caxton.acl.envelope import MAX_CONTENT, RECEIPT, Envelope
+from caxton.acl.envelope import MAX_CONTENT, Envelope
 from caxton.acl.message import MAX_TEXT, Message
 from caxton.acl.options import DeliveryOptions, Level
 from caxton.acl.performative import Performative
@@ -20,7 +20,6 @@ OPTIONS = st.builds(
     priority=st.sampled_from(Level),
     timeout_ms=st.integers(1_000, 300_000),
     max_retries=st.integers(1, 10),
-    receipt=st.booleans(),
 )
 FIELDS = st.fixed_dictionaries(
     {
@@ -67,7 +66,7 @@ def test_a_plain_message_carries_no_rare_fields():
     """They cost one byte together, and each of them brings the others along."""
     assert Message(5, b"hello").envelope.rare is None
     assert Message(5, delivery_options=DeliveryOptions(max_retries=4)).envelope.rare.max_retries == 4
-    assert Message(5, delivery_options=DeliveryOptions(receipt=True)).envelope.flags == RECEIPT
+    assert Message(5).envelope.flags == 0
 
 
 def test_messages_differ_in_any_field():

@@ -40,17 +40,17 @@ def test_the_volatile_lane_is_lane_zero():
     priority=st.sampled_from(Level),
     timeout_ms=st.integers(1_000, 300_000),
     max_retries=st.integers(1, 10),
-    receipt=st.booleans(),
 )
-def test_options_within_their_bounds_are_kept(priority, timeout_ms, max_retries, receipt):
+def test_options_within_their_bounds_are_kept(priority, timeout_ms, max_retries):
     """Every one of them."""
-    made = DeliveryOptions(priority=priority, timeout_ms=timeout_ms, max_retries=max_retries, receipt=receipt)
-    assert (made.priority, made.timeout_ms, made.max_retries, made.receipt) == (
-        priority,
-        timeout_ms,
-        max_retries,
-        receipt,
-    )
+    made = DeliveryOptions(priority=priority, timeout_ms=timeout_ms, max_retries=max_retries)
+    assert (made.priority, made.timeout_ms, made.max_retries) == (priority, timeout_ms, max_retries)
+
+
+def test_a_receipt_says_what_to_do_until_there_is_one():
+    """Nothing is accepted that would be forgotten."""
+    with pytest.raises(Unsupported, match="request"):
+        DeliveryOptions(receipt=True)
 
 
 @pytest.mark.parametrize(

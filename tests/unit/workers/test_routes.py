@@ -136,9 +136,7 @@ def test_waits_that_try_again_end_in_time_too(shard, message, clock):
     a, b = shard.agent(1, capacity=2), shard.agent(2, capacity=2)
     other = {a: b, b: a}
     plans = {a: 3, b: 3}
-    shard.turns.script = lambda who, _: [
-        message(who.agent_id, other[who].agent_id) for _ in range(plans.pop(who, 0))
-    ]
+    shard.turns.script = lambda who, _: [message(who.agent_id, other[who].agent_id) for _ in range(plans.pop(who, 0))]
     session = shard.sessions[0]
     shard.frame(session, [message(session, a.agent_id), message(session, b.agent_id)])
     shard.settle()
