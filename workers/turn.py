@@ -14,7 +14,7 @@ from workers.registry import Agent
 from workers.sandbox.engine import GuestEngine
 from workers.sandbox.modules import ModuleMissing, Modules
 from workers.sandbox.sandbox import Sandbox
-from workers.sandbox.traps import GuestError, Trap, to_error
+from workers.sandbox.traps import GuestError, Trap, printable, to_error
 from workers.sandbox.watchdog import Watchdog
 from workers.worker_pass import Pass
 
@@ -75,11 +75,14 @@ class Turns:
         note[AGENT] = agent.agent_id
         agent.run += 1
         try:
-            sandbox = agent.sandbox or self._instantiate(agent)
+            sandbox = agent.sandbox
+            if sandbox is None:
+                sandbox = self._instantiate(agent)
+                now_ns = monotonic_ns()  # the deadline is for the message alone
             if not agent.content_only:
                 self._whole(agent, message, sandbox, (source, sequence))
                 return now_ns
-            content = sandbox.handle(message.content)
+            content = sandbox.handle(message.content, now_ns)
         except Exception as problem:  # noqa: BLE001 (nothing that a guest causes may end the shard; all is told)
             self._fail(agent, message, problem)
             return now_ns
@@ -176,4 +179,4 @@ def error_of(problem: Exception, agent: Agent) -> CaxtonError:
         return WasmExecutionFailed(label, "invalid_output", problem.problem)
     if isinstance(problem, ModuleMissing):
         return WasmExecutionFailed(label, "module_missing", "its module is not in the cache; deploy it again")
-    return WasmExecutionFailed(label, "internal", f"{type(problem).__name__}: {problem}")
+    return WasmExecutionFailed(label, "internal", printable(f"{type(problem).__name__}: {problem}"))

@@ -127,8 +127,10 @@ class Sandbox:
         """The length of the guest's memory in bytes, as last looked at."""
         return self._size
 
-    def handle(self, content: bytes) -> bytes | None:
+    def handle(self, content: bytes, now_ns: int | None = None) -> bytes | None:
         """Let the guest handle one message; returns its response, or None when it has none.
+
+        now_ns: the monotonic clock, from a caller who has just read it; the deadline counts from then.
 
         Raises Trap (close the sandbox), GuestError (it goes on as before), SandboxClosed.
         """
@@ -144,7 +146,7 @@ class Sandbox:
         words, watchdog, context = self._words, self._watchdog, self._context
         words[FIRST] = pointer
         words[SECOND] = size
-        watchdog.deadline_ns = monotonic_ns() + self._limit_ns
+        watchdog.deadline_ns = (monotonic_ns() if now_ns is None else now_ns) + self._limit_ns
         error = _call_guest(context, self._handle, self._arguments, TWO, self._trap_at)
         watchdog.deadline_ns = 0
         if error is not None or words[TRAP]:
