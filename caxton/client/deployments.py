@@ -185,9 +185,7 @@ async def _manifest(deployment: Deployment, modules: _Modules) -> Manifest:
     digest = await modules.digest(str(deployment.name), deployment.wasm)
     limits = deployment.limits or DEFAULT_LIMITS
     if isinstance(deployment.capabilities, str):  # which would come out as one capability for each letter
-        raise ValidationError(
-            "capabilities", f"{deployment.capabilities!r:.80} is text; give a list of texts"
-        )
+        raise ValidationError("capabilities", f"{deployment.capabilities!r:.80} is text; give a list of texts")
     return Manifest(deployment.name, digest, encoding, tuple(deployment.capabilities), limits)
 
 

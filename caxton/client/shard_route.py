@@ -64,6 +64,9 @@ class ShardRoute:
         self._session = session
         self._mark = mark
         self._queue: deque[Entry] = deque()
+        # Messages whose receivers had no room and have it again: these go before the queue.
+        self._first: deque[Entry] = deque()
+        # Messages whose receiver has no room, by receiver.
         self._blocked: dict[int, deque[Entry]] = {}
         self._unacknowledged: dict[int, int] = {}
 
@@ -80,7 +83,7 @@ class ShardRoute:
         worker = self.worker
         return (
             worker is not None
-            and worker.link.outgoing.room() > len(self._queue)
+            and worker.link.outgoing.room() > len(self._queue) + len(self._first)
             and receiver not in self._blocked
             and receiver not in worker.link.full
             and self._unacknowledged.get(receiver, 0) < RECEIVER_WINDOW
@@ -94,18 +97,18 @@ class ShardRoute:
     @property
     def waiting(self) -> int:
         """How many messages wait for room."""
-        return len(self._queue) + sum(len(entries) for entries in self._blocked.values())
+        return len(self._queue) + len(self._first) + sum(len(entries) for entries in self._blocked.values())
 
     @property
     def unsent(self) -> set[bytes]:
         """The ids of the messages that wait for room and have not left."""
         blocked = [entry for entries in self._blocked.values() for entry in entries]
-        return {entry[0].message_id for entry in [*self._queue, *blocked]}
+        return {entry[0].message_id for entry in [*self._queue, *self._first, *blocked]}
 
     def pack(self) -> list[bytearray]:
         """Take as many messages from the queue as may go now, and return the frames that carry them."""
         worker, frames = self.worker, []
-        while worker is not None and self._queue:
+        while worker is not None and (self._first or self._queue):
             entries, size = self._fill(worker, worker.link.outgoing.room())
             if not entries:
                 break
@@ -141,7 +144,7 @@ class ShardRoute:
                 counts[message.receiver] = left
             else:
                 del counts[message.receiver]
-        if self._blocked:
+        if self._blocked or self._first:
             self._unblock(worker)
 
     def change_worker(self, worker: WorkerLink | None, state: str) -> None:
@@ -176,27 +179,28 @@ class ShardRoute:
             worker.control.send(CONTROL.encode(state))
 
     def _fill(self, worker: WorkerLink, room: int) -> tuple[list[Entry], int]:
-        """Take the entries of one frame from the queue, with their payload bytes."""
-        queue, counts, blocked, full = self._queue, self._unacknowledged, self._blocked, worker.link.full
+        """Take the entries of one frame, with their payload bytes."""
+        counts, blocked, full, first = self._unacknowledged, self._blocked, worker.link.full, self._first
         entries: list[Entry] = []
         most = min(room, MAX_FRAME_MESSAGES)
         size = 0
-        while queue and len(entries) < most:
-            entry = queue[0]
-            if entry[1].results[entry[2]] is not None:
-                queue.popleft()  # its caller waits no longer: the deadline passed
-                continue
-            receiver = entry[0].receiver
-            count = counts.get(receiver, 0)
-            if receiver in blocked or count >= RECEIVER_WINDOW or receiver in full:
-                self._block(queue.popleft())
-                continue
-            more = size + len(entry[0].content)
-            if (entries and more > FULL_FRAME_BYTES) or not worker.link.outgoing.fits(more):
-                break
-            counts[receiver] = count + 1
-            size = more
-            entries.append(queue.popleft())
+        for queue in (first, self._queue):
+            while queue and len(entries) < most:
+                entry = queue[0]
+                if entry[1].results[entry[2]] is not None:
+                    queue.popleft()  # its caller waits no longer: the deadline passed
+                    continue
+                receiver = entry[0].receiver
+                count = counts.get(receiver, 0)
+                if queue is not first and (receiver in blocked or count >= RECEIVER_WINDOW or receiver in full):
+                    self._block(queue.popleft())
+                    continue
+                more = size + len(entry[0].content)
+                if (entries and more > FULL_FRAME_BYTES) or not worker.link.outgoing.fits(more):
+                    return entries, size
+                counts[receiver] = count + 1
+                size = more
+                entries.append(queue.popleft())
         return entries, size
 
     def _block(self, entry: Entry) -> None:
@@ -207,12 +211,30 @@ class ShardRoute:
         waiting.append(entry)
 
     def _unblock(self, worker: WorkerLink) -> None:
-        """Put back in front what has room again, each receiver's messages in their order."""
-        counts, full = self._unacknowledged, worker.link.full
-        for receiver in [r for r in self._blocked if r not in full and counts.get(r, 0) < RECEIVER_WINDOW]:
-            self._queue.extendleft(reversed(self._blocked.pop(receiver)))
+        """Let as many messages go first as have room in their receivers now, and in the credit.
+
+        No more of a receiver's than that, or each state would move all that waits for it back and forth. Who has more
+        waiting goes behind the other receivers.
+        """
+        counts, full, blocked, first = self._unacknowledged, worker.link.full, self._blocked, self._first
+        while first:  # for want of bytes these have not left yet, and their receivers may be full by now
+            entry = first.pop()
+            blocked.setdefault(entry[0].receiver, deque()).appendleft(entry)
+        budget = worker.link.outgoing.room()
+        for receiver in [r for r in blocked if r not in full and counts.get(r, 0) < RECEIVER_WINDOW]:
+            waiting = blocked.pop(receiver)
+            some = min(budget, RECEIVER_WINDOW - counts.get(receiver, 0), len(waiting))
+            first.extend([waiting.popleft() for _ in range(some)])
+            budget -= some
+            if waiting:
+                blocked[receiver] = waiting
+            if not budget:
+                break
 
     def _release_blocked(self) -> None:
+        """Put everything back in front: it is older than what the queue holds for the same receivers."""
         for entries in self._blocked.values():
-            self._queue.extend(entries)
+            self._queue.extendleft(reversed(entries))
         self._blocked.clear()
+        self._queue.extendleft(reversed(self._first))
+        self._first.clear()

@@ -27,9 +27,12 @@ class Database:
     @classmethod
     async def open(cls, path: Path) -> Self:
         """Open or create the file; raises StorageError when it cannot be read, or is of another version."""
+        connection = aiosqlite.connect(path, isolation_level=None)
         try:
-            connection = await aiosqlite.connect(path, isolation_level=None)
+            await connection
         except (sqlite3.Error, OSError) as error:
+            # Its thread ends by itself, with a last word to a loop that may be closed by then: wait for it here.
+            await asyncio.to_thread(connection._thread.join)  # noqa: SLF001 (no public way; the version is pinned)
             raise StorageError(str(path), str(error)) from error
         database = cls(path, connection)
         try:

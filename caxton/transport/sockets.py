@@ -75,6 +75,7 @@ class Desk:
 
     def __init__(self, context: Context, endpoint: str) -> None:
         self._socket = _socket(context, zmq.ROUTER)
+        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # or an answer to nobody would count as sent
         self._socket.bind(endpoint)
         self._loop: asyncio.AbstractEventLoop | None = None
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -36,6 +37,7 @@ from workers.worker_pass import COUNTERS
 KEY = bytes(32)
 OWN, OTHER = 7, 8
 SESSION = 1 << 63
+COUNT = count()
 
 
 class Wire:
@@ -130,7 +132,7 @@ class Shard:
         self.placing = Placing(self.registry, self.dispatcher, self.pressure, 0, self.table)
         self.routes = Routes(self.registry, self.peers, self.placing, self.parking, 0)
         self.turns = Scripted(self.routes)
-        self.path = Path(directory) / f"{len(list(Path(directory).iterdir()))}.book"
+        self.path = Path(directory) / f"{next(COUNT)}.book"
         self.book = Book.create(self.path, OWN, tuple(COUNTERS), peers=64)
         self.stored = InMemory()
         self.lifecycle = Lifecycle(
@@ -164,6 +166,7 @@ class Shard:
         self.data, self.control, self.supervisor = Post(), Post(), Wire()
         self.runner = asyncio.Runner()
         self.worker = self.runner.run(self._make_worker())
+        self.worker._calls = SimpleNamespace(take=lambda _peer, _call: None, draining=False)
         self._emitted = {}
         self.sessions = [SESSION + n for n in range(sessions)]
 
@@ -202,13 +205,9 @@ class Shard:
 
     def settle(self):
         """Passes until the worker does not ask for another one."""
-
-        async def quiet():
-            while self.worker._woken:
-                await asyncio.sleep(0)
-
         self.worker.run_pass()
-        self.runner.run(quiet())
+        while self.worker._woken:
+            self.runner.run(asyncio.sleep(0))
 
     def tick(self):
         """What happens every 200 ms, and the pass after it."""
@@ -226,7 +225,7 @@ class Shard:
 
     def close(self):
         self.book.close()
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
         self.runner.close()
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from caxton.acl.envelope import AUTOMATIC
 from caxton.agents.manifest import Encoding
-from caxton.errors import AgentNotFound, QueueFull, SessionNotFound, ShardUnavailable, Timeout, Unsupported
+from caxton.errors import AgentNotFound, MessageExpired, SessionNotFound, Unsupported
 from caxton.ids import BROADCAST
 from caxton.wire.control import LinkState, Topology
 from caxton.wire.failure import read_report
@@ -53,23 +53,19 @@ def failures(shard, agent):
     return [read_report(m.content) for m in taken_by(shard, agent) if m.flags & AUTOMATIC]
 
 
-def send_once(shard, agent, effects):
-    """Let the agent's next turn have these effects, and its later ones none."""
-    plans = {agent.agent_id: effects}
-    shard.turns.script = lambda who, _message: plans.pop(who.agent_id, [])
-    shard.frame(shard.sessions[0], [shard_message(shard, agent)])
+@pytest.fixture
+def send_once(message):
+    """A function that gives an agent one message, in whose turn it sends these effects, and later none."""
+
+    def send(shard, agent, effects):
+        plans = {agent.agent_id: effects}
+        shard.turns.script = lambda who, _message: plans.pop(who.agent_id, [])
+        shard.frame(shard.sessions[0], [message(shard.sessions[0], agent.agent_id)])
+
+    return send
 
 
-def shard_message(shard, agent):
-    return MESSAGE(shard.sessions[0], agent.agent_id)
-
-
-@pytest.fixture(autouse=True)
-def _messages(message, monkeypatch):
-    monkeypatch.setitem(globals(), "MESSAGE", message)
-
-
-def test_an_agent_whose_receiver_is_full_is_parked_with_the_rest(shard, message):
+def test_an_agent_whose_receiver_is_full_is_parked_with_the_rest(shard, message, send_once):
     """What comes after the message without room waits with it, in order, and nobody else waits."""
     sender, full, free = shard.agent(1), shard.agent(2, capacity=4), shard.agent(3)
     full.parked = True  # its turns do not come
@@ -112,7 +108,7 @@ def test_those_who_wait_are_woken_in_their_order(shard, message):
     assert [m.sender for m in taken_by(shard, full)[3:]] == [sender.agent_id for sender in senders]
 
 
-def test_effects_that_waited_too_long_come_back(shard, message, clock):
+def test_effects_that_waited_too_long_come_back(shard, message, clock, send_once):
     """After 30 s each of the effects is a failure to the agent that sent it, and the agent goes on."""
     sender, full = shard.agent(1), shard.agent(2, capacity=4)
     full.parked = True
@@ -127,8 +123,8 @@ def test_effects_that_waited_too_long_come_back(shard, message, clock):
     clock.now_ns += 2 * SECOND_NS
     shard.tick()
     assert not sender.parked
-    assert [type(error) for error in failures(shard, sender)] == [QueueFull, QueueFull]
-    assert shard.counts()["expired"] == 2
+    assert [type(error) for error in failures(shard, sender)] == [MessageExpired, MessageExpired]
+    assert shard.counts()["given_up"] == 2
 
 
 def test_waits_that_try_again_end_in_time_too(shard, message, clock):
@@ -151,7 +147,7 @@ def test_waits_that_try_again_end_in_time_too(shard, message, clock):
     assert (shard.dispatcher.queued, shard.parking.messages) == (0, 0)
 
 
-def test_answers_and_messages_to_oneself_are_not_held_back(shard, message):
+def test_answers_and_messages_to_oneself_are_not_held_back(shard, message, send_once):
     """What answers, and what an agent tells itself, goes into a full mailbox, up to its hard bound."""
     sender, full = shard.agent(1), shard.agent(2, capacity=4)
     full.parked = True
@@ -197,7 +193,7 @@ def test_content_agents_get_no_failures(shard, message):
     ("receiver", "error"),
     [(9 << 10, AgentNotFound), (0, AgentNotFound), (BROADCAST, Unsupported), (1 << 63 | 5, SessionNotFound)],
 )
-def test_what_has_no_receiver_comes_back(shard, message, receiver, error):
+def test_what_has_no_receiver_comes_back(shard, message, receiver, error, send_once):
     """A message to nobody, to everybody or to a client that is gone is a failure to its sender."""
     sender = shard.agent(1)
     send_once(shard, sender, [message(sender.agent_id, receiver)])
@@ -206,7 +202,7 @@ def test_what_has_no_receiver_comes_back(shard, message, receiver, error):
     assert [type(e) for e in failures(shard, sender)] == [error]
 
 
-def test_what_is_for_a_shard_without_worker_waits_for_it(two, message):
+def test_what_is_for_a_shard_without_worker_waits_for_it(two, message, send_once):
     """While a shard has no worker, who sends to it is parked; the next worker gets what waited."""
     sender = two.agent(1)
     two.say(Topology(0, two.marks.mark(0), 1, two.table, [OWN, 0], ["ready", "restarting"]))
@@ -222,7 +218,7 @@ def test_what_is_for_a_shard_without_worker_waits_for_it(two, message):
 
 
 @pytest.mark.parametrize("receiver", [0, 1 << 10 | 1])
-def test_what_waited_for_a_shard_in_vain_comes_back(make_shard, message, clock, receiver):
+def test_what_waited_for_a_shard_in_vain_comes_back(make_shard, message, clock, receiver, send_once):
     """Whatever the receiver's number, also zero, effects for a shard that stays down are failures after 30 s."""
     shard = make_shard(shards=2)
     shard.table = shard.placing.table = type(shard.table)(2, (1,) * 1_024)
@@ -235,10 +231,10 @@ def test_what_waited_for_a_shard_in_vain_comes_back(make_shard, message, clock, 
     shard.tick()
 
     assert not sender.parked
-    assert shard.counts()["expired"] == 1
+    assert shard.counts()["given_up"] == 1
 
 
-def test_a_full_agent_of_another_worker_holds_its_senders_back(two, message):
+def test_a_full_agent_of_another_worker_holds_its_senders_back(two, message, send_once):
     """Who sends to an agent that another worker called full is parked until it has room; answers go."""
     sender, remote = two.agent(1), 2 << 10 | 1
     tell(two, 1, full=[remote])
@@ -273,7 +269,7 @@ def test_a_link_carries_so_much_unacknowledged(two, message):
     assert len(two.emitted(OTHER)) == OVERSHOOT + 256
 
 
-def test_when_a_worker_ends_its_full_agents_are_forgotten(two, message):
+def test_when_a_worker_ends_its_full_agents_are_forgotten(two, message, send_once):
     """Who waited for an agent of a worker that ended tries again at its successor."""
     sender, remote = two.agent(1), 2 << 10 | 1
     tell(two, 1, full=[remote])
@@ -285,9 +281,3 @@ def test_when_a_worker_ends_its_full_agents_are_forgotten(two, message):
     two.settle()
     assert not sender.parked
     assert len(two.emitted(9)) == 1
-
-
-def test_errors_that_travel_say_what_they_say():
-    """The errors of this room have texts that need no table."""
-    assert "no answer" in str(Timeout("x", 1.0))
-    assert "shard 1 is failed" in str(ShardUnavailable(1, "failed"))

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 
-from hypothesis import settings
+from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
@@ -12,6 +12,7 @@ from caxton.wire.control import LinkState, SessionEnded
 OTHER = 8
 HERE = st.integers(0, 3)
 OVERSHOOT = 6
+PHASES = (Phase.reuse, Phase.generate, Phase.shrink)
 SECOND_NS = 1_000_000_000
 CAME = ("taken_from_sessions", "taken_from_workers", "failures_sent")
 ENDS = (
@@ -24,6 +25,7 @@ ENDS = (
     "session_full",
     "refused",
     "expired",
+    "given_up",
     "discarded",
     "failures_dropped",
 )
@@ -166,5 +168,6 @@ def test_every_message_has_exactly_one_end(make_shard, message, monkeypatch):
     monkeypatch.setattr("workers.mailbox.OVERSHOOT", OVERSHOOT)
     monkeypatch.setattr("workers.routes.OVERSHOOT", OVERSHOOT)
     run_state_machine_as_test(
-        lambda: Traffic(make_shard, message, clock), settings=settings(max_examples=150, stateful_step_count=40)
+        lambda: Traffic(make_shard, message, clock),
+        settings=settings(max_examples=100, stateful_step_count=40, phases=PHASES),
     )

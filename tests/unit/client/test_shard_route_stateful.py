@@ -1,0 +1,288 @@
+"""A client's way to a shard whose worker gives credit, refuses, is full, ends and comes back in any order."""
+
+import asyncio
+from collections import defaultdict, deque
+
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from caxton.acl.envelope import Envelope
+from caxton.client.batches import Batch
+from caxton.client.shard_route import RECEIVER_WINDOW, Placed, ShardRoute, WorkerLink
+from caxton.errors import AgentNotFound, NetworkError, QueueFull, ShardUnavailable, Timeout
+from caxton.links.incoming import Incoming
+from caxton.wire.codec import DATA
+from caxton.wire.control import LinkState
+from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES
+
+SESSION, MARK = 1 << 63, bytes(16)
+RECEIVERS = st.sampled_from([1, 2, 3])
+SIZES = st.sampled_from([0, 1, 1_000, 200_000, 2_000_000])
+REFUSED = (AgentNotFound("x"), QueueFull("x", 1, 1))
+
+
+class Wire:
+    def __init__(self):
+        self.frames = []
+
+    def send(self, frame):
+        self.frames.append(bytes(frame))
+        return True
+
+    def close(self):
+        self.frames = None
+
+
+class Way(RuleBasedStateMachine):
+    """The worker is an `Incoming` with its credit: what it drops as over credit the client should never have sent."""
+
+    def __init__(self, loop):
+        super().__init__()
+        self.loop = loop
+        self.route = ShardRoute(0, SESSION, MARK)
+        self.made = 0
+        self.batches = []
+        self.incarnation = 0
+        self.taken = []  # of this incarnation: [message, error or None]
+        self.seen = set()  # ids that any worker took
+        self.number = 0
+        self.fates = defaultdict(list)
+        self.full = set()
+        self.start(500)
+
+    @precondition(lambda self: self.route.worker is None)
+    @rule(window=st.integers(64, 500))
+    def start(self, window):
+        self.incarnation += 1
+        self.incoming = Incoming(window_messages=window, window_bytes=1 << 20)
+        self.taken, self.number, self.full = [], 0, set()
+        self.placed = 0
+        self.route.change_worker(WorkerLink(self.incarnation, Wire(), Wire()), "ready")
+        self.pump()
+
+    @precondition(lambda self: self.route.worker is not None)
+    @rule(state=st.sampled_from(["restarting", "failed"]))
+    def end(self, state):
+        waiting, under_way = self.route.waiting, list(self.route.worker.under_way)
+        self.route.change_worker(None, state)
+        assert self.route.waiting == (waiting if state == "restarting" else 0)
+        for _, batch, place, _ in under_way:
+            assert batch.results[place] is not None, "what was under way has ended, one way or the other"
+
+    @rule(
+        messages=st.lists(st.tuples(RECEIVERS, st.integers(1, 90), SIZES), min_size=1, max_size=4),
+        placed_is_all=st.booleans(),
+    )
+    def submit(self, messages, placed_is_all):
+        receivers = [(r, size) for r, count, size in messages for _ in range(count if size < 100_000 else 1)]
+        batch = Batch(len(receivers), "send", 1_000.0, self.loop)
+        entries = []
+        for place, (receiver, size) in enumerate(receivers):
+            self.made += 1
+            message = Envelope(self.made.to_bytes(16, "big"), 7, SESSION, receiver, bytes(size))
+            entries.append((message, batch, place, placed_is_all))
+        end = batch.end
+
+        def ended(place, result):
+            if batch.results[place] is None:
+                self.fates[batch, place].append(result)
+            end(place, result)
+
+        batch.end = ended
+        self.batches.append((batch, entries, placed_is_all))
+        self.route.submit(entries)
+        self.pump()
+
+    @precondition(lambda self: self.batches)
+    @rule(which=st.integers(0, 10))
+    def a_caller_gives_up(self, which):
+        batch = self.batches[which % len(self.batches)][0]
+        batch._look()
+        batch._look()
+
+    @precondition(lambda self: self.route.worker is not None)
+    @rule(part=st.integers(1, 3), refuse=st.sets(st.integers(0, 200), max_size=5), full=st.sets(RECEIVERS, max_size=1))
+    def the_worker_tells(self, part, refuse, full):
+        """It places or refuses a part of what it took, and says who is full."""
+        outstanding = self.taken[self.placed :]
+        some = outstanding[: (len(outstanding) + part - 1) // part]
+        for at, (sequence, message) in enumerate(some):
+            if at in refuse:
+                self.incoming.refuse(sequence, REFUSED[at % 2])
+            self.incoming.place(1, len(message.content))
+        self.placed += len(some)
+        self.full = full
+        self.tell(full)
+
+    def tell(self, full):
+        told = self.incoming.state_fields()
+        self.number += 1
+        outgoing = self.route.worker.link.outgoing
+        state = LinkState(self.incarnation, MARK, SESSION, self.number, *told, sorted(full), 0, 0)
+        self.route.heard_state(state)
+        self.incoming.confirm(
+            LinkState(SESSION, MARK, 1, self.number, 0, 0, 0, 0, [], [], outgoing.emitted, outgoing.refusals_seen)
+        )
+        self.pump()
+
+    def pump(self):
+        """Let what may go arrive at the worker."""
+        full = self.route.worker.link.full if self.route.worker is not None else ()
+        for frame in map(DATA.decode, self.route.pack()):
+            size = sum(len(m.content) for m in frame.messages)
+            assert len(frame.messages) <= MAX_FRAME_MESSAGES
+            assert size <= FULL_FRAME_BYTES or len(frame.messages) == 1
+            taken = self.incoming.take(frame.first, len(frame.messages), size)
+            assert (taken.skip, taken.lost, taken.over_credit) == (0, 0, False), "credit is kept, nothing is skipped"
+            for sequence, message in enumerate(frame.messages, frame.first):
+                self.arrive(sequence, message, full)
+
+    def arrive(self, sequence, message, full):
+        assert message.message_id not in self.seen, "nothing leaves twice"
+        self.seen.add(message.message_id)
+        assert message.receiver not in full, "nothing leaves for an agent that is full"
+        batch, place = self.find(message.message_id)
+        assert batch.results[place] is None, "what has ended does not leave"
+        earlier = [m.message_id for _, m in self.taken if m.receiver == message.receiver]
+        assert not earlier or earlier[-1] < message.message_id, "first in, first out, for each receiver"
+        self.taken.append((sequence, message))
+
+    def find(self, message_id):
+        for batch, entries, _ in self.batches:
+            first = int.from_bytes(entries[0][0].message_id, "big")
+            place = int.from_bytes(message_id, "big") - first
+            if 0 <= place < len(entries):
+                return batch, place
+        raise AssertionError("a message that nobody sent")
+
+    @invariant()
+    def windows_are_kept(self):
+        if self.route.worker is not None:
+            per_receiver = defaultdict(int)
+            for message, *_ in self.route.worker.under_way:
+                per_receiver[message.receiver] += 1
+            assert all(count <= RECEIVER_WINDOW for count in per_receiver.values())
+            assert self.route._unacknowledged == per_receiver
+
+    @invariant()
+    def everything_ends_once_and_as_it_should(self):
+        assert all(len(fates) == 1 for fates in self.fates.values())
+        for batch, entries, placed_is_all in self.batches:
+            for message, _, place, _ in entries:
+                fate = batch.results[place]
+                if fate is not None:
+                    allowed = (Timeout, ShardUnavailable)
+                    if message.message_id in self.seen:
+                        allowed = (Timeout, NetworkError, AgentNotFound, QueueFull)
+                    assert type(fate) in allowed or (placed_is_all and type(fate) is Placed), fate
+
+    def teardown(self):
+        """With room for everybody, everything that is waited for leaves, and is placed."""
+        if self.route.worker is None:
+            self.start(500)
+        for _ in range(3_000):
+            if not self.route.waiting and self.placed == len(self.taken):
+                break
+            self.the_worker_tells(1, set(), set())
+        assert self.route.waiting == 0
+        for batch, entries, placed_is_all in self.batches:
+            for message, _, place, _ in entries:
+                assert batch.results[place] is not None or (not placed_is_all and message.message_id in self.seen)
+            batch.cancel()
+
+
+def test_whatever_the_worker_does_every_message_ends_once():
+    """Credit, windows and order are kept, every message ends once, what never left goes to the next worker."""
+    loop = asyncio.new_event_loop()
+    try:
+        run_state_machine_as_test(
+            lambda: Way(loop),
+            settings=settings(
+                max_examples=60,
+                stateful_step_count=25,
+                phases=(Phase.reuse, Phase.generate, Phase.shrink),
+                report_multiple_bugs=False,
+            ),
+        )
+    finally:
+        loop.close()
+
+
+def test_nothing_is_kept_for_callers_that_gave_up():
+    """Messages that wait for an agent without room are dropped when others come after their callers gave up."""
+    loop = asyncio.new_event_loop()
+    route = ShardRoute(0, SESSION, MARK)
+    worker = WorkerLink(1, Wire(), Wire())
+    route.change_worker(worker, "ready")
+    worker.link.full = frozenset({5})
+    for _ in range(20):
+        batch = Batch(100, "send", 60.0, loop)
+        route.submit([(Envelope(bytes(16), 7, SESSION, 5, b""), batch, place, True) for place in range(100)])
+        assert route.pack() == []
+        batch.cancel()
+    loop.close()
+
+    assert route.waiting <= 200
+    assert type(route._blocked[5]) is deque
+
+
+def test_many_messages_for_one_agent_cost_no_more_each():
+    """When a window opens, only as many messages move as fit in it, however many wait."""
+    loop = asyncio.new_event_loop()
+    route, batch = ShardRoute(0, SESSION, MARK), Batch(5_000, "send", 60.0, loop)
+    worker = WorkerLink(1, Wire(), Wire())
+    route.change_worker(worker, "ready")
+    route.submit([(Envelope(bytes(16), 7, SESSION, 5, b""), batch, place, True) for place in range(5_000)])
+    route.pack()
+    number = 0
+    while batch.left:
+        number += 1
+        emitted = worker.link.outgoing.emitted
+        route.heard_state(LinkState(1, MARK, SESSION, number, emitted, emitted + 8_192, 1 << 40, 0, [], [], 0, 0))
+        assert len(route._first) <= RECEIVER_WINDOW
+        route.pack()
+    loop.close()
+
+    assert number <= 5_000 // RECEIVER_WINDOW + 3
+
+
+def sent(route):
+    return [(m.receiver, m.content[:1]) for frame in route.pack() for m in DATA.decode(frame).messages]
+
+
+def test_order_is_kept_when_the_worker_changes():
+    """What waited for room in an agent is older than what waited for credit, and goes to the next worker before it."""
+    loop = asyncio.new_event_loop()
+    route, batch = ShardRoute(0, SESSION, MARK), Batch(66, "send", 60.0, loop)
+    worker = WorkerLink(1, Wire(), Wire())
+    route.change_worker(worker, "ready")
+    worker.link.full = frozenset({5})
+    contents = [(5, b"a"), *[(6, b"x")] * 64, (5, b"b")]
+    route.submit([(Envelope(bytes(16), 7, SESSION, r, c), batch, at, True) for at, (r, c) in enumerate(contents)])
+    assert sent(route) == [(6, b"x")] * 64
+    route.change_worker(WorkerLink(2, Wire(), Wire()), "ready")
+
+    assert sent(route) == [(5, b"a"), (5, b"b")]
+    batch.cancel()
+    loop.close()
+
+
+def test_order_is_kept_while_bytes_are_scarce():
+    """Messages whose agent has room again and that wait for byte credit keep their order through further states."""
+    loop = asyncio.new_event_loop()
+    route, batch = ShardRoute(0, SESSION, MARK), Batch(4, "send", 60.0, loop)
+    worker = WorkerLink(1, Wire(), Wire())
+    route.change_worker(worker, "ready")
+    worker.link.full = frozenset({5})
+    contents = [(6, bytes(900_000)), *[(5, letter + bytes(200_000)) for letter in (b"a", b"b", b"c")]]
+    route.submit([(Envelope(bytes(16), 7, SESSION, r, c), batch, at, True) for at, (r, c) in enumerate(contents)])
+    assert sent(route) == [(6, b"\0")]
+    for number in (1, 2, 3):
+        route.heard_state(LinkState(1, MARK, SESSION, number, 0, 64, 1 << 20, 0, [], [], 0, 0))
+        assert sent(route) == []
+    route.heard_state(LinkState(1, MARK, SESSION, 4, 1, 64, 1 << 21, 0, [], [], 0, 0))
+
+    assert sent(route) == [(5, b"a"), (5, b"b"), (5, b"c")]
+    batch.cancel()
+    loop.close()

@@ -1,0 +1,40 @@
+import asyncio
+import os
+
+import pytest
+
+from caxton.client.supervisor_line import SupervisorLine
+from caxton.errors import NetworkError
+from caxton.store.directory_lock import DirectoryLock
+from caxton.wire.supervision import AskHealth
+
+
+@pytest.fixture
+def served(tmp_path_factory):
+    """A directory whose supervisor is there and silent."""
+    path = tmp_path_factory.mktemp("c")
+    assert len(os.fsencode(path)) < 80
+    lock = DirectoryLock(path)
+    yield path
+    lock.close()
+
+
+async def test_closing_ends_what_waits(served):
+    """Whoever waits for an answer when the line is closed gets NetworkError at once; closing twice is fine."""
+    line = SupervisorLine(served)
+    waiting = [asyncio.get_running_loop().create_task(line.ask(AskHealth(), 60.0)) for _ in range(2)]
+    await asyncio.sleep(0)
+    line.close()
+    line.close()
+
+    async with asyncio.timeout(5):
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(result) for result in results] == [NetworkError, NetworkError]
+
+
+async def test_a_closed_line_says_so(served):
+    """Asking over a line that was closed is a NetworkError."""
+    line = SupervisorLine(served)
+    line.close()
+    with pytest.raises(NetworkError, match="closed"):
+        await line.ask(AskHealth(), 60.0)

@@ -1,0 +1,39 @@
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caxton.errors import InvalidMessageFormat
+from caxton.placement.slot_table import SlotTable
+from caxton.wire.spawn_spec import SpawnSpec
+
+SPEC = SpawnSpec("/r", "/d", 1, 7, 4242, SlotTable.even(2), b"m" * 32, b"n" * 32, b"c" * 32)
+
+
+@pytest.mark.parametrize("note", [None, bytes(32)])
+def test_a_worker_reads_what_the_supervisor_wrote(note):
+    """What the supervisor writes comes out whole, with the crash note or without."""
+    spec = msgspec.structs.replace(SPEC, last_crash=note)
+
+    assert SpawnSpec.decode(spec.encode()) == spec
+
+
+@given(cut=st.integers(0, len(SPEC.encode()) - 1))
+def test_a_spec_that_is_cut_short_is_invalid(cut):
+    """A supervisor that dies while it writes leaves no spec that a worker would take."""
+    with pytest.raises(InvalidMessageFormat):
+        SpawnSpec.decode(SPEC.encode()[:cut])
+
+
+@given(raw=st.binary(max_size=200))
+def test_other_bytes_are_invalid(raw):
+    """Whatever else is on the standard input is refused with one error, which says where specs come from."""
+    for start in (b"", b"\x01"):
+        with pytest.raises(InvalidMessageFormat):
+            SpawnSpec.decode(start + raw)
+
+
+def test_another_version_is_refused():
+    """A spec of another version is refused with what to do."""
+    with pytest.raises(InvalidMessageFormat, match="caxton serve"):
+        SpawnSpec.decode(b"\x02" + SPEC.encode()[1:])

@@ -1,0 +1,175 @@
+import contextlib
+import tracemalloc
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from caxton.acl.envelope import Envelope, Rare
+from caxton.acl.message import Message
+from caxton.acl.performative import ACTS
+from caxton.errors import InvalidMessageFormat, ResourceLimitExceeded
+from caxton.ids import BROADCAST, SESSION_BIT, AgentNames
+from workers import guest_messages
+from workers.guest_messages import GuestOutput, answer_to, to_guest
+
+NAMES = AgentNames(bytes(32))
+UUID = st.binary(min_size=16, max_size=16)
+TEXT = st.text(max_size=255)
+NUMBER = st.integers(0, BROADCAST)
+SOMEBODY = st.integers(1, BROADCAST - 1)
+HANDLED = Envelope(bytes(16), 18, 5, 6, b"", b"w" * 16, None, b"c" * 16, 1, level=8)
+FIELDS = {
+    "performative": st.sampled_from(ACTS),
+    "content": st.binary(max_size=50),
+    "reply_with": UUID,
+    "in_reply_to": UUID,
+    "conversation_id": UUID,
+    "language": TEXT,
+    "encoding": TEXT,
+    "ontology": TEXT,
+    "protocol": TEXT,
+    "reply_to": SOMEBODY,
+    "reply_by": NUMBER,
+}
+JSONISH = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=5) | st.binary(max_size=17),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+pack = msgspec.msgpack.encode
+
+
+def read(raw, handled=HANDLED, most=256, output=None):
+    ids = iter(range(10_000))
+    return (output or GuestOutput(NAMES)).read(raw, handled, 77, most, lambda: next(ids).to_bytes(16, "big"), 1_234)
+
+
+@given(fields=st.fixed_dictionaries({"receiver": SOMEBODY | st.text(min_size=1, max_size=200)}, optional=FIELDS))
+def test_what_a_guest_sends_arrives(fields):
+    """Every FIPA field that a guest writes is in the message; sender, id and time are the runtime's."""
+    (envelope,) = read(pack({"messages": [fields]}))
+    message = Message.of(envelope)
+    receiver = fields.pop("receiver")
+
+    assert envelope.receiver == (NAMES.id_of(receiver) if isinstance(receiver, str) else receiver)
+    assert (envelope.sender, envelope.created_at, envelope.message_id, envelope.level) == (77, 1_234, bytes(16), 8)
+    assert message.performative.act == fields.pop("performative", "inform")
+    assert message.content == fields.pop("content", b"")
+    for name, value in fields.items():
+        shown = getattr(message, name)
+        assert (bytes(shown) if isinstance(value, bytes) else shown) == value
+
+
+@given(
+    fields=st.fixed_dictionaries({}, optional={n: v for n, v in FIELDS.items() if n != "performative"}),
+    act=st.integers(0, 21),
+    sender=SOMEBODY,
+    receiver=SOMEBODY,
+)
+def test_what_a_guest_reads_is_the_message(fields, act, sender, receiver):
+    """A guest reads a map of the fields that are set, under FIPA's names."""
+    rare = Rare(**{name: fields.get(name) for name in Rare.__struct_fields__ if name in FIELDS})
+    plain = {name: fields.get(name) for name in ("reply_with", "in_reply_to", "conversation_id")}
+    content = fields.pop("content", b"")
+    found = msgspec.msgpack.decode(
+        to_guest(Envelope(b"i" * 16, act, sender, receiver, content, **plain, rare=rare if fields else None))
+    )
+
+    always = {"performative": ACTS[act], "sender": sender, "receiver": receiver, "content": content}
+    assert found == always | {"message_id": b"i" * 16} | fields
+
+
+def test_a_message_without_receiver_is_the_answer():
+    """Without a receiver a message goes to whom the handled one wants answers sent, and carries what it asked for."""
+    (answer,) = read(pack({"messages": [{}]}))
+    assert (answer.receiver, answer.in_reply_to, answer.conversation_id) == (5, b"w" * 16, b"c" * 16)
+
+    redirected = Envelope(bytes(16), 18, 5, 6, b"", b"w" * 16, rare=Rare(reply_to=9))
+    (answer,) = read(pack({"messages": [{"in_reply_to": b"x" * 16}]}), redirected)
+    assert (answer.receiver, answer.in_reply_to, answer_to(redirected)) == (9, b"x" * 16, 9)
+
+
+def test_what_a_guest_claims_of_itself_is_ignored():
+    """Sender, message id, time, level and flags of a guest's own are not believed."""
+    forged = {"sender": SESSION_BIT, "message_id": b"f" * 16, "created_at": 9, "level": 10, "flags": 1, "timeout_ms": 1}
+    (envelope,) = read(pack({"messages": [{"receiver": 3, **forged}]}))
+
+    assert envelope == Envelope(bytes(16), 7, 77, 3, b"", created_at=1_234, level=8)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"receiver": 0},
+        {"receiver": BROADCAST},
+        {"receiver": ""},
+        {"receiver": "n" * 201},
+        {"receiver": -1},
+        {"receiver": 1.5},
+        {"receiver": 3, "performative": "explode"},
+        {"receiver": 3, "content": "text"},
+        {"receiver": 3, "reply_with": b"short"},
+        {"receiver": 3, "language": "l" * 256},
+        {"receiver": 3, "reply_to": 0},
+        {"receiver": 3, "reply_to": -5},
+        [],
+        None,
+    ],
+)
+def test_what_breaks_a_rule_is_invalid(fields):
+    """A message that breaks a rule of its fields makes the whole output invalid."""
+    with pytest.raises(InvalidMessageFormat):
+        read(pack({"messages": [{"receiver": 3}, fields]}))
+
+
+@given(raw=st.binary(max_size=100) | JSONISH.map(pack) | JSONISH.map(lambda v: pack({"messages": v})))
+@example(b"\x91" * 100_000)
+@example(b"\x81\xa8messages" + b"\x91" * 100_000)
+@example(b"\x81\x81\xa8messages\x90\x90")
+@example(b"\x81\xa8messages\xdd\xff\xff\xff\xff")
+def test_hostile_bytes_are_invalid_and_nothing_else(raw):
+    """Whatever bytes a guest returns, they are its messages, or InvalidMessageFormat, or too many of them."""
+    with contextlib.suppress(InvalidMessageFormat, ResourceLimitExceeded):
+        assert isinstance(read(raw), list)
+
+
+def test_too_many_messages_are_refused_before_they_are_decoded():
+    """Of 257 messages or more none is decoded: what they hold is not even looked at, and costs no memory."""
+    garbage = b"\x81\xa8messages\xdc\x01\x01" + b"\xc1" * 300
+    with pytest.raises(ResourceLimitExceeded, match="max_output_messages of 256"):
+        read(garbage)
+
+    many = pack({"messages": [{"receiver": 3, "content": b"x" * 100}] * 60_000})
+    tracemalloc.start()
+    try:
+        with pytest.raises(ResourceLimitExceeded, match="max_output_messages of 256"):
+            read(many)
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_agents_own_limit_holds():
+    """An agent whose limit is lower than 256 may send so many, and not one more."""
+    raw = pack({"messages": [{"receiver": 3}] * 5})
+    assert len(read(raw, most=5)) == 5
+    with pytest.raises(ResourceLimitExceeded, match="max_output_messages of 4"):
+        read(raw, most=4)
+
+
+def test_no_output_is_no_message():
+    """An empty map, and an empty list of messages, send nothing."""
+    assert read(pack({})) == read(pack({"messages": []})) == []
+
+
+def test_names_are_kept_within_a_bound(monkeypatch):
+    """Names are hashed once and kept, and never more than the bound of them."""
+    monkeypatch.setattr(guest_messages, "_MOST_NAMES", 10)
+    output = GuestOutput(NAMES)
+    for number in range(35):
+        for _ in range(2):
+            (envelope,) = read(pack({"messages": [{"receiver": f"n{number}"}]}), output=output)
+            assert envelope.receiver == NAMES.id_of(f"n{number}")
+        assert len(output._known) <= 10

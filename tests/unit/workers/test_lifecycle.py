@@ -1,0 +1,242 @@
+import asyncio
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from caxton.agents.lifecycle import AgentState
+from caxton.agents.limits import Limits
+from caxton.agents.manifest import Encoding, Manifest
+from caxton.errors import (
+    AgentAlreadyRegistered,
+    AgentNotFound,
+    AgentNotRunning,
+    DeploymentError,
+    InvalidModule,
+    InvalidStateTransition,
+    ModuleUnknown,
+    StorageError,
+)
+from caxton.store.agents import StoredAgents
+from caxton.store.database import Database
+from caxton.wire.failure import read_report
+from workers.sandbox.modules import ModuleMissing
+
+GUESTS = Path(__file__).parents[2] / "guests"
+ECHO, MUTE, UNKNOWN = b"e" * 32, b"m" * 32, b"u" * 32
+
+
+@pytest.fixture(scope="module")
+def modules():
+    engine = wasmtime.Engine()
+    return {
+        ECHO: wasmtime.Module(engine, wasmtime.wat2wasm((GUESTS / "echo.wat").read_text())),
+        MUTE: wasmtime.Module(engine, wasmtime.wat2wasm("(module)")),
+    }
+
+
+@pytest.fixture
+def ready(shard, modules):
+    """A shard whose modules are these."""
+
+    def load(sha256):
+        if sha256 not in modules:
+            raise ModuleMissing(sha256)
+        return modules[sha256]
+
+    shard.lifecycle._modules.load = load
+    return shard
+
+
+def manifest(name, module=ECHO, **fields):
+    return Manifest(name, module, **fields)
+
+
+def deploy(shard, *manifests):
+    return shard.runner.run(shard.lifecycle.deploy(list(manifests)))
+
+
+def id_of(shard, name):
+    return shard.lifecycle._names.id_of(name)
+
+
+def agent(shard, name):
+    return shard.registry.find(id_of(shard, name))
+
+
+def test_a_deployed_agent_is_stored_and_runs(ready):
+    """After a deployment the agent takes messages and is stored as running."""
+    assert deploy(ready, manifest("a")) == {}
+    assert agent(ready, "a").takes
+    assert ready.stored.states == {id_of(ready, "a"): AgentState.RUNNING}
+
+
+def test_of_two_deployments_at_once_one_succeeds(ready):
+    """A name that is being deployed is taken, in the same call and in another at the same time."""
+
+    async def both():
+        return await asyncio.gather(
+            ready.lifecycle.deploy([manifest("a"), manifest("a")]), ready.lifecycle.deploy([manifest("a")])
+        )
+
+    first, second = ready.runner.run(both())
+    assert [type(error) for error in (*first.values(), *second.values())] == [AgentAlreadyRegistered] * 2
+    assert list(first) == [1]
+    assert len(ready.registry.agents) == 1
+
+
+def test_what_is_refused_leaves_nothing(ready):
+    """Each manifest is refused for itself, leaves nothing, and the others are deployed."""
+    deploy(ready, manifest("old"))
+    refused = deploy(
+        ready, manifest("mute", MUTE), manifest("a"), manifest("who", UNKNOWN), manifest("old"), manifest("b")
+    )
+
+    assert {place: type(error) for place, error in refused.items()} == {
+        0: InvalidModule,
+        2: ModuleUnknown,
+        3: AgentAlreadyRegistered,
+    }
+    assert {a.manifest.name for a in ready.registry.agents.values()} == {"old", "a", "b"}
+    assert len(ready.stored.states) == 3
+    assert deploy(ready, manifest("mute"), manifest("who")) == {}
+
+
+def test_an_agent_of_another_shard_is_refused(make_shard):
+    """An agent belongs to the shard that its name says."""
+    shard = make_shard(shards=2)
+    names = [name for name in map(str, range(20)) if id_of(shard, name) % 2]
+
+    (error,) = deploy(shard, manifest(names[0])).values()
+    assert type(error) is DeploymentError
+    assert "belongs to shard 1" in str(error)
+
+
+def test_a_name_is_free_after_a_storage_error(ready):
+    """A deployment that could not be stored has deployed nothing, and may be tried again."""
+    ready.stored.broken = True
+    with pytest.raises(StorageError):
+        deploy(ready, manifest("a"), manifest("b"))
+    assert ready.registry.agents == {}
+
+    ready.stored.broken = False
+    assert deploy(ready, manifest("a"), manifest("b")) == {}
+
+
+@pytest.mark.parametrize("way", ["stop", "remove"])
+def test_a_storage_error_changes_nothing(ready, message, way):
+    """An agent whose stop or removal could not be stored goes on as if nobody had asked, with its messages."""
+    deploy(ready, manifest("a"))
+    here = agent(ready, "a")
+    here.parked = True
+    session = ready.sessions[0]
+    ready.frame(session, [message(session, here.agent_id)])
+    ready.settle()
+    ready.stored.broken = True
+    asked = here.agent_id if way == "stop" else [here.agent_id]
+    with pytest.raises(StorageError):
+        ready.runner.run(getattr(ready.lifecycle, way)(asked))
+
+    assert (here.takes, here.state, here.mailbox.depth) == (True, AgentState.RUNNING, 1)
+    assert ready.registry.find(here.agent_id) is here
+
+
+@pytest.mark.parametrize("way", ["stop", "remove"])
+def test_what_waits_is_answered(ready, message, way):
+    """What waited for an agent that is stopped or removed comes back as failures; what it had to send is dropped."""
+    deploy(ready, manifest("a"), manifest("full", limits=Limits(mailbox_capacity=1)))
+    here, full, session = agent(ready, "a"), agent(ready, "full"), ready.sessions[0]
+    full.parked = True
+    ready.frame(session, [message(session, full.agent_id)])
+    ready.turns.script = lambda who, _: [message(who.agent_id, full.agent_id)] * 2
+    ready.frame(session, [message(session, here.agent_id) for _ in range(4)])
+    ready.settle()
+    assert here.parked
+    asked = here.agent_id if way == "stop" else [here.agent_id]
+    ready.runner.run(getattr(ready.lifecycle, way)(asked))
+    ready.settle()
+
+    errors = [read_report(m.content) for m in ready.emitted(session)]
+    assert [type(error) for error in errors] == [AgentNotRunning] * 3
+    assert ready.counts()["discarded"] == 5
+    assert (ready.parking.messages, ready.dispatcher.queued) == (0, 1)
+
+
+def test_who_waits_for_an_agent_that_goes_is_woken(ready, message):
+    """An agent that is parked because its receiver is full learns at once that the receiver was removed."""
+    deploy(ready, manifest("a", encoding=Encoding.MSGPACK), manifest("full", limits=Limits(mailbox_capacity=1)))
+    here, full, session = agent(ready, "a"), agent(ready, "full"), ready.sessions[0]
+    full.parked = True
+    ready.frame(session, [message(session, full.agent_id)])
+    plans = [[message(here.agent_id, full.agent_id)]]
+    ready.turns.script = lambda _agent, _message: plans.pop() if plans else []
+    ready.frame(session, [message(session, here.agent_id)])
+    ready.settle()
+    assert here.parked
+    ready.runner.run(ready.lifecycle.remove([full.agent_id]))
+    ready.settle()
+
+    assert not here.parked
+    assert isinstance(read_report(ready.turns.taken[-1][1].content), AgentNotFound)
+
+
+def test_a_stopped_agent_cannot_be_stopped(ready):
+    """An agent is stopped once; a second stop, also at the same time, is told that there is no way."""
+    deploy(ready, manifest("a"))
+    agent_id = id_of(ready, "a")
+
+    async def twice():
+        stop = ready.lifecycle.stop
+        return await asyncio.gather(stop(agent_id), stop(agent_id), return_exceptions=True)
+
+    results = ready.runner.run(twice())
+    assert [type(result) for result in results] == [type(None), InvalidStateTransition]
+    with pytest.raises(InvalidStateTransition):
+        ready.runner.run(ready.lifecycle.stop(agent_id))
+    assert ready.stored.states[agent_id] is AgentState.STOPPED
+
+
+@pytest.mark.parametrize("agent_id", [0, 5, (1 << 64) - 1])
+def test_who_is_not_there_cannot_be_stopped_or_removed(ready, agent_id):
+    """Stopping and removing nobody is AgentNotFound, whatever the number."""
+    with pytest.raises(AgentNotFound):
+        ready.runner.run(ready.lifecycle.stop(agent_id))
+    assert [type(e) for e in ready.runner.run(ready.lifecycle.remove([agent_id])).values()] == [AgentNotFound]
+
+
+def test_a_removed_name_is_free_again(ready):
+    """After a removal, also one that names an agent twice, the name may be deployed anew; a stopped one keeps it."""
+    deploy(ready, manifest("a"), manifest("b"))
+    ready.runner.run(ready.lifecycle.stop(id_of(ready, "b")))
+    assert ready.runner.run(ready.lifecycle.remove([id_of(ready, "a")] * 2)) == {}
+
+    refused = deploy(ready, manifest("a"), manifest("b"))
+    assert {place: type(error) for place, error in refused.items()} == {1: AgentAlreadyRegistered}
+
+
+def test_agents_of_the_file_come_back(ready, tmp_path):
+    """What was running runs after a restart, what was stopped is stopped, what was removed is not there."""
+
+    async def live():
+        database = await Database.open(tmp_path / "shard-0.db")
+        ready.lifecycle._stored = StoredAgents(database)
+        await ready.lifecycle.load()
+        return database
+
+    async def first():
+        database = await live()
+        assert await ready.lifecycle.deploy([manifest(name) for name in "abc"]) == {}
+        await ready.lifecycle.stop(id_of(ready, "b"))
+        await ready.lifecycle.remove([id_of(ready, "c")])
+        await database.close()
+        ready.registry.agents.clear()
+
+    async def second():
+        await (await live()).close()
+
+    ready.runner.run(first())
+    ready.runner.run(second())
+    assert {a.manifest.name: a.state for a in ready.registry.agents.values()} == {
+        "a": AgentState.RUNNING,
+        "b": AgentState.STOPPED,
+    }

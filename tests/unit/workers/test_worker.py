@@ -1,0 +1,281 @@
+import asyncio
+import random
+from itertools import repeat
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from caxton.acl.envelope import AUTOMATIC
+from caxton.errors import from_fields
+from caxton.store import books
+from caxton.wire.codec import CONTROL
+from caxton.wire.control import Call, Drain, Hello, Inspect, LinkState, ListAgents, Refusal, SessionEnded, Topology
+from workers.calls import Calls
+from workers.rooms import ENDED_KEPT
+from workers.worker_pass import MAX_PASS_NS
+
+OWN = 7
+TOP = (1 << 64) - 1
+NUMBER = st.one_of(st.integers(0, 5), st.integers(0, TOP), st.sampled_from([TOP, TOP >> 1, (TOP >> 1) + 1]))
+REFUSALS = st.lists(
+    st.builds(Refusal, NUMBER, st.integers(1, TOP), st.text(max_size=5), st.just({"problem": None})), max_size=3
+)
+AS_IT_IS = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def told(shard, number):
+    """What the worker told a peer on its control socket."""
+    return [CONTROL.decode(frame) for frame in shard.peers.find(number)._control.frames]
+
+
+def refusals(shard, number):
+    states = [state for state in told(shard, number) if isinstance(state, LinkState)]
+    told_of = [refusal for state in states for refusal in state.refusals]
+    return {r.sequence + n: from_fields(r.error, r.fields) for r in told_of for n in range(r.count)}
+
+
+def test_messages_of_a_client_are_run_and_acknowledged(shard, message):
+    """What a client sends to an agent is run in order, acknowledged, and in the book before that."""
+    agent, session = shard.agent(1), shard.sessions[0]
+    sent = [message(session, agent.agent_id) for _ in range(5)]
+    shard.frame(session, sent)
+    shard.settle()
+
+    assert [m for _, m in shard.turns.taken] == sent
+    assert told(shard, session)[-1].taken == 5
+    assert books.read(shard.path).taken_from(session) == 5
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"receiver": 9 << 10}, "AgentNotFound"),
+        ({"receiver": 0}, "AgentNotFound"),
+        ({"receiver": TOP}, "Unsupported"),
+        ({"sender": 5}, "SecurityError"),
+        ({"flags": AUTOMATIC}, "SecurityError"),
+        ({"content": bytes(2_000_000)}, "MessageTooLarge"),
+    ],
+)
+def test_a_client_is_told_why_a_message_was_refused(shard, message, fields, error):
+    """A message that cannot be placed is refused alone, with its reason; its neighbours run."""
+    agent, session = shard.agent(1), shard.sessions[0]
+    bad = message(**({"sender": session, "receiver": agent.agent_id} | fields))
+    shard.frame(session, [message(session, agent.agent_id), bad, message(session, agent.agent_id)])
+    shard.settle()
+
+    assert len(shard.turns.taken) == 2
+    assert {sequence: type(e).__name__ for sequence, e in refusals(shard, session).items()} == {2: error}
+    assert shard.counts()["refused"] == 1
+
+
+def test_a_client_may_fill_a_mailbox_to_its_capacity(shard, message):
+    """A client is refused with QueueFull beyond a mailbox's capacity, after it was told that it is full."""
+    agent, session = shard.agent(1, capacity=8), shard.sessions[0]
+    agent.parked = True
+    shard.frame(session, [message(session, agent.agent_id) for _ in range(10)])
+    shard.settle()
+
+    assert agent.mailbox.depth == 8
+    assert sorted(refusals(shard, session)) == [9, 10]
+    assert told(shard, session)[-1].full == [agent.agent_id]
+
+    agent.parked = False
+    shard.dispatcher.resume(agent)
+    shard.settle()
+    assert told(shard, session)[-1].full == []
+
+
+def test_frames_that_are_not_for_us_are_counted(shard, message):
+    """Garbage, another target, another lane, a wrong mark and a repeated frame are dropped, each in its counter."""
+    agent, session = shard.agent(1), shard.sessions[0]
+    plain = [message(session, agent.agent_id)]
+    shard.frame(session, plain)
+    shard.frame(session, plain, first=1)
+    shard.frame(session, plain, target=OWN + 1)
+    shard.frame(session, plain, lane=1)
+    shard.frame(session, plain, mark=bytes(16))
+    shard.frame(session, plain, first=1_000)
+    shard.data.frames.append(b"\x01garbage")
+    shard.data.frames.append(b"")
+    shard.settle()
+
+    counts = shard.counts()
+    names = ("garbage", "forged", "duplicates", "over_credit", "taken_from_sessions", "run")
+    assert [counts[name] for name in names] == [4, 1, 1, 1, 1, 1]
+
+
+def test_a_flood_of_frames_that_nobody_can_read_ends_with_the_pass(shard, monkeypatch):
+    """However much comes that causes no turn, a pass ends after its 5 ms, and the loop gets its turn."""
+    now_ns = [0]
+
+    def clock():
+        now_ns[0] += MAX_PASS_NS // 50
+        return now_ns[0]
+
+    monkeypatch.setattr("workers.worker.monotonic_ns", clock)
+    flood = repeat(b"\x01garbage")
+    shard.worker._inlet._receive = lambda: next(flood)
+    shard.step()
+
+    assert 0 < shard.counts()["garbage"] < 10_000
+    assert shard.worker._woken
+
+
+def test_a_worker_that_drains_takes_nothing_from_clients(shard, message):
+    """In a drain, clients' messages are refused with ShardUnavailable, and what waits is run."""
+    agent, session = shard.agent(1), shard.sessions[0]
+    shard.routes.send(agent, [message(session, agent.agent_id)], (0, 0))
+    shard.say(Drain(0, shard.marks.mark(0), 1))
+    shard.frame(session, [message(session, agent.agent_id)])
+    shard.settle()
+
+    assert len(shard.turns.taken) == 1
+    assert [type(e).__name__ for e in refusals(shard, session).values()] == ["ShardUnavailable"]
+
+
+def test_only_the_supervisor_speaks_for_the_runtime(shard):
+    """Topologies, ends of sessions and drains without the supervisor's mark change nothing."""
+    session = shard.sessions[0]
+    mark = shard.marks.mark(session)
+    for forged in (
+        Topology(session, mark, 9, shard.table, [9], ["ready"]),
+        Topology(0, mark, 9, shard.table, [9], ["ready"]),
+        SessionEnded(session, mark, session),
+        Drain(0, bytes(16), 2),
+    ):
+        shard.say(forged)
+    shard.settle()
+
+    assert shard.counts()["forged"] == 4
+    assert shard.peers.workers == [OWN]
+    assert not shard.worker._inlet.draining
+
+
+def test_a_hello_is_answered_when_it_asks(shard, message):
+    """A hello that wants an answer gets one with what was taken; another gets none."""
+    agent, session = shard.agent(1), shard.sessions[0]
+    mark = shard.marks.mark(session)
+    shard.frame(session, [message(session, agent.agent_id)])
+    shard.settle()
+    shard.say(Hello(session, mark, OWN, 0, answer_wanted=False))
+    shard.say(Hello(session, mark, OWN, 0, answer_wanted=True))
+
+    assert [hello.taken for hello in told(shard, session) if isinstance(hello, Hello)] == [1]
+
+
+@AS_IT_IS
+@given(numbers=st.lists(NUMBER, min_size=7, max_size=7), full=st.lists(NUMBER, max_size=4), refused=REFUSALS)
+def test_no_state_of_a_client_breaks_the_worker(make_shard, message, numbers, full, refused):
+    """Whatever numbers a client's link state holds, the worker goes on, and the book is never beyond 64 bits."""
+    shard = make_shard()
+    agent, session = shard.agent(1), shard.sessions[0]
+    number, taken, messages, size, refusals_from, emitted, seen = numbers
+    shard.say(
+        LinkState(
+            session,
+            shard.marks.mark(session),
+            OWN,
+            number,
+            taken,
+            messages,
+            size,
+            refusals_from,
+            refused,
+            full,
+            emitted,
+            seen,
+        )
+    )
+    shard.routes.send(agent, [message(agent.agent_id, session)], (0, 0))
+    for _ in range(12):
+        shard.tick()
+
+    assert books.read(shard.path).taken_from(session) <= 64
+    shard.close()
+
+
+@AS_IT_IS
+@given(first=NUMBER.filter(bool), count=st.integers(1, 256), fields=st.dictionaries(st.just("resent"), st.booleans()))
+def test_no_sequence_breaks_the_worker(make_shard, message, first, count, fields):
+    """Whatever a client numbers its messages with, they are taken within its credit or counted."""
+    shard = make_shard()
+    agent, session = shard.agent(1), shard.sessions[1]
+    shard.frame(session, [message(session, agent.agent_id)] * count, first=first, **fields)
+    shard.tick()
+
+    peer = shard.peers.find(session)
+    counts = shard.counts()
+    assert peer.link.incoming.taken == counts["taken_from_sessions"] + counts["gaps"] <= 64
+    assert counts["taken_from_sessions"] + counts["over_credit"] == count
+    shard.close()
+
+
+@settings(AS_IT_IS, max_examples=300)
+@given(seed=st.integers(0, 2**32), cuts=st.integers(0, 8))
+def test_mangled_control_frames_only_ever_count(shard, seed, cuts):
+    """A control frame of a client with any of its bytes changed is taken or counted, and nothing escapes."""
+    dice = random.Random(seed)
+    session = shard.sessions[2]
+    mark = shard.marks.mark(session)
+    frame = CONTROL.encode(
+        dice.choice(
+            [
+                LinkState(session, mark, OWN, 1, 0, 64, 1 << 20, 0, [Refusal(1, 1, "x", {})], [5], 0, 0),
+                Hello(session, mark, OWN, 0, answer_wanted=True),
+                Call(session, mark, OWN, 1, Inspect(5)),
+                Call(session, mark, OWN, 1, ListAgents("", 5)),
+            ]
+        )
+    )
+    for _ in range(cuts):
+        frame[dice.randrange(len(frame))] = dice.randrange(256)
+    shard.control.frames.append(bytes(frame))
+    shard.worker._take_control()
+    shard.settle()
+
+
+def test_every_call_of_a_flood_is_answered(shard):
+    """Of 200 calls at once 64 are under way and the rest are refused with ResourceExhausted; all get an answer."""
+    session = shard.sessions[0]
+    mark = shard.marks.mark(session)
+
+    async def flood():
+        async with asyncio.TaskGroup() as group:
+            shard.worker._calls = Calls(shard.registry, shard.lifecycle, shard.peers, 0, group)
+            for number in range(200):
+                shard.say(Call(session, mark, OWN, number, ListAgents()))
+            await asyncio.sleep(0)
+
+    shard.runner.run(flood())
+    answers = [answer for answer in told(shard, session) if not isinstance(answer, LinkState)]
+    assert sorted(answer.call_id for answer in answers) == list(range(200))
+    assert sum(getattr(answer.result, "error", "") == "ResourceExhausted" for answer in answers) == 136
+
+
+def test_workers_that_come_and_go_for_ever_fit_in_the_book(make_shard, message):
+    """The rows of workers that ended are given back, the oldest first, so that a worker may outlive any number."""
+    shard = make_shard(shards=2)
+    session, agent = shard.sessions[0], shard.agent(1)
+    shard.book.close()
+    shard.path.unlink()
+    shard.book = shard.rooms.book = books.Book.create(shard.path, OWN, tuple(shard.book.totals()), ENDED_KEPT + 10)
+    for number in range(20, ENDED_KEPT + 60):
+        shard.say(Topology(0, shard.marks.mark(0), number, shard.table, [OWN, number], ["ready", "ready"]))
+        shard.routes.send(agent, [message(agent.agent_id, 1 << 10 | 1)], (0, 0))
+        shard.step()
+    shard.frame(session, [message(session, agent.agent_id)])
+    shard.settle()
+
+    links = books.read(shard.path).links
+    assert len(links) == ENDED_KEPT + 2
+    assert 20 not in links
+    assert links[ENDED_KEPT + 59].emitted == 1
+
+
+def test_what_cannot_be_encoded_is_not_sent_by_accident():
+    """The largest number that frames carry is 64 bits: msgpack refuses more, here and at every peer."""
+    with pytest.raises(OverflowError):
+        msgspec.msgpack.encode(TOP + 1)
