@@ -1,6 +1,7 @@
 """What clients ask of this shard beside messages: deploy, list, inspect, stop, remove. One call, one answer."""
 
 import asyncio
+from collections.abc import Callable
 
 from caxton.errors import AgentNotFound, CaxtonError, ResourceExhausted, ShardUnavailable, to_fields
 from caxton.wire.codec import CONTROL
@@ -19,9 +20,9 @@ from caxton.wire.control import (
     Result,
     StopAgent,
 )
-from workers.lifecycle import Lifecycle
-from workers.peers import Peer, Peers
-from workers.registry import Agent, Registry
+from workers.peers import Peer
+from workers.registry import Agent
+from workers.rooms import Rooms
 
 MAX_CALLS = 64
 
@@ -29,14 +30,13 @@ MAX_CALLS = 64
 class Calls:
     """Answers calls, at most 64 at a time. draining: every call is refused."""
 
-    def __init__(
-        self, registry: Registry, lifecycle: Lifecycle, peers: Peers, shard: int, group: asyncio.TaskGroup
-    ) -> None:
-        self._registry = registry
-        self._lifecycle = lifecycle
-        self._peers = peers
-        self._shard = shard
+    def __init__(self, rooms: Rooms, group: asyncio.TaskGroup, wake: Callable[[], None]) -> None:
+        self._registry = rooms.registry
+        self._lifecycle = rooms.lifecycle
+        self._peers = rooms.peers
+        self._shard = rooms.shard
         self._group = group
+        self._wake = wake
         self._under_way = 0
         self.draining = False
 
@@ -59,6 +59,7 @@ class Calls:
             result = failed(error)
         finally:
             self._under_way -= 1
+            self._wake()  # what it caused, such as failures for what a stopped agent had waiting, goes with a pass
         self._answer(number, call.call_id, result)
 
     async def _result(self, request: Request) -> Result:

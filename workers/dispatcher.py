@@ -22,8 +22,8 @@ class Dispatcher:
 
     def __init__(self) -> None:
         self.ready: tuple[deque[Agent], ...] = tuple(deque() for _ in LEVELS)
-        # Turns in a row that went to the highest of several levels.
-        self._higher = 0
+        # Turns that were given while several levels waited.
+        self._chosen = 0
         self.queued = 0
         self.queued_bytes = 0
 
@@ -97,10 +97,7 @@ class Dispatcher:
         """Empty the mailbox of an agent that takes nothing more, and return what was in it."""
         if agent.mailbox is None:
             return []
-        for level, queue in agent.mailbox.queues():
-            if queue.in_line:
-                self.ready[level].remove(agent)
-                queue.in_line = False
+        # Where it stands in line it is passed over: nothing waits for it any more.
         entries = agent.mailbox.empty()
         self.queued -= len(entries)
         self.queued_bytes -= sum(len(entry[0].content) for entry in entries)
@@ -117,8 +114,8 @@ class Dispatcher:
         waiting = [level for level in range(len(self.ready) - 1, -1, -1) if self.ready[level]]
         if len(waiting) == 1:
             return waiting[0], QUANTUM
-        if self._higher < LOWER_EVERY - 1:
-            self._higher += 1
+        self._chosen += 1
+        if self._chosen % LOWER_EVERY:
             return waiting[0], 1
-        self._higher = 0
-        return waiting[1], 1
+        lower = waiting[1:]
+        return lower[self._chosen // LOWER_EVERY % len(lower)], 1

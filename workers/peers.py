@@ -1,5 +1,6 @@
 """The other ends of this worker's links: workers and sessions, each with its link and its two outlets."""
 
+from collections import deque
 from collections.abc import Iterator
 from hmac import compare_digest
 
@@ -16,7 +17,9 @@ from caxton.wire.control import LinkState
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, DataFrame
 
 # Messages for a session that it has not acknowledged, at most: a client library reads always, and acknowledges.
-MOST_UNREAD = 65_536
+MOST_UNREAD, MOST_UNREAD_BYTES = 65_536, 64 << 20
+# Control frames that stand in a socket: states are repeated, and an answer that nobody reads is dropped and counted.
+MOST_CONTROL = 256
 # What one session may have under way here, at most, and the pool that all of them share.
 MOST_WINDOW, LEAST_WINDOW, POOL = 8_192, 64, 32_768
 WINDOW_BYTES = 16 << 20
@@ -42,6 +45,9 @@ class Peer:
         self.link = Link(Outgoing(credit_messages=None, credit_bytes=None), incoming)
         # Agents here that it fed and that have no room.
         self.full: set[int] = set()
+        # Frames that it has not acknowledged: the last sequence of each, and its bytes.
+        self._unread: deque[tuple[int, int]] = deque()
+        self._unread_bytes = 0
 
     def pack(self, messages: list[Envelope]) -> list[bytearray]:
         """Number messages and return the frames that carry them, each at most 256 messages and about 256 KiB."""
@@ -63,6 +69,18 @@ class Peer:
             return
         outgoing.emit(len(messages), 0)  # nothing on this side holds bytes back
         frames.append(frame)
+        if self.is_session:
+            self._unread.append((outgoing.emitted, len(frame)))
+            self._unread_bytes += len(frame)
+
+    def room(self) -> int:
+        """How many messages a session may still be sent that does not read: none beyond 65,536, or beyond 64 MiB."""
+        outgoing, unread = self.link.outgoing, self._unread
+        while unread and unread[0][0] <= outgoing.acknowledged:
+            self._unread_bytes -= unread.popleft()[1]
+        if self._unread_bytes > MOST_UNREAD_BYTES:
+            return 0
+        return max(0, MOST_UNREAD - outgoing.outstanding)
 
     def send(self, frame: bytearray) -> bool:
         """Hand over a data frame; False when there is no room."""
@@ -154,7 +172,7 @@ class Peers:
         if number in self._ended or number == self.own or len(self.by_number) >= MAX_SESSIONS + len(self.workers):
             return None
         data = Outlet(self._context, self._runtime.data(number))
-        control = Outlet(self._context, self._runtime.control(number))
+        control = Outlet(self._context, self._runtime.control(number), MOST_CONTROL)
         peer = self.by_number[number] = Peer(number, self.own, self._marks, data, control)
         self._share_pool()
         return peer

@@ -5,7 +5,7 @@ emits as emitted, even if the process dies before the first frame leaves.
 """
 
 from caxton.store.books import Book
-from workers.peers import MOST_UNREAD, Peer, Peers
+from workers.peers import Peer, Peers
 from workers.worker_pass import Pass
 
 Frames = list[tuple[Peer, bytearray]]
@@ -32,7 +32,7 @@ def _pack(a_pass: Pass, peers: Peers, book: Book) -> Frames:
             counts["session_gone"] += len(messages)
             continue
         if peer.is_session:
-            room = max(0, MOST_UNREAD - peer.link.outgoing.outstanding)
+            room = peer.room()
             counts["session_full"] += max(0, len(messages) - room)
             del messages[room:]
         counts["emitted_to_sessions" if peer.is_session else "emitted_to_workers"] += len(messages)

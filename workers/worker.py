@@ -62,9 +62,7 @@ class Worker:
         await self._rooms.lifecycle.load(charged)
         gc.freeze()  # what is here by now stays: the collector need not look at it again
         async with asyncio.TaskGroup() as group:
-            self._calls = Calls(
-                self._rooms.registry, self._rooms.lifecycle, self._rooms.peers, self._rooms.shard, group
-            )
+            self._calls = Calls(self._rooms, group, self._wake)
             self._ready = True
             self._data.watch(self._loop, self.run_pass)
             self._control.watch(self._loop, self._take_control)

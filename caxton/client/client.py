@@ -28,14 +28,23 @@ from caxton.config.settings import runtime_directory
 from caxton.errors import CaxtonError, ConfigurationError, NetworkError, QueueFull, from_fields
 from caxton.ids import AgentId, AgentNames, UuidSource
 from caxton.transport.endpoints import RuntimeDir
-from caxton.wire.control import Agents, AgentView, Done, Inspect, ListAgents, RemoveAgents, Request, StopAgent
+from caxton.wire.control import (
+    MAX_BATCH,
+    Agents,
+    AgentView,
+    Done,
+    Inspect,
+    ListAgents,
+    RemoveAgents,
+    Request,
+    StopAgent,
+)
 from caxton.wire.supervision import AskHealth, AskStats, OpenSession, SessionOpened, SupervisorRequest, Told
 
 CALL_TIMEOUT_S = 10.0
 DEPLOY_TIMEOUT_S = 60.0
 BATCH_TIMEOUT_S = 30.0
 REQUEST_TIMEOUT_S = 5.0
-_PAGE = 1_000
 
 
 def connect(runtime_dir: Path | str | None = None) -> "Client":
@@ -196,8 +205,7 @@ class Client:
         self._ids.renew(now_ms)
         next_id, waiting, shard_of = self._ids.next, session.answers.waiting, session.table.shard_of
         entries: list[Entry] = []
-        for place, message in enumerate(messages):
-            e = message.envelope
+        for place, e in enumerate([message.envelope for message in messages]):
             token = next_id()
             waiting[token] = (batch, place, shard_of(e.receiver))
             entries.append((_stamped(e, token, number, token, now_ms), batch, place, False))
@@ -218,7 +226,7 @@ class Client:
         for shard in range(session.shards):
             after, more = "", True
             while more:
-                page = await session.call(shard, ListAgents(after, _PAGE), CALL_TIMEOUT_S)
+                page = await session.call(shard, ListAgents(after), CALL_TIMEOUT_S)
                 if not isinstance(page, Agents):
                     raise NetworkError(f"shard {shard}", "it answered something else than agents")
                 found += page.agents
@@ -254,8 +262,8 @@ class Client:
             agent_id = self.id_of(agent)
             by_shard.setdefault(session.table.shard_of(agent_id), []).append((place, int(agent_id)))
         for shard, some in by_shard.items():
-            for start in range(0, len(some), _PAGE):
-                page = some[start : start + _PAGE]
+            for start in range(0, len(some), MAX_BATCH):
+                page = some[start : start + MAX_BATCH]
                 done = await session.call(shard, RemoveAgents([agent_id for _, agent_id in page]), CALL_TIMEOUT_S)
                 if isinstance(done, Done):
                     for at, failed in done.refused.items():

@@ -21,11 +21,8 @@ from caxton.errors import (
     from_fields,
 )
 from caxton.ids import AgentId, AgentNames
-from caxton.wire.control import Deploy, Deployed
+from caxton.wire.control import MAX_BATCH, Deploy, Deployed
 from caxton.wire.supervision import MODULE_CHUNK, Accepted, UploadModule
-
-# Registrations in one call, about a third of a millisecond of the worker's time for each hundred.
-_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -137,8 +134,8 @@ class Deployments:
         self, shard: int, manifests: list[tuple[int, Manifest]], timeout_s: float
     ) -> dict[int, CaxtonError]:
         refused: dict[int, CaxtonError] = {}
-        for start in range(0, len(manifests), _AT_ONCE):
-            some = manifests[start : start + _AT_ONCE]
+        for start in range(0, len(manifests), MAX_BATCH):
+            some = manifests[start : start + MAX_BATCH]
             try:
                 result = await self._session.call(shard, Deploy([manifest for _, manifest in some]), timeout_s)
             except CaxtonError as error:

@@ -8,6 +8,7 @@ import msgspec
 from caxton.agents.lifecycle import AgentState
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import Encoding, Manifest
+from caxton.errors import StorageError, ValidationError
 from caxton.store.database import Database
 
 _INSERT = "INSERT INTO agents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -41,7 +42,10 @@ class StoredAgents:
 
     async def load(self) -> list[tuple[int, Manifest, AgentState]]:
         """Return every registration with the state it was stored in."""
-        return await self._database.run(_load)
+        try:
+            return await self._database.run(_load)
+        except (msgspec.DecodeError, ValueError, ValidationError) as error:
+            raise StorageError(str(self._database.path), f"a registration in it cannot be read: {error}") from error
 
 
 def _row(agent_id: int, manifest: Manifest, now_ms: int) -> tuple[object, ...]:

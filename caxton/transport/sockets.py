@@ -52,8 +52,9 @@ class Inlet:
 class Outlet:
     """A connected PUSH socket to one inlet of one peer."""
 
-    def __init__(self, context: Context, endpoint: str) -> None:
+    def __init__(self, context: Context, endpoint: str, most_frames: int = _SEND_MARK) -> None:
         self._socket = _socket(context, zmq.PUSH)
+        self._socket.setsockopt(zmq.SNDHWM, most_frames)
         self._socket.connect(endpoint)
         self._send = self._socket.send
 

@@ -15,7 +15,8 @@ from caxton.wire.frames import Mark
 
 MAX_REFUSALS = 256
 MAX_FULL = 4_096
-MAX_BATCH = 10_000
+# So that no frame of agents or manifests comes near the 16 MiB that a socket takes, whatever their capabilities.
+MAX_BATCH = 500
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 Sequence = Annotated[int, msgspec.Meta(ge=0)]
 # All that the fields of an error hold: nothing nests, so nothing that a stranger builds is deep or costly to hash.
@@ -74,7 +75,7 @@ class ListAgents(msgspec.Struct, array_like=True, tag=11, frozen=True):
     """List agents of this shard in the order of their names, after `after`, at most `limit`."""
 
     after: str = ""
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_BATCH)] = 1_000
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_BATCH)] = MAX_BATCH
 
 
 class Inspect(msgspec.Struct, array_like=True, tag=12, frozen=True):

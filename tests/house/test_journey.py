@@ -119,8 +119,8 @@ def pinned(stage):
     starts = count(0x1000, 0x1000)
     connect, send, call = Outlet.__init__, Outlet.send, sandbox_module._call_guest
 
-    def connect_named(self, context, endpoint):
-        connect(self, context, endpoint)
+    def connect_named(self, context, endpoint, *most):
+        connect(self, context, endpoint, *most)
         self.name = Path(endpoint).name
 
     def send_recorded(self, frame):

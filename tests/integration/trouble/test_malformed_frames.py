@@ -134,7 +134,12 @@ async def test_receivers_that_cannot_be_are_refused_alone(raw_session, echo, cli
 
     raw_session.send(odd[0], honest, odd[1], honest, odd[2], honest, odd[3])
 
-    assert await raw_session.settled() == [(n, "AgentNotFound") for n in (1, 3, 5, 7)]
+    assert await raw_session.settled() == [
+        (1, "AgentNotFound"),
+        (3, "Unsupported"),
+        (5, "Unsupported"),
+        (7, "AgentNotFound"),
+    ]
     assert (await client.inspect(echo)).counters["run"] == 3
 
 

@@ -108,6 +108,7 @@ async def test_calls_under_way_at_a_kill_end(client, served, on_shard):
     async with asyncio.timeout(RECOVERY_S), asyncio.TaskGroup() as tasks:
         asked = tasks.create_task(tasks_end(client.inspect(slow)))
         await served.kill_worker(0)
+    await eventually(lambda: missing(client, 0))
 
     assert asked.result() is None or isinstance(asked.result(), NetworkError)
 

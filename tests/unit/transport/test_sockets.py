@@ -3,7 +3,6 @@ import os
 
 import pytest
 
-from caxton.transport import sockets
 from caxton.transport.sockets import MAX_SOCKET_FRAME, CallLine, Desk, Inlet, Outlet, end_context, new_context
 
 
@@ -12,8 +11,8 @@ def opened():
     """A function that opens a socket of a kind; it is closed when the test ends."""
     context, made = new_context(), []
 
-    def make(kind, endpoint):
-        made.append(kind(context, endpoint))
+    def make(kind, *where):
+        made.append(kind(context, *where))
         return made[-1]
 
     yield make
@@ -72,10 +71,9 @@ async def test_a_frame_may_leave_before_anybody_listens(opened, endpoint):
     assert await Arrivals(opened(Inlet, endpoint)).count(1) == [b"early"]
 
 
-async def test_sending_never_waits(opened, endpoint, monkeypatch):
+async def test_sending_never_waits(opened, endpoint):
     """An outlet whose peer does not read takes frames up to its mark and then says no."""
-    monkeypatch.setattr(sockets, "_SEND_MARK", 10)
-    outlet = opened(Outlet, endpoint)
+    outlet = opened(Outlet, endpoint, 10)
     sent = [outlet.send(b"x") for _ in range(15)]
 
     assert sent == [True] * 10 + [False] * 5

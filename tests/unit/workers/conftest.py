@@ -43,7 +43,7 @@ COUNT = count()
 class Wire:
     """An outlet whose frames the test reads; it has room while `open`."""
 
-    def __init__(self, _context=None, endpoint=""):
+    def __init__(self, _context=None, endpoint="", _most_frames=0):
         self.endpoint = endpoint
         self.frames = []
         self.open = True

@@ -244,7 +244,7 @@ def test_every_call_of_a_flood_is_answered(shard):
 
     async def flood():
         async with asyncio.TaskGroup() as group:
-            shard.worker._calls = Calls(shard.registry, shard.lifecycle, shard.peers, 0, group)
+            shard.worker._calls = Calls(shard.worker._rooms, group, lambda: None)
             for number in range(200):
                 shard.say(Call(session, mark, OWN, number, ListAgents()))
             await asyncio.sleep(0)
