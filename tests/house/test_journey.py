@@ -54,6 +54,7 @@ NEVER_S = 3_600.0
 DEADLINE_S = 30.0
 
 CODE = Path(caxton.__file__).parents[1]
+PACKAGES = {"caxton", "workers"}
 GUESTS = CODE / "caxton/guests"
 FAULTS = Path(__file__).parents[1] / "guests/faults.wat"
 AGENTS = {
@@ -214,7 +215,9 @@ def watched(calls):
     def note(frame, event, argument):
         code = frame.f_code
         if event == "call" and (path := Path(code.co_filename)).is_relative_to(CODE):
-            calls.append((str(path.relative_to(CODE)), code.co_qualname))
+            file = path.relative_to(CODE)
+            if file.parts[0] in PACKAGES:  # where they are installed, others are beside them
+                calls.append((str(file), code.co_qualname))
 
     before = sys.getprofile()
     sys.setprofile(note)
