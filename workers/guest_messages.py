@@ -99,7 +99,7 @@ class GuestOutput:
         """
         try:
             messages = _decode(output).messages
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if _BEYOND_MOST.match(str(error)):
                 raise _too_many(sender, most, "counted before they were decoded") from None
             raise InvalidMessageFormat("output", str(error) or type(error).__name__) from None

@@ -28,6 +28,6 @@ def read_report(content: bytes) -> CaxtonError:
     """Return the error that a failure's content tells of; raises InvalidMessageFormat."""
     try:
         found = _decode(content)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidMessageFormat("failure", str(error)) from None
     return from_fields(found.error, found.fields)
