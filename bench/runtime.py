@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from caxton.client.own_runtime import own_runtime
+from caxton import testing
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class Served:
     """A runtime that serves. ready_s: seconds from the spawn of `caxton serve` to the line that says it is ready."""
 
     runtime_dir: Path
+    data_dir: Path
     ready_s: float
 
 
@@ -21,8 +22,8 @@ class Served:
 def serving(workers: int, options: Sequence[str] = ()) -> Iterator[Served]:
     """Serve from a child process until the block ends; `options` are further ones of `caxton serve`.
 
-    Raises what `own_runtime` raises.
+    Raises what entering a `caxton.testing.runtime` raises.
     """
     began_s = time.perf_counter()
-    with own_runtime(workers, options) as runtime_dir:
-        yield Served(runtime_dir, time.perf_counter() - began_s)
+    with testing.runtime(workers, options=options) as served:
+        yield Served(served.runtime_dir, served.data_dir, time.perf_counter() - began_s)

@@ -11,6 +11,7 @@
     │   ├── AgentNotRunning
     │   ├── QueueFull
     │   ├── MessageExpired
+    │   ├── CircuitBreakerOpen ..... the agent failed too often in a row, and is left alone for a while
     │   ├── ShardUnavailable
     │   └── SessionNotFound
     ├── Timeout .................... nobody answered in time; what was asked may have happened or not
@@ -22,6 +23,8 @@
     │   └── InvalidModule .......... not wasm, unknown imports, missing exports, beyond the compile limits
     ├── InvalidStateTransition ..... an agent cannot go from this state to that one
     ├── StorageError ............... a shard's file could not be read or written
+    │   ├── StorageFull ............ there is no room; nothing was written, and it may be tried again
+    │   └── StorageDamaged ......... the file is not what was written to it
     ├── ResourceExhausted .......... the runtime has no more of something that is bounded
     ├── Unsupported ................ asked for what this version does not have
     └── AgentFailure ............... the agent took the message and failed
@@ -146,6 +149,16 @@ class MessageExpired(RoutingError):
 
 
 @dataclass(eq=False)
+class CircuitBreakerOpen(RoutingError):
+    """The agent failed too often in a row, and is left alone for so many seconds more."""
+
+    agent: str
+    retry_in_s: float
+    says = "agent {agent} failed too often in a row; the next message is let through in {retry_in_s:.1f} s"
+    hint = "see `caxton deadletter list` for why, and send again later"
+
+
+@dataclass(eq=False)
 class ShardUnavailable(RoutingError):
     """The worker that owns this shard is not serving."""
 
@@ -242,6 +255,23 @@ class StorageError(CaxtonError):
     path: str
     problem: str
     says = "{path}: {problem}"
+
+
+@dataclass(eq=False)
+class StorageFull(StorageError):
+    """There is no room on the disk for a transaction; nothing of it was written, and it may be tried again."""
+
+    hint = "make room on its disk: what waits goes on by itself"
+
+
+@dataclass(eq=False)
+class StorageDamaged(StorageError):
+    """What stands in a shard's file is not what was written to it, or what was written is gone."""
+
+    hint = (
+        "stop the runtime and restore this file from a backup, or move it and the files beside it (its name with -wal, "
+        "and .mark) away: then `caxton serve` begins that shard anew, without its agents and messages"
+    )
 
 
 @dataclass(eq=False)

@@ -3,34 +3,50 @@
 import asyncio
 from collections.abc import Callable
 
+from caxton.acl.envelope import MAX_CONTENT
+from caxton.agents.limits import Limits
+from caxton.agents.manifest import SHA256_BYTES, Encoding, Manifest
 from caxton.errors import AgentNotFound, CaxtonError, ResourceExhausted, ShardUnavailable, to_fields
-from caxton.wire.codec import CONTROL
-from caxton.wire.control import (
+from caxton.wire.calls import (
     Agents,
     AgentView,
-    Answer,
-    Call,
+    Attach,
     Deploy,
     Deployed,
+    Detach,
     Done,
+    Exchange,
     Failed,
     Inspect,
     ListAgents,
+    PauseAgent,
+    RemoveAgents,
     Request,
     Result,
+    ResumeAgent,
     StopAgent,
 )
+from caxton.wire.codec import CONTROL
+from caxton.wire.control import Answer, Call
+from workers.attached import Attached
+from workers.inlet import DRAINING
+from workers.letter_calls import LetterCalls
 from workers.peers import Peer
-from workers.registry import Agent
+from workers.registry import Agent, state_of
 from workers.rooms import Rooms
 
-MAX_CALLS = 64
+# Each attached agent has one exchange that waits.
+MAX_CALLS = 4_096
 
 
 class Calls:
-    """Answers calls, at most 64 at a time. draining: every call is refused."""
+    """Answers calls, at most 4,096 at a time. draining: every call is refused."""
 
-    def __init__(self, rooms: Rooms, group: asyncio.TaskGroup, wake: Callable[[], None]) -> None:
+    def __init__(self, rooms: Rooms, attached: Attached, group: asyncio.TaskGroup, wake: Callable[[], None]) -> None:
+        self._attached = attached
+        self._journal = rooms.durable.journal
+        self._letters = LetterCalls(rooms, wake)
+        self._stopping = False
         self._registry = rooms.registry
         self._lifecycle = rooms.lifecycle
         self._peers = rooms.peers
@@ -43,9 +59,7 @@ class Calls:
     def take(self, peer: Peer, call: Call) -> None:
         """Answer a call of this peer, at once or when what it asks for is stored."""
         if self.draining:
-            self._answer(
-                peer.number, call.call_id, failed(ShardUnavailable(self._shard, "draining: the runtime stops"))
-            )
+            self._answer(peer.number, call.call_id, failed(ShardUnavailable(self._shard, DRAINING)))
         elif self._under_way >= MAX_CALLS:
             self._answer(peer.number, call.call_id, failed(ResourceExhausted("calls at a time", MAX_CALLS)))
         else:
@@ -54,7 +68,7 @@ class Calls:
 
     async def _serve(self, number: int, call: Call) -> None:
         try:
-            result = await self._result(call.request)
+            result = await self._result(number, call.request)
         except CaxtonError as error:
             result = failed(error)
         finally:
@@ -62,23 +76,64 @@ class Calls:
             self._wake()  # what it caused, such as failures for what a stopped agent had waiting, goes with a pass
         self._answer(number, call.call_id, result)
 
-    async def _result(self, request: Request) -> Result:
-        if isinstance(request, Deploy):
-            refused = await self._lifecycle.deploy(request.manifests)
-            return Deployed({place: failed(error) for place, error in refused.items()})
-        if isinstance(request, ListAgents):
-            page, more = self._registry.page(request.after, request.limit)
-            return Agents([view(agent, self._shard) for agent in page], more)
-        if isinstance(request, Inspect):
-            agent = self._registry.find(request.agent_id)
-            if agent is None:
-                raise AgentNotFound(f"{request.agent_id:016x}")
-            return view(agent, self._shard)
-        if isinstance(request, StopAgent):
-            await self._lifecycle.stop(request.agent_id)
-            return Done()
-        refused = await self._lifecycle.remove(request.agent_ids)
+    def stop_drained(self) -> None:
+        """Let the draining agents that have nothing left stop."""
+        if not self._stopping:
+            self._stopping = True
+            self._group.create_task(self._stop_drained())
+
+    async def _stop_drained(self) -> None:
+        try:
+            await self._lifecycle.stop_drained()
+        finally:
+            self._stopping = False
+
+    async def _result(self, session: int, request: Request) -> Result:  # noqa: PLR0911 (a case for each kind)
+        match request:
+            case Deploy():
+                refused = await self._lifecycle.deploy(request.manifests)
+                return Deployed({place: failed(error) for place, error in refused.items()})
+            case ListAgents():
+                page, more = self._registry.page(request.after, request.limit)
+                return Agents([view(agent, self._shard) for agent in page], more)
+            case Inspect():
+                agent = self._registry.find(request.agent_id)
+                if agent is None:
+                    raise AgentNotFound(f"{request.agent_id:016x}")
+                return view(agent, self._shard)
+            case Attach():
+                return view(await self._attach(session, request), self._shard)
+            case Exchange():
+                return await self._attached.exchange(session, request)
+            case StopAgent() | RemoveAgents() | PauseAgent() | ResumeAgent() | Detach():
+                return await self._changed(session, request)
+            case _:
+                return await self._letters.answer(request)
+
+    async def _changed(
+        self, session: int, request: StopAgent | RemoveAgents | PauseAgent | ResumeAgent | Detach
+    ) -> Result:
+        """Change agents; answered when what follows from it is committed."""
+        refused: dict[int, CaxtonError] = {}
+        match request:
+            case StopAgent():
+                await self._lifecycle.stop(request.agent_id, drain=request.drain)
+            case RemoveAgents():
+                refused = await self._lifecycle.remove(request.agent_ids)
+            case PauseAgent():
+                await self._lifecycle.pause(request.agent_id)
+            case ResumeAgent():
+                await self._lifecycle.resume(request.agent_id)
+            case Detach():
+                self._attached.detach(session, request.agent_id)
+        await self._journal.committed_after(self._wake)
         return Done({place: failed(error) for place, error in refused.items()})
+
+    async def _attach(self, session: int, request: Attach) -> Agent:
+        limits = Limits(mailbox_capacity=request.mailbox_capacity, max_message_bytes=MAX_CONTENT)
+        no_module = bytes(SHA256_BYTES)
+        manifest = Manifest(request.name, no_module, Encoding.ATTACHED, request.capabilities, limits)
+        return await self._lifecycle.attach(manifest, session)
 
     def _answer(self, number: int, call_id: int, result: Result) -> None:
         peer = self._peers.find(number)
@@ -101,7 +156,7 @@ def view(agent: Agent, shard: int) -> AgentView:
     return AgentView(
         agent.agent_id,
         manifest.name,
-        agent.state.value,
+        state_of(agent),
         shard,
         manifest.encoding.value,
         manifest.capabilities,

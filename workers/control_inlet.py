@@ -30,7 +30,7 @@ class Listener(Protocol):
     def heard_session_end(self, session: int) -> None:
         """The supervisor says that a client is gone."""
 
-    def heard_drain(self, phase: int) -> None:
+    def heard_drain(self, phase: int, *, replaced: bool) -> None:
         """The supervisor wants this worker to end."""
 
 
@@ -83,4 +83,4 @@ class ControlInlet:
         elif isinstance(control, SessionEnded):
             self._listener.heard_session_end(control.session)
         else:
-            self._listener.heard_drain(control.phase)
+            self._listener.heard_drain(control.phase, replaced=control.replaced)

@@ -31,9 +31,9 @@ class CrashNote:
             self._map.close()
 
 
-def charged_agent(note: bytes | None) -> int:
-    """Return the agent that a dead worker's note names, or 0."""
+def read_note(note: bytes | None) -> tuple[int, int, int, int]:
+    """Return the four numbers of a dead worker's note; zeros when there is none."""
     if note is None or len(note) != _LAYOUT.size:
-        return 0
-    agent: int = _LAYOUT.unpack(note)[AGENT]
-    return agent
+        return (0, 0, 0, 0)
+    source, sequence, agent, started = _LAYOUT.unpack(note)
+    return source, sequence, agent, started

@@ -1,10 +1,11 @@
 """The next turn: round robin over agents with a quantum, higher levels first, one turn in eight from below."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from caxton.acl.envelope import Envelope
 from caxton.acl.options import LEVELS
+from workers.delivery import Delivery
 from workers.mailbox import NORMAL, QUEUE_OF_LEVEL, Entry, Mailbox
 from workers.registry import Agent
 from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
@@ -13,12 +14,15 @@ from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
 QUANTUM = 16
 # Of so many turns, one goes to a lower level than the highest that waits.
 LOWER_EVERY = 8
-Take = Callable[[Agent, Envelope, int, int, int], int]
+Take = Callable[[Agent, Envelope, int, int, int, Delivery | None], int]
 Room = Callable[[Agent, Mailbox], None]
 
 
 class Dispatcher:
-    """Holds who is ready on each level. queued, queued_bytes: what waits in all mailboxes."""
+    """Holds who is ready on each level.
+
+    queued, queued_bytes: what waits in all mailboxes; durable: how many of these messages the file has, or will have.
+    """
 
     def __init__(self) -> None:
         self.ready: tuple[deque[Agent], ...] = tuple(deque() for _ in LEVELS)
@@ -26,22 +30,85 @@ class Dispatcher:
         self._chosen = 0
         self.queued = 0
         self.queued_bytes = 0
+        self.durable = 0
+        # Agents for which messages came and no turn runs here.
+        self.arrivals: set[int] = set()
 
     def enqueue(
         self, agent: Agent, mailbox: Mailbox, message: Envelope, source: int, sequence: int, now_ns: int
     ) -> None:
         """Put a message in its mailbox, and the agent in line."""
+        self.put(agent, mailbox, (message, source, sequence, now_ns + message.timeout_ms * NS_PER_MS, None))
+
+    def put(self, agent: Agent, mailbox: Mailbox, entry: Entry) -> None:
+        """Put an entry in its mailbox, and the agent in line."""
+        message = entry[0]
         level = QUEUE_OF_LEVEL[message.level]
         queue = mailbox.queue(level)
         if not queue.in_line:
             queue.in_line = True
             self.ready[level].append(agent)
-        queue.append((message, source, sequence, now_ns + message.timeout_ms * NS_PER_MS))
+        queue.append(entry)
         mailbox.depth += 1
         self.queued += 1
         self.queued_bytes += len(message.content)
+        if entry[4] is not None:
+            self.durable += 1
 
-    def run(self, a_pass: Pass, take: Take, room: Room) -> None:
+    def put_back(self, agent: Agent, entries: Iterable[Entry]) -> None:
+        """Put entries that were taken out back in front, in their order. They kept their places in the depth."""
+        mailbox = agent.mailbox or agent.open_mailbox()
+        for entry in reversed(list(entries)):
+            mailbox.queue(QUEUE_OF_LEVEL[entry[0].level]).appendleft(entry)
+            self.queued += 1
+            self.queued_bytes += len(entry[0].content)
+            self.durable += entry[4] is not None
+        if agent.attached:
+            self.arrivals.add(agent.agent_id)
+        self.resume(agent)
+
+    def draw(self, agent: Agent, most: int, most_bytes: int) -> list[Entry]:
+        """Take out up to so many entries for whoever runs the agent's turns, highest level first.
+
+        They keep their places in the depth until `leave`.
+        """
+        drawn: list[Entry] = []
+        if agent.mailbox is None:
+            return drawn
+        size = 0
+        for _, queue in agent.mailbox.queues():
+            while queue and len(drawn) < most and (not drawn or size + len(queue[0][0].content) <= most_bytes):
+                entry = queue.popleft()
+                size += len(entry[0].content)
+                drawn.append(entry)
+                self.durable -= entry[4] is not None
+        self.queued -= len(drawn)
+        self.queued_bytes -= size
+        return drawn
+
+    def expired(self, agent: Agent, now_ns: int) -> list[Entry]:
+        """Take out, and return, what waited too long in front of the queues of an agent that runs no turns."""
+        late: list[Entry] = []
+        if agent.mailbox is None:
+            return late
+        for _, queue in agent.mailbox.queues():
+            while queue and queue[0][3] <= now_ns:
+                late.append(queue.popleft())
+        agent.mailbox.depth -= len(late)
+        self.queued -= len(late)
+        self.queued_bytes -= sum(len(entry[0].content) for entry in late)
+        self.durable -= sum(entry[4] is not None for entry in late)
+        return late
+
+    def leave(self, agent: Agent, count: int, room: Room) -> None:
+        """Entries that were drawn, or waited for a retry, are finished: their places are free."""
+        mailbox = agent.mailbox
+        if mailbox is not None:
+            mailbox.depth -= count
+            if mailbox.fed_by is not None and mailbox.depth <= mailbox.low:
+                room(agent, mailbox)
+
+    def run(self, a_pass: Pass, take: Take, room: Room) -> None:  # noqa: C901 (the loop around every turn)
         """Run turns until nothing is ready, or the pass has had its 5 ms or 4,096 of them.
 
         `take` runs one turn and returns when it began (monotonic ns). `room` is told of each mailbox that was full and
@@ -67,17 +134,21 @@ class Dispatcher:
             if mailbox is None:
                 continue
             queue = mailbox.normal if level == NORMAL else mailbox.queue(level)
+            if agent.attached:
+                self.arrivals.add(agent.agent_id)
             done = size = 0
-            while queue and done < most and now_ns < end_ns and not agent.parked:
-                message, source, sequence, expires_ns = queue.popleft()
+            while queue and done < most and now_ns < end_ns and not agent.holds:
+                message, source, sequence, expires_ns, delivery = queue.popleft()
                 done += 1
                 mailbox.depth -= 1
                 size += len(message.content)
-                now_ns = take(agent, message, source, sequence, expires_ns)
+                if delivery is not None:
+                    self.durable -= 1
+                now_ns = take(agent, message, source, sequence, expires_ns, delivery)
             turns += done
             self.queued -= done
             self.queued_bytes -= size
-            if queue and not agent.parked:
+            if queue and not agent.holds:
                 ready[level].append(agent)
             else:
                 queue.in_line = False  # `enqueue` or `resume` puts it in line again
@@ -86,8 +157,8 @@ class Dispatcher:
         a_pass.turns += turns
 
     def resume(self, agent: Agent) -> None:
-        """Put an agent in line again that was parked."""
-        if agent.mailbox is not None:
+        """Put an agent in line again that was held."""
+        if agent.mailbox is not None and not agent.holds:
             for level, queue in agent.mailbox.queues():
                 if queue and not queue.in_line:
                     queue.in_line = True
@@ -101,6 +172,7 @@ class Dispatcher:
         entries = agent.mailbox.empty()
         self.queued -= len(entries)
         self.queued_bytes -= sum(len(entry[0].content) for entry in entries)
+        self.durable -= sum(entry[4] is not None for entry in entries)
         return entries
 
     @property

@@ -6,12 +6,15 @@ from typing import Annotated
 
 import msgspec
 
-from caxton.acl.envelope import Envelope, Id, Rare, Text, UuidBytes
+from caxton.acl.envelope import DURABLE, Envelope, Id, Rare, Text, UuidBytes
 from caxton.acl.performative import ACTS
+from caxton.agents.limits import KIB
 from caxton.agents.manifest import MAX_NAME
 from caxton.errors import InvalidMessageFormat, ResourceLimitExceeded
 from caxton.ids import BROADCAST, AgentId, AgentNames
 
+# What one agent may keep as its state, in bytes.
+MAX_STATE = 64 * KIB
 _MOST_NAMES = 65_536
 
 
@@ -30,6 +33,7 @@ class _Input(msgspec.Struct, omit_defaults=True, gc=False):
     protocol: str | None = None
     reply_to: int | None = None
     reply_by: int | None = None
+    delivery_count: int = 1
 
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
@@ -53,6 +57,7 @@ class _Message(msgspec.Struct, gc=False):
 class _Output(msgspec.Struct, forbid_unknown_fields=True):
     # Counted by the decoder before it decodes one of them.
     messages: Annotated[list[_Message], msgspec.Meta(max_length=256)] = []
+    state: bytes | None = None
 
 
 # Plain numbers: an enum member is one more object to carry and to encode.
@@ -63,8 +68,11 @@ _decode = msgspec.msgpack.Decoder(_Output).decode
 _BEYOND_MOST = re.compile(r"Expected `array` of length <= \d+ - at `\$\.messages`")
 
 
-def to_guest(message: Envelope) -> bytes:
-    """Return the message as the guest reads it."""
+def to_guest(message: Envelope, deliveries: int = 1) -> bytes:
+    """Return the message as the guest reads it.
+
+    deliveries: 2 and more mean that it may have been tried before, and only then is the guest told.
+    """
     rare = message.rare
     plain = _Input(
         ACTS[message.performative],
@@ -79,6 +87,8 @@ def to_guest(message: Envelope) -> bytes:
     if rare is not None:
         plain.language, plain.encoding, plain.ontology = rare.language, rare.encoding, rare.ontology
         plain.protocol, plain.reply_to, plain.reply_by = rare.protocol, rare.reply_to, rare.reply_by
+    if deliveries > 1:
+        plain.delivery_count = deliveries
     return _encode(plain)
 
 
@@ -90,22 +100,32 @@ class GuestOutput:
         self._known: dict[str, int] = {}
 
     def read(
-        self, output: bytes, handled: Envelope, sender: int, most: int, next_id: Callable[[], bytes], now_ms: int
-    ) -> list[Envelope]:
-        """Return the messages of a turn, in order, stamped with sender, ids and time.
+        self,
+        output: bytes,
+        handled: Envelope,
+        sender: int,
+        most: int,
+        next_id: Callable[[], bytes],
+        now_ms: int,
+    ) -> tuple[list[Envelope], bytes | None]:
+        """Return a turn's messages, in order, stamped with sender, ids and time; and the agent's new state.
 
-        handled: the message of the turn, which a message without a receiver answers. most: how many are allowed.
-        Raises InvalidMessageFormat, and ResourceLimitExceeded for too many.
+        The state is None when it stays as it was; empty when the agent has none from now on.
+        handled: the message of the turn; one without a receiver answers it, and they are durable if it is. most: how
+        many are allowed. Raises InvalidMessageFormat, and ResourceLimitExceeded for too many or too large a state.
         """
         try:
-            messages = _decode(output).messages
+            decoded = _decode(output)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             if _BEYOND_MOST.match(str(error)):
                 raise _too_many(sender, most, "counted before they were decoded") from None
             raise InvalidMessageFormat("output", str(error) or type(error).__name__) from None
+        messages, state = decoded.messages, decoded.state
         if len(messages) > most:
             raise _too_many(sender, most, f"it returned {len(messages)}")
-        known, level = self._known, handled.level
+        if state is not None and len(state) > MAX_STATE:
+            raise ResourceLimitExceeded(str(AgentId(sender)), "state", MAX_STATE, f"it returned {len(state)} bytes")
+        known, level, flags = self._known, handled.level, handled.flags & DURABLE
         envelopes = []
         for m in messages:
             receiver, in_reply_to, conversation_id = m.receiver, m.in_reply_to, m.conversation_id
@@ -132,10 +152,11 @@ class GuestOutput:
                     conversation_id,
                     now_ms,
                     level,
+                    flags=flags,
                     rare=_rare(m),
                 )
             )
-        return envelopes
+        return envelopes, state
 
     def _learn(self, name: str) -> int:
         if len(self._known) >= _MOST_NAMES:

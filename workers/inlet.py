@@ -5,11 +5,14 @@ from caxton.transport import sockets
 from caxton.wire.codec import DATA
 from caxton.wire.frames import DataFrame
 from workers.dispatcher import Take
+from workers.durable_rooms import DurableRooms
 from workers.peers import Peer, Peers
 from workers.placing import Placing
 from workers.routes import Routes
 from workers.worker_pass import Pass
 
+# Why a client is refused while this worker ends.
+DRAINING = "draining: its worker ends, or is replaced"
 # Taken at a time, then their turns run: few enough that what was decoded is still in the processor's cache.
 AT_ONCE = 256
 # Frames at a time, however few messages are in each: so that no flood of small ones keeps turns from running.
@@ -19,19 +22,29 @@ MAX_FRAMES = 64
 class Inlet:
     """Takes data frames, a few at a time.
 
-    draining: sessions are refused. more: the socket may hold more than the last `take` took.
+    draining: sessions are refused. leaving: a successor comes, and durable frames are left to it. more: the socket may
+    hold more than the last `take` took.
     """
 
     def __init__(
-        self, socket: sockets.Inlet, peers: Peers, placing: Placing, routes: Routes, take: Take, own: int
+        self,
+        socket: sockets.Inlet,
+        peers: Peers,
+        placing: Placing,
+        routes: Routes,
+        take: Take,
+        own: int,
+        durable: DurableRooms,
     ) -> None:
         self._receive = socket.receive
+        self._durable = durable
         self._peers = peers
         self._placing = placing
         self._routes = routes
         self._take = take
         self._own = own
         self.draining = False
+        self.leaving = False
         self.more = False
 
     def take(self, a_pass: Pass) -> None:
@@ -58,11 +71,11 @@ class Inlet:
         if peer is None:
             counts["forged"] += 1
             return 0
-        if frame.target != self._own or frame.lane:
+        if frame.target != self._own:
             counts["garbage"] += 1
             a_pass.tell.add(peer.number)
             return 0
-        return self._place(peer, frame, a_pass)
+        return self._place_durable(peer, frame, a_pass) if frame.lane else self._place(peer, frame, a_pass)
 
     def _place(self, peer: Peer, frame: DataFrame, a_pass: Pass) -> int:
         counts, incoming, messages = a_pass.counts, peer.link.incoming, frame.messages
@@ -79,7 +92,7 @@ class Inlet:
         counts["frames_in"] += 1
         counts["taken_from_sessions" if peer.is_session else "taken_from_workers"] += len(messages)
         if peer.is_session and self.draining:
-            why: CaxtonError = ShardUnavailable(self._placing.shard, "draining: the runtime stops")
+            why: CaxtonError = ShardUnavailable(self._placing.shard, DRAINING)
             refused = [(first + place, message, why) for place, message in enumerate(messages)]
         else:
             refused = self._placing.from_peer(messages, peer.number, first, a_pass, self._take)
@@ -91,4 +104,46 @@ class Inlet:
                 self._routes.refuse(message, error)
         incoming.place(len(messages), size)
         a_pass.taken[peer.number] = incoming.taken
+        return len(messages)
+
+    def _place_durable(self, peer: Peer, frame: DataFrame, a_pass: Pass) -> int:
+        """Take a frame of the durable lane; it is acknowledged when what follows from it is committed."""
+        counts, rooms, messages = a_pass.counts, self._durable, frame.messages
+        source = rooms.greetings.source_of(peer)
+        if source is None or self.leaving:
+            counts["left"] += len(messages)
+            if source is None:
+                rooms.greetings.say(peer)
+            return 0
+        size = sum([len(m.content) for m in messages])
+        incoming = source.incoming
+        taken = incoming.take(frame.first, len(messages), size)
+        if taken.skip:
+            counts["left" if taken.gap else "over_credit" if taken.over_credit else "duplicates"] += taken.skip
+            messages = messages[taken.skip :]
+            if incoming.hello_due:
+                rooms.greetings.say(peer)
+            if not messages:
+                peer.announce()  # what was taken before may have been told in a state that was lost
+                a_pass.tell.add(peer.number)
+                return 0
+        first = frame.first + taken.skip
+        counts["frames_in"] += 1
+        counts["taken_from_sessions" if peer.is_session else "taken_from_workers"] += len(messages)
+        rooms.journal.took(source, len(messages), size)
+        if peer.is_session and self.draining:
+            why: CaxtonError = ShardUnavailable(self._placing.shard, DRAINING)
+            refused = [(first + place, message, why) for place, message in enumerate(messages)]
+        else:
+            refused = rooms.placing.from_peer(messages, source, first, a_pass, self._take, resent=frame.resent)
+        ledger = rooms.journal.counts
+        ledger["accepted_clients" if peer.is_session else "taken_workers"] += len(messages)
+        for sequence, message, error in refused:
+            if peer.is_session:
+                incoming.refuse(sequence, error)
+                counts["refused"] += 1
+                ledger["accepted_clients"] -= 1
+                ledger["refused"] += 1
+            else:
+                rooms.routes.refuse(message, error)
         return len(messages)

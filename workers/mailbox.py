@@ -4,9 +4,11 @@ from collections import deque
 
 from caxton.acl.envelope import Envelope
 from caxton.acl.options import LEVELS
+from workers.delivery import Delivery
 
-# The message; its root, the source and sequence that entered the pass; when it expires, in monotonic nanoseconds.
-Entry = tuple[Envelope, int, int, int]
+# The message; its root, the source and sequence that entered the pass; when it expires, in monotonic nanoseconds; and
+# on the durable lane its delivery, which names the root anew once the file has it.
+Entry = tuple[Envelope, int, int, int, Delivery | None]
 # Full at three quarters, room again at a half (design 3): the quarter above is for what is already under way.
 FULL_AT, ROOM_AT = 0.75, 0.5
 # What agents may place beyond the capacity: frames of other workers that left before they could know, answers, and

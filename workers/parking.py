@@ -6,20 +6,30 @@ The agent runs no turn meanwhile; everybody else goes on. Effects that waited be
 from collections import OrderedDict
 
 from caxton.acl.envelope import Envelope
-from workers.registry import Agent
+from caxton.acl.options import DEFAULT_TIMEOUT_MS
+from workers.registry import Agent, Hold
 from workers.worker_pass import NS_PER_MS
 
 
-class Parked:
-    """One agent's effects, in order, with their root and since when the first of them waits (monotonic ns)."""
+def shard_key(shard: int) -> int:
+    """Return what messages wait for whose shard has no worker now: below zero, where nobody's id is."""
+    return -1 - shard
 
-    __slots__ = ("agent", "effects", "root", "since_ns")
+
+class Parked:
+    """One agent's effects, in order, with their root and since when the first of them waits (monotonic ns).
+
+    Effects of the durable lane never wait, only the agent: then there are none.
+    """
+
+    __slots__ = ("agent", "effects", "root", "since_ns", "timeout_ms")
 
     def __init__(self, agent: Agent, effects: list[Envelope], root: tuple[int, int], since_ns: int) -> None:
         self.agent = agent
         self.effects = effects
         self.root = root
         self.since_ns = since_ns
+        self.timeout_ms = effects[0].timeout_ms if effects else DEFAULT_TIMEOUT_MS
 
 
 class Parking:
@@ -35,10 +45,15 @@ class Parking:
         self._key_of: dict[int, int] = {}
         self.messages = 0
 
+    @property
+    def waits(self) -> bool:
+        """True while any agent waits."""
+        return bool(self._waiting)
+
     def park(self, parked: Parked, key: int) -> None:
         """Let an agent wait for `key`, behind those who wait for it."""
         agent = parked.agent
-        agent.parked = True
+        agent.hold(Hold.PARKED)
         self.messages += len(parked.effects)
         self._waiting.setdefault(key, OrderedDict())[agent.agent_id] = parked
         self._key_of[agent.agent_id] = key
@@ -66,7 +81,7 @@ class Parking:
             parked
             for waiting in self._waiting.values()
             for parked in waiting.values()
-            if now_ns - parked.since_ns > parked.effects[0].timeout_ms * NS_PER_MS
+            if now_ns - parked.since_ns > parked.timeout_ms * NS_PER_MS
         ]
         return [self._leave(parked) for parked in late]
 
@@ -86,6 +101,6 @@ class Parking:
         del waiting[agent.agent_id]
         if not waiting:
             del self._waiting[key]
-        agent.parked = False
+        agent.release(Hold.PARKED)
         self.messages -= len(parked.effects)
         return parked

@@ -6,6 +6,7 @@ from hmac import compare_digest
 
 from caxton.acl.envelope import Envelope
 from caxton.ids import SESSION_BIT
+from caxton.links.durable import DurableLink
 from caxton.links.incoming import Incoming
 from caxton.links.link import Link
 from caxton.links.outgoing import Outgoing
@@ -35,7 +36,7 @@ class Peer:
         # What its frames must carry, and what frames to it carry: a session only ever sees its own mark.
         self.their_mark = marks.mark(number)
         self.mark = self.their_mark if self.is_session else marks.mark(own)
-        self._own = own
+        self.own = own
         self._data = data
         self._control = control
         if self.is_session:
@@ -43,6 +44,11 @@ class Peer:
         else:
             incoming = Incoming(window_messages=None, window_bytes=None)
         self.link = Link(Outgoing(credit_messages=None, credit_bytes=None), incoming)
+        # The durable lane, and the store that it belongs to, once the peer has said hello.
+        self.durable: DurableLink | None = None
+        self.file = 0
+        # True while agents without room are to be told on the durable lane.
+        self.announced = False
         # Agents here that it fed and that have no room.
         self.full: set[int] = set()
         # Frames that it has not acknowledged: the last sequence of each, and its bytes.
@@ -60,7 +66,7 @@ class Peer:
         """Add the frame of these messages, or those of each half when it came out too long."""
         outgoing = self.link.outgoing
         frame = DATA.encode(
-            DataFrame(self._own, self.mark, self.number, 0, outgoing.emitted + 1, resent=False, messages=messages)
+            DataFrame(self.own, self.mark, self.number, 0, outgoing.emitted + 1, resent=False, messages=messages)
         )
         if len(frame) > FULL_FRAME_BYTES and len(messages) > 1:
             half = len(messages) // 2
@@ -92,7 +98,24 @@ class Peer:
 
     def state(self) -> LinkState:
         """Return how the link stands."""
-        return self.link.state(self._own, self.mark, self.number, sorted(self.full))
+        return self.link.state(self.own, self.mark, self.number, sorted(self.full))
+
+    def send_durable_state(self) -> None:
+        """Tell the peer how the durable link stands, if there is one."""
+        self.announced = False
+        if self.durable is not None:
+            self._control.send(CONTROL.encode(self.durable.state(self.own, self.mark, self.number, sorted(self.full))))
+
+    def announce(self) -> None:
+        """Note that the agents without room are others, on both lanes."""
+        self.link.announce()
+        if self.durable is not None:
+            self.durable.announce()
+            self.announced = True
+
+    def has_no_room(self, agent_id: int) -> bool:
+        """True when the peer says of an agent that it is full."""
+        return self.durable is not None and agent_id in self.durable.full
 
     def tell(self, control: bytearray) -> bool:
         """Hand over a control frame; False when there is no room."""
@@ -156,7 +179,11 @@ class Peers:
                 del self._ended[next(iter(self._ended))]
         if peer is not None:
             peer.close()
-            self._share_pool()
+            self.share_pool()
+
+    def has_ended(self, number: int) -> bool:
+        """True for a peer that was ended, among the last 1,024."""
+        return number in self._ended
 
     def sessions(self) -> Iterator[Peer]:
         """Every connected client."""
@@ -174,18 +201,21 @@ class Peers:
         data = Outlet(self._context, self._runtime.data(number))
         control = Outlet(self._context, self._runtime.control(number), MOST_CONTROL)
         peer = self.by_number[number] = Peer(number, self.own, self._marks, data, control)
-        self._share_pool()
+        self.share_pool()
         return peer
 
     def hold_back(self, overloaded: bool) -> None:  # noqa: FBT001 (a state, not an option)
         """Give sessions no further credit while `overloaded`, and give it again after."""
         if overloaded != self._overloaded:
             self._overloaded = overloaded
-            self._share_pool()
+            self.share_pool()
 
-    def _share_pool(self) -> None:
+    def share_pool(self) -> None:
+        """Give every session its share of the window, on each lane."""
         sessions = list(self.sessions())
         for peer in sessions:
             share = 0 if self._overloaded else max(LEAST_WINDOW, min(MOST_WINDOW, POOL // len(sessions)))
             peer.link.incoming.window_messages = share
-            peer.link.announce()
+            if peer.durable is not None:
+                peer.durable.incoming.window_messages = share
+            peer.announce()

@@ -1,5 +1,6 @@
 """One message: is its receiver here, does it take messages, is there room? To its mailbox, or back with the reason."""
 
+from time import monotonic_ns
 from typing import TypeGuard
 
 from caxton.acl.envelope import AUTOMATIC, Envelope
@@ -7,6 +8,7 @@ from caxton.errors import (
     AgentNotFound,
     AgentNotRunning,
     CaxtonError,
+    CircuitBreakerOpen,
     MessageTooLarge,
     QueueFull,
     SecurityError,
@@ -17,7 +19,7 @@ from caxton.ids import SESSION_BIT
 from caxton.placement.slot_table import SlotTable
 from workers.dispatcher import Dispatcher, Take
 from workers.pressure import HERE, Pressure
-from workers.registry import Agent, Registry
+from workers.registry import Agent, Hold, Registry, state_of
 from workers.worker_pass import MAX_PASS_NS, Pass
 
 Root = tuple[int, int]
@@ -58,63 +60,71 @@ class Placing:
                 agent is None
                 or not agent.takes
                 or len(message.content) > agent.max_content
-                or message.flags & AUTOMATIC
+                or message.flags
                 or (is_session and message.sender != source)
             ):
-                if not message.flags & AUTOMATIC or is_session:
-                    refused.append((sequence, message, self._why_not(agent, message, source)))
+                if message.flags != AUTOMATIC or is_session:
+                    refused.append((sequence, message, self.why_not(agent, message, source)))
                     continue
-                if not _reads_failures(agent, a_pass):
+                if not reads_failures(agent, a_pass):
                     continue
             mailbox = agent.mailbox
-            if at_once and (mailbox is None or not mailbox.depth) and not agent.parked:
+            if at_once and (mailbox is None or not mailbox.depth) and not agent.holds:
                 a_pass.turns += 1
-                at_once = take(agent, message, source, sequence, NEVER) < end_ns
+                at_once = take(agent, message, source, sequence, NEVER, None) < end_ns
                 continue
-            full = self._queue(agent, message, source, sequence, now_ns)
+            full = self.no_room(agent, source)
             if full is not None:
                 refused.append((sequence, message, full))
+                continue
+            mailbox = agent.mailbox or agent.open_mailbox()
+            self._dispatcher.enqueue(agent, mailbox, message, source, sequence, now_ns)
         return refused
 
     def from_agent(self, agent: Agent | None, message: Envelope, root: Root, a_pass: Pass) -> CaxtonError | None:
         """Place what an agent of this shard, or the runtime itself, sent to `agent`; returns why not, or None."""
         if agent is None or not agent.takes or len(message.content) > agent.max_content or message.flags & AUTOMATIC:
             if not message.flags & AUTOMATIC:
-                return self._why_not(agent, message, HERE)
-            if not _reads_failures(agent, a_pass):
+                return self.why_not(agent, message, HERE)
+            if not reads_failures(agent, a_pass):
                 return None
+        full = self.no_room(agent, HERE)
+        if full is not None:
+            return full
         mailbox = agent.mailbox or agent.open_mailbox()
-        if mailbox.depth >= mailbox.high:
-            self.pressed.append((agent, HERE))
-            if mailbox.depth >= mailbox.hard:
-                return QueueFull(agent.label, mailbox.depth, mailbox.capacity)
         self._dispatcher.enqueue(agent, mailbox, message, root[0], root[1], a_pass.now_ns)
         a_pass.counts["local"] += 1
         return None
 
-    def _queue(self, agent: Agent, message: Envelope, source: int, sequence: int, now_ns: int) -> QueueFull | None:
-        """Put a peer's message in a mailbox, unless that is full.
+    def no_room(self, agent: Agent, source: int) -> QueueFull | None:
+        """Return why a message has no room in the mailbox, or None; a mailbox that is filling is noted as pressed.
 
-        A client may fill it to its capacity; what agents of other workers sent may go beyond, up to `Mailbox.hard`,
-        because they slow down as soon as they are told.
+        A client may fill it to its capacity; what agents sent may go beyond, up to `Mailbox.hard`, because they slow
+        down as soon as they are told.
         """
-        mailbox = agent.mailbox or agent.open_mailbox()
-        if mailbox.depth >= mailbox.high:
+        mailbox = agent.mailbox
+        if mailbox is not None and mailbox.depth >= mailbox.high:
             self.pressed.append((agent, source))
             if mailbox.depth >= (mailbox.capacity if source >= SESSION_BIT else mailbox.hard):
                 return QueueFull(agent.label, mailbox.depth, mailbox.capacity)
-        self._dispatcher.enqueue(agent, mailbox, message, source, sequence, now_ns)
         return None
 
-    def _why_not(self, agent: Agent | None, message: Envelope, source: int) -> CaxtonError:
+    def why_not(  # noqa: PLR0911 (a reason each)
+        self, agent: Agent | None, message: Envelope, source: int
+    ) -> CaxtonError:
+        """Return why an agent, or nobody, does not take a message."""
         if source >= SESSION_BIT and message.sender != source:
             return SecurityError(f"the sender {message.sender:016x} is not who sent this, {source:016x}")
         if message.flags & AUTOMATIC:
             return SecurityError("only the runtime marks a message as automatic")
         if agent is None:
             return self._nobody(message)
+        if agent.holds & Hold.BROKEN and agent.breaker is not None:
+            return CircuitBreakerOpen(agent.label, agent.breaker.retry_in_s(monotonic_ns()))
         if not agent.takes:
-            return AgentNotRunning(agent.label, agent.state.value)
+            return AgentNotRunning(agent.label, state_of(agent))
+        if len(message.content) <= agent.max_content:
+            return SecurityError(f"flags {message.flags} are not those of this lane")
         return MessageTooLarge.of(len(message.content), agent.max_content)
 
     def _nobody(self, message: Envelope) -> CaxtonError:
@@ -126,7 +136,7 @@ class Placing:
         return AgentNotFound(f"{message.receiver:016x}")
 
 
-def _reads_failures(agent: Agent | None, a_pass: Pass) -> TypeGuard[Agent]:
+def reads_failures(agent: Agent | None, a_pass: Pass) -> TypeGuard[Agent]:
     """True when an automatic message is worth placing: a content agent could not tell it from any other."""
     if agent is not None and agent.takes and not agent.content_only:
         return True

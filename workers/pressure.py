@@ -28,7 +28,7 @@ class Pressure:
             peer = self._peers.find(number)
             if peer is not None:
                 peer.full.discard(agent.agent_id)
-                peer.link.announce()
+                peer.announce()
                 self._tell.add(number)
         self._with_room.append(agent.agent_id)
 
@@ -53,5 +53,5 @@ class Pressure:
         peer = self._peers.find(source)
         if peer is not None and agent.agent_id not in peer.full:
             peer.full.add(agent.agent_id)
-            peer.link.announce()
+            peer.announce()
             self._tell.add(source)

@@ -1,30 +1,55 @@
 """Who lives on this shard."""
 
 from bisect import bisect_right
+from collections import deque
+from enum import IntFlag
 
 from caxton.agents.lifecycle import AgentState, transition
 from caxton.agents.manifest import Encoding, Manifest
+from caxton.delivery.circuit_breaker import CircuitBreaker
 from caxton.ids import AgentId
-from workers.mailbox import Mailbox
+from workers.mailbox import Entry, Mailbox
 from workers.sandbox.sandbox import Sandbox
 
 
+class Hold(IntFlag):
+    """Why no turn of an agent runs here. PARKED: what it sent finds no room. ATTACHED: a client runs its turns."""
+
+    PARKED = 1
+    PAUSED = 2
+    FAILED = 4
+    BROKEN = 8
+    ATTACHED = 16
+
+
 class Agent:
-    """One registered agent. The turn owns its sandbox, placing and the dispatcher its mailbox, parking its effects."""
+    """One registered agent. The turn owns its sandbox, placing and the dispatcher its mailbox, parking its effects.
+
+    takes, takes_durable: whether it is given messages of the lane; they wait while there are holds. saved: the state
+    that its next instance is given. retrying: what waits behind a message that waits for its retry, by sender, which
+    `Retries` owns. breaker: made at its first failure. attached: the session that runs its turns, 0 for none.
+    """
 
     __slots__ = (
         "agent_id",
+        "attached",
+        "breaker",
         "capacity",
         "content_only",
         "counters",
+        "drawn",
+        "holds",
+        "is_there",
         "mailbox",
         "manifest",
         "max_content",
-        "parked",
+        "retrying",
         "run",
         "sandbox",
+        "saved",
         "state",
         "takes",
+        "takes_durable",
     )
 
     def __init__(self, agent_id: int, manifest: Manifest) -> None:
@@ -37,8 +62,17 @@ class Agent:
         self.capacity = manifest.limits.mailbox_capacity
         self.mailbox: Mailbox | None = None
         self.sandbox: Sandbox | None = None
-        # True while effects of its last turn wait for room; no turn of it runs meanwhile.
-        self.parked = False
+        # A plain number, because every message looks at it.
+        self.holds = 0
+        self.takes_durable = False
+        self.retrying: dict[int, deque[Entry]] | None = None
+        self.breaker: CircuitBreaker | None = None
+        self.saved = b""
+        self.attached = 0
+        # False when it was removed, or takes nothing more: what still comes for it has nobody to run it.
+        self.is_there = True
+        # What the session was given and has not ended, by the number of the delivery; `Attached` owns it.
+        self.drawn: dict[int, Entry] = {}
         # Turns that ended, whichever way. A field of its own, because every turn counts it.
         self.run = 0
         self.counters: dict[str, int] = {}
@@ -56,7 +90,42 @@ class Agent:
     def become(self, target: AgentState) -> None:
         """Go to another state; raises InvalidStateTransition if there is no way."""
         self.state = transition(self.label, self.state, target)
-        self.takes = self.state is AgentState.RUNNING
+        self._decide()
+
+    def hold(self, why: Hold) -> None:
+        """Let no turn run until `release`."""
+        self.holds |= int(why)
+        self._decide()
+
+    def release(self, why: Hold) -> None:
+        """This is no reason any more."""
+        self.holds &= ~int(why)
+        self._decide()
+
+    def attach(self, session: int) -> None:
+        """Let a session run its turns, or nobody (0)."""
+        self.attached = session
+        self._decide()
+
+    def close(self) -> None:
+        """Take nothing more: it is gone."""
+        self.takes = self.takes_durable = self.is_there = False
+
+    @property
+    def busy(self) -> bool:
+        """True while messages wait for it, or are with whoever runs its turns."""
+        return bool(self.drawn) or self.retrying is not None or (self.mailbox is not None and self.mailbox.depth > 0)
+
+    def drawn_out(self) -> list[Entry]:
+        """Take back what the session was given."""
+        entries, self.drawn = list(self.drawn.values()), {}
+        return entries
+
+    def _decide(self) -> None:
+        runs = self.state in {AgentState.RUNNING, AgentState.PAUSED} and not self.holds & Hold.BROKEN
+        self.takes_durable = runs or self.state is AgentState.FAILED
+        self.is_there = self.state is not AgentState.STOPPED
+        self.takes = runs and (self.attached > 0 or not self.holds & Hold.ATTACHED)
 
     def count(self, name: str, n: int = 1) -> None:
         """Add to a counter of this agent."""
@@ -102,3 +171,10 @@ class Registry:
 
 def _name(agent: Agent) -> str:
     return agent.manifest.name
+
+
+def state_of(agent: Agent) -> str:
+    """Return the state of an agent as people are told it: also attached and detached."""
+    if agent.state is AgentState.RUNNING and agent.holds & Hold.ATTACHED:
+        return "attached" if agent.attached else "detached"
+    return agent.state.value

@@ -18,8 +18,12 @@ def release(a_pass: Pass, peers: Peers, book: Book, gauges: dict[str, int]) -> i
     unsent = sum(not peer.send(frame) for peer, frame in frames)
     for number in a_pass.tell:
         peer = peers.find(number)
-        if peer is not None and peer.link.changed:
+        if peer is None:
+            continue
+        if peer.link.changed:
             peer.send_state()
+        if peer.announced:
+            peer.send_durable_state()
     return unsent
 
 
@@ -43,7 +47,7 @@ def _pack(a_pass: Pass, peers: Peers, book: Book) -> Frames:
 
 
 def _commit(a_pass: Pass, book: Book, gauges: dict[str, int]) -> None:
-    a_pass.counts["run"] += a_pass.turns - a_pass.counts["expired"]
+    a_pass.counts["run"] += a_pass.turns - a_pass.counts["expired"] - a_pass.held_back
     a_pass.counts["passes"] += 1
     for name, n in a_pass.counts.items():
         if n:

@@ -3,12 +3,15 @@
 from dataclasses import dataclass, field
 
 from caxton.store.books import Book
+from caxton.store.shard_store import ShardStore
 from workers.dispatcher import Dispatcher
+from workers.durable_rooms import DurableRooms
 from workers.lifecycle import Lifecycle
 from workers.parking import Parking
 from workers.peers import Peers
 from workers.placing import Placing
 from workers.pressure import Pressure
+from workers.recovery import Recovery
 from workers.registry import Registry
 from workers.routes import Routes
 from workers.turn import Turns
@@ -34,13 +37,18 @@ class Rooms:
     lifecycle: Lifecycle
     pressure: Pressure
     book: Book
+    store: ShardStore
+    durable: DurableRooms
+    recovery: Recovery
     _ended_sessions: list[int] = field(default_factory=list)
     _ended_workers: list[int] = field(default_factory=list)
 
     def gauges(self) -> dict[str, int]:
         """What the book shows of this moment."""
         return {
-            "queued": self.dispatcher.queued,
+            "queued": self.dispatcher.queued - self.dispatcher.durable,
+            "pending": self.durable.journal.unfinished,
+            "dead_letters": len(self.durable.letters),
             "parked": self.parking.messages,
             "agents": len(self.registry.agents),
             "instances": self.turns.instances,

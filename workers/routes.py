@@ -2,18 +2,19 @@
 
 from time import monotonic_ns
 
-from caxton.acl.envelope import AUTOMATIC, Envelope
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.performative import Performative
 from caxton.errors import CaxtonError, MessageExpired, SessionNotFound, Unsupported
 from caxton.ids import BROADCAST, SESSION_BIT, AgentId, UuidSource
 from caxton.placement.slots import SLOT_MASK
 from caxton.wire.failure import report
+from workers.durable_routes import DurableRoutes
 from workers.mailbox import OVERSHOOT
-from workers.parking import Parked, Parking
+from workers.parking import Parked, Parking, shard_key
 from workers.peers import Peers
 from workers.placing import Placing
 from workers.pressure import HERE
-from workers.registry import Agent, Registry
+from workers.registry import Agent, Hold, Registry
 from workers.worker_pass import Pass
 
 _FAILURE = int(Performative.FAILURE)
@@ -23,13 +24,13 @@ Root = tuple[int, int]
 _NO_ROOT: Root = (0, 0)
 
 
-def shard_key(shard: int) -> int:
-    """Return what messages wait for whose shard has no worker now: below zero, where nobody's id is."""
-    return -1 - shard
-
-
 class Routes:
-    """Sends what agents send. It never waits: an agent whose message finds no room is parked with what is left."""
+    """Sends what agents send. It never waits: an agent whose message finds no room is parked with what is left.
+
+    durable: where messages of the durable lane go.
+    """
+
+    durable: DurableRoutes
 
     def __init__(self, registry: Registry, peers: Peers, placing: Placing, parking: Parking, shard: int) -> None:
         self._registry = registry
@@ -47,6 +48,11 @@ class Routes:
 
     def send(self, agent: Agent, messages: list[Envelope], root: Root) -> None:
         """Send a turn's messages on their way, in order; what finds no room is parked with all that comes after it."""
+        if messages and messages[0].flags & DURABLE:
+            key = self.durable.send(messages, root, self.a_pass)
+            if key != _SENT:
+                self._parking.park(Parked(agent, [], root, monotonic_ns()), key)
+            return
         owners, own = self._placing.table.owners, self._shard
         for place, message in enumerate(messages):
             receiver = message.receiver
@@ -63,9 +69,10 @@ class Routes:
     def resume(self, parked: Parked) -> bool:
         """Let parked effects try again; False when they are parked anew: in their place, if none of them left."""
         self.send(parked.agent, parked.effects, parked.root)
-        if parked.agent.parked:
+        if parked.agent.holds & Hold.PARKED:
             self._parking.keep_place(parked)
-        return not parked.agent.parked
+            return False
+        return True
 
     def fail(self, message: Envelope, error: CaxtonError) -> None:
         """Tell the sender of `message` that it came to nothing. An automatic message is never answered."""
@@ -84,10 +91,13 @@ class Routes:
             message.conversation_id,
             self.a_pass.wall_ms,
             message.level,
-            flags=AUTOMATIC,
+            flags=AUTOMATIC | (message.flags & DURABLE),
         )
         counts["failures_sent"] += 1
         receiver = failure.receiver
+        if failure.flags & DURABLE:
+            self.durable.send([failure], _NO_ROOT, self.a_pass)
+            return
         if receiver >= SESSION_BIT:
             self._to_session(failure)
         elif (shard := self._placing.table.shard_of(receiver)) == self._shard:

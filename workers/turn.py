@@ -4,12 +4,16 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import Protocol
 
-from caxton.acl.envelope import AUTOMATIC, Envelope
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
+from caxton.acl.options import DEFAULT_TIMEOUT_MS
 from caxton.acl.performative import Performative
 from caxton.errors import AgentError, CaxtonError, InvalidMessageFormat, MessageExpired, WasmExecutionFailed
 from caxton.ids import SESSION_BIT, AgentId, UuidSource
 from workers.crash_note import AGENT, SEQUENCE, SOURCE, STARTED, CrashNote
+from workers.delivery import Delivery
 from workers.guest_messages import GuestOutput, answer_to, to_guest
+from workers.journal import Journal
+from workers.keys import Keys
 from workers.registry import Agent
 from workers.sandbox.engine import GuestEngine
 from workers.sandbox.modules import ModuleMissing, Modules
@@ -34,10 +38,25 @@ class Effects(Protocol):
         """Tell the sender of `message` that it came to nothing, unless the message is automatic."""
 
 
+class Outcomes(Protocol):
+    """Where durable messages end."""
+
+    def done(self, agent: Agent, delivery: Delivery | None) -> None:
+        """A turn ended for good."""
+
+    def failed(
+        self, agent: Agent, message: Envelope, root: Root, error: CaxtonError, delivery: Delivery | None
+    ) -> None:
+        """A turn ended in a trap, or the like."""
+
+    def expire(self, agent: Agent, message: Envelope, delivery: Delivery | None) -> None:
+        """A message waited beyond its timeout."""
+
+
 class Turns:
     """Runs turns in sandboxes that are made at an agent's first message, and made anew after a trap."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (the rooms it works with; the composition root is the only caller)
         self,
         engine: GuestEngine,
         modules: Modules,
@@ -45,6 +64,9 @@ class Turns:
         note: CrashNote,
         output: GuestOutput,
         effects: Effects,
+        outcomes: Outcomes,
+        journal: Journal,
+        keys: Keys,
         log: Callable[[Agent, int, str], None],
     ) -> None:
         self._engine = engine
@@ -53,6 +75,9 @@ class Turns:
         self._note = note.cells
         self._output = output
         self._effects = effects
+        self._outcomes = outcomes
+        self._journal = journal
+        self._keys = keys
         self._log = log
         self.instances = 0
         self.begin(Pass(0, 0))
@@ -62,11 +87,23 @@ class Turns:
         self.a_pass = a_pass
         self._next_id = self._effects.ids.next
 
-    def take(self, agent: Agent, message: Envelope, source: int, sequence: int, expires_ns: int) -> int:
+    def take(  # noqa: C901, PLR0911 (the way of every message: a call more would cost as much as it tidies)
+        self,
+        agent: Agent,
+        message: Envelope,
+        source: int,
+        sequence: int,
+        expires_ns: int,
+        delivery: Delivery | None,
+    ) -> int:
         """Let the agent handle the message; its effects, or the failure, go their way. Returns when it began, ns."""
         now_ns = monotonic_ns()
+        if delivery is not None:
+            if agent.retrying is not None and self._waits_behind(agent, message, delivery):
+                return now_ns
+            source, sequence = delivery.source, delivery.sequence  # the file may have it by now, under its own number
         if expires_ns <= now_ns:
-            self._expire(agent, message)
+            self._expire(agent, message, delivery)
             return now_ns
         note = self._note
         note[SOURCE] = source
@@ -80,12 +117,15 @@ class Turns:
                 sandbox = self._instantiate(agent)
                 now_ns = monotonic_ns()  # the deadline is for the message alone
             if not agent.content_only:
-                self._whole(agent, message, sandbox, (source, sequence))
+                self._whole(agent, message, sandbox, (source, sequence), delivery)
                 return now_ns
             content = sandbox.handle(message.content, now_ns)
         except Exception as problem:  # noqa: BLE001 (nothing that a guest causes may end the shard; all is told)
-            self._fail(agent, message, problem)
+            self._fail(agent, message, problem, (source, sequence), delivery)
             return now_ns
+        flags = message.flags
+        if flags:
+            self._outcomes.done(agent, delivery)
         if content is None:
             return now_ns
         if message.reply_with is None:
@@ -104,12 +144,17 @@ class Turns:
             message.conversation_id,
             a_pass.wall_ms,
             message.level,
+            DEFAULT_TIMEOUT_MS,
+            flags,
         )
-        waiting = a_pass.emitted.get(receiver) if receiver >= SESSION_BIT else None
+        emitted = self._journal.emitted if flags else a_pass.emitted
+        waiting = emitted.get(receiver) if receiver >= SESSION_BIT else None
         if waiting is None:
             self._effects.send(agent, [reply], (source, sequence))
         else:  # a session that this pass already has messages for
             waiting.append(reply)
+        if flags and message.rare is not None:
+            self._keys.answered(message, [reply])
         return now_ns
 
     def ended(self) -> None:
@@ -122,13 +167,37 @@ class Turns:
             self.instances -= 1
             agent.close_sandbox()
 
-    def _whole(self, agent: Agent, message: Envelope, sandbox: Sandbox, root: Root) -> None:
-        output = sandbox.handle(to_guest(message))
+    def _whole(self, agent: Agent, message: Envelope, sandbox: Sandbox, root: Root, delivery: Delivery | None) -> None:
+        tried = 1 if delivery is None else delivery.deliveries + 1
+        output = sandbox.handle(to_guest(message, tried))
+        messages: list[Envelope] = []
         if output is not None:
-            most = agent.manifest.limits.max_output_messages
-            messages = self._output.read(output, message, agent.agent_id, most, self._next_id, self.a_pass.wall_ms)
-            if messages:
-                self._effects.send(agent, messages, root)
+            most, a_pass = agent.manifest.limits.max_output_messages, self.a_pass
+            messages, state = self._output.read(output, message, agent.agent_id, most, self._next_id, a_pass.wall_ms)
+            if state is not None:
+                self._save(agent, state)
+        if message.flags & DURABLE:
+            self._outcomes.done(agent, delivery)
+            self._keys.answered(message, messages)
+        if messages:
+            self._effects.send(agent, messages, root)
+
+    def _save(self, agent: Agent, state: bytes) -> None:
+        """Keep what the agent's next instance is to be given: committed with what else this turn causes."""
+        agent.saved = state
+        self._journal.commit.states[agent.agent_id] = state
+        self._journal.urgent = True
+
+    def _waits_behind(self, agent: Agent, message: Envelope, delivery: Delivery) -> bool:
+        """Let a message wait behind one of its pair that waits for its retry."""
+        behind = (agent.retrying or {}).get(message.sender)
+        if behind is None:
+            return False
+        behind.append((message, delivery.source, delivery.sequence, delivery.expires_ns, delivery))
+        if agent.mailbox is not None:
+            agent.mailbox.depth += 1  # it keeps its place
+        self.a_pass.held_back += 1
+        return True
 
     def _instantiate(self, agent: Agent) -> Sandbox:
         module = self._modules.load(agent.manifest.module)
@@ -139,6 +208,7 @@ class Turns:
             agent.manifest.limits,
             self._watchdog,
             lambda level, line: self._write(agent, level, line),
+            agent.saved,
         )
         self.instances += 1
         return agent.sandbox
@@ -147,19 +217,33 @@ class Turns:
         self.a_pass.counts["log_lines"] += 1
         self._log(agent, level, line)
 
-    def _expire(self, agent: Agent, message: Envelope) -> None:
+    def expire(self, agent: Agent, message: Envelope, delivery: Delivery | None) -> None:
+        """A message waited for an agent that runs no turns until it was too late."""
+        self.a_pass.turns += 1  # `run` is turns less what expired
+        self._expire(agent, message, delivery)
+
+    def _expire(self, agent: Agent, message: Envelope, delivery: Delivery | None) -> None:
         agent.count("expired")
         self.a_pass.counts["expired"] += 1
-        self._effects.fail(message, MessageExpired(agent.label, message.timeout_ms / 1000))
+        if message.flags & DURABLE:
+            self._outcomes.expire(agent, message, delivery)
+        else:
+            self._effects.fail(message, MessageExpired(agent.label, message.timeout_ms / 1000))
 
-    def _fail(self, agent: Agent, message: Envelope, problem: Exception) -> None:
+    def _fail(self, agent: Agent, message: Envelope, problem: Exception, root: Root, delivery: Delivery | None) -> None:
+        durable = message.flags & DURABLE
         if isinstance(problem, GuestError):
             agent.count("agent_errors")
             self.a_pass.counts["agent_errors"] += 1
+            if durable:
+                self._outcomes.done(agent, delivery)
         else:
             agent.count("failed")
             self.a_pass.counts["failed"] += 1
             self.close(agent)  # a trap ends an instance, and one that writes nonsense is not to be trusted either
+            if durable:
+                self._outcomes.failed(agent, message, root, error_of(problem, agent), delivery)
+                return
         if message.flags & AUTOMATIC:
             self.a_pass.counts["failures_dropped"] += 1
             return

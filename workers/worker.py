@@ -7,20 +7,30 @@ import os
 import time
 from time import monotonic_ns
 
+from caxton.errors import AgentNotRunning
 from caxton.transport import sockets
 from caxton.transport.sockets import Outlet
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Call, Heartbeat, Hello, LinkState, Topology
+from workers.attached import Attached
+from workers.attempts import entry_of
 from workers.calls import Calls
+from workers.committer import Committer
 from workers.control_inlet import ControlInlet
+from workers.crash_note import read_note
 from workers.inlet import Inlet
+from workers.journal import Closed
+from workers.parking import shard_key
 from workers.peers import Peer
+from workers.registry import state_of
 from workers.release import release
 from workers.rooms import Rooms
-from workers.routes import shard_key
+from workers.ways import MOST_WAITING
 from workers.worker_pass import MAX_PASS_NS, Pass
 
 TICK_S = 0.2
+# Ticks between two looks whether clients still hold their locks.
+LOOK_EVERY = 10
 EXIT_BROKEN = 70  # EX_SOFTWARE
 log = logging.getLogger("caxton.worker")
 # A peer that says for so many ticks that it waits for messages which have not come, has lost them on the way.
@@ -41,45 +51,84 @@ class Worker:
         self._data, self._control, self._supervisor = data, control, supervisor
         self._mark = mark
         self._own = rooms.incarnation
-        self._inlet = Inlet(data, rooms.peers, rooms.placing, rooms.routes, rooms.turns.take, self._own)
+        self._durable = durable = rooms.durable
+        self._inlet = Inlet(data, rooms.peers, rooms.placing, rooms.routes, rooms.turns.take, self._own, durable)
         self._control_inlet = ControlInlet(control, rooms.peers, self._own, self)
         self._calls: Calls
+        self._attached = Attached(
+            rooms.registry, rooms.dispatcher, rooms.pressure, rooms.routes, rooms.turns, durable, self._wake
+        )
+        self._committer = Committer(
+            rooms.store, durable.journal, durable.ways, rooms.peers, durable.greetings, self._released
+        )
+        durable.greetings.quiet = lambda: self._committer.quiet
         self._loop = asyncio.get_running_loop()
         self._woken = False
         self._phase = 0
         self._ready = False
         self._topology = 0
         self._done = asyncio.Event()
+        self._alone = False
+        self._ticks = 0
         self._pass = self._open_pass()
 
-    async def serve(self, charged: int) -> None:
+    async def serve(self, note: bytes | None) -> None:
         """Load the shard, say that it is ready, and serve until the supervisor says stop.
 
-        `charged`: the agent in whose turn this worker's predecessor died, or 0.
+        `note`: what this worker's predecessor was doing when it died, if it died in a turn.
         """
         self._loop.set_exception_handler(_end_the_process)
         self.beat()
-        await self._rooms.lifecycle.load(charged)
+        await self._recover(note)
         gc.freeze()  # what is here by now stays: the collector need not look at it again
+        try:
+            await self._serve()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None  # mostly of the store: what the process is to say of its end
+
+    async def _serve(self) -> None:
         async with asyncio.TaskGroup() as group:
-            self._calls = Calls(self._rooms, group, self._wake)
+            self._calls = Calls(self._rooms, self._attached, group, self._wake)
             self._ready = True
             self._data.watch(self._loop, self.run_pass)
             self._control.watch(self._loop, self._take_control)
             ticking = group.create_task(self._tick_for_ever())
+            committing = group.create_task(self._committer.run())
             self.beat()
+            self._wake()
             await self._done.wait()
             ticking.cancel()
+            await self._committer.finish()
+            committing.cancel()
+
+    async def _recover(self, note: bytes | None) -> None:
+        """Go on from what the file holds. What follows from it is committed before anything is served."""
+        rooms, durable = self._rooms, self._durable
+        await rooms.lifecycle.load()
+        found = await rooms.store.load()
+        recovery = rooms.recovery
+        durable.journal.begin(self._pass)
+        recovery.fill(found)
+        failed = recovery.charge(read_note(note))
+        if failed is not None:
+            await rooms.lifecycle.fail(failed)
+        recovery.resume(found)
+        await self._committer.commit()
 
     def run_pass(self) -> None:
         """Take what has come, run the turns there are, release what follows; come back if anything is left."""
         self._woken = False
+        if self._done.is_set():
+            return  # the last commit is under way, or done: nothing may follow it
+        suspects = self._durable.suspects
+        if suspects.waiting or self._alone:
+            self._run_alone()
+            return
         a_pass = self._pass
         a_pass.now_ns = monotonic_ns()
         a_pass.wall_ms = time.time_ns() // 1_000_000
         rooms = self._rooms
-        rooms.routes.begin(a_pass)
-        rooms.turns.begin(a_pass)
+        self._begin(a_pass)
         while True:
             self._inlet.take(a_pass)
             rooms.dispatcher.run(a_pass, rooms.turns.take, rooms.pressure.room)
@@ -87,33 +136,97 @@ class Worker:
                 break
             if monotonic_ns() - a_pass.now_ns >= MAX_PASS_NS:
                 break  # what comes may cause no turn: frames that nobody can read, messages that are refused
+        self._end_pass(a_pass)
+        if a_pass.unfinished or self._inlet.more:
+            self._wake()
+
+    def _end_pass(self, a_pass: Pass) -> None:
+        """Release what the pass caused: what is volatile at once, the rest when it is committed."""
+        rooms = self._rooms
         rooms.turns.ended()
+        durable = self._durable
+        if durable.keys.due:
+            due, durable.keys.due = durable.keys.due, []
+            durable.routes.send(due, (0, 0), a_pass)
         for key in rooms.pressure.settle(a_pass):
             self._unpark(key)
+        if rooms.dispatcher.arrivals:
+            arrivals, rooms.dispatcher.arrivals = rooms.dispatcher.arrivals, set()
+            self._attached.arrived(arrivals)
+        self._committer.poke()
         unsent = release(a_pass, rooms.peers, rooms.book, rooms.gauges())
         self._pass = self._open_pass()
         self._pass.counts["unsent"] += unsent
-        if a_pass.unfinished or self._inlet.more:
+
+    def _run_alone(self) -> None:
+        """Run one message that a worker died of, with nothing else in its commit, nor before that is done."""
+        suspects = self._durable.suspects
+        if self._alone or not self._committer.quiet:
+            self._committer.poke()
+            return  # `_released` wakes us
+        agent, delivery = suspects.waiting.popleft()
+        a_pass = self._pass
+        self._begin(a_pass)
+        if not agent.is_there:
+            error = AgentNotRunning(agent.label, state_of(agent))
+            self._durable.attempts.bury(delivery.message, error, delivery)
+        elif agent.holds:
+            self._durable.placing.queue(agent, delivery)
+        else:
+            self._alone = True
+            a_pass.turns += 1
+            entry = entry_of(delivery)
+            self._rooms.turns.take(agent, *entry)
+            self._durable.journal.urgent = True
+        self._end_pass(a_pass)
+        if not self._alone:
+            self._wake()
+
+    def _released(self, closed: Closed) -> None:
+        """A commit is done: what it kept from going on may go on."""
+        self._alone = False
+        counts = self._pass.counts
+        counts["commits"] += 1
+        for way, rows in closed.rows:
+            name = "emitted_to_sessions" if way.is_session else "emitted_to_workers"
+            counts[name] += sum(row.last - row.first + 1 for row in rows)
+            counts["frames_out"] += len(rows)
+        if self._durable.suspects.waiting or not self._rooms.dispatcher.idle:
             self._wake()
 
     def heard_state(self, peer: Peer, state: LinkState) -> None:
         """A peer says how the link stands: credit and room may have come."""
+        if state.lane:
+            self._heard_durable_state(peer, state)
+            return
         was_full = peer.link.full
         if peer.link.on_state(state) is None:
             return
         parking = self._rooms.parking
-        if parking.messages:
+        if parking.waits:
             for key in was_full - peer.link.full:
                 self._unpark(key)
             self._unpark(peer.number)
         if peer.link.changed:
             peer.send_state()
 
+    def _heard_durable_state(self, peer: Peer, state: LinkState) -> None:
+        was_full = peer.durable.full if peer.durable is not None else frozenset()
+        way = self._durable.greetings.heard_state(peer, state)
+        if way is None or peer.durable is None:
+            return
+        if self._rooms.parking.waits:
+            for key in was_full - peer.durable.full:
+                self._unpark(key)
+            if not way.is_session and way.messages < MOST_WAITING:
+                self._unpark(shard_key(way.target))
+        if peer.durable.changed:
+            peer.send_durable_state()
+
     def heard_hello(self, peer: Peer, hello: Hello) -> None:
-        """A peer is there; tell it the same."""
-        if hello.answer_wanted:
-            taken = peer.link.incoming.taken
-            peer.tell(CONTROL.encode(Hello(self._own, peer.mark, peer.number, taken, False)))  # noqa: FBT003 (a field)
+        """A peer is there, and says what it took on the durable lane."""
+        if not self._durable.greetings.heard_hello(peer, hello):
+            self._pass.counts["garbage"] += 1
 
     def heard_call(self, peer: Peer, call: Call) -> None:
         """A client asks for something of this shard."""
@@ -125,17 +238,25 @@ class Worker:
             return
         self._topology = topology.version
         for shard in self._rooms.serve(topology.incarnations):
+            self._durable.greetings.left(shard)
             self._unpark(shard_key(shard))
+        self._durable.greetings.tend()
         for key in self._rooms.parking.waited_for():
             if key > 0 and self._rooms.is_lost(key):
                 self._unpark(key)
 
     def heard_session_end(self, session: int) -> None:
         """A client is gone: nothing is kept for it."""
+        if self._rooms.peers.has_ended(session):
+            return
         self._rooms.end_session(session)
+        self._attached.session_ended(session)
+        self._rooms.recovery.end_session(session)
+        self._committer.poke()
 
-    def heard_drain(self, phase: int) -> None:
-        """First take nothing more from clients, then stop."""
+    def heard_drain(self, phase: int, *, replaced: bool) -> None:
+        """First take nothing more from clients, then stop. A worker that is replaced leaves what is durable."""
+        self._inlet.leaving = replaced
         self._phase = max(self._phase, phase)
         self._inlet.draining = self._calls.draining = True
         self.beat()
@@ -145,7 +266,13 @@ class Worker:
     def beat(self) -> None:
         """Tell the supervisor that this worker is alive, and what it counts."""
         rooms = self._rooms
-        idle = rooms.dispatcher.idle and not rooms.parking.messages and not self._woken
+        idle = (
+            rooms.dispatcher.idle
+            and not rooms.parking.messages
+            and not self._woken
+            and self._committer.quiet
+            and not self._durable.ways.under_way
+        )
         counters = rooms.totals()
         beat = Heartbeat(self._own, self._mark, rooms.shard, self._ready, self._phase, idle, counters)
         self._supervisor.send(CONTROL.encode(beat))
@@ -157,9 +284,13 @@ class Worker:
 
     def _open_pass(self) -> Pass:
         a_pass = Pass(monotonic_ns(), time.time_ns() // 1_000_000)
+        self._begin(a_pass)
+        return a_pass
+
+    def _begin(self, a_pass: Pass) -> None:
+        self._rooms.durable.journal.begin(a_pass)
         self._rooms.routes.begin(a_pass)
         self._rooms.turns.begin(a_pass)
-        return a_pass
 
     def _wake(self) -> None:
         if not self._woken:
@@ -192,6 +323,7 @@ class Worker:
         for parked in rooms.parking.expired(monotonic_ns()):
             rooms.routes.give_up(parked)
             rooms.dispatcher.resume(parked.agent)
+        self._tend_durable()
         dispatcher = rooms.dispatcher
         rooms.peers.hold_back(dispatcher.queued > MOST_QUEUED or dispatcher.queued_bytes > MOST_QUEUED_BYTES)
         for peer in list(rooms.peers.by_number.values()):
@@ -200,8 +332,35 @@ class Worker:
                 self._pass.taken[peer.number] = peer.link.incoming.taken
             if peer.link.open or peer.link.changed or peer.full:
                 peer.send_state()
+            if peer.durable is not None and (peer.durable.open or peer.durable.changed or peer.full):
+                peer.send_durable_state()
         self.beat()  # before the wake-up, which would say that there is work
         self._wake()
+
+    def _expire_held(self, now_ns: int) -> None:
+        """What waits too long for an agent that runs no turns expires, as it would in front of one that does."""
+        rooms = self._rooms
+        for agent in rooms.registry.agents.values():
+            if agent.holds and agent.mailbox is not None and agent.mailbox.depth:
+                for message, _, _, _, delivery in rooms.dispatcher.expired(agent, now_ns):
+                    rooms.turns.expire(agent, message, delivery)
+
+    def _tend_durable(self) -> None:
+        """What is due on the durable lane: retries, probes, hellos, clients that are gone without a word."""
+        durable, dispatcher, now_ns = self._durable, self._rooms.dispatcher, monotonic_ns()
+        for agent, entries in durable.retries.due(now_ns):
+            dispatcher.put_back(agent, entries)
+        for agent in durable.attempts.close_breakers(now_ns):
+            dispatcher.resume(agent)
+        durable.greetings.tend()
+        self._ticks += 1
+        if self._ticks % LOOK_EVERY == 0:
+            for session in durable.ways.ended():
+                self.heard_session_end(session)
+            self._expire_held(now_ns)
+        if self._rooms.lifecycle.draining:
+            self._calls.stop_drained()
+        self._committer.tend()
 
 
 def _end_the_process(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -14,15 +14,17 @@ class Pass:
 
     now_ns: when it began (monotonic). wall_ms: the same, since 1970. taken: the last sequence by source. emitted:
     messages by target peer. tell: peers that are to get a link state. unfinished: turns are left for the next pass.
+    held_back: of the turns, how many were none, because the message waits behind another that waits for its retry.
     counts: what happened, under the names of `COUNTERS`.
     """
 
-    __slots__ = ("counts", "emitted", "now_ns", "taken", "tell", "turns", "unfinished", "wall_ms")
+    __slots__ = ("counts", "emitted", "held_back", "now_ns", "taken", "tell", "turns", "unfinished", "wall_ms")
 
     def __init__(self, now_ns: int, wall_ms: int) -> None:
         self.now_ns = now_ns
         self.wall_ms = wall_ms
         self.turns = 0
+        self.held_back = 0
         self.taken: dict[int, int] = {}
         self.emitted: dict[int, list[Envelope]] = {}
         self.tell: set[int] = set()
@@ -59,7 +61,11 @@ COUNTERS = {
     "frames_in": "data frames taken",
     "frames_out": "data frames sent",
     "log_lines": "lines that guests wrote",
-    "queued": "gauge: messages in mailboxes",
+    "left": "durable messages that were left to be sent again: before a hello, behind a gap, or to a successor",
+    "commits": "commits of the durable lane",
+    "queued": "gauge: messages of the volatile lane in mailboxes",
+    "pending": "gauge: durable messages that were taken and are not finished",
+    "dead_letters": "gauge: dead letters",
     "parked": "gauge: messages of agents that wait for room",
     "agents": "gauge: agents registered",
     "instances": "gauge: sandboxes with an instance",

@@ -15,6 +15,10 @@ MAX_CONTENT = 10_000_000
 
 # A message that the runtime made by itself (a failure). Nothing automatic is ever answered automatically.
 AUTOMATIC = 1
+# A message of the durable lane. What an agent sends while it handles one is durable too.
+DURABLE = 2
+# Whose lane the call that sends it chooses. Never on the wire.
+LANE_OPEN = 4
 
 
 class Rare(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -28,13 +32,16 @@ class Rare(msgspec.Struct, array_like=True, frozen=True, gc=False):
     reply_by: Id | None = None
     trace_context: Text | None = None
     max_retries: Annotated[int, msgspec.Meta(ge=0, le=10)] = 3
+    idempotency_key: Text | None = None
+    # The number of the dead letter that this message was before.
+    requeued_from: Annotated[int, msgspec.Meta(ge=0)] | None = None
 
 
 class Envelope(msgspec.Struct, array_like=True, gc=False):
     """One message on its way.
 
     message_id: 16 bytes. performative: a `Performative` number. sender, receiver: u64. created_at: ms since 1970.
-    level: a `Level` number. timeout_ms: how long from now it is worth delivering. flags: AUTOMATIC or nothing.
+    level: a `Level` number. timeout_ms: how long from now it is worth delivering. flags: AUTOMATIC, DURABLE.
     """
 
     message_id: UuidBytes

@@ -6,8 +6,8 @@ FIPA ACL Message Structure Specification, SC00061G, gives the fields; `caxton.ac
 from collections.abc import Callable
 from typing import Self
 
-from caxton.acl.envelope import MAX_CONTENT, Envelope, Rare
-from caxton.acl.options import DEFAULT_OPTIONS, LEVELS, MIN_RETRIES, MIN_TIMEOUT_MS, DeliveryOptions
+from caxton.acl.envelope import DURABLE, LANE_OPEN, MAX_CONTENT, Envelope, Rare
+from caxton.acl.options import DEFAULT_OPTIONS, LEVELS, MIN_RETRIES, MIN_TIMEOUT_MS, DeliveryOptions, Lane
 from caxton.acl.performative import Performative
 from caxton.errors import MessageTooLarge, ValidationError
 from caxton.ids import BROADCAST, AgentId, ConversationId, MessageId
@@ -21,8 +21,9 @@ class Message:
 
     receiver: an AgentId (all ones: broadcast). content: bytes, at most 10 MB. language, encoding, ontology, protocol,
     trace_context: text of at most 255 characters. reply_by: milliseconds since 1970. Sender, message id and time are
-    stamped by the runtime when the message is sent. Raises ValidationError for a value out of bounds,
-    MessageTooLarge for the content, Unsupported for the durable lane.
+    stamped by the runtime when the message is sent. Raises ValidationError for a value out of bounds, MessageTooLarge
+    for the content. A message whose lane is not decided takes that of the call that sends it; one with an idempotency
+    key is durable.
     """
 
     __slots__ = ("_envelope",)
@@ -62,6 +63,7 @@ class Message:
             _moment("reply_by", reply_by),
             _text("trace_context", trace_context),
             options.max_retries,
+            options.idempotency_key,
         )
         envelope = Envelope(
             bytes(16),
@@ -74,6 +76,7 @@ class Message:
             _id("conversation_id", conversation_id, ConversationId),
             level=int(options.priority),
             timeout_ms=options.timeout_ms,
+            flags=_lane_flag(options),
             rare=None if rare == _NOTHING_RARE else rare,
         )
         object.__setattr__(self, "_envelope", envelope)
@@ -177,11 +180,14 @@ class Message:
     @property
     def delivery_options(self) -> DeliveryOptions:
         """How it is to be delivered; what the wire does not carry has its default."""
-        envelope = self._envelope
+        envelope, key = self._envelope, self._rare.idempotency_key
+        lane = Lane.DURABLE if envelope.flags & DURABLE else Lane.VOLATILE
         return DeliveryOptions(
+            reliability=None if envelope.flags & LANE_OPEN else lane.reliability,
             priority=max(level for level in LEVELS if level <= envelope.level),
             timeout_ms=max(MIN_TIMEOUT_MS, envelope.timeout_ms),
             max_retries=max(MIN_RETRIES, self._rare.max_retries),
+            idempotency_key=key if key and lane is Lane.DURABLE else None,
         )
 
     @property
@@ -204,6 +210,13 @@ class Message:
 
 MAX_SHOWN = 40
 _NOTHING_RARE = Rare(max_retries=DEFAULT_OPTIONS.max_retries)
+
+
+def _lane_flag(options: DeliveryOptions) -> int:
+    """Return how the envelope keeps the lane: decided, or left to the call."""
+    if options.reliability is None:
+        return LANE_OPEN if options.idempotency_key is None else DURABLE
+    return DURABLE if Lane.of(options.reliability) is Lane.DURABLE else 0
 
 
 def _text(field: str, value: object) -> str | None:

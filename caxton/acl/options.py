@@ -1,4 +1,4 @@
-"""How a message is to be delivered. The default of `send` is decided here and nowhere else."""
+"""How a message is to be delivered. What each call does by default is decided here and nowhere else."""
 
 from enum import IntEnum
 
@@ -8,6 +8,8 @@ from caxton.errors import Unsupported, ValidationError
 
 MIN_TIMEOUT_MS, DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS = 1_000, 30_000, 300_000
 MIN_RETRIES, DEFAULT_RETRIES, MAX_RETRIES = 1, 3, 10
+# Of an idempotency key, in characters.
+MAX_KEY = 255
 
 
 class Lane(IntEnum):
@@ -16,17 +18,23 @@ class Lane(IntEnum):
     VOLATILE = 0
     DURABLE = 1
 
+    @property
+    def reliability(self) -> str:
+        """The lane's name in `DeliveryOptions`."""
+        return _RELIABILITIES[self]
+
     @classmethod
     def of(cls, reliability: str) -> "Lane":
-        """Return the lane of a reliability's name; raises ValidationError, or Unsupported for the durable lane."""
-        if reliability == "at_least_once":
-            raise Unsupported("the durable lane (at_least_once)", "send with reliability='at_most_once'")
-        if reliability != "at_most_once":
-            raise ValidationError("reliability", f"{reliability!r} is not one of at_most_once, at_least_once")
-        return cls.VOLATILE
+        """Return the lane of a reliability's name; raises ValidationError."""
+        if reliability not in _RELIABILITIES:
+            raise ValidationError("reliability", f"{reliability!r:.80} is not one of {', '.join(_RELIABILITIES)}")
+        return cls(_RELIABILITIES.index(reliability))
 
 
-DEFAULT_RELIABILITY = "at_most_once"
+_RELIABILITIES = ("at_most_once", "at_least_once")
+# Whoever sends and asks for nothing back wants the message to be safe; whoever waits for an answer will ask again.
+DEFAULT_LANE_OF_SEND = Lane.DURABLE
+DEFAULT_LANE_OF_REQUEST = Lane.VOLATILE
 
 
 class Level(IntEnum):
@@ -46,21 +54,38 @@ def _within(field: str, value: object, least: int, most: int) -> None:
         raise ValidationError(field, f"{value!r} is not a whole number from {least} to {most}")
 
 
-class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Reliability, priority, how long the message is worth delivering (ms), retries, and whether a receipt is wanted.
+def _check_key(key: object, reliability: str | None) -> None:
+    if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY:
+        raise ValidationError("idempotency_key", f"{key!r:.80} is not text of 1 to {MAX_KEY} characters")
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        raise ValidationError("idempotency_key", f"{key!r:.80} has characters that UTF-8 cannot carry") from error
+    if reliability is not None and Lane.of(reliability) is not Lane.DURABLE:
+        raise ValidationError("idempotency_key", "only the durable lane keeps keys; send it with 'at_least_once'")
 
-    The volatile lane makes one attempt: max_retries is for the durable one. Raises ValidationError for a value out of
-    bounds, Unsupported for the durable lane and for a receipt.
+
+class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a message is to be delivered. Raises ValidationError for a value out of bounds, Unsupported for a receipt.
+
+    reliability: "at_least_once" is the durable lane: what is acknowledged survives crashes and power cuts.
+    "at_most_once" is the volatile lane: faster, and what a crash loses is counted. None leaves it to the call: `send`
+    is durable, `request` is volatile. timeout_ms: how long the message is worth delivering. max_retries: how often the
+    durable lane tries again when the agent fails, at most 4 times; the volatile lane makes one attempt.
+    idempotency_key: whoever sends the same key to the same agent again within 10 minutes causes one delivery; 1 to
+    255 characters, on the durable lane, which an undecided message then takes.
     """
 
-    reliability: str = DEFAULT_RELIABILITY
+    reliability: str | None = None
     priority: Level = Level.NORMAL
     timeout_ms: int = DEFAULT_TIMEOUT_MS
     max_retries: int = DEFAULT_RETRIES
     receipt: bool = False
+    idempotency_key: str | None = None
 
     def __post_init__(self) -> None:
-        Lane.of(self.reliability)
+        if self.reliability is not None:
+            Lane.of(self.reliability)
         if self.priority not in LEVELS:
             raise ValidationError(
                 "priority", f"{self.priority!r} is not one of {', '.join(str(int(p)) for p in Level)}"
@@ -68,9 +93,20 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
         if type(self.receipt) is not bool:
             raise ValidationError("receipt", f"{self.receipt!r:.80} is not True or False")
         if self.receipt:
-            raise Unsupported("a receipt", "`send` returns when the message is placed; `request` when it is handled")
+            raise Unsupported(
+                "a receipt", "a durable `send` returns when the message is committed; `request` when it is handled"
+            )
         _within("timeout_ms", self.timeout_ms, MIN_TIMEOUT_MS, MAX_TIMEOUT_MS)
         _within("max_retries", self.max_retries, MIN_RETRIES, MAX_RETRIES)
+        if self.idempotency_key is not None:
+            _check_key(self.idempotency_key, self.reliability)
 
 
 DEFAULT_OPTIONS = DeliveryOptions()
+
+
+def with_key(options: DeliveryOptions, idempotency_key: str | None) -> DeliveryOptions:
+    """Return the options with this idempotency key, or as they are for None. Raises ValidationError."""
+    if idempotency_key is None:
+        return options
+    return msgspec.structs.replace(options, idempotency_key=idempotency_key)

@@ -6,11 +6,12 @@ from caxton.errors import InvalidStateTransition
 
 
 class AgentState(StrEnum):
-    """Where an agent stands. Only `RUNNING` takes messages."""
+    """Where an agent stands. Only `RUNNING` takes messages, and runs turns; `PAUSED` and `FAILED` keep durable ones."""
 
     UNLOADED = "unloaded"
     LOADED = "loaded"
     RUNNING = "running"
+    PAUSED = "paused"
     DRAINING = "draining"
     FAILED = "failed"
     STOPPED = "stopped"
@@ -19,7 +20,8 @@ class AgentState(StrEnum):
 _NEXT = {
     AgentState.UNLOADED: {AgentState.LOADED, AgentState.FAILED},
     AgentState.LOADED: {AgentState.RUNNING, AgentState.FAILED, AgentState.STOPPED},
-    AgentState.RUNNING: {AgentState.DRAINING, AgentState.FAILED, AgentState.STOPPED},
+    AgentState.RUNNING: {AgentState.PAUSED, AgentState.DRAINING, AgentState.FAILED, AgentState.STOPPED},
+    AgentState.PAUSED: {AgentState.RUNNING, AgentState.DRAINING, AgentState.FAILED, AgentState.STOPPED},
     AgentState.DRAINING: {AgentState.STOPPED, AgentState.FAILED},
     AgentState.FAILED: {AgentState.LOADED, AgentState.STOPPED},
     AgentState.STOPPED: {AgentState.LOADED},

@@ -15,10 +15,14 @@ SHA256_BYTES = 32
 
 
 class Encoding(StrEnum):
-    """How messages reach the guest: `content` (bytes in, bytes out) or `msgpack` (the whole message)."""
+    """How messages reach the guest: `content` (bytes in, bytes out) or `msgpack` (the whole message).
+
+    `attached` is no guest: a client runs the turns in its own process, outside any sandbox.
+    """
 
     CONTENT = "content"
     MSGPACK = "msgpack"
+    ATTACHED = "attached"
 
     @classmethod
     def parse(cls, text: str) -> "Encoding":
@@ -26,9 +30,12 @@ class Encoding(StrEnum):
         if text == "json":
             raise Unsupported("the encoding json", "deploy with encoding='msgpack'")
         try:
-            return cls(text)
+            encoding = cls(text)
         except ValueError:
             raise ValidationError("encoding", f"{text!r} is not one of content, msgpack") from None
+        if encoding is cls.ATTACHED:
+            raise ValidationError("encoding", "'attached' is not for modules; attach a handler with `client.attach`")
+        return encoding
 
 
 class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

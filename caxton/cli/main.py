@@ -2,7 +2,7 @@
 
 import typer
 
-from caxton.cli.commands import agent, demo, health, message, serve, stats, stop
+from caxton.cli.commands import agent, deadletter, demo, health, ledger, message, restart, serve, stats, stop
 
 app = typer.Typer(
     name="caxton",
@@ -14,10 +14,13 @@ app = typer.Typer(
 )
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.command(epilog=stop.EXAMPLES)(stop.stop)
+app.command(epilog=restart.EXAMPLES)(restart.restart)
 app.command(epilog=health.EXAMPLES)(health.health)
 app.command(epilog=stats.EXAMPLES)(stats.stats)
+app.command(epilog=ledger.EXAMPLES)(ledger.ledger)
 app.add_typer(agent.app)
 app.add_typer(message.app)
+app.add_typer(deadletter.app)
 app.add_typer(demo.app)
 
 

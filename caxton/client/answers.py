@@ -1,86 +1,136 @@
 """Replies in: each finds the request it answers, or the inbox."""
 
-import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Set as AbstractSet
 from typing import Any
 
 from caxton.acl.envelope import AUTOMATIC, Envelope
 from caxton.acl.message import Message
 from caxton.acl.performative import Performative
+from caxton.client.backlog import Entry
 from caxton.client.batches import Batch
-from caxton.client.shard_route import Entry
+from caxton.client.inbox import Inbox
+from caxton.client.unread import Unread
 from caxton.errors import CaxtonError
 from caxton.wire.failure import read_report
 
-INBOX_CAPACITY = 10_000
+# Stands for the shard of a durable request: the end of no worker ends it.
+NO_SHARD = -1
+# Durable requests that have ended and are remembered, at least; at most twice as many, and those of a frame or call.
+ENDED_KEPT = 8_192
 _FAILURE = int(Performative.FAILURE)
 
 
 class Answers:
-    """Requests that wait, by their reply_with; and the inbox, of at most 10,000 messages, for everything else.
+    """Requests that wait, by their reply_with; everything else goes to the inbox.
 
-    counts: `answered`, `unasked` (to the inbox) and `inbox_full` (dropped).
+    counts: `answered`, `unasked` (to the inbox), `inbox_full` (dropped), `duplicate_answers` (a durable answer that
+    came again).
     """
 
     def __init__(self) -> None:
-        # reply_with → the batch, the place in it, and the shard that the request went to
+        # reply_with → the batch, the place in it, and the shard that the request went to (NO_SHARD: durable)
         self.waiting: dict[bytes, tuple[Batch[Any], int, int]] = {}
         self.counts: Counter[str] = Counter()
-        self._inbox: deque[Message] = deque()
-        self._arrived = asyncio.Event()
-        self._closed = False
+        self.inbox = Inbox()
+        # Durable requests that ended: the id of the answer, or None when the caller gave up. Two halves, so that
+        # forgetting the oldest costs nothing.
+        self._ended: dict[bytes, bytes | None] = {}
+        self._ended_before: dict[bytes, bytes | None] = {}
 
     def take(self, messages: list[Envelope]) -> None:
-        """Hand each message to whoever waits for it."""
+        """Hand each volatile message to whoever waits for it."""
         waiting, of = self.waiting, Message.of
         answered = 0
         for envelope in messages:
             found = waiting.pop(envelope.in_reply_to, None) if envelope.in_reply_to is not None else None
             if found is None:
-                self._keep(of(envelope))
+                self._keep(envelope)
                 continue
             answered += 1
             batch, place, _ = found
-            if envelope.flags & AUTOMATIC and envelope.performative == _FAILURE:
-                batch.end(place, _error(envelope))
-            else:
-                batch.end(place, of(envelope))
+            failure = envelope.flags & AUTOMATIC and envelope.performative == _FAILURE
+            batch.end(place, _error(envelope) if failure else of(envelope))
         self.counts["answered"] += answered
 
+    def take_durable(self, messages: list[Envelope], first: int, unread: Unread) -> None:
+        """Hand over durable messages, numbered from `first`. What nobody asked for is `unread` until it is taken."""
+        waiting, ended, of = self.waiting, self._ended, Message.of
+        answered = 0
+        for sequence, envelope in enumerate(messages, first):
+            token = envelope.in_reply_to
+            found = waiting.pop(token, None) if token is not None else None
+            if found is None or token is None:
+                self._take_unasked(envelope, sequence, unread)
+                continue
+            answered += 1
+            ended[token] = envelope.message_id
+            batch, place, _ = found
+            failure = envelope.flags & AUTOMATIC and envelope.performative == _FAILURE
+            batch.end(place, _error(envelope) if failure else of(envelope))
+        self.counts["answered"] += answered
+        self._forget_oldest()
+
     def fail_shard(self, shard: int, error: CaxtonError, unsent: AbstractSet[bytes] = frozenset()) -> None:
-        """End every request that went to a shard whose worker ended; `unsent` never left, and wait for the next one."""
+        """End every volatile request that went to a shard whose worker ended; `unsent` wait for the next one."""
         gone = [token for token, found in self.waiting.items() if found[2] == shard and token not in unsent]
         for token in gone:
             batch, place, _ = self.waiting.pop(token)
             batch.end(place, error)
+
+    def fail_all(self, error: CaxtonError) -> None:
+        """End every request, whatever its lane."""
+        for batch, place, _ in self.waiting.values():
+            batch.end(place, error)
+        self.waiting.clear()
 
     def forget(self, requests: list[Entry]) -> None:
         """Stop waiting for replies to requests that ended otherwise; late ones go to the inbox."""
         if len(self.waiting) == 0:
             return
         for envelope, _, _, _ in requests:
-            self.waiting.pop(envelope.message_id, None)
-
-    async def next(self) -> Message | None:
-        """Return the next message of the inbox, waiting for one; None when the client is closed."""
-        while not self._inbox and not self._closed:
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._inbox.popleft() if self._inbox else None
+            found = self.waiting.pop(envelope.message_id, None)
+            if found is not None and found[2] == NO_SHARD:
+                self._ended[envelope.message_id] = None
+        self._forget_oldest()
 
     def close(self) -> None:
         """Let whoever waits for the inbox go."""
-        self._closed = True
-        self._arrived.set()
+        self.inbox.close()
 
-    def _keep(self, message: Message) -> None:
-        if len(self._inbox) >= INBOX_CAPACITY:
+    def _keep(self, envelope: Envelope) -> None:
+        """Put a message in the inbox that nothing holds back: dropped and counted when there is no room."""
+        if self.inbox.full:
             self.counts["inbox_full"] += 1
             return
         self.counts["unasked"] += 1
-        self._inbox.append(message)
-        self._arrived.set()
+        self.inbox.keep(Message.of(envelope))
+
+    def _take_unasked(self, envelope: Envelope, sequence: int, unread: Unread) -> None:
+        """Keep a durable message that answers no request which waits.
+
+        A late answer, and the runtime's word of a failure, go to the inbox without holding an acknowledgement back:
+        the caller of the one gave up, the other's message stands in the dead letters, and perhaps nobody ever looks.
+        """
+        token = envelope.in_reply_to
+        if token is not None and self._answer_to(token) == envelope.message_id:
+            self.counts["duplicate_answers"] += 1
+        elif envelope.flags & AUTOMATIC or (token is not None and self._is_remembered(token)):
+            self._keep(envelope)
+        else:
+            self.counts["unasked"] += 1
+            unread.keep(sequence)
+            self.inbox.keep(Message.of(envelope), unread)
+
+    def _forget_oldest(self) -> None:
+        if len(self._ended) >= ENDED_KEPT:
+            self._ended, self._ended_before = {}, self._ended
+
+    def _is_remembered(self, token: bytes) -> bool:
+        return token in self._ended or token in self._ended_before
+
+    def _answer_to(self, token: bytes) -> bytes | None:
+        return self._ended[token] if token in self._ended else self._ended_before.get(token)
 
 
 def _error(envelope: Envelope) -> CaxtonError:

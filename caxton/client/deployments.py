@@ -21,7 +21,7 @@ from caxton.errors import (
     from_fields,
 )
 from caxton.ids import AgentId, AgentNames
-from caxton.wire.control import MAX_BATCH, Deploy, Deployed
+from caxton.wire.calls import MAX_BATCH, Deploy, Deployed
 from caxton.wire.supervision import MODULE_CHUNK, Accepted, UploadModule
 
 

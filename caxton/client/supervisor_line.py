@@ -7,8 +7,8 @@ from caxton.errors import InvalidMessageFormat, NetworkError, RuntimeNotFound, T
 from caxton.store.directory_lock import holder
 from caxton.transport.endpoints import RuntimeDir
 from caxton.transport.sockets import CallLine, end_context, new_context
+from caxton.wire.calls import Failed
 from caxton.wire.codec import SUPERVISOR_ANSWER, SUPERVISOR_CALL
-from caxton.wire.control import Failed
 from caxton.wire.supervision import SupervisorCall, SupervisorRequest, SupervisorResult
 
 # How often we look whether the supervisor is still there while we wait for its answer.

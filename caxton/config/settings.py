@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from caxton.config.delivery import DEFAULT_DELIVERY, DeliverySettings
 from caxton.errors import ConfigurationError
 from caxton.placement.slot_table import MAX_WORKERS
 
 # Design, section 1: at most 5 restarts in 30 s; a drain ends in 10 s.
 RESTART_LIMIT = 5
 DRAIN_TIMEOUT_S = 10.0
+# A worker without agents holds about 45 MiB (a test looks): a limit below this would leave no room for any.
+LEAST_MEMORY_LIMIT_MIB = 128
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,9 @@ class ServeSettings:
     """How one runtime serves. `workers` None: as many as the data directory was made with, or one for each core.
 
     restart_limit: restarts of one shard within 30 s before it is given up. drain_timeout_s: seconds from the first
-    signal to the kill. Raises ConfigurationError for numbers outside their bounds.
+    signal to the kill, and to one worker's kill in a planned restart. worker_memory_limit_mib: resident memory beyond
+    which a worker is restarted in good order, None for no limit. Raises ConfigurationError for numbers outside their
+    bounds.
     """
 
     runtime_dir: Path
@@ -28,6 +33,8 @@ class ServeSettings:
     workers: int | None = None
     restart_limit: int = RESTART_LIMIT
     drain_timeout_s: float = DRAIN_TIMEOUT_S
+    worker_memory_limit_mib: int | None = None
+    delivery: DeliverySettings = DEFAULT_DELIVERY
 
     def __post_init__(self) -> None:
         for option, path in (("--runtime-dir", self.runtime_dir), ("--data-dir", self.data_dir)):
@@ -39,6 +46,11 @@ class ServeSettings:
             raise ConfigurationError("--restart-limit", f"{self.restart_limit} restarts", "choose 0 or more")
         if not self.drain_timeout_s >= 0:
             raise ConfigurationError("--drain-timeout", f"{self.drain_timeout_s:g} s", "choose 0 s or more")
+        limit_mib = self.worker_memory_limit_mib
+        if limit_mib is not None and limit_mib < LEAST_MEMORY_LIMIT_MIB:
+            raise ConfigurationError(
+                "--worker-memory-limit", f"{limit_mib} MiB", f"choose {LEAST_MEMORY_LIMIT_MIB} MiB or more"
+            )
 
 
 def runtime_directory(option: Path | None, environ: Mapping[str, str], uid: int) -> Path:

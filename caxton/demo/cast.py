@@ -8,33 +8,50 @@ from itertools import chain, cycle, islice
 from pathlib import Path
 
 import caxton.guests
-from caxton.agents.limits import MIB, Limits
+from caxton.agents.limits import KIB, MIB, Limits
 from caxton.client.client import Client
 from caxton.client.deployments import Deployment
-from caxton.errors import CaxtonError, NetworkError, WasmExecutionFailed
+from caxton.demo.totals import Totals
+from caxton.errors import (
+    AgentError,
+    CaxtonError,
+    InvalidMessageFormat,
+    NetworkError,
+    ResourceLimitExceeded,
+    WasmExecutionFailed,
+)
 from caxton.ids import AgentId
-from caxton.wire.control import AgentView
+from caxton.wire.failure import read_report
 
 COUNTER_WASM = Path(caxton.guests.__file__).parent / "counter.wasm"
 SPLITTER_WASM = Path(caxton.guests.__file__).parent / "splitter.wasm"
 SPLITTERS_PER_WORKER = 4
 FEWEST_COUNTERS, MOST_COUNTERS = 64, 4_096
 
-# Any text fits: 64 MiB hold a million and a half distinct words, and the longest word takes milliseconds.
-COUNTER_LIMITS = Limits(max_memory_bytes=64 * MIB, max_fuel=10**11, max_execution_ms=10_000, mailbox_capacity=4_096)
+# A counter's state holds at most 64 KiB of words, and a report of ten thousand of them takes milliseconds.
+COUNTER_LIMITS = Limits(max_memory_bytes=2 * MIB, max_fuel=10**9, max_execution_ms=1_000, mailbox_capacity=4_096)
 SPLITTER_LIMITS = Limits(max_fuel=10**9, max_execution_ms=1_000)
 
-# What an agent may not have in its counters at the end, and what it means if it has.
+TEXT_BYTES_PER_COUNTER = 24 * KIB
+# What a counter's words may take, and its error code when it has no room for another (caxton/guests/counter.c).
+MAX_TABLE_BYTES = 65_535
+NO_ROOM = -2
+
+# What no splitter may have in its worker's counters, and what it means if it has.
 _SPOILT = {
-    "failed": "its turns trapped, and its memory was lost with them",
-    "agent_errors": "it refused messages, or was told of some that were not delivered",
-    "expired": "messages waited for it until they expired",
+    "failed": "its turns trapped, or what they gave is no output",
+    "agent_errors": "it refused texts",
+    "expired": "texts waited for it until they expired",
 }
 
 
 def counters_for(total_bytes: int) -> int:
-    """Return how many counters a text of this size gets: one for each MiB, from 64 to 4,096."""
-    return max(FEWEST_COUNTERS, min(MOST_COUNTERS, total_bytes // MIB))
+    """Return how many counters a text of this size gets: one for each 24 KiB, from 64 to 4,096.
+
+    So many have room for every word of a text of up to 96 MiB, were all of them different: words of ordinary length
+    take a third more than in the text. A text that repeats its words, as texts do, may be of any size.
+    """
+    return max(FEWEST_COUNTERS, min(MOST_COUNTERS, total_bytes // TEXT_BYTES_PER_COUNTER))
 
 
 @dataclass(frozen=True)
@@ -59,7 +76,9 @@ async def on_stage(client: Client, counter_wasm: Path, counters: int, workers: i
         for k in range(SPLITTERS_PER_WORKER * workers)
     ]
     prefix = f"{run}-counter-"
-    owners = [Deployment(f"{prefix}{k}", counter_wasm, limits=COUNTER_LIMITS) for k in range(counters)]
+    owners = [
+        Deployment(f"{prefix}{k}", counter_wasm, encoding="msgpack", limits=COUNTER_LIMITS) for k in range(counters)
+    ]
     names = [deployment.name for deployment in (*splitters, *owners)]
     try:
         agents = _all_deployed(await client.deploy_many([*splitters, *owners]))
@@ -89,21 +108,25 @@ def _around_the_shards(agents: Sequence[AgentId], shards: dict[int, int]) -> tup
     return tuple(chain.from_iterable(zip(*(islice(cycle(each), most) for each in by_shard.values()), strict=True)))
 
 
-async def handled(client: Client, cast: Cast) -> tuple[int, int]:
-    """Return how many messages the splitters and the counters have handled, by the workers' own counts.
+async def check_splitters(client: Client, cast: Cast) -> None:
+    """Raise WasmExecutionFailed when a splitter has not split what it was given, by its worker's count of this life.
 
-    Raises WasmExecutionFailed when one of them did not handle all it was given, NetworkError when one is gone.
+    When a counter fails, the splitters are told. Raises AgentNotFound when one is gone.
     """
-    views = {view.agent_id: view for view in await client.agents()}
-    for agent in cast.counters + cast.splitters:  # the splitters are told when a counter fails
-        if agent not in views:
-            raise NetworkError(f"agent {agent}", "removed while it counted")
-        _check(views[agent])
-    run = [sum(views[agent].counters.get("run", 0) for agent in agents) for agents in (cast.splitters, cast.counters)]
-    return run[0], run[1]
+    for splitter in cast.splitters:
+        view = await client.inspect(splitter)
+        for name, meaning in _SPOILT.items():
+            if view.counters.get(name, 0):
+                raise WasmExecutionFailed(view.name, f"{name}: {view.counters[name]}", meaning)
 
 
-def _check(view: AgentView) -> None:
-    for name, meaning in _SPOILT.items():
-        if view.counters.get(name, 0):
-            raise WasmExecutionFailed(view.name, f"{name}: {view.counters[name]}", meaning)
+def failure_of(totals: Totals, cast: Cast) -> CaxtonError:
+    """Return why something that a splitter sent came to nothing: its first failure."""
+    try:
+        error = read_report(totals.first_failure)
+    except InvalidMessageFormat:
+        return NetworkError("a splitter", f"{totals.failures} of its messages came to nothing")
+    if isinstance(error, AgentError) and error.error_code == NO_ROOM:
+        detail = f"its words have no room in it: use more counters than {len(cast.counters)}, with --counters"
+        return ResourceLimitExceeded(error.agent, "state", MAX_TABLE_BYTES, detail)
+    return error

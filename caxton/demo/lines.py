@@ -13,8 +13,8 @@ SPACES = b" \t\n\r\v\f"
 # A splitter sends 255 words a turn and passes the rest of a text on to itself, behind what waits for it already: most
 # texts of this size take it a turn or two.
 MAX_TEXT_BYTES = 2 << 10
-# A word goes from agent to agent in one message of at most 1 MiB, with some room for what surrounds it.
-MAX_WORD_BYTES = 1_000_000
+# What a counter has counted is its state, of at most 64 KiB.
+MAX_WORD_BYTES = 60_000
 _BLOCK_BYTES = 256 << 10
 _SPACE = re.compile(rb"[ \t\n\r\v\f]")
 
@@ -30,7 +30,7 @@ def texts(file: BinaryIO, name: str) -> Iterator[Text]:
     """Yield the lines of `file`, those beyond 2 KiB in pieces that end at white space.
 
     A longer piece is one word with the white space after it. Holds about as much in memory as the longest word and one
-    block of 256 KiB. Raises ValidationError, with the offset, for a word beyond 1,000,000 bytes.
+    block of 256 KiB. Raises ValidationError, with the offset, for a word beyond 60,000 bytes.
     """
     left, offset = b"", 0
     while block := file.read(_BLOCK_BYTES):
@@ -65,7 +65,7 @@ def _cut(text: bytes, name: str, offset: int) -> tuple[list[bytes], bytes]:
             space = _SPACE.search(text, start + MAX_TEXT_BYTES)
             if (len(text) if space is None else space.start()) - start > MAX_WORD_BYTES:
                 problem = f"the word at byte {offset + start} is longer than {MAX_WORD_BYTES} bytes"
-                raise ValidationError(name, f"{problem}, the most that one message to a counter carries")
+                raise ValidationError(name, f"{problem}, the most that a counter has room for")
             cut = len(text) if space is None else space.end()
             if cut == len(text):
                 break

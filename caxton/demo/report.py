@@ -14,9 +14,9 @@ _ENTRY = struct.Struct("<QI")
 Entry = tuple[bytes, int]
 
 
-def question(top: int, skip: int = 0) -> bytes:
-    """Return the content that asks a counter for its `top` most frequent words after the first `skip`."""
-    return b"\ntop %d %d" % (top, skip)
+def question(top: int) -> bytes:
+    """Return the content that asks a counter for its `top` most frequent words, at most 10,000."""
+    return b"\ntop %d" % top
 
 
 def rank(entry: Entry) -> tuple[int, bytes]:
@@ -51,15 +51,6 @@ class Report:
         if at != len(content):
             raise InvalidMessageFormat("report", f"its words end at byte {at} of {len(content)}")
         return _checked(cls(total, distinct, tuple(top)))
-
-    def continued(self, more: Self) -> Self:
-        """Return this report with what the counter said when it was asked for what comes after it.
-
-        Raises InvalidMessageFormat when that is nothing, does not follow, or is of other counts.
-        """
-        if not more.top or (more.total, more.distinct) != (self.total, self.distinct):
-            raise InvalidMessageFormat("report", f"does not go on after {len(self.top)} of {self.distinct} words")
-        return _checked(type(self)(self.total, self.distinct, self.top + more.top))
 
 
 _AnyReport = TypeVar("_AnyReport", bound=Report)

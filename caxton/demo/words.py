@@ -1,11 +1,12 @@
 """Counts the words of files in sandboxed agents: lines go to splitters, words from them to counters, across workers.
 
-Nothing here counts a word. That all were counted is known from the runtime's counters and checked against them.
+Nothing here counts a word. What the agents have done is their state, so that they know it exactly after any crash:
+every text was split when the splitters came to the end of as many as were sent, and every word was counted when the
+counters have counted as many as the splitters sent.
 """
 
-import asyncio
 import heapq
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
@@ -15,21 +16,14 @@ from typing import Any
 from caxton.acl.message import Message
 from caxton.acl.options import MAX_TIMEOUT_MS, DeliveryOptions
 from caxton.client.client import Client
-from caxton.demo.cast import COUNTER_WASM, Cast, counters_for, handled, on_stage
+from caxton.demo.cast import COUNTER_WASM, Cast, counters_for, on_stage
 from caxton.demo.lines import texts
-from caxton.demo.report import Entry, Report, question, rank
-from caxton.demo.rest import Rest, Stats, incarnations, owed
-from caxton.errors import CaxtonError, InvalidMessageFormat, NetworkError, StorageError, Timeout
-from caxton.ids import AgentId
+from caxton.demo.report import Entry, rank
+from caxton.demo.tally import all_counted, reports
+from caxton.errors import CaxtonError, InvalidMessageFormat, StorageError
 
 # Texts handed to the client at a time: enough that what a batch costs is nothing per text.
 BATCH_TEXTS, BATCH_BYTES = 2_048, 1 << 20
-LOOK_EVERY_S = 0.02
-QUIET_TIMEOUT_S = 30.0
-# By then every message has been handled, or has waited beyond its timeout.
-REST_TIMEOUT_S = MAX_TIMEOUT_MS / 1000
-REPORT_TIMEOUT_S = 60.0
-ASKED_AT_ONCE = 256
 PATIENT = DeliveryOptions(timeout_ms=MAX_TIMEOUT_MS)
 
 Advance = Callable[[int], None]
@@ -39,7 +33,9 @@ Advance = Callable[[int], None]
 class WordCount:
     """What came of it. seconds: from the first line sent to the last word counted.
 
-    messages_delivered: turns of this run's agents. across_workers: messages that went from one worker to another.
+    messages_delivered: turns of this run's agents, each counted once. lost: words sent and never counted, which is 0,
+    or there is no result. across_workers: messages that went from one worker to another, by the workers' books.
+    restarted: workers that ended meanwhile and were started again.
     """
 
     files: int
@@ -52,6 +48,7 @@ class WordCount:
     lost: int
     seconds: float
     workers: int
+    restarted: int
 
     def values(self) -> dict[str, Any]:
         """Return it as `-o json` prints it; bytes that are not UTF-8 are escaped in `word` and exact in `hex`."""
@@ -61,7 +58,7 @@ class WordCount:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to count and how: `counters` None is one for each MiB, at least 64."""
+    """What to count and how: `counters` None is one for each 24 KiB, at least 64."""
 
     files: Sequence[Path]
     top: int = 20
@@ -72,36 +69,41 @@ class Plan:
 async def count_words(client: Client, plan: Plan, advance: Advance) -> WordCount:
     """Count the words of the plan's files; `advance` is told of bytes that were sent.
 
-    Raises ValidationError for a word beyond a million bytes, StorageError for a file that cannot be read,
-    InvalidMessageFormat when what answers is no counter, NetworkError when a worker ended or anything was lost,
-    WasmExecutionFailed when an agent failed, Timeout when the runtime does not come to rest.
+    Raises ValidationError for a word beyond 60,000 bytes, StorageError for a file that cannot be read,
+    InvalidMessageFormat when what answers is no counter, ResourceLimitExceeded when there are too many different words
+    for the counters, WasmExecutionFailed when an agent failed, Timeout when nothing gets any further.
     """
-    before = await _come_to_rest(client, Rest(), QUIET_TIMEOUT_S)
-    workers = len(before["workers"])
+    before = await client.stats()
+    serving = _incarnations(before)
     counters = plan.counters or counters_for(sum(_size(path) for path in plan.files))
-    async with on_stage(client, plan.counter_wasm, counters, workers) as cast:
+    async with on_stage(client, plan.counter_wasm, counters, len(serving)) as cast:
         started = monotonic()
-        lines = await _send_all(client, cast, plan.files, advance)
-        after = await _come_to_rest(client, Rest(owed(before)), REST_TIMEOUT_S, before)
+        sent = await _send_all(client, cast, plan.files, advance)
+        done = await all_counted(client, cast, sent.texts)
         seconds = monotonic() - started
-        lost = _check(before, after)
-        of_splitters, of_counters = await handled(client, cast)
-        reports = [report async for report in _reports(client, cast.counters, plan.top)]
-    total = sum(report.total for report in reports)
-    if total != of_counters:
-        raise InvalidMessageFormat("reports", f"{total} words in them, and the counters handled {of_counters} messages")
+        found = await reports(client, cast.counters, plan.top)
+        after = await client.stats()
+    total = sum(report.total for report in found)
+    if total != done.words:
+        raise InvalidMessageFormat("reports", f"{total} words in them, and the splitters sent {done.words}")
     return WordCount(
         files=len(plan.files),
-        lines=lines,
+        lines=sent.lines,
         total_words=total,
-        distinct_words=sum(report.distinct for report in reports),
-        top=tuple(heapq.nsmallest(plan.top, (entry for report in reports for entry in report.top), key=rank)),
-        messages_delivered=of_splitters + of_counters,
+        distinct_words=sum(report.distinct for report in found),
+        top=tuple(heapq.nsmallest(plan.top, (entry for report in found for entry in report.top), key=rank)),
+        messages_delivered=done.turns + done.counted,
         across_workers=after["totals"]["taken_from_workers"] - before["totals"]["taken_from_workers"],
-        lost=lost,
+        lost=done.words - done.counted,
         seconds=seconds,
-        workers=workers,
+        workers=len(serving),
+        restarted=sum(serving.get(shard) != life for shard, life in _incarnations(after).items()),
     )
+
+
+def _incarnations(stats: dict[str, Any]) -> dict[int, int]:
+    """Return which incarnation serves each shard."""
+    return {worker["shard"]: worker["incarnation"] for worker in stats["workers"]}
 
 
 def _size(path: Path) -> int:
@@ -111,24 +113,16 @@ def _size(path: Path) -> int:
         raise StorageError(str(path), error.strerror or str(error)) from error
 
 
-async def _come_to_rest(client: Client, rest: Rest, timeout_s: float, before: Stats | None = None) -> Stats:
-    """Return the stats of a runtime at rest. What has been lost since `before` would keep it from ever being so."""
-    deadline = monotonic() + timeout_s
-    while True:
-        stats = await client.stats()
-        if before is not None:
-            _check(before, stats)
-        if rest.look(stats):
-            return stats
-        if monotonic() > deadline:
-            raise Timeout("waiting for the runtime to come to rest", timeout_s)
-        await asyncio.sleep(LOOK_EVERY_S)
+@dataclass
+class _Sent:
+    texts: int = 0
+    lines: int = 0
 
 
-async def _send_all(client: Client, cast: Cast, files: Sequence[Path], advance: Advance) -> int:
-    """Send every file's texts to the splitters in turn; returns how many lines there were."""
+async def _send_all(client: Client, cast: Cast, files: Sequence[Path], advance: Advance) -> _Sent:
+    """Send every file's texts to the splitters in turn; returns how many there were."""
     splitters = cycle(cast.turns)
-    lines = 0
+    sent = _Sent()
     for path in files:
         for batch in _batches(path):
             messages = [
@@ -138,9 +132,10 @@ async def _send_all(client: Client, cast: Cast, files: Sequence[Path], advance: 
             for result in await client.send_batch(messages):
                 if isinstance(result, CaxtonError):
                     raise result
-            lines += batch.lines
+            sent.texts += len(batch.texts)
+            sent.lines += batch.lines
             advance(batch.size)
-    return lines
+    return sent
 
 
 @dataclass(frozen=True)
@@ -166,36 +161,3 @@ def _batches(path: Path) -> Iterator[_Batch]:
         raise StorageError(str(path), error.strerror or str(error)) from error
     if batch:
         yield _Batch(batch, lines, size)
-
-
-def _check(before: Stats, after: Stats) -> int:
-    """Return how many messages were lost meanwhile, which is 0; raises NetworkError if not, or if a worker ended."""
-    serving = incarnations(after)
-    for shard, incarnation in incarnations(before).items():
-        if serving.get(shard) != incarnation:
-            raise NetworkError(f"the worker of shard {shard}", "it ended, and what its counters had counted with it")
-    lost = int(after["lost"]["total"] - before["lost"]["total"])
-    if lost:
-        raise NetworkError("the runtime", f"it lost {lost} messages while we counted")
-    return lost
-
-
-async def _reports(client: Client, counters: Sequence[AgentId], top: int) -> AsyncIterator[Report]:
-    for first in range(0, len(counters), ASKED_AT_ONCE):
-        asked = counters[first : first + ASKED_AT_ONCE]
-        replies = await client.request_many([Message(c, question(top)) for c in asked], timeout_s=REPORT_TIMEOUT_S)
-        for counter, reply in zip(asked, replies, strict=True):
-            report = _read(counter, reply)
-            while len(report.top) < min(top, report.distinct):
-                more = await client.request(counter, question(top, len(report.top)), timeout_s=REPORT_TIMEOUT_S)
-                report = report.continued(_read(counter, more))
-            yield report
-
-
-def _read(counter: AgentId, reply: Message | CaxtonError) -> Report:
-    if isinstance(reply, CaxtonError):
-        raise reply
-    try:
-        return Report.parse(reply.content)
-    except InvalidMessageFormat as error:
-        raise InvalidMessageFormat(f"answer of agent {counter}", error.problem) from None

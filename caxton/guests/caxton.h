@@ -16,9 +16,10 @@ typedef long long i64;
 #define PAGE 65536u
 #define CHUNK 4096u
 
-/* ABI v1: both are called by the host and by nobody else. */
+/* ABI v1: they are called by the host and by nobody else. A guest that keeps a state defines the last one too. */
 EXPORT("caxton_alloc") u8 *caxton_alloc(u32 size);
 EXPORT("handle_message") i64 handle_message(const u8 *message, u32 length);
+EXPORT("caxton_init") u32 caxton_init(const u8 *state, u32 length);
 
 /* What handle_message returns when it answers nothing. A negative number is the agent's own error code. */
 #define NO_RESPONSE 0
@@ -39,9 +40,17 @@ extern u8 __heap_base; /* placed by the linker after the stack and the constants
 
 static u32 room_start, room_end; /* unused memory: take() cuts from it */
 
+/* The first room is what the linker left of the memory. */
+static inline void open_room(void) {
+    if (room_end != 0) return;
+    room_start = (u32)&__heap_base;
+    room_end = __builtin_wasm_memory_size(0) * PAGE;
+}
+
 /* Whole new pages at the end of memory, all zero. Traps when the host refuses them. */
 static inline u8 *new_pages(u32 bytes) {
     if (bytes > 1u << 30) trap();
+    open_room(); /* which ends before these */
     u32 before = __builtin_wasm_memory_grow(0, (bytes + PAGE - 1) / PAGE);
     if (before == (u32)-1) trap();
     return (u8 *)(before * PAGE);
@@ -49,10 +58,7 @@ static inline u8 *new_pages(u32 bytes) {
 
 /* `size` bytes that stay where they are. Traps when the host refuses the memory. */
 static inline u8 *take(u32 size) {
-    if (room_end == 0) {
-        room_start = (u32)&__heap_base;
-        room_end = __builtin_wasm_memory_size(0) * PAGE;
-    }
+    open_room();
     if (size > room_end - room_start) {
         u32 pages = (u32)new_pages(size);
         if (pages != room_end) room_start = pages; /* what was left before somebody else's pages is given up */

@@ -8,77 +8,90 @@
  * 1 MiB; what does not fit goes to the splitter itself, as this turn's last message. It all happens or nothing: a turn
  * that cannot is answered with an error code: -1 the message cannot be read, -2 the content does not start with a
  * header, -3 the text is so large that its first word and the rest do not fit into one turn.
+ *
+ *   "\ntotals"    answers what it has done, integers little-endian:
+ *                 "SPL1"  u64 turns that split  u64 texts it came to the end of  u64 words sent  u64 failures
+ *                 then the content of the first failure, if there was one of at most 2,000 bytes
+ *
+ * That is its state too, returned with every turn that changes it: the totals outlive the instance. A `failure` tells it
+ * that something it sent came to nothing; it does not start from a state that is not its own.
  */
-#include "msgpack.h"
+#include "message.h"
 
 #define UNREADABLE -1
 #define NO_HEADER -2
 #define TOO_LARGE -3
+#define FOREIGN_STATE 1
 #define MOST_MESSAGES 256u
 #define MOST_BYTES (1u << 20)
 #define MOST_PREFIX 150u
-
-/* ---------------------------------------------------------------------------------------------- the message */
-
-typedef struct {
-    u64 receiver;
-    const u8 *content;
-    u32 length;
-} Message;
-
-static int named(Value key, const char *name, u32 length) {
-    return key.kind == STR && key.number == length && same(key.bytes, (const u8 *)name, length);
-}
-
-/* 1 if the bytes are one message that has a receiver and a content. */
-static int read_message(const u8 *bytes, u32 length, Message *message) {
-    Reader from = {bytes, bytes + length};
-    Value map = next(&from);
-    if (map.kind != MAP) return 0;
-    int has_receiver = 0, has_content = 0;
-    while (map.number-- > 0) {
-        Value key = next(&from);
-        if (!skip(&from, key, 0)) return 0;
-        Value value = next(&from);
-        if (!skip(&from, value, 0)) return 0;
-        if (value.kind == UINT && named(key, "receiver", 8)) {
-            message->receiver = value.number;
-            has_receiver = 1;
-        } else if (value.kind == BIN && named(key, "content", 7)) {
-            message->content = value.bytes;
-            message->length = (u32)value.number;
-            has_content = 1;
-        }
-    }
-    return has_receiver && has_content && from.at == from.end;
-}
-
-/* --------------------------------------------------------------------------------------- writing msgpack */
-
-static u8 *out, *to; /* the out buffer, kept for every turn, and where in it we are */
-
-static void put(const void *bytes, u32 length) {
-    copy(to, bytes, length);
-    to += length;
-}
-
-static void put_number(u64 value, u32 width) {
-    while (width-- > 0) *to++ = (u8)(value >> (8 * width));
-}
-
-static void put_bin_head(u32 length) {
-    u32 width = length < 1u << 8 ? 1 : length < 1u << 16 ? 2 : 4;
-    *to++ = width == 1 ? 0xC4 : width == 2 ? 0xC5 : 0xC6;
-    put_number(length, width);
-}
-
-static const char BEFORE_RECEIVER[] = "\x82\xA8receiver"; /* a map of two */
-static const char BEFORE_CONTENT[] = "\xA7" "content";
-#define LENGTH(text) (sizeof(text) - 1)
-
-/* The most bytes of a message beside the receiver's name and the content: the keys, and five for each length. */
-#define MESSAGE_HEAD (LENGTH(BEFORE_RECEIVER) + LENGTH(BEFORE_CONTENT) + 10u)
 #define MOST_DIGITS 10u
+
+/* --------------------------------------------------------------------------------------------- what it has done */
+
+#define TOTALS_HEAD 36u
+#define MOST_FAILURE 2000u
+
+static u64 turns, texts, words, failures;
+static u8 first_failure[MOST_FAILURE];
+static u32 first_failure_length;
+
+#define MOST_TOTALS (TOTALS_HEAD + MOST_FAILURE)
+#define STATE_ROOM (LENGTH(STATE) + 5u + MOST_TOTALS)
+
+static u8 *out; /* the out buffer, MOST_BYTES, kept for every turn */
+
+static u32 totals_length(void) {
+    return TOTALS_HEAD + first_failure_length;
+}
+
+static void put_totals(void) {
+    put("SPL1", 4);
+    put_little(turns, 8);
+    put_little(texts, 8);
+    put_little(words, 8);
+    put_little(failures, 8);
+    put(first_failure, first_failure_length);
+}
+
+static void put_state(void) {
+    put(STATE, LENGTH(STATE));
+    put_bin_head(totals_length());
+    put_totals();
+}
+
+EXPORT("caxton_init") u32 caxton_init(const u8 *state, u32 length) {
+    out = new_pages(MOST_BYTES);
+    if (length == 0) return 0;
+    if (length < TOTALS_HEAD || length > MOST_TOTALS || !same(state, (const u8 *)"SPL1", 4)) return FOREIGN_STATE;
+    __builtin_memcpy(&turns, state + 4, 8);
+    __builtin_memcpy(&texts, state + 12, 8);
+    __builtin_memcpy(&words, state + 20, 8);
+    __builtin_memcpy(&failures, state + 28, 8);
+    first_failure_length = length - TOTALS_HEAD;
+    copy(first_failure, state + TOTALS_HEAD, first_failure_length);
+    return 0;
+}
+
+static i64 answer_totals(void) {
+    to = out;
+    put_answer_head(totals_length());
+    put_totals();
+    return response(out, (u32)(to - out));
+}
+
+static i64 note_failure(const Message *message) {
+    if (failures++ == 0 && message->length <= MOST_FAILURE) {
+        first_failure_length = message->length;
+        copy(first_failure, message->content, first_failure_length);
+    }
+    to = out;
+    *to++ = 0x81;
+    put_state();
+    return response(out, (u32)(to - out));
+}
+
+/* ------------------------------------------------------------------------------------------- what it sends */
 
 static void put_inform_to_name(const u8 *prefix, u32 prefix_length, u32 k, const u8 *word, u32 length) {
     u8 digits[MOST_DIGITS];
@@ -87,7 +100,8 @@ static void put_inform_to_name(const u8 *prefix, u32 prefix_length, u32 k, const
     while ((k /= 10) > 0);
     u32 name_length = prefix_length + MOST_DIGITS - first;
 
-    put(BEFORE_RECEIVER, LENGTH(BEFORE_RECEIVER));
+    *to++ = 0x82;
+    put(RECEIVER, LENGTH(RECEIVER));
     if (name_length < 32) {
         *to++ = (u8)(0xA0 | name_length);
     } else {
@@ -96,16 +110,17 @@ static void put_inform_to_name(const u8 *prefix, u32 prefix_length, u32 k, const
     }
     put(prefix, prefix_length);
     put(digits + first, MOST_DIGITS - first);
-    put(BEFORE_CONTENT, LENGTH(BEFORE_CONTENT));
+    put(CONTENT, LENGTH(CONTENT));
     put_bin_head(length);
     put(word, length);
 }
 
 static void put_rest(u64 myself, const u8 *header, u32 header_length, const u8 *text, u32 length) {
-    put(BEFORE_RECEIVER, LENGTH(BEFORE_RECEIVER));
+    *to++ = 0x82;
+    put(RECEIVER, LENGTH(RECEIVER));
     *to++ = 0xCF;
     put_number(myself, 8);
-    put(BEFORE_CONTENT, LENGTH(BEFORE_CONTENT));
+    put(CONTENT, LENGTH(CONTENT));
     put_bin_head(header_length + length);
     put(header, header_length);
     put(text, length);
@@ -142,30 +157,36 @@ static int read_header(const u8 *content, u32 length, Header *header) {
 
 static i64 split(const Message *message, const Header *header) {
     const u8 *at = message->content + header->length, *end = message->content + message->length;
-    u32 messages = 0;
-    if (out == 0) out = new_pages(MOST_BYTES);
+    u32 messages = 0, rest = 0;
     to = out;
-    put("\x81\xA8messages\xDC\0\0", 13); /* the number of messages is written when it is known */
+    *to++ = 0x82;
+    put(MESSAGES, LENGTH(MESSAGES));
+    *to++ = 0xDC;
+    u8 *number = to; /* of messages: written when it is known */
+    to += 2;
     for (;;) {
         while (at < end && is_space(*at)) at++;
         if (at == end) break;
         const u8 *word = at;
         while (at < end && !is_space(*at)) at++;
-        /* This word, and after it a message with all the rest, must find room. */
+        /* This word, and after it a message with all the rest, and the state must find room. */
         u32 need = 2 * MESSAGE_HEAD + header->prefix_length + MOST_DIGITS + header->length + (u32)(end - word);
-        if (messages == MOST_MESSAGES - 1 || need > MOST_BYTES - (u32)(to - out)) {
+        if (messages == MOST_MESSAGES - 1 || need + STATE_ROOM > MOST_BYTES - (u32)(to - out)) {
             if (messages == 0) return TOO_LARGE;
             put_rest(message->receiver, message->content, header->length, word, (u32)(end - word));
-            messages++;
+            rest = 1;
             break;
         }
         u32 length = (u32)(at - word);
         put_inform_to_name(message->content, header->prefix_length, fnv1a(word, length) % header->counters, word, length);
         messages++;
     }
-    if (messages == 0) return NO_RESPONSE;
-    out[11] = (u8)(messages >> 8);
-    out[12] = (u8)messages;
+    turns++;
+    texts += !rest;
+    words += messages;
+    number[0] = (u8)((messages + rest) >> 8);
+    number[1] = (u8)(messages + rest);
+    put_state();
     return response(out, (u32)(to - out));
 }
 
@@ -173,6 +194,8 @@ EXPORT("handle_message") i64 handle_message(const u8 *bytes, u32 length) {
     Message message;
     Header header;
     if (!read_message(bytes, length, &message)) return UNREADABLE;
+    if (message.failed) return note_failure(&message);
+    if (message.length == 7 && same(message.content, (const u8 *)"\ntotals", 7)) return answer_totals();
     if (!read_header(message.content, message.length, &header)) return NO_HEADER;
     return split(&message, &header);
 }

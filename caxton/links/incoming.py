@@ -14,12 +14,14 @@ class Taken(NamedTuple):
 
     skip: how many of its leading messages were taken before; all of them for a frame to drop. lost: how many messages
     before it never came; the source is told (NetworkError), the caller counts them. over_credit: the frame went beyond
-    what its source was allowed; nothing of it was taken, the caller counts it.
+    what its source was allowed; nothing of it was taken, the caller counts it. gap: on the durable lane, nothing of the
+    frame was taken now; its source sends it again.
     """
 
     skip: int
     lost: int
     over_credit: bool
+    gap: bool = False
 
 
 class StateFields(NamedTuple):
@@ -30,6 +32,7 @@ class StateFields(NamedTuple):
     credit_bytes: int
     refusals_from: int
     refusals: list[Refusal]
+    closed: str = ""
 
 
 _WHOLE = Taken(0, 0, over_credit=False)

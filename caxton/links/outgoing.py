@@ -52,6 +52,11 @@ class Outgoing:
         return self.emitted > self.acknowledged
 
     @property
+    def claimed(self) -> int:
+        """The last sequence that the target should have by now, unless it was lost on the way."""
+        return self.emitted
+
+    @property
     def outstanding(self) -> int:
         """How many messages are neither acknowledged nor refused for all that is known; lost if the target ends."""
         return self.emitted - self.acknowledged

@@ -38,9 +38,7 @@ class Refusals:
     def add(self, sequence: int, count: int, error: CaxtonError) -> None:
         """Note why `count` messages from `sequence` on were not placed."""
         waiting = self._waiting
-        if error is not self._error:
-            self._error, self._fields = error, to_fields(error)
-        new = Refusal(sequence, count, type(error).__name__, self._fields)
+        new = self._refusal(sequence, count, error)
         if waiting and self.confirmed + len(waiting) > self._told:  # the last one was never told: it may still grow
             last = waiting[-1]
             if len(waiting) >= MOST_WAITING:
@@ -73,6 +71,11 @@ class Refusals:
         self.confirmed = max(self.confirmed, seen)
         self._ascending = self._ascending or not self._waiting
         return True
+
+    def _refusal(self, sequence: int, count: int, error: CaxtonError) -> Refusal:
+        if error is not self._error:
+            self._error, self._fields = error, to_fields(error)
+        return Refusal(sequence, count, type(error).__name__, self._fields)
 
 
 def is_loss(refusal: Refusal) -> bool:

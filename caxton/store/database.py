@@ -5,15 +5,27 @@ Every call is one hop to that thread, whatever the number of statements in it (f
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Self, TypeVar
 
 import aiosqlite
 
-from caxton.errors import StorageError
+from caxton.errors import StorageDamaged, StorageError
+from caxton.store.migrations import SCHEMA_VERSION, OtherVersion, check_schema, migrate
+from caxton.store.premises import check_premises
+from caxton.store.seal import BrokenSeal
+from caxton.store.sqlite_errors import mapped
 
-SCHEMA_VERSION = 1
+# How long a successor waits for the process that held the file before it: that one is killed, and the kernel may take
+# a moment to be done with it.
+PATIENCE_S = 10.0
+_LOOK_AGAIN_S = 0.02
+# The log is copied into the file when it has grown to this: at SQLite's own 4 MB that would be six times a second.
+WAL_BYTES = 64 << 20
+_PAGE_BYTES = 4096
+_CACHE_KIB = 16 << 10
 T = TypeVar("T")
 
 
@@ -25,9 +37,14 @@ class Database:
         self._connection: aiosqlite.Connection | None = connection
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
-        """Open or create the file; raises StorageError when it cannot be read, or is of another version."""
-        connection = aiosqlite.connect(path, isolation_level=None)
+    async def open(cls, path: Path, patience_s: float = PATIENCE_S, *, may_be_new: bool = True) -> Self:
+        """Open the file, or create it if it `may_be_new`, and bring it to the present version of the schema.
+
+        Waits up to `patience_s` while another process has it. Raises StorageDamaged when it is not what was written,
+        StorageError when it is of a later version, not ours, not writable, or held by somebody else to the end.
+        """
+        check_premises(path)
+        connection = aiosqlite.connect(path, isolation_level=None, timeout=0)
         try:
             await connection
         except (sqlite3.Error, OSError) as error:
@@ -36,8 +53,8 @@ class Database:
             raise StorageError(str(path), str(error)) from error
         database = cls(path, connection)
         try:
-            await database.run(lambda db: _prepare(db, path))
-        except StorageError:
+            await database.run(lambda db: _prepare(db, path, patience_s, may_be_new=may_be_new))
+        except BaseException:
             await database.close()
             raise
         return database
@@ -45,29 +62,32 @@ class Database:
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` on the connection's thread and return what it returns.
 
-        Raises StorageError for whatever SQLite raises, and when the database is closed. A cancelled caller leaves the
-        work running to its end.
+        Raises StorageError for whatever SQLite raises: StorageFull when there is no room, StorageDamaged when the file
+        is not what was written to it, also by a BrokenSeal; and when the database is closed. A cancelled caller leaves
+        the work running to its end.
         """
         if self._connection is None:
             raise StorageError(str(self.path), "the database is closed")
         raw = self._connection._conn  # noqa: SLF001 (no public way to run one function on its thread; pinned, tested)
-        try:
-            return await asyncio.shield(self._connection._execute(work, raw))  # type: ignore[no-untyped-call] # noqa: SLF001 (as above)
-        except sqlite3.Error as error:
-            raise StorageError(str(self.path), str(error)) from error
+        return await asyncio.shield(self._connection._execute(_named, self.path, work, raw))  # type: ignore[no-untyped-call] # noqa: SLF001 (as above)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction: all of it is on the disk when this returns, or nothing of it."""
-        return await self.run(lambda db: _in_transaction(db, work))
+        return await self.run(lambda db: in_transaction(db, work))
+
+    async def checkpoint(self) -> None:
+        """Copy the log into the file and empty it: for an idle moment, since everything else waits for it."""
+        await self.run(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
 
     async def close(self) -> None:
-        """Close the connection and end its thread."""
+        """Close the connection and end its thread; the log is copied into the file."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
 
 
-def _in_transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+def in_transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+    """Run `work` in one transaction, on the connection's thread."""
     db.execute("BEGIN IMMEDIATE")
     try:
         result = work(db)
@@ -79,20 +99,67 @@ def _in_transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection],
     return result
 
 
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    _pragma(db, path, "locking_mode", "EXCLUSIVE", "exclusive")
-    _pragma(db, path, "journal_mode", "WAL", "wal")
-    _pragma(db, path, "synchronous", "FULL", 2)
+def _named(path: Path, work: Callable[[sqlite3.Connection], T], db: sqlite3.Connection) -> T:
+    """Run `work`, and let every error name the file; on the connection's thread, since that may touch the disk."""
+    try:
+        return work(db)
+    except sqlite3.Error as error:
+        raise mapped(path, error) from error
+    except (BrokenSeal, UnicodeDecodeError) as error:  # also what SQLite says of a schema may be no text any more
+        raise StorageDamaged(str(path), str(error)) from error
+    except OtherVersion as error:
+        raise StorageError(str(path), f"{error}; use the release that wrote it, or another data directory") from None
+
+
+def _prepare(db: sqlite3.Connection, path: Path, patience_s: float, *, may_be_new: bool) -> None:
+    _lock(db, path, patience_s)
+    for name, value, wanted in (
+        ("journal_mode", "WAL", "wal"),
+        ("synchronous", "FULL", 2),
+        ("wal_autocheckpoint", WAL_BYTES // _PAGE_BYTES, WAL_BYTES // _PAGE_BYTES),
+        ("journal_size_limit", WAL_BYTES, WAL_BYTES),
+        ("secure_delete", 0, 0),  # Debian's default is on: every deletion would write its pages once more
+        ("temp_store", "MEMORY", 2),
+        ("mmap_size", 0, 0),
+        ("cache_size", -_CACHE_KIB, -_CACHE_KIB),
+        ("cell_size_check", 1, 1),
+        ("trusted_schema", 0, 0),
+    ):
+        _pragma(db, path, name, value, wanted)
+    problems = [text for (text,) in db.execute("PRAGMA quick_check(1)") if text != "ok"]
+    if problems:
+        raise StorageDamaged(str(path), str(problems[0]))
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version not in (0, SCHEMA_VERSION):
-        raise StorageError(str(path), f"written by version {version} of the schema; this one reads {SCHEMA_VERSION}")
-    if version == 0:
-        db.executescript(Path(__file__).with_name("schema.sql").read_text())
-        db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    if not version and not may_be_new:
+        raise StorageDamaged(str(path), "empty, and it was not")
+    migrate(db)
+    check_schema(db)
+    if version != SCHEMA_VERSION:  # then whatever becomes of the log, the file itself says whose it is
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
-def _pragma(db: sqlite3.Connection, path: Path, name: str, value: str, wanted: object) -> None:
-    db.execute(f"PRAGMA {name} = {value}")
+def _lock(db: sqlite3.Connection, path: Path, patience_s: float) -> None:
+    """Take the file for this connection alone, as soon as nobody else has it."""
+    _pragma(db, path, "locking_mode", "EXCLUSIVE", "exclusive")
+    give_up_at = time.monotonic() + patience_s
+    while True:
+        try:
+            db.execute("BEGIN EXCLUSIVE")
+            db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            if time.monotonic() >= give_up_at:
+                raise StorageError(
+                    str(path), f"another process has held it for {patience_s:g} s; stop that runtime with `caxton stop`"
+                ) from error
+            time.sleep(_LOOK_AGAIN_S)  # on the connection's own thread: nobody else waits
+        else:
+            return
+
+
+def _pragma(db: sqlite3.Connection, path: Path, name: str, value: object, wanted: object) -> None:
+    db.execute(f"PRAGMA {name} = {value}").fetchall()
     (found,) = db.execute(f"PRAGMA {name}").fetchone()
     if found != wanted:
         raise StorageError(str(path), f"{name} is {found!r} where {wanted!r} was set")

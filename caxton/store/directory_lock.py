@@ -53,6 +53,18 @@ def holder(directory: Path) -> int | None:
         os.close(descriptor)
 
 
+def is_locked(path: Path) -> bool:
+    """True while some process holds the lock of a file. False when the file is not there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not _try(descriptor, fcntl.LOCK_SH)
+    finally:
+        os.close(descriptor)
+
+
 def _try(descriptor: int, kind: int) -> bool:
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)

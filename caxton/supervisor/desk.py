@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 from caxton.errors import CaxtonError, ResourceExhausted, StorageError, to_fields
 from caxton.transport.sockets import Desk
+from caxton.wire.calls import Failed
 from caxton.wire.codec import SUPERVISOR_ANSWER, SUPERVISOR_CALL
-from caxton.wire.control import Failed
 from caxton.wire.supervision import SupervisorAnswer, SupervisorCall, SupervisorRequest, SupervisorResult
 
 # Calls that are being answered at a time; more are refused at once.

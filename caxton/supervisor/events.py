@@ -16,7 +16,7 @@ class Event:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-def ready(fields: dict[str, Any], failed: list[int]) -> Event:
+def ready(fields: dict[str, Any], failed: list[int], quarantined: list[int]) -> Event:
     """Everything that could be started was started."""
     workers = "1 worker" if fields["workers"] == 1 else f"{fields['workers']} workers"
     text = (
@@ -25,7 +25,10 @@ def ready(fields: dict[str, Any], failed: list[int]) -> Event:
     )
     if failed:
         text += f"; FAILED shards: {', '.join(map(str, failed))}"
-    return Event("ready", "error" if failed else "info", text, fields | {"failed": failed})
+    if quarantined:
+        text += f"; QUARANTINED shards: {', '.join(map(str, quarantined))}"
+    level = "error" if failed or quarantined else "info"
+    return Event("ready", level, text, fields | {"failed": failed, "quarantined": quarantined})
 
 
 def worker_died(shard: int, pid: int, incarnation: int, how: str) -> Event:
@@ -44,6 +47,44 @@ def shard_failed(shard: int, how: str) -> Event:
     """A shard was given up: its worker died too often."""
     text = f"shard {shard} failed: its worker died too often (last: {how}); the other shards serve on"
     return Event("shard_failed", "error", text, {"shard": shard, "how": how})
+
+
+def shard_quarantined(shard: int, data_dir: str) -> Event:
+    """A shard's worker found its file damaged, and is not started again."""
+    path = f"{data_dir}/shard-{shard}.db"
+    text = (
+        f"shard {shard} is quarantined: {path} is damaged; restore it and the files beside it (shard-{shard}.*) "
+        "from a backup, then run `caxton restart`; the other shards serve on"
+    )
+    return Event("shard_quarantined", "error", text, {"shard": shard, "path": path})
+
+
+def worker_retired(shard: int, pid: int, incarnation: int, how: str) -> Event:
+    """A worker ended that was asked to, and has a successor."""
+    fields = {"shard": shard, "pid": pid, "incarnation": incarnation, "how": how}
+    return Event("worker_retired", "info", f"worker of shard {shard} ended as planned (pid {pid}, {how})", fields)
+
+
+def worker_over_memory(shard: int, pid: int, resident_bytes: int, limit_bytes: int) -> Event:
+    """A worker holds more memory than it may, and is restarted."""
+    fields = {"shard": shard, "pid": pid, "resident_bytes": resident_bytes, "limit_bytes": limit_bytes}
+    text = (
+        f"worker of shard {shard} holds {resident_bytes >> 20} MiB, the limit is {limit_bytes >> 20} MiB; restarting it"
+    )
+    return Event("worker_over_memory", "warning", text, fields)
+
+
+def restart_began(shards: list[int]) -> Event:
+    """Workers are restarted, one after the other."""
+    return Event("restart_began", "info", f"restarting {len(shards)} workers, one after the other", {"shards": shards})
+
+
+def restart_ended(absent: list[int]) -> Event:
+    """Every worker has a successor, but for the shards named."""
+    text = "every worker was restarted"
+    if absent:
+        text = f"restarted; these shards did not come back: {', '.join(map(str, absent))}"
+    return Event("restart_ended", "error" if absent else "info", text, {"absent": absent})
 
 
 def worker_hung(shard: int, pid: int, why: str) -> Event:

@@ -8,11 +8,18 @@ from caxton.wire.supervision import WorkerHealth
 
 def status_of(states: Sequence[ShardState], compiler_problem: str | None = None) -> tuple[str, str | None]:
     """Return status and reason: healthy, degraded (some serve, or nothing is compiled) or unhealthy (nobody serves)."""
-    absent = [f"shard {number} is {state}" for number, state in enumerate(states) if state is not ShardState.READY]
+    absent = [_absence(number, state) for number, state in enumerate(states) if state is not ShardState.READY]
     if len(absent) == len(states):
         return "unhealthy", "; ".join(absent)
     problems = absent if compiler_problem is None else [*absent, compiler_problem]
     return ("degraded", "; ".join(problems)) if problems else ("healthy", None)
+
+
+def _absence(number: int, state: ShardState) -> str:
+    text = f"shard {number} is {state}"
+    if state is not ShardState.QUARANTINED:
+        return text
+    return f"{text} (its file is damaged: restore shard-{number}.* from a backup, then run `caxton restart`)"
 
 
 def health_of(shard: Shard) -> WorkerHealth:
@@ -26,5 +33,6 @@ def health_of(shard: Shard) -> WorkerHealth:
         restarts=shard.restarts,
         agents=shard.counters.get("agents", 0),
         resident_bytes=process.resident_bytes if process is not None else 0,
+        planned_restarts=shard.planned_restarts,
         last_exit=shard.last_exit,
     )

@@ -51,9 +51,10 @@ class Notices:
         """Tell all workers that a session is gone."""
         self._send(self._workers, self._workers, CONTROL.encode(SessionEnded(SUPERVISOR, self._mark, session)))
 
-    def tell_drain(self, phase: int) -> None:
-        """Tell all workers to refuse sessions (1) or to stop (2)."""
-        self._send(self._workers, self._workers, CONTROL.encode(Drain(SUPERVISOR, self._mark, phase)))
+    def tell_drain(self, phase: int, worker: int | None = None) -> None:
+        """Tell all workers, or one of them, to refuse sessions (1) or to stop (2)."""
+        told = self._workers if worker is None else self._workers.keys() & {worker}
+        self._send(self._workers, told, CONTROL.encode(Drain(SUPERVISOR, self._mark, phase, worker is not None)))
 
     def close(self) -> None:
         """Close every outlet. Closing twice is fine."""

@@ -24,6 +24,7 @@ from caxton.wire.supervision import (
     AskStats,
     Health,
     OpenSession,
+    RestartWorkers,
     SessionOpened,
     StopRuntime,
     SupervisorRequest,
@@ -71,6 +72,10 @@ class Reception:
                 return Told(msgspec.to_builtins(self._health()))
             case AskStats():
                 return Told(await self._stats())
+            case RestartWorkers():
+                await self._wait_for_opening()
+                self._workforce.planned.ask_all()
+                return Accepted()
             case StopRuntime():
                 self._stop.request()
                 return Accepted()
@@ -109,6 +114,7 @@ class Reception:
             runtime_dir=str(self._premises.runtime_dir.path),
             data_dir=str(self._premises.data_dir),
             sessions=len(self.sessions),
+            restarting=self._workforce.planned.left,
             workers=[health_of(shard) for shard in shards],
         )
 

@@ -28,8 +28,20 @@ class RestartPolicy:
             self._restarts.popleft()
         if len(self._restarts) >= self._limit:
             return None
-        self._quick_deaths = 1 if served_s >= GOOD_LIFE_S else self._quick_deaths + 1
-        longest = min(FIRST_DELAY_S * 2.0 ** min(self._quick_deaths - 1, 16), LONGEST_DELAY_S)
-        delay = longest * (0.5 + jitter / 2)
+        delay = self.after_charged_death(served_s, jitter)
         self._restarts.append(now_s + delay)
         return delay
+
+    def after_charged_death(self, served_s: float, jitter: float) -> float:
+        """Return the wait after a death that a message or an agent is charged with: it uses up no restart.
+
+        The charges end such a row of deaths: whoever is charged with too many runs no more.
+        """
+        self._quick_deaths = 1 if served_s >= GOOD_LIFE_S else self._quick_deaths + 1
+        longest = min(FIRST_DELAY_S * 2.0 ** min(self._quick_deaths - 1, 16), LONGEST_DELAY_S)
+        return longest * (0.5 + jitter / 2)
+
+    def forget(self) -> None:
+        """Start anew, with every restart that is allowed: somebody asked for another try."""
+        self._restarts.clear()
+        self._quick_deaths = 0

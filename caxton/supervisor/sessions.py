@@ -1,7 +1,5 @@
 """Who is connected. A client lives as long as it holds the lock of its session's file, which the kernel drops."""
 
-import fcntl
-import os
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +8,7 @@ from pathlib import Path
 from caxton.errors import ResourceExhausted
 from caxton.ids import SESSION_BIT
 from caxton.links.session import session_id
+from caxton.store.directory_lock import is_locked
 
 MAX_SESSIONS = 1_024
 # A client that has not locked its file this long after it was let in has not come.
@@ -58,23 +57,8 @@ class Sessions:
         return ended
 
     def _has_ended(self, session: Session, now_s: float) -> bool:
-        if _is_locked(self._book_of(session.number)):
+        if is_locked(self._book_of(session.number)):
             session.arrived = True
             return False
         # Before it was seen locked, the file may stand there unlocked for a moment.
         return session.arrived or now_s - session.opened_s > ARRIVAL_TIMEOUT_S
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(descriptor)

@@ -1,6 +1,7 @@
 """One shard: the lives of its worker, one after the other, and what the supervisor knows of them."""
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import Callable
@@ -9,14 +10,19 @@ from typing import Protocol
 
 from caxton.errors import StorageError
 from caxton.supervisor.crash_note import CrashNote
+from caxton.supervisor.planned_end import PlannedEnd, Step
 from caxton.supervisor.restart_policy import RestartPolicy
 from caxton.supervisor.worker_process import Exit, WorkerProcess
 from caxton.wire.control import Heartbeat
 
-START_TIMEOUT_S = 10.0
+# A worker waits for its predecessor's lock (up to 10 s), checks its shard's file and reads back what waits in it.
+# Killing one that is at it would only have the next one begin anew, so this is for those that hang.
+START_TIMEOUT_S = 60.0
 SILENCE_TIMEOUT_S = 5.0
 # An agent may have up to 10 s for one call (limits.BOUNDS), and its worker is silent meanwhile.
 LONGEST_TURN_NS = 11_000_000_000
+# What a worker exits with whose file is damaged: another one would find the same.
+EXIT_DAMAGED = os.EX_DATAERR
 
 
 class ShardState(StrEnum):
@@ -27,6 +33,10 @@ class ShardState(StrEnum):
     RESTARTING = "restarting"
     DRAINING = "draining"
     FAILED = "failed"
+    QUARANTINED = "quarantined"
+
+
+GIVEN_UP = frozenset({ShardState.FAILED, ShardState.QUARANTINED})
 
 
 class ShardWatch(Protocol):
@@ -38,7 +48,10 @@ class ShardWatch(Protocol):
     def worker_ready(self, shard: "Shard", process: WorkerProcess) -> None:
         """A worker has loaded its shard."""
 
-    def worker_ended(self, shard: "Shard", process: WorkerProcess, how: Exit) -> None:
+    def worker_retiring(self, process: WorkerProcess, phase: int) -> None:
+        """A worker is to finish what it has (1), or to end now (2): its successor is to follow."""
+
+    def worker_ended(self, shard: "Shard", process: WorkerProcess, how: Exit, *, planned: bool) -> None:
         """A worker has ended and is reaped; called before its successor starts, or the shard is given up."""
 
     def worker_hung(self, process: WorkerProcess, why: str) -> None:
@@ -67,6 +80,7 @@ class Shard:
         self.process: WorkerProcess | None = None
         self.last_exit: str | None = None
         self.restarts = 0
+        self.planned_restarts = 0
         self.heartbeat: Heartbeat | None = None
         self._launch = launch
         self._policy = policy
@@ -77,6 +91,7 @@ class Shard:
         self._heard_s = 0.0
         self._ready_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._planned_end: PlannedEnd | None = None
 
     @property
     def incarnation(self) -> int:
@@ -86,7 +101,12 @@ class Shard:
     @property
     def settled(self) -> bool:
         """True when its start has come to an end, well or not."""
-        return self.state in {ShardState.READY, ShardState.FAILED}
+        return self.state is ShardState.READY or self.state in GIVEN_UP
+
+    @property
+    def retiring(self) -> int:
+        """The phase of its worker's planned end, 0 when none is under way."""
+        return self._planned_end.phase if self._planned_end is not None else 0
 
     @property
     def counters(self) -> dict[str, int]:
@@ -101,7 +121,9 @@ class Shard:
         try:
             self.process = self._launch(self.number, self._last_crash, self._ended)
         except (OSError, StorageError) as error:
-            self._after_death(f"not started: {error}", 0.0)
+            self.last_exit = f"not started: {error}"
+            self._plan_restart(0.0, charged=False)
+            self._watch.shard_gone(self)
 
     def heard(self, beat: Heartbeat) -> None:
         """Take a heartbeat of the present worker; the caller has checked its mark and incarnation."""
@@ -117,12 +139,17 @@ class Shard:
             if self.state is not ShardState.DRAINING:
                 self.state = ShardState.READY
             self._watch.worker_ready(self, process)
+        if self._planned_end is not None:
+            self._planned_end.heard(beat.phase, idle=beat.idle)
+            self._go_on(process, self._planned_end)
 
     def check(self) -> None:
-        """Kill a worker that is not ready in time, or silent without being in a turn that it may take."""
+        """Kill a worker that is not ready in time, silent without being in a turn that it may take, or slow to end."""
         process = self.process
         if process is None:
             return
+        if self._planned_end is not None:
+            self._go_on(process, self._planned_end)
         now_s = time.monotonic()
         if self._ready_s is None:
             if now_s - self._started_s > START_TIMEOUT_S:
@@ -136,12 +163,33 @@ class Shard:
         """Start the clocks anew: the supervisor itself was not running, so nobody was heard."""
         self._started_s = self._heard_s = time.monotonic()
 
+    def retire(self, patience_s: float) -> None:
+        """Let the worker finish, end and be followed by another one, which uses up no restart.
+
+        After `patience_s` it ends with what it has then. Without a worker that is ready, nothing happens.
+        """
+        if self.process is None or self.state is not ShardState.READY:
+            return
+        self.state = ShardState.DRAINING
+        self._planned_end = PlannedEnd(time.monotonic(), patience_s)
+        self._watch.worker_retiring(self.process, self._planned_end.phase)
+
+    def revive(self) -> None:
+        """Give a shard that was given up another try, with every restart that is allowed."""
+        if self.state not in GIVEN_UP:
+            return
+        self._policy.forget()
+        self._follow(0.0)
+        self.planned_restarts += 1
+        self._watch.shard_gone(self)
+
     def drain(self) -> None:
         """Restart no more; a worker that is not ready holds nothing and is killed."""
+        self._planned_end = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self.state is not ShardState.FAILED:
+        if self.state not in GIVEN_UP:
             self.state = ShardState.DRAINING
         if self._ready_s is None:
             self.kill()
@@ -156,30 +204,54 @@ class Shard:
         self._watch.worker_hung(process, why)
         process.kill()
 
+    def _go_on(self, process: WorkerProcess, end: PlannedEnd) -> None:
+        step = end.step(time.monotonic())
+        if step is Step.STOP:
+            self._watch.worker_retiring(process, end.phase)
+        elif step is Step.KILL:
+            process.kill()
+
     def _ended(self, how: Exit) -> None:
         process, self.process = self.process, None
         served_s = 0.0 if self._ready_s is None else time.monotonic() - self._ready_s
         self._ready_s = None
+        end, self._planned_end = self._planned_end, None
         if process is None:
             return
-        note = self._note_of(process.incarnation)
-        if note is not None and note.in_turn and not how.by_sigkill:
-            self._last_crash = note.encode()
         self.last_exit = str(how)
-        self._watch.worker_ended(self, process, how)
-        self._after_death(str(how), served_s)
-
-    def _after_death(self, how: str, served_s: float) -> None:
-        self.last_exit = how
-        if self.state is not ShardState.DRAINING:
-            self._plan_restart(served_s)
+        charged = self._is_charged(process, how)
+        planned = end is not None and (how.status == 0 or (end.killed and how.by_sigkill))
+        self._watch.worker_ended(self, process, how, planned=planned)
+        if how.status == EXIT_DAMAGED:
+            self.state = ShardState.QUARANTINED
+        elif planned:
+            self.planned_restarts += 1
+            self._follow(0.0)
+        elif end is not None or self.state is not ShardState.DRAINING:
+            self._plan_restart(served_s, charged=charged)
         self._watch.shard_gone(self)
 
-    def _plan_restart(self, served_s: float) -> None:
-        wait_s = self._policy.after_death(time.monotonic(), served_s, random.random())  # noqa: S311 (not a secret)
+    def _is_charged(self, process: WorkerProcess, how: Exit) -> bool:
+        """Keep the note of a turn that its worker died of; a kill from outside is nobody's fault."""
+        note = self._note_of(process.incarnation)
+        if note is None or not note.in_turn or how.by_sigkill:
+            return False
+        self._last_crash = note.encode()
+        return True
+
+    def _plan_restart(self, served_s: float, *, charged: bool) -> None:
+        jitter = random.random()  # noqa: S311 (not a secret)
+        if charged:
+            wait_s: float | None = self._policy.after_charged_death(served_s, jitter)
+        else:
+            wait_s = self._policy.after_death(time.monotonic(), served_s, jitter)
         if wait_s is None:
             self.state = ShardState.FAILED
             return
-        self.state = ShardState.RESTARTING
         self.restarts += 1
+        self._follow(wait_s)
+
+    def _follow(self, wait_s: float) -> None:
+        """Have a worker started after a wait, so that a drain that comes meanwhile can prevent it."""
+        self.state = ShardState.RESTARTING
         self._timer = asyncio.get_running_loop().call_later(wait_s, self.start)

@@ -94,9 +94,7 @@ class _Life:
         self._ledger = ledger = RunLedger(directory.book)
         # What came to the supervisor's sockets and was dropped, by reason.
         dropped: Counter[str] = Counter()
-        self._workforce = Workforce(
-            premises, plan.worker_command, plan.settings.restart_limit, notices, ledger, tell, dropped
-        )
+        self._workforce = Workforce(premises, plan.worker_command, plan.settings, notices, ledger, tell, dropped)
         self._compiler = CompilerHost(plan.compiler_command, lambda how: tell(events.compiler_died(how)))
         self._reception = reception = Reception(
             premises, self._workforce, self._compiler, notices, ledger, stop, dropped
@@ -143,14 +141,17 @@ class _Life:
         failure = self._workforce.failure
         if failure is None:
             shards = self._workforce.shards
-            failed = [shard.number for shard in shards if shard.state is ShardState.FAILED]
+            failed, quarantined = (
+                [shard.number for shard in shards if shard.state is state]
+                for state in (ShardState.FAILED, ShardState.QUARANTINED)
+            )
             about = {
                 "runtime_dir": str(self._premises.runtime_dir.path),
                 "data_dir": str(self._premises.data_dir),
                 "workers": len(shards),
                 "pid": os.getpid(),
             }
-            self._tell(events.ready(about, failed))
+            self._tell(events.ready(about, failed, quarantined))
             self._reception.opened.set()
         return failure
 

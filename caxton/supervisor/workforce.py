@@ -2,20 +2,24 @@
 
 import asyncio
 import os
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from caxton.config.settings import ServeSettings
 from caxton.errors import ConfigurationError
 from caxton.placement.slot_table import SlotTable
 from caxton.supervisor import events
 from caxton.supervisor.crash_note import CrashNote
 from caxton.supervisor.events import Event
+from caxton.supervisor.memory_limit import MemoryLimit
 from caxton.supervisor.notices import Notices
+from caxton.supervisor.planned_restarts import PlannedRestarts
 from caxton.supervisor.premises import Premises
 from caxton.supervisor.restart_policy import RestartPolicy
 from caxton.supervisor.run_ledger import RunLedger
 from caxton.supervisor.settling import Settling, flow_between
-from caxton.supervisor.shard import Shard, ShardState
+from caxton.supervisor.shard import GIVEN_UP, Shard, ShardState
 from caxton.supervisor.worker_process import Exit, WorkerProcess
 from caxton.wire.control import Heartbeat, Topology
 from caxton.wire.spawn_spec import SpawnSpec
@@ -27,14 +31,14 @@ _VERSIONS_PER_INCARNATION_BITS = 20
 class Workforce:
     """Lives in the supervisor's loop and main thread. It is the `ShardWatch` of its shards.
 
-    settled: every shard is ready or failed. at_rest: in a drain, nothing is under way. emptied: no worker is left.
+    settled: every shard is ready or given up. at_rest: in a drain, nothing is under way. emptied: no worker is left.
     """
 
     def __init__(
         self,
         premises: Premises,
         command: Sequence[str],
-        restart_limit: int,
+        settings: ServeSettings,
         notices: Notices,
         ledger: RunLedger,
         tell: Callable[[Event], None],
@@ -55,10 +59,14 @@ class Workforce:
         self.at_rest = asyncio.Event()
         self.emptied = asyncio.Event()
         self._dropped = dropped
+        self._delivery = settings.delivery
         self.shards = [
-            Shard(number, self._launch, RestartPolicy(restart_limit), self, self._note_of)
+            Shard(number, self._launch, RestartPolicy(settings.restart_limit), self, self._note_of)
             for number in range(self._identity.shards)
         ]
+        self.planned = PlannedRestarts(self.shards, settings.drain_timeout_s, tell)
+        limit_mib = settings.worker_memory_limit_mib
+        self._memory_limit = MemoryLimit(None if limit_mib is None else limit_mib << 20)
 
     @property
     def topology(self) -> Topology:
@@ -69,9 +77,13 @@ class Workforce:
 
     @property
     def failure(self) -> ConfigurationError | None:
-        """Why nobody serves, if every shard has failed."""
-        if any(shard.state is not ShardState.FAILED for shard in self.shards):
+        """Why nobody serves, if every shard was given up."""
+        if any(shard.state not in GIVEN_UP for shard in self.shards):
             return None
+        if all(shard.state is ShardState.QUARANTINED for shard in self.shards):
+            return ConfigurationError(
+                str(self._premises.data_dir), "the file of every shard is damaged", "restore it from a backup"
+            )
         last = self.shards[0].last_exit
         return ConfigurationError(
             "workers", f"each of them died at its start (the last: {last})", "see what they wrote"
@@ -94,21 +106,31 @@ class Workforce:
             self._close_round()
 
     def check(self, *, forgive: bool = False) -> None:
-        """Kill workers that are silent for too long; `forgive` when the supervisor itself was not running."""
+        """Kill workers that are silent for too long; `forgive` when the supervisor itself was not running.
+
+        Planned restarts go on here, and workers beyond their memory limit are added to them.
+        """
         for shard in self.shards:
             if forgive:
                 shard.forgive_silence()
             shard.check()
+            self._check_memory(shard)
+        self.planned.step()
 
     def repeat_notices(self) -> None:
         """Tell everybody again how things stand, in case a notice was lost."""
         self._notices.tell_topology(self.topology)
         if self._phase:
             self._notices.tell_drain(self._phase)
+            return
+        for shard in self.shards:
+            if shard.process is not None and shard.retiring:
+                self._notices.tell_drain(shard.retiring, shard.process.incarnation)
 
     def drain(self, phase: int) -> None:
         """Let workers refuse sessions and finish (1), or stop (2). Restarts nobody from now on."""
         self._phase = phase
+        self.planned.forget()
         for shard in self.shards:
             shard.drain()
         self._changed()
@@ -140,13 +162,20 @@ class Workforce:
 
     def worker_ready(self, shard: Shard, process: WorkerProcess) -> None:
         """A worker has loaded its shard."""
-        if shard.restarts:
+        if shard.restarts or shard.planned_restarts:
             self._tell(events.worker_restarted(shard.number, process.pid, process.incarnation, shard.restarts))
         self._changed()
 
-    def worker_ended(self, shard: Shard, process: WorkerProcess, how: Exit) -> None:
+    def worker_retiring(self, process: WorkerProcess, phase: int) -> None:
+        """A worker is told to drain, alone."""
+        self._notices.tell_drain(phase, process.incarnation)
+        self._changed()
+
+    def worker_ended(self, shard: Shard, process: WorkerProcess, how: Exit, *, planned: bool) -> None:
         """A worker is reaped: close its books, remove its files, tell the others."""
-        if self._phase == 0:
+        if planned:
+            self._tell(events.worker_retired(shard.number, process.pid, process.incarnation, str(how)))
+        elif self._phase == 0:
             self._tell(events.worker_died(shard.number, process.pid, process.incarnation, str(how)))
         self._ledger.close_worker(process.incarnation)
         self._notices.drop(process.incarnation)
@@ -160,6 +189,8 @@ class Workforce:
         """A shard has no worker, for now or for good."""
         if shard.state is ShardState.FAILED and self._phase == 0:
             self._tell(events.shard_failed(shard.number, shard.last_exit or "unknown"))
+        elif shard.state is ShardState.QUARANTINED:
+            self._tell(events.shard_quarantined(shard.number, str(self._premises.data_dir)))
         self._changed()
 
     # ---- inside
@@ -177,6 +208,7 @@ class Workforce:
             naming_key=self._identity.derived_key("naming"),
             cache_key=self._identity.derived_key("cache"),
             last_crash=last_crash,
+            delivery=self._delivery,
         )
         process = WorkerProcess(self._command, spec, asyncio.get_running_loop(), on_exit)
         self._ledger.enter(incarnation)
@@ -184,6 +216,15 @@ class Workforce:
 
     def _note_of(self, incarnation: int) -> CrashNote | None:
         return CrashNote.read(self._runtime_dir.crash_note(incarnation))
+
+    def _check_memory(self, shard: Shard) -> None:
+        if shard.process is None or shard.state is not ShardState.READY:
+            return
+        resident_bytes = shard.process.resident_bytes
+        limit_bytes = self._memory_limit.exceeded(shard.number, resident_bytes, time.monotonic())
+        if limit_bytes is not None:
+            self._tell(events.worker_over_memory(shard.number, shard.process.pid, resident_bytes, limit_bytes))
+            self.planned.ask(shard)
 
     def _changed(self) -> None:
         self._version += 1

@@ -9,7 +9,7 @@ import msgspec
 
 from caxton.errors import InvalidMessageFormat, ValidationError
 from caxton.wire.control import Control
-from caxton.wire.frames import MAX_FRAME_BYTES, VERSION, DataFrame
+from caxton.wire.frames import MAX_FRAME_BYTES, VERSION, DataFrame, PackedFrame
 from caxton.wire.supervision import SupervisorAnswer, SupervisorCall
 
 T = TypeVar("T")
@@ -43,6 +43,7 @@ class Codec(Generic[T]):
 
 
 DATA: Codec[DataFrame] = Codec(DataFrame, "data frame")
+PACKED: Codec[PackedFrame] = Codec(PackedFrame, "packed data frame")
 CONTROL: Codec[Control] = Codec(Control, "control frame", largest=16 << 20)
 SUPERVISOR_CALL: Codec[SupervisorCall] = Codec(SupervisorCall, "supervisor call", largest=16 << 20)
 SUPERVISOR_ANSWER: Codec[SupervisorAnswer] = Codec(SupervisorAnswer, "supervisor answer", largest=16 << 20)

@@ -22,7 +22,10 @@ Mark = Annotated[bytes, msgspec.Meta(min_length=MARK_BYTES, max_length=MARK_BYTE
 
 
 class DataFrame(msgspec.Struct, array_like=True, gc=False):
-    """Messages `first`, `first` + 1 … of one lane of the link from `source` to `target`."""
+    """Messages `first`, `first` + 1 … of one lane of the link from `source` to `target`.
+
+    resent: an earlier frame with these messages may have arrived, perhaps at an earlier incarnation of the target.
+    """
 
     source: Id
     mark: Mark
@@ -31,3 +34,15 @@ class DataFrame(msgspec.Struct, array_like=True, gc=False):
     first: Annotated[int, msgspec.Meta(ge=1)]
     resent: bool
     messages: Annotated[list[Envelope], msgspec.Meta(min_length=1, max_length=MAX_FRAME_MESSAGES)]
+
+
+class PackedFrame(msgspec.Struct, array_like=True, gc=False):
+    """A data frame whose messages are encoded already, as they stand in the outbox: the same bytes on the wire."""
+
+    source: int
+    mark: bytes
+    target: int
+    lane: int
+    first: int
+    resent: bool
+    messages: msgspec.Raw

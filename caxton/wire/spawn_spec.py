@@ -2,6 +2,7 @@
 
 import msgspec
 
+from caxton.config.delivery import DEFAULT_DELIVERY, DeliverySettings
 from caxton.errors import InvalidMessageFormat
 from caxton.placement.slot_table import SlotTable
 from caxton.wire.frames import VERSION
@@ -11,7 +12,7 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
     """Who the worker is and what it works with. Keys are 32 bytes each; paths are absolute.
 
     incarnation: unique over the life of the data directory. last_crash: the crash note of the shard's last worker,
-    when that one died in a turn.
+    when that one died in a turn. delivery: for the whole runtime; see `dead_letter_capacity` for this shard's share.
     """
 
     runtime_dir: str
@@ -24,6 +25,12 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
     naming_key: bytes
     cache_key: bytes
     last_crash: bytes | None = None
+    delivery: DeliverySettings = DEFAULT_DELIVERY
+
+    @property
+    def dead_letter_capacity(self) -> int:
+        """How many dead letters this shard keeps: its even share of what the runtime keeps."""
+        return self.delivery.capacity_of(self.shard, max(self.table.owners) + 1)
 
     def encode(self) -> bytes:
         """Return the bytes to write to the worker's standard input."""

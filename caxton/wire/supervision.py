@@ -9,7 +9,8 @@ import msgspec
 
 from caxton.acl.envelope import Id
 from caxton.agents.limits import MAX_MODULE, Limits
-from caxton.wire.control import Failed, Name, Topology
+from caxton.wire.calls import Failed, Name
+from caxton.wire.control import Topology
 from caxton.wire.frames import Mark
 
 MODULE_CHUNK = 4 << 20
@@ -46,7 +47,15 @@ class StopRuntime(msgspec.Struct, array_like=True, tag=5, frozen=True):
     """Drain and end. Answered at once with `Accepted`; the runtime directory's lock drops when it is done."""
 
 
-SupervisorRequest = OpenSession | UploadModule | AskHealth | AskStats | StopRuntime
+class RestartWorkers(msgspec.Struct, array_like=True, tag=6, frozen=True):
+    """Restart every worker, one after the other; failed and quarantined shards get a new try.
+
+    Answered with `Accepted` when it has begun; health says which shards are still to come (`restarting`). Refused with
+    ConfigurationError while one is under way.
+    """
+
+
+SupervisorRequest = OpenSession | UploadModule | AskHealth | AskStats | StopRuntime | RestartWorkers
 
 
 class SupervisorCall(msgspec.Struct, array_like=True, frozen=True):
@@ -72,7 +81,11 @@ class Accepted(msgspec.Struct, array_like=True, tag=11, frozen=True):
 
 
 class WorkerHealth(msgspec.Struct, frozen=True):
-    """One worker. state: starting, ready, restarting, draining or failed. agents: registered there."""
+    """One worker. agents: registered there. restarts: after deaths; planned_restarts: after ends that were asked for.
+
+    state: starting, ready, restarting, draining, failed (its worker died too often) or quarantined (its file is
+    damaged).
+    """
 
     shard: int
     pid: int
@@ -81,11 +94,12 @@ class WorkerHealth(msgspec.Struct, frozen=True):
     restarts: int
     agents: int
     resident_bytes: int
+    planned_restarts: int
     last_exit: str | None = None
 
 
 class Health(msgspec.Struct, frozen=True):
-    """status: healthy, degraded or unhealthy, with the reason."""
+    """status: healthy, degraded or unhealthy, with the reason. restarting: shards whose planned restart is to come."""
 
     status: str
     reason: str | None
@@ -95,6 +109,7 @@ class Health(msgspec.Struct, frozen=True):
     runtime_dir: str
     data_dir: str
     sessions: int
+    restarting: list[int]
     workers: list[WorkerHealth]
 
 

@@ -103,9 +103,13 @@ def test_deploy_list_inspect_stop_remove(run):
 
 def test_the_same_for_people(run):
     """Without -o json the same commands print lines and tables."""
-    assert run("agent", "deploy", "tally", COUNTER).stdout.startswith("deployed tally, id ")
+    assert run("agent", "deploy", "tally", COUNTER, "--encoding", "msgpack").stdout.startswith("deployed tally, id ")
     assert "tally" in run("agent", "list").stdout
-    assert run("message", "send", "tally", "press").stdout == "placed 5 bytes with tally\n"
+    assert run("message", "send", "tally", "press").stdout.startswith("committed 5 bytes with tally, message ")
+    placed = run("message", "send", "tally", "press", "--reliability", "at_most_once")
+    assert placed.stdout.startswith("placed 5 bytes with tally, message ")
+    assert run("agent", "pause", "tally").stdout == "paused tally\n"
+    assert run("agent", "resume", "tally").stdout == "resumed tally\n"
     inspected = run("agent", "inspect", "tally").stdout
     assert "max_memory_bytes" in inspected
     assert "running" in inspected
@@ -152,13 +156,37 @@ def test_an_answer_as_json(run, echo, tmp_path):
 
 def test_send_places_the_message(run, tmp_path):
     """A message that was sent is in the mailbox: a request after it finds it handled."""
-    run("agent", "deploy", "tally", COUNTER)
+    run("agent", "deploy", "tally", COUNTER, "--encoding", "msgpack")
     sent = told(run("message", "send", "tally", "press", "--performative", "request", "-o", "json"))
-    assert (sent["placed"], sent["performative"], sent["bytes"]) == (True, "request", 5)
+    assert (sent["reliability"], sent["performative"], sent["bytes"]) == ("at_least_once", "request", 5)
+    assert len(sent["message_id"]) == 36
     run("message", "send", "tally", "-", given=b"press")
     report = run("message", "request", "tally", "\ntop 1").stdout_bytes
     assert report[4:12] == (2).to_bytes(8, "little")
     assert report.endswith(b"press")
+
+
+def test_what_is_sent_to_a_paused_agent_waits(run):
+    """A paused agent handles nothing; once resumed it has handled what was sent meanwhile."""
+    run("agent", "deploy", "tally", COUNTER, "--encoding", "msgpack")
+    agent_id = told(run("agent", "inspect", "tally", "-o", "json"))["agent_id"]
+    assert told(run("agent", "pause", "tally", "-o", "json")) == {"agent_id": agent_id, "paused": True}
+    told(run("message", "send", "tally", "press", "-o", "json"))
+    paused = told(run("agent", "inspect", "tally", "-o", "json"))
+    assert (paused["state"], paused["queued"], paused["counters"]["run"]) == ("paused", 1, 0)
+    assert told(run("agent", "resume", "tally", "-o", "json")) == {"agent_id": agent_id, "resumed": True}
+    report = run("message", "request", "tally", "\ntop 1").stdout_bytes
+    assert report[4:12] == (1).to_bytes(8, "little")
+
+
+def test_an_idempotency_key_is_for_the_durable_lane(run, echo):
+    """A key on the volatile lane is refused with what to do instead; on the durable lane it is taken."""
+    key = ("--idempotency-key", "order-17")
+    send = ("message", "send", "echo", "hello", *key, "-o", "json")
+    assert refused(run(*send, "--reliability", "at_most_once"), 1, "ValidationError")["fields"]["field"] == (
+        "idempotency_key"
+    )
+    assert told(run(*send, "--priority", "high", "--timeout-ms", 5_000, "--max-retries", 1))["bytes"] == 5
 
 
 def test_a_name_that_looks_like_an_id(run, echo):
@@ -189,14 +217,14 @@ def test_what_is_refused_says_why(run, echo, tmp_path):
 
 def test_a_failing_agent_is_an_error(run):
     """An agent's own error code is the error of the request."""
-    run("agent", "deploy", "tally", COUNTER)
+    run("agent", "deploy", "tally", COUNTER, "--encoding", "msgpack")
     answer = refused(run("message", "request", "tally", "\nnonsense", "-o", "json"), 1, "AgentError")
     assert answer["fields"]["error_code"] == -1
 
 
 def test_an_answer_that_does_not_come(run):
     """A request that nobody answers ends after its timeout, and says that what happened is unknown."""
-    run("agent", "deploy", "tally", COUNTER)
+    run("agent", "deploy", "tally", COUNTER, "--encoding", "msgpack")
     answer = refused(run("message", "request", "tally", "press", "--timeout", "0.2", "-o", "json"), 1, "Timeout")
     assert answer["fields"]["timeout_s"] == pytest.approx(0.2)
 
@@ -213,6 +241,10 @@ def test_an_answer_that_does_not_come(run):
         ["message", "send", "a"],
         ["message", "send", "a", "content", "--file", ECHO],
         ["message", "send", "a", "content", "--performative", "shout"],
+        ["message", "send", "a", "content", "--reliability", "always"],
+        ["message", "send", "a", "content", "--priority", "7"],
+        ["message", "send", "a", "content", "--timeout-ms", "999"],
+        ["message", "send", "a", "content", "--max-retries", "11"],
         ["message", "request", "a", "content", "--timeout", "soon"],
         ["message", "request", "a", "content", "-o", "xml"],
     ],
@@ -228,6 +260,8 @@ def test_a_wrong_command_line(run, arguments):
     [
         ["agent", "list"],
         ["agent", "inspect", "a"],
+        ["agent", "pause", "a"],
+        ["agent", "resume", "a"],
         ["agent", "stop", "a"],
         ["agent", "remove", "a"],
         ["agent", "deploy", "a", ECHO],
@@ -244,7 +278,17 @@ def test_no_runtime(tmp_path, arguments):
 
 @pytest.mark.parametrize(
     "command",
-    ["agent deploy", "agent list", "agent inspect", "agent stop", "agent remove", "message send", "demo words"],
+    [
+        "agent deploy",
+        "agent list",
+        "agent inspect",
+        "agent pause",
+        "agent resume",
+        "agent stop",
+        "agent remove",
+        "message send",
+        "demo words",
+    ],
 )
 def test_every_command_shows_examples(command):
     """--help shows how a command is used."""

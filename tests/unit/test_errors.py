@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from caxton import errors
 from caxton.errors import BY_NAME, CaxtonError, QueueFull, ValidationError, from_fields, to_fields
 from caxton.wire import failure
+from caxton.wire.calls import Failed
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Answer, Failed
+from caxton.wire.control import Answer
 
 KINDS = sorted(BY_NAME.values(), key=lambda kind: kind.__name__)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60)

@@ -44,6 +44,8 @@ class SandboxClosed(RuntimeError):
 class Sandbox:
     """A guest with a memory of its own. One thread makes, calls and closes it, and `log` calls no guest.
 
+    state: what the agent returned last as its state, for caxton_init; a guest without caxton_init is not told.
+
     Raises Trap when the guest cannot start: its start function, caxton_init and caxton_alloc run under the limits too.
     Raises ResourceExhausted when the engine has as many sandboxes as the kernel has mappings for.
     After a Trap from anywhere the sandbox is to be closed. A call has at least `max_fuel`, and up to a sixteenth more.
@@ -90,6 +92,7 @@ class Sandbox:
         limits: Limits,
         watchdog: Watchdog,
         log: Callable[[int, str], None],
+        state: bytes = b"",
     ) -> None:
         if len(engine.host.turns) >= engine.max_sandboxes:
             raise ResourceExhausted("sandboxes in this worker", engine.max_sandboxes)
@@ -112,7 +115,7 @@ class Sandbox:
         self._context = address(self._context_at)
         engine.host.turns[self._context_at] = self.turn
         try:
-            self._start(self._store, linked)
+            self._start(self._store, linked, state)
         except BaseException:
             self.close()
             raise
@@ -180,7 +183,7 @@ class Sandbox:
         if hasattr(self, "_context"):
             self.close()
 
-    def _start(self, store: wasmtime.Store, linked: LinkedModule) -> None:
+    def _start(self, store: wasmtime.Store, linked: LinkedModule, state: bytes) -> None:
         limits = self._limits
         store.set_limits(limits.max_memory_bytes, MAX_TABLE_ELEMENTS, 1, MAX_TABLES, 1)
         self._refuel()
@@ -190,9 +193,22 @@ class Sandbox:
         self._handle, self._alloc = exports.function(b"handle_message"), exports.function(b"caxton_alloc")
         self._memory_at = exports.memory()
         self._look_at_memory()
-        if linked.has_init and (answer := self._enter(exports.function(b"caxton_init"), TWO, 0)):
-            raise Trap(TrapReason.INSTANTIATION, f"caxton_init answered {answer}, and 0 means ready")
-        self._widen_in_buffer(0)
+        if linked.has_init:
+            self._initialize(exports.function(b"caxton_init"), state)
+        if self._capacity == _NO_BUFFER:
+            self._widen_in_buffer(0)
+
+    def _initialize(self, init: Any, state: bytes) -> None:
+        """Call caxton_init with the state in the in buffer; without a state, with (0, 0) and before anything else."""
+        size = len(state)
+        if size:
+            self._widen_in_buffer(size)
+            self._memory[self._in_buffer : self._in_buffer + size] = state
+        answer = self._enter(init, TWO, self._in_buffer, size)
+        self._look_at_memory()
+        if answer:
+            given = f"given its state of {size} bytes" if size else "with no state"
+            raise Trap(TrapReason.INSTANTIATION, f"caxton_init answered {answer}, {given}; 0 means ready")
 
     def _instantiate(self, store: wasmtime.Store, linked: LinkedModule) -> wasmtime.Instance:
         self._watchdog.deadline_ns = monotonic_ns() + self._limit_ns

@@ -1,4 +1,4 @@
-"""`caxton agent`: deploy, list, inspect, stop, remove."""
+"""`caxton agent`: deploy, list, inspect, pause, resume, stop, remove."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,10 +12,13 @@ from caxton.cli.output import Format, Output, print_json, print_table, print_tex
 from caxton.cli.session import AgentArgument, with_agent, with_client
 from caxton.client.client import Client
 from caxton.ids import AgentId
-from caxton.wire.control import AgentView
+from caxton.wire.calls import AgentView
 
 app = typer.Typer(
-    name="agent", help="Deploy agents, look at them, stop and remove them.", no_args_is_help=True, rich_markup_mode=None
+    name="agent",
+    help="Deploy agents, look at them, pause, stop and remove them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 
@@ -27,8 +30,8 @@ def _limit(name: str, meaning: str) -> Any:
 
 
 @app.command(
-    epilog="Examples: caxton agent deploy echo echo.wasm; caxton agent deploy tally counter.wasm --max-memory-mb 64 "
-    "--capability count; caxton agent deploy split splitter.wasm --encoding msgpack -o json"
+    epilog="Examples: caxton agent deploy echo echo.wasm; caxton agent deploy tally counter.wasm --encoding msgpack "
+    "--max-memory-mb 64 --capability count; caxton agent deploy split splitter.wasm --encoding msgpack -o json"
 )
 @reports_errors
 def deploy(
@@ -128,13 +131,45 @@ def inspect(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: 
     )
 
 
-@app.command(epilog="Examples: caxton agent stop echo; caxton agent stop 00c0ffee00c0ffee -o json")
+@app.command(epilog="Examples: caxton agent pause echo; caxton agent pause 00c0ffee00c0ffee -o json")
 @reports_errors
-def stop(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
-    """Let an agent take no more messages. Its name stays taken, and what waits for it is refused to its senders."""
+def pause(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
+    """Let an agent handle nothing until it is resumed, also after a restart; what is sent to it waits."""
 
     async def use(client: Client, agent_id: AgentId) -> AgentId:
-        await client.stop(agent_id)
+        await client.pause(agent_id)
+        return agent_id
+
+    _say("paused", agent, with_agent(runtime_dir, agent, use), output)
+
+
+@app.command(epilog="Examples: caxton agent resume echo; caxton agent resume 00c0ffee00c0ffee -o json")
+@reports_errors
+def resume(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
+    """Let an agent that was paused, or that failed, handle messages again."""
+
+    async def use(client: Client, agent_id: AgentId) -> AgentId:
+        await client.resume(agent_id)
+        return agent_id
+
+    _say("resumed", agent, with_agent(runtime_dir, agent, use), output)
+
+
+@app.command(epilog="Examples: caxton agent stop echo; caxton agent stop 00c0ffee00c0ffee --drain -o json")
+@reports_errors
+def stop(
+    agent: AgentArgument,
+    *,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Handle what waits for it first. Otherwise that goes to the dead letters.")
+    ] = False,
+    runtime_dir: RuntimeDirOption = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Let an agent take no more messages. Its name stays taken."""
+
+    async def use(client: Client, agent_id: AgentId) -> AgentId:
+        await client.stop(agent_id, drain=drain)
         return agent_id
 
     _say("stopped", agent, with_agent(runtime_dir, agent, use), output)
@@ -143,7 +178,7 @@ def stop(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: Out
 @app.command(epilog="Examples: caxton agent remove echo; caxton agent remove 00c0ffee00c0ffee -o json")
 @reports_errors
 def remove(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
-    """Stop an agent and forget it, its name included."""
+    """Stop an agent and forget it, its name included; what waits for it goes to the dead letters."""
 
     async def use(client: Client, agent_id: AgentId) -> AgentId:
         await client.remove(agent_id)

@@ -1,19 +1,30 @@
 """`caxton message`: send, request."""
 
-import base64
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from caxton.acl.message import Message
+from caxton.acl.options import DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, DeliveryOptions, Lane, Level
 from caxton.acl.performative import ACTS, Performative
+from caxton.cli.message_options import (
+    KeyOption,
+    Priority,
+    PriorityOption,
+    Reliability,
+    ReliabilityOption,
+    RetriesOption,
+    TimeoutOption,
+)
+from caxton.cli.message_text import message_values
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_json, print_text, reports_errors
 from caxton.cli.session import AgentArgument, with_agent
 from caxton.client.client import Client
+from caxton.client.receipts import Receipt
 from caxton.ids import AgentId
 
 app = typer.Typer(name="message", help="Talk to agents.", no_args_is_help=True, rich_markup_mode=None)
@@ -33,7 +44,8 @@ PerformativeOption = Annotated[
 
 @app.command(
     epilog="Examples: caxton message send tally press; caxton message send tally --file word.txt; "
-    "printf press | caxton message send tally -"
+    "printf press | caxton message send tally - --reliability at_most_once; "
+    "caxton message send tally press --idempotency-key order-17 --priority high --max-retries 4"
 )
 @reports_errors
 def send(
@@ -41,21 +53,35 @@ def send(
     content: ContentArgument = None,
     file: FileOption = None,
     performative: PerformativeOption = "inform",
+    *,
+    reliability: ReliabilityOption = Reliability.AT_LEAST_ONCE,
+    priority: PriorityOption = Priority.NORMAL,
+    timeout_ms: TimeoutOption = DEFAULT_TIMEOUT_MS,
+    max_retries: RetriesOption = DEFAULT_RETRIES,
+    idempotency_key: KeyOption = None,
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Send one message. Returns when it is in the agent's mailbox."""
+    """Send one message. Returns when it is safe: committed, or, at_most_once, in the agent's mailbox."""
     said, act = _content(content, file), _act(performative)
+    options = DeliveryOptions(
+        reliability=reliability.value,
+        priority=Level[priority.name],
+        timeout_ms=timeout_ms,
+        max_retries=max_retries,
+        idempotency_key=idempotency_key,
+    )
 
-    async def use(client: Client, agent_id: AgentId) -> AgentId:
-        await client.send(agent_id, said, performative=act)
-        return agent_id
+    async def use(client: Client, agent_id: AgentId) -> tuple[AgentId, Receipt]:
+        return agent_id, await client.send(agent_id, said, performative=act, options=options)
 
-    agent_id = with_agent(runtime_dir, agent, use)
+    agent_id, receipt = with_agent(runtime_dir, agent, use)
     if output is Format.JSON:
-        print_json({"placed": True, "receiver": str(agent_id), "performative": act.act, "bytes": len(said)})
+        told = {"message_id": str(receipt.message_id), "reliability": receipt.lane.reliability}
+        print_json(told | {"receiver": str(agent_id), "performative": act.act, "bytes": len(said)})
     else:
-        print_text(f"placed {len(said)} bytes with {agent}")
+        done = "committed" if receipt.lane is Lane.DURABLE else "placed"
+        print_text(f"{done} {len(said)} bytes with {agent}, message {receipt.message_id}")
 
 
 @app.command(
@@ -80,7 +106,7 @@ def request(
 
     reply = with_agent(runtime_dir, agent, use)
     if output is Format.JSON:
-        print_json(_values(reply))
+        print_json(message_values(reply))
         return
     sys.stdout.buffer.write(reply.content)
     if sys.stdout.isatty():
@@ -102,18 +128,3 @@ def _act(performative: str) -> Performative:
         return Performative.parse(performative)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--performative") from None
-
-
-def _values(reply: Message) -> dict[str, Any]:
-    """Return a message as `-o json` prints it: `content` when it is text, `content_base64` when it is not."""
-    try:
-        content = {"content": reply.content.decode()}
-    except UnicodeDecodeError:
-        content = {"content_base64": base64.b64encode(reply.content).decode()}
-    ids = {name: getattr(reply, name) for name in ("message_id", "conversation_id", "in_reply_to")}
-    return {
-        "performative": reply.performative.act,
-        "sender": None if reply.sender is None else str(reply.sender),
-        **{name: None if value is None else str(value) for name, value in ids.items()},
-        **content,
-    }

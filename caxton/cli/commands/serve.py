@@ -9,14 +9,32 @@ from typing import Annotated
 
 import typer
 
+from caxton.cli.delivery_options import (
+    BreakerThreshold,
+    BreakerTimeout,
+    DeadLetterCapacity,
+    DeadLetterEviction,
+    RetryDelay,
+    RetryFactor,
+)
 from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
 from caxton.cli.output import Format, Output, print_json, print_text, reports_errors
-from caxton.config.settings import DRAIN_TIMEOUT_S, RESTART_LIMIT, ServeSettings, data_directory
+from caxton.config.delivery import DEFAULT_DELIVERY, DeliverySettings
+from caxton.config.settings import (
+    DRAIN_TIMEOUT_S,
+    LEAST_MEMORY_LIMIT_MIB,
+    RESTART_LIMIT,
+    ServeSettings,
+    data_directory,
+)
 from caxton.placement.slot_table import MAX_WORKERS
 from caxton.supervisor.events import Event
 from caxton.supervisor.supervisor import Supervisor
 
-EXAMPLES = "Examples: caxton serve; caxton serve --workers 2 --data-dir ./data --runtime-dir ./run -o json"
+EXAMPLES = (
+    "Examples: caxton serve; caxton serve --workers 2 --data-dir ./data --runtime-dir ./run -o json; "
+    "caxton serve --dead-letter-eviction --retry-delay-ms 200 --worker-memory-limit 2048"
+)
 
 
 @reports_errors
@@ -35,21 +53,48 @@ def serve(
         Path | None,
         typer.Option(help="Where shards keep their files. Otherwise CAXTON_DATA_DIR or ~/.local/share/caxton."),
     ] = None,
+    *,
     restart_limit: Annotated[
         int, typer.Option(min=0, help="Restarts of one worker in 30 s, then its shard has failed.")
-    ] = (RESTART_LIMIT),
-    drain_timeout: Annotated[float, typer.Option(min=0.0, help="Seconds to finish what is under way when stopped.")] = (
-        DRAIN_TIMEOUT_S
-    ),
+    ] = RESTART_LIMIT,
+    drain_timeout: Annotated[
+        float, typer.Option(min=0.0, help="Seconds to finish what is under way when stopped or restarted.")
+    ] = DRAIN_TIMEOUT_S,
+    worker_memory_limit: Annotated[
+        int | None,
+        typer.Option(
+            min=LEAST_MEMORY_LIMIT_MIB,
+            metavar="MIB",
+            envvar="CAXTON_WORKER_MEMORY_LIMIT",
+            help="Resident memory beyond which a worker is restarted in good order. Otherwise there is no limit.",
+            show_default=False,
+        ),
+    ] = None,
+    dead_letter_capacity: DeadLetterCapacity = DEFAULT_DELIVERY.dead_letter_capacity,
+    dead_letter_eviction: DeadLetterEviction = False,
+    retry_delay_ms: RetryDelay = DEFAULT_DELIVERY.retry_delay_ms,
+    retry_factor: RetryFactor = DEFAULT_DELIVERY.retry_factor,
+    breaker_threshold: BreakerThreshold = DEFAULT_DELIVERY.breaker_threshold,
+    breaker_timeout_s: BreakerTimeout = DEFAULT_DELIVERY.breaker_timeout_s,
     output: Output = Format.TEXT,
 ) -> None:
     """Run the runtime in the foreground until Ctrl-C, SIGTERM or `caxton stop`."""
+    delivery = DeliverySettings(
+        dead_letter_capacity=dead_letter_capacity,
+        dead_letter_eviction=dead_letter_eviction,
+        retry_delay_ms=retry_delay_ms,
+        retry_factor=retry_factor,
+        breaker_threshold=breaker_threshold,
+        breaker_timeout_s=breaker_timeout_s,
+    )
     settings = ServeSettings(
         runtime_dir=resolve_runtime_dir(runtime_dir),
         data_dir=data_directory(data_dir, os.environ),
         workers=workers,
         restart_limit=restart_limit,
         drain_timeout_s=drain_timeout,
+        worker_memory_limit_mib=worker_memory_limit,
+        delivery=delivery,
     )
 
     raise typer.Exit(asyncio.run(Supervisor(settings, _Announcer(output).tell).run()))

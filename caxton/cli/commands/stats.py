@@ -1,8 +1,16 @@
 """`caxton stats`."""
 
+from typing import Any
+
+import msgspec
+
+from caxton.cli.commands.deadletter import stats_values
 from caxton.cli.commands.health import ask_values
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
+from caxton.cli.session import with_client
+from caxton.client.client import Client
+from caxton.errors import CaxtonError
 from caxton.wire.supervision import AskStats
 
 EXAMPLES = "Examples: caxton stats; caxton stats -o json"
@@ -11,14 +19,20 @@ _NOT_COUNTED = ("shard", "incarnation", "state")
 
 @reports_errors
 def stats(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
-    """Show what was done, refused and lost since the runtime started."""
+    """Show what was done, refused and lost since the runtime started, the durable lane's ledger, and dead letters."""
     values = ask_values(runtime_dir, AskStats())
+    try:
+        durable = with_client(runtime_dir, _durable)
+    except CaxtonError as error:
+        # A shard that does not serve tells nothing; what the supervisor knows is shown all the same.
+        durable = {"ledger": None, "dead_letters": None, "problem": str(error)}
     if output is Format.JSON:
-        print_json(values)
+        print_json(values | durable)
         return
     lost = ", ".join(f"{place.replace('_', ' ')} {count}" for place, count in values["lost"].items())
     print_text(f"up {values['uptime_s']:.0f} s, {values['sessions']} sessions; lost: {lost}")
     print_text(f"waited for sessions that ended: {values['undelivered_to_ended_sessions']}")
+    _show_durable(durable)
     workers = values["workers"]
     names = sorted(
         {name for worker in workers for name in worker if name not in _NOT_COUNTED} | values["totals"].keys()
@@ -28,3 +42,26 @@ def stats(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) ->
         ["", *(f"shard {worker['shard']}" for worker in workers), "this run"],
         [[name, *(worker.get(name) for worker in workers), values["totals"].get(name)] for name in names],
     )
+
+
+async def _durable(client: Client) -> dict[str, Any]:
+    ledger = await client.ledger()
+    letters = await client.dead_letter_stats()
+    return {
+        "ledger": msgspec.structs.asdict(ledger.whole),
+        "dead_letters": stats_values(letters),
+        "problem": None,
+    }
+
+
+def _show_durable(durable: dict[str, Any]) -> None:
+    if durable["problem"] is not None:
+        print_text(f"no ledger: {durable['problem']}")
+        return
+    ledger, letters = durable["ledger"], durable["dead_letters"]
+    names = ("accepted", "processed", "dead", "expired", "pending", "in_flight")
+    figures = ", ".join(f"{name.replace('_', ' ')} {ledger[name]}" for name in names)
+    balance = "balanced" if ledger["balanced"] else "it DOES NOT BALANCE, see `caxton ledger`"
+    print_text(f"durable lane, ever: {figures}; {balance}")
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(letters["by_reason"].items())) or "none"
+    print_text(f"dead letters: {letters['total']} of {letters['capacity']} ({reasons})")

@@ -21,7 +21,7 @@ def test_a_killed_worker_serves_again_within_two_seconds(serve):
 
 
 def test_a_stopped_worker_is_killed_and_replaced(serve):
-    """A worker under SIGSTOP is killed after 5 s of silence, reaped, and replaced."""
+    """A worker under SIGSTOP is killed after 5 s of silence, reaped before its successor starts, and replaced."""
     served = serve()
     served.event("ready")
     pid = served.health()["workers"][1]["pid"]
@@ -32,25 +32,40 @@ def test_a_stopped_worker_is_killed_and_replaced(serve):
 
     assert 4.0 < time.monotonic() - stopped_s < 7.0
     assert hung["pid"] == pid
+    assert served.event("worker_died")["pid"] == pid
+    assert pid not in served.children()
     assert served.event("worker_restarted")["shard"] == 1
 
 
-def test_a_shard_whose_file_is_not_its_own_fails_alone(serve):
-    """A shard whose file cannot be read fails after the allowed restarts; the other one serves."""
+def test_a_damaged_file_quarantines_its_shard_alone(serve, caxton):
+    """A shard whose file is damaged is quarantined and says what to do; the other serves, and a backup helps."""
     served = serve()
     served.event("ready")
+    where = ("--runtime-dir", served.runtime_dir)
     os.kill(served.pid, signal.SIGTERM)
     served.process.wait(10)
-    (served.data_dir / "shard-1.db").write_bytes(b"not a database" * 1_000)
+    file = served.data_dir / "shard-1.db"
+    backup = file.read_bytes()
+    file.write_bytes(b"not a database" * 1_000)
 
     again = serve("--restart-limit", 1, workers=None)
-    failed = again.event("shard_failed")
+    quarantined = again.event("shard_quarantined")
     ready = again.event("ready")
-
-    assert (failed["shard"], ready["failed"]) == (1, [1])
     health = again.health()
+    books, stats = caxton("ledger", *where), caxton("stats", *where)
+    file.write_bytes(backup)
+    restarted = caxton("restart", *where, "-o", "json")
+
+    assert (quarantined["shard"], quarantined["path"]) == (1, str(file))
+    assert (ready["failed"], ready["quarantined"]) == ([], [1])
     assert health["status"] == "degraded"
-    assert [worker["state"] for worker in health["workers"]] == ["ready", "failed"]
+    assert "restore shard-1.*" in health["reason"]
+    assert [worker["state"] for worker in health["workers"]] == ["ready", "quarantined"]
+    assert [worker["restarts"] for worker in health["workers"]] == [0, 0]
+    assert (books.code, books.err) == (1, "caxton: shard 1 is quarantined; see `caxton health`\n")
+    assert (stats.code, "no ledger: shard 1 is quarantined" in stats.out) == (0, True)
+    assert (restarted.code, restarted.json["absent"]) == (0, [])
+    assert again.health()["status"] == "healthy"
 
 
 def test_no_child_outlives_a_killed_supervisor(serve, process_ended):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caxton.acl.envelope import MAX_CONTENT, Envelope
+from caxton.acl.envelope import DURABLE, LANE_OPEN, MAX_CONTENT, Envelope
 from caxton.acl.message import MAX_TEXT, Message
 from caxton.acl.options import DeliveryOptions, Level
 from caxton.acl.performative import Performative
@@ -15,8 +15,11 @@ from caxton.ids import BROADCAST, AgentId, ConversationId, MessageId
 ID = st.integers(1, BROADCAST).map(AgentId)
 UUID = st.binary(min_size=16, max_size=16)
 TEXT = st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=MAX_TEXT)
+# What decides the lane: a reliability, and a key, which needs the durable lane said (undecided ones: a test below).
+LANES = st.sampled_from([(None, None), ("at_most_once", None), ("at_least_once", None), ("at_least_once", "key")])
 OPTIONS = st.builds(
-    DeliveryOptions,
+    lambda lane, **others: DeliveryOptions(reliability=lane[0], idempotency_key=lane[1], **others),
+    lane=LANES,
     priority=st.sampled_from(Level),
     timeout_ms=st.integers(1_000, 300_000),
     max_retries=st.integers(1, 10),
@@ -66,7 +69,25 @@ def test_a_plain_message_carries_no_rare_fields():
     """They cost one byte together, and each of them brings the others along."""
     assert Message(5, b"hello").envelope.rare is None
     assert Message(5, delivery_options=DeliveryOptions(max_retries=4)).envelope.rare.max_retries == 4
-    assert Message(5).envelope.flags == 0
+    assert Message(5, delivery_options=DeliveryOptions(idempotency_key="k")).envelope.rare.idempotency_key == "k"
+
+
+@pytest.mark.parametrize(
+    ("options", "flags", "shown"),
+    [
+        (DeliveryOptions(), LANE_OPEN, None),
+        (DeliveryOptions(reliability="at_most_once"), 0, "at_most_once"),
+        (DeliveryOptions(reliability="at_least_once"), DURABLE, "at_least_once"),
+        (DeliveryOptions(idempotency_key="k"), DURABLE, "at_least_once"),
+    ],
+    ids=["open", "volatile", "durable", "key"],
+)
+def test_a_message_keeps_the_lane_that_was_chosen(options, flags, shown):
+    """An undecided lane stays open for the call to choose, except that a key chooses the durable one."""
+    message = Message(5, delivery_options=options)
+    assert message.envelope.flags == flags
+    assert message.delivery_options.reliability == shown
+    assert message.delivery_options.idempotency_key == options.idempotency_key
 
 
 def test_messages_differ_in_any_field():

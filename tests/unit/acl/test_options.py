@@ -4,36 +4,66 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caxton.acl import options
-from caxton.acl.options import DEFAULT_OPTIONS, DeliveryOptions, Lane, Level
+from caxton.acl.options import (
+    DEFAULT_LANE_OF_REQUEST,
+    DEFAULT_LANE_OF_SEND,
+    DEFAULT_OPTIONS,
+    DeliveryOptions,
+    Lane,
+    Level,
+    with_key,
+)
 from caxton.errors import Unsupported, ValidationError
 
 
-def test_the_default_is_the_volatile_lane_at_normal_level_for_30_seconds():
-    """Decided in this one place."""
+def test_by_default_the_call_chooses_the_lane_and_a_message_is_worth_30_seconds():
+    """Decided in this one place: `send` is durable, `request` is volatile."""
     made = DeliveryOptions()
     assert made == DEFAULT_OPTIONS
-    assert made.reliability == options.DEFAULT_RELIABILITY == "at_most_once"
+    assert (made.reliability, made.idempotency_key) == (None, None)
     assert (made.priority, made.timeout_ms, made.max_retries, made.receipt) == (Level.NORMAL, 30_000, 3, False)
+    assert (DEFAULT_LANE_OF_SEND, DEFAULT_LANE_OF_REQUEST) == (Lane.DURABLE, Lane.VOLATILE)
 
 
-def test_the_durable_lane_says_what_to_do_until_it_is_built():
-    """The error names the lane and the way out."""
-    with pytest.raises(Unsupported, match=r"at_least_once.*send with reliability='at_most_once'"):
-        DeliveryOptions(reliability="at_least_once")
-
-
-@pytest.mark.parametrize("reliability", ["", "exactly_once", "AT_MOST_ONCE", 0, None])
+@pytest.mark.parametrize("reliability", ["", "exactly_once", "AT_MOST_ONCE", 0, 1, [], "at_least_once "], ids=repr)
 def test_a_reliability_that_there_is_not_is_refused(reliability):
-    """With those that there are."""
+    """The error lists those that there are."""
     with pytest.raises(ValidationError, match="at_most_once, at_least_once"):
         DeliveryOptions(reliability=reliability)
 
 
-def test_the_volatile_lane_is_lane_zero():
-    """The number travels."""
+def test_the_lanes_have_the_numbers_that_travel():
+    """The volatile lane is 0, the durable one 1, and each comes back by its name."""
     assert Lane.of("at_most_once") is Lane.VOLATILE == 0
-    assert Lane.DURABLE == 1
+    assert Lane.of("at_least_once") is Lane.DURABLE == 1
+    assert [Lane.of(lane.reliability) for lane in Lane] == list(Lane)
+
+
+@pytest.mark.parametrize("key", ["k", "ä" * 255, "0", " "])
+@pytest.mark.parametrize("reliability", [None, "at_least_once"])
+def test_an_idempotency_key_goes_with_the_durable_lane(key, reliability):
+    """A key of 1 to 255 characters is kept, whether it is given at once or added to other options."""
+    made = DeliveryOptions(reliability=reliability, idempotency_key=key, max_retries=2)
+    assert made.idempotency_key == key
+    assert with_key(DeliveryOptions(reliability=reliability, max_retries=2), key) == made
+    assert with_key(made, None) is made
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, b"x", 5, "\ud800", True], ids=lambda key: ascii(key)[:8])
+def test_an_idempotency_key_that_cannot_travel_is_refused(key):
+    """A key is text of 1 to 255 characters that UTF-8 carries."""
+    with pytest.raises(ValidationError, match="idempotency_key"):
+        DeliveryOptions(idempotency_key=key)
+    with pytest.raises(ValidationError, match="idempotency_key"):
+        with_key(DEFAULT_OPTIONS, key)
+
+
+def test_the_volatile_lane_keeps_no_keys():
+    """An idempotency key with the volatile lane is refused, with the lane that keeps it."""
+    with pytest.raises(ValidationError, match="idempotency_key.*at_least_once"):
+        DeliveryOptions(reliability="at_most_once", idempotency_key="k")
+    with pytest.raises(ValidationError, match="idempotency_key.*at_least_once"):
+        with_key(DeliveryOptions(reliability="at_most_once"), "k")
 
 
 @given(
@@ -48,8 +78,8 @@ def test_options_within_their_bounds_are_kept(priority, timeout_ms, max_retries)
 
 
 def test_a_receipt_says_what_to_do_until_there_is_one():
-    """Nothing is accepted that would be forgotten."""
-    with pytest.raises(Unsupported, match="request"):
+    """Nothing is accepted that would be forgotten; the error says what there is instead."""
+    with pytest.raises(Unsupported, match=r"durable `send` returns when.*committed.*request"):
         DeliveryOptions(receipt=True)
 
 

@@ -62,8 +62,11 @@ def test_what_is_not_of_its_type_is_refused_before_it_is_sent(field, value):
 
 
 def test_encodings_are_read_by_their_names():
-    """Those that come later say so, and the others are listed."""
-    assert [Encoding.parse(str(encoding)) for encoding in Encoding] == list(Encoding)
+    """Those that come later say so, the others are listed, and a module is never attached."""
+    modules = [encoding for encoding in Encoding if encoding is not Encoding.ATTACHED]
+    assert [Encoding.parse(str(encoding)) for encoding in modules] == modules
+    with pytest.raises(ValidationError, match=r"client\.attach"):
+        Encoding.parse("attached")
     with pytest.raises(Unsupported, match="encoding='msgpack'"):
         Encoding.parse("json")
     with pytest.raises(ValidationError, match="content, msgpack"):

@@ -9,7 +9,7 @@ def invoke():
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
 
 
-@pytest.mark.parametrize("command", ["serve", "stop", "health", "stats"])
+@pytest.mark.parametrize("command", ["serve", "stop", "restart", "health", "stats", "ledger"])
 def test_every_command_explains_itself(invoke, command):
     """--help says what a command does and gives an example of it."""
     shown = invoke(command, "--help")
@@ -24,7 +24,17 @@ def test_without_a_command_the_commands_are_listed(invoke):
     """`caxton` alone shows what there is."""
     shown = invoke("--help")
 
-    assert all(command in shown.output for command in ("serve", "stop", "health", "stats"))
+    commands = ("serve", "stop", "restart", "health", "stats", "ledger", "agent", "message", "deadletter", "demo")
+    assert all(command in shown.output for command in commands)
+
+
+@pytest.mark.parametrize("command", ["list", "show", "requeue", "purge", "stats"])
+def test_every_command_on_dead_letters_explains_itself(invoke, command):
+    """--help says what a command on dead letters does and gives an example of it."""
+    shown = invoke("deadletter", command, "--help")
+
+    assert shown.exit_code == 0
+    assert f"caxton deadletter {command}" in " ".join(shown.output.split())
 
 
 @pytest.mark.parametrize(
@@ -35,7 +45,18 @@ def test_without_a_command_the_commands_are_listed(invoke):
         ("serve", "--workers", "two"),
         ("serve", "--restart-limit", "-1"),
         ("serve", "--drain-timeout", "-1"),
+        ("serve", "--worker-memory-limit", "127"),
+        ("serve", "--dead-letter-capacity", "9999"),
+        ("serve", "--dead-letter-capacity", "10000001"),
+        ("serve", "--retry-delay-ms", "99"),
+        ("serve", "--retry-factor", "1"),
+        ("serve", "--breaker-threshold", "101"),
+        ("serve", "--breaker-timeout-s", "4.9"),
         ("stop", "--timeout", "0"),
+        ("restart", "--timeout", "0"),
+        ("deadletter", "list", "--limit", "0"),
+        ("deadletter", "list", "--before", "yesterday"),
+        ("deadletter", "show"),
         ("stats", "-o", "xml"),
         ("dance",),
     ],

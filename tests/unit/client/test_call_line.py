@@ -8,8 +8,8 @@ from caxton.errors import AgentNotFound, NetworkError, RuntimeNotFound, Timeout,
 from caxton.store.directory_lock import DirectoryLock
 from caxton.transport.endpoints import RuntimeDir
 from caxton.transport.sockets import Desk, end_context, new_context
+from caxton.wire.calls import Failed
 from caxton.wire.codec import SUPERVISOR_ANSWER, SUPERVISOR_CALL
-from caxton.wire.control import Failed
 from caxton.wire.supervision import Accepted, AskHealth, StopRuntime, SupervisorAnswer, Told
 
 

@@ -45,6 +45,7 @@ def test_workers_follow_the_cores_within_bounds(cores):
         {"restart_limit": -1},
         {"drain_timeout_s": -0.1},
         {"drain_timeout_s": float("nan")},
+        {"worker_memory_limit_mib": 127},
     ],
 )
 def test_numbers_out_of_bounds_are_refused(wrong):

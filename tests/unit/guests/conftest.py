@@ -41,10 +41,10 @@ def watchdog(engine: GuestEngine) -> Iterator[Watchdog]:
 
 @pytest.fixture(scope="session")
 def start(engine: GuestEngine, watchdog: Watchdog) -> Start:
-    """Start an example agent by its file's name."""
+    """Start an example agent by its file's name, from a state."""
     modules = {path.stem: wasmtime.Module(engine.wasmtime, path.read_bytes()) for path in GUESTS.glob("*.wasm")}
 
-    def start_one(name: str, limits: Limits = WIDE) -> Sandbox:
-        return Sandbox(engine, modules[name], limits, watchdog, lambda _level, _line: None)
+    def start_one(name: str, limits: Limits = WIDE, state: bytes = b"") -> Sandbox:
+        return Sandbox(engine, modules[name], limits, watchdog, lambda _level, _line: None, state)
 
     return start_one

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caxton.agents.limits import MIB
-from workers.sandbox.traps import GuestError, Trap
+from caxton.demo.totals import QUESTION, Totals
+from workers.sandbox.traps import GuestError, Trap, TrapReason
 
 MYSELF = 0x1234_5678_9ABC_DEF0
 DEEPEST = 8
@@ -31,9 +32,26 @@ def fnv1a(word):
     return value
 
 
+def output(splitter, content, **others):
+    return msgspec.msgpack.decode(splitter.handle(msgspec.msgpack.encode(message(content, **others))))
+
+
 def turn(splitter, content, **others):
-    answer = splitter.handle(msgspec.msgpack.encode(message(content, **others)))
-    return [] if answer is None else msgspec.msgpack.decode(answer)["messages"]
+    answer = output(splitter, content, **others)
+    assert list(answer) == ["messages", "state"]
+    return answer["messages"]
+
+
+def totals(splitter):
+    (answer,) = output(splitter, QUESTION)["messages"]
+    assert list(answer) == ["content"]
+    return Totals.parse(answer["content"])
+
+
+def fail(splitter, content):
+    answer = output(splitter, content, performative="failure")
+    assert list(answer) == ["state"]
+    return answer["state"]
 
 
 def split(splitter, content):
@@ -106,8 +124,65 @@ def test_sends_long_words_whole(start, length):
 
 @pytest.mark.parametrize("text", [b"", b" ", b"\n\n \t"])
 def test_says_nothing_of_no_words(start, text):
-    """A text without words is answered with nothing."""
-    assert turn(start("splitter"), b"c 9\n" + text) == []
+    """A text without words is counted as a text, and nothing is sent."""
+    splitter = start("splitter")
+    assert turn(splitter, b"c 9\n" + text) == []
+    assert totals(splitter) == Totals(1, 1, 0, 0)
+
+
+@settings(deadline=None)
+@given(st.lists(TEXTS, max_size=4), st.lists(st.binary(max_size=50), max_size=3))
+def test_knows_what_it_has_done(start, texts, failures):
+    """Its totals are the turns, texts and words that it sent, and the failures that it was told of."""
+    splitter = start("splitter")
+    turns = sum(split(splitter, b"c 3\n" + text)[1] for text in texts)
+    for content in failures:
+        fail(splitter, content)
+    words = sum(len(text.split()) for text in texts)
+    assert totals(splitter) == Totals(turns, len(texts), words, len(failures), *failures[:1])
+
+
+@settings(deadline=None)
+@given(st.lists(TEXTS | st.none(), min_size=1, max_size=5))
+def test_the_next_instance_goes_on(start, events):
+    """Its totals are the state of every turn: a new instance that is given it counts on, failures included."""
+    splitter, state, plain = start("splitter"), b"", start("splitter")
+    for text in events:
+        splitter.close()
+        splitter = start("splitter", state=state)
+        for each in (splitter, plain):
+            state = fail(each, b"why") if text is None else output(each, b"c 3\n" + text)["state"]
+        assert Totals.parse(state) == totals(splitter) == totals(plain)
+
+
+def test_a_turn_that_is_not_the_last_of_its_text_does_not_count_the_text(start):
+    """The turns of a long text count as turns, and the text counts when its end was sent."""
+    splitter = start("splitter")
+    rest = turn(splitter, b"c 9\n" + b"w " * 300)[-1]["content"]
+    assert totals(splitter) == Totals(1, 0, 255, 0)
+    assert len(turn(splitter, rest)) == 45
+    assert totals(splitter) == Totals(2, 1, 300, 0)
+
+
+@pytest.mark.parametrize(("length", "kept"), [(0, 0), (2_000, 2_000), (2_001, 0), (100_000, 0)])
+def test_keeps_the_first_failure_if_it_is_short(start, length, kept):
+    """The content of the first failure stands in its totals, whole or not at all; later ones are only counted."""
+    splitter = start("splitter")
+    fail(splitter, b"f" * length)
+    fail(splitter, b"another")
+    assert totals(splitter) == Totals(0, 0, 0, 2, b"f" * kept)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [b"S", b"SPL1" + bytes(31), b"SPL2" + bytes(32), b"SPL1" + bytes(2_033)],
+    ids=["one", "cut", "other", "large"],
+)
+def test_does_not_start_from_a_state_that_is_not_its_own(start, state):
+    """A state that is none of its totals stops the start."""
+    with pytest.raises(Trap) as refused:
+        start("splitter", state=state)
+    assert refused.value.reason is TrapReason.INSTANTIATION
 
 
 @pytest.mark.parametrize(

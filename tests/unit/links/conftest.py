@@ -11,6 +11,8 @@ def state():
 
     def make(number, **fields):
         quiet = {
+            "lane": 0,
+            "closed": "",
             "taken": 0,
             "credit_messages": 0,
             "credit_bytes": 0,

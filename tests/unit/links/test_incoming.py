@@ -24,8 +24,8 @@ def held():
 
 def test_a_frame_in_sequence_is_taken_whole(incoming):
     """Nothing is skipped and nothing is missing."""
-    assert incoming.take(1, 10, 100) == (0, 0, False)
-    assert incoming.take(11, 1, 100) == (0, 0, False)
+    assert incoming.take(1, 10, 100) == (0, 0, False, False)
+    assert incoming.take(11, 1, 100) == (0, 0, False, False)
     assert incoming.taken == 11
     assert incoming.changed
 
@@ -35,7 +35,7 @@ def test_a_frame_that_comes_again_is_skipped(incoming):
     incoming.take(1, 10, 100)
     assert incoming.take(1, 10, 100).skip == 10
     assert incoming.take(3, 2, 100).skip == 2
-    assert incoming.take(8, 5, 100) == (3, 0, False)
+    assert incoming.take(8, 5, 100) == (3, 0, False, False)
     assert incoming.taken == 12
     incoming.place(12, 300)
     assert incoming.state_fields().taken == 12
@@ -44,7 +44,7 @@ def test_a_frame_that_comes_again_is_skipped(incoming):
 def test_what_a_frame_overtook_is_reported_as_lost_and_then_skipped(incoming):
     """The source hears NetworkError for those messages, and none of them is taken any more."""
     incoming.take(1, 2, 0)
-    assert incoming.take(6, 1, 0) == (0, 3, False)
+    assert incoming.take(6, 1, 0) == (0, 3, False, False)
     [lost] = incoming.state_fields().refusals
     assert (lost.sequence, lost.count, lost.error) == (3, 3, "NetworkError")
     assert is_loss(lost)

@@ -8,8 +8,9 @@ import threading
 
 import pytest
 
-from caxton.errors import StorageError
-from caxton.store.database import SCHEMA_VERSION, Database
+from caxton.errors import StorageDamaged, StorageError, StorageFull
+from caxton.store.database import WAL_BYTES, Database
+from caxton.store.migrations import SCHEMA_VERSION
 
 
 @pytest.fixture
@@ -25,8 +26,8 @@ async def database(path):
 
 
 def insert(number, size=1):
-    row = (number, f"a{number}", "running", "[]", bytes(size), "content", "{}", 0, 0)
-    return lambda db: db.execute("INSERT INTO agents VALUES (?,?,?,?,?,?,?,?,?)", row)
+    row = (number, f"a{number}", "running", "[]", bytes(size), "content", "{}", 0, 0, b"")
+    return lambda db: db.execute("INSERT INTO agents VALUES (?,?,?,?,?,?,?,?,?,?)", row)
 
 
 def numbers(db):
@@ -34,7 +35,19 @@ def numbers(db):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("journal_mode", "wal"), ("synchronous", 2), ("locking_mode", "exclusive"), ("user_version", 1)]
+    ("name", "value"),
+    [
+        ("journal_mode", "wal"),
+        ("synchronous", 2),
+        ("locking_mode", "exclusive"),
+        ("user_version", SCHEMA_VERSION),
+        ("wal_autocheckpoint", WAL_BYTES // 4096),
+        ("page_size", 4096),
+        ("secure_delete", 0),
+        ("temp_store", 2),
+        ("mmap_size", 0),
+        ("auto_vacuum", 0),
+    ],
 )
 async def test_pragmas_are_what_durability_needs(database, name, value):
     """The file is in WAL, syncs with every commit, is locked for one connection, and knows its schema's version."""
@@ -75,14 +88,14 @@ async def test_a_transaction_that_fails_leaves_nothing(database):
 
 async def test_a_full_disk_is_told_as_what_it_is(database):
     """A transaction for which there is no room leaves nothing; the error says so, and a smaller one may succeed."""
-    await database.run(lambda db: db.execute("PRAGMA max_page_count = 20").fetchall())
+    await database.run(lambda db: db.execute("PRAGMA max_page_count = 60").fetchall())
 
     def many(db):
         for number in range(100):
             insert(number, 4_000)(db)
 
     for _ in range(2):
-        with pytest.raises(StorageError, match="full"):
+        with pytest.raises(StorageFull, match="full"):
             await database.write(many)
     assert await database.run(numbers) == []
     await database.write(insert(1))
@@ -133,7 +146,7 @@ async def test_another_version_is_refused(database, path):
     await database.run(lambda db: db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}"))
     await database.close()
     for _ in range(2):
-        with pytest.raises(StorageError, match="written by version 2"):
+        with pytest.raises(StorageError, match="written by version 3"):
             await Database.open(path)
 
 
@@ -141,7 +154,7 @@ async def test_another_version_is_refused(database, path):
 async def test_what_is_no_database_is_refused(path, content):
     """A file that SQLite cannot read is a StorageError with its path."""
     path.write_bytes(content)
-    with pytest.raises(StorageError, match=r"shard-0\.db"):
+    with pytest.raises(StorageDamaged, match=r"shard-0\.db"):
         await Database.open(path)
 
 
@@ -149,6 +162,73 @@ async def test_a_directory_that_is_not_there_is_told(tmp_path):
     """A path where nothing can be made is a StorageError."""
     with pytest.raises(StorageError, match="unable to open"):
         await Database.open(tmp_path / "no" / "shard.db")
+
+
+HOLDER = """
+import asyncio, sys
+from pathlib import Path
+from caxton.store.database import Database
+
+async def hold():
+    database = await Database.open(Path(sys.argv[1]))
+    print("held", flush=True)
+    sys.stdin.readline()
+    await database.close()
+
+asyncio.run(hold())
+"""
+
+
+@pytest.fixture
+def holder(path):
+    """Another process that has the file open until it is told to let go, or killed."""
+    holding = subprocess.Popen(
+        [sys.executable, "-P", "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holding.stdout.readline() == b"held\n"
+    yield holding
+    holding.kill()
+    holding.wait(10)
+    holding.stdin.close()
+    holding.stdout.close()
+
+
+@pytest.mark.parametrize("end", ["close", "kill"])
+async def test_a_successor_waits_for_the_lock_of_its_predecessor(path, holder, end):
+    """A file that another process holds is opened as soon as that one closes it or is killed."""
+    opening = asyncio.ensure_future(Database.open(path))  # noqa: TID251 (awaited in this test)
+    done, _ = await asyncio.wait([opening], timeout=0.1)
+    assert not done
+    if end == "close":
+        holder.stdin.write(b"\n")
+        holder.stdin.flush()
+    else:
+        holder.kill()
+    database = await asyncio.wait_for(opening, 5)
+    await database.write(insert(1))
+    await database.close()
+
+
+async def test_waiting_for_the_lock_ends(path, holder):
+    """When the other process keeps the file, the error says so after the time that the caller waits."""
+    with pytest.raises(StorageError, match=r"another process has held it for 0\.05 s; stop that runtime"):
+        await Database.open(path, patience_s=0.05)
+
+
+async def test_a_checkpoint_empties_the_log(database, path):
+    """What was in the log is in the file after a checkpoint, and the log is empty."""
+    log = path.with_name("shard-0.db-wal")
+    await database.write(insert(1, 100_000))
+    assert log.stat().st_size > 100_000
+    await database.checkpoint()
+    assert log.stat().st_size == 0
+    assert await database.run(numbers) == [1]
+
+
+async def test_the_file_is_its_users_alone(database, path):
+    """Nobody else can read the file or its log."""
+    await database.write(insert(1))
+    assert [found.stat().st_mode & 0o777 for found in sorted(path.parent.iterdir())] == [0o600, 0o600]
 
 
 async def test_a_file_belongs_to_one(database, path):

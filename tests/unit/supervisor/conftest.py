@@ -28,11 +28,13 @@ from caxton.wire.supervision import AskHealth, AskStats
 from workers.crash_note import CrashNote
 from workers.parent import die_with_parent
 
+# Incarnations of workers that had no predecessor, in a runtime of two workers.
+FIRST_LIVES = 2
 COUNTERS = ("topologies", "forged", "sessions_ended", "charged_agent", "queued", "gaps", "agents")
 
 
 class FakeWorker:
-    """behaviour: serve, exit, mute, hang, hang_in_turn, crash_in_turn, busy, stubborn."""
+    """behaviour: serve, exit, damaged, mute, hang, hang_in_turn, crash_in_turn, busy, stubborn, fat."""
 
     def __init__(self, spec, behaviour):
         self.behaviour = behaviour
@@ -48,6 +50,8 @@ class FakeWorker:
         self.phase = 0
         self.ready = self.told_ready = False
         self.done = asyncio.Event()
+        # Beyond 128 MiB in a first life; pages that were never written would not count.
+        self.fat = b"x" * (150 << 20) if behaviour == "fat" and spec.incarnation <= FIRST_LIVES else b""
         if spec.last_crash is not None:
             self.book.gauge("charged_agent", int.from_bytes(spec.last_crash[16:24], "little"))
 
@@ -103,6 +107,8 @@ def work() -> int:
     behaviour = json.loads(sys.argv[1]).get(str(spec.shard), "serve")
     if behaviour == "exit":
         return 3
+    if behaviour == "damaged" and not Path(spec.data_dir, "restored").exists():
+        return os.EX_DATAERR
     worker = FakeWorker(spec, behaviour)
     asyncio.run(worker.live())
     worker.control.close()

@@ -17,7 +17,7 @@ def test_what_a_worker_writes_is_read(tmp_path):
     note = CrashNote.read(tmp_path / "note")
 
     assert note == CrashNote(2**63 + 5, 7, 99, 1_000)
-    assert crash_note.charged_agent(note.encode()) == 99
+    assert crash_note.read_note(note.encode()) == (2**63 + 5, 7, 99, 1_000)
     written.close()
 
 

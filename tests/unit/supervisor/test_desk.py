@@ -9,8 +9,8 @@ from caxton.supervisor import desk as desk_module
 from caxton.supervisor.desk import FrontDesk
 from caxton.transport.endpoints import RuntimeDir
 from caxton.transport.sockets import CallLine, Desk, end_context, new_context
+from caxton.wire.calls import Failed
 from caxton.wire.codec import SUPERVISOR_ANSWER, SUPERVISOR_CALL
-from caxton.wire.control import Failed
 from caxton.wire.supervision import Accepted, AskHealth, AskStats, StopRuntime, SupervisorCall, Told
 
 

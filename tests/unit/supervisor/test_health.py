@@ -14,6 +14,12 @@ READY, FAILED, RESTARTING = ShardState.READY, ShardState.FAILED, ShardState.REST
         ([RESTARTING, READY, FAILED], None, "degraded", "shard 0 is restarting; shard 2 is failed"),
         ([READY], "no compiler is ready", "degraded", "no compiler is ready"),
         ([FAILED], "no compiler is ready", "unhealthy", "shard 0 is failed"),
+        (
+            [READY, ShardState.QUARANTINED],
+            None,
+            "degraded",
+            "shard 1 is quarantined (its file is damaged: restore shard-1.* from a backup, then run `caxton restart`)",
+        ),
         ([ShardState.STARTING] * 2, None, "unhealthy", "shard 0 is starting; shard 1 is starting"),
     ],
 )

@@ -80,3 +80,27 @@ def test_old_restarts_are_forgiven():
     assert first is not None
     assert policy.after_death(WINDOW_S - 1.0, 10.0, 0.0) is None
     assert policy.after_death(WINDOW_S + 1.0, 10.0, 0.0) is not None
+
+
+@given(st.lists(jitters, min_size=1, max_size=20))
+def test_charged_deaths_are_not_counted(jitters):
+    """Deaths that are charged wait longer and longer like others, and leave every restart that is allowed."""
+    policy = RestartPolicy(1)
+
+    waits = [policy.after_charged_death(0.0, jitter) for jitter in jitters]
+
+    for number, wait_s in enumerate(waits):
+        longest = min(FIRST_DELAY_S * 2**number, LONGEST_DELAY_S)
+        assert longest / 2 <= wait_s <= longest
+    assert policy.after_death(0.0, 0.0, 0.5) is not None
+    assert policy.after_death(0.0, 0.0, 0.5) is None
+
+
+def test_forgotten_restarts_may_be_made_again():
+    """After it was told to forget, a policy allows as many restarts as a new one, the first at once."""
+    policy = RestartPolicy(1)
+    policy.after_death(0.0, 0.0, 1.0)
+
+    policy.forget()
+
+    assert policy.after_death(0.0, 0.0, 1.0) == FIRST_DELAY_S

@@ -6,7 +6,7 @@ import pytest
 from caxton.errors import StorageError
 from caxton.supervisor.crash_note import CrashNote
 from caxton.supervisor.restart_policy import RestartPolicy
-from caxton.supervisor.shard import Shard, ShardState
+from caxton.supervisor.shard import EXIT_DAMAGED, Shard, ShardState
 from caxton.supervisor.worker_process import Exit
 from caxton.wire.control import Heartbeat
 
@@ -43,9 +43,9 @@ class Stage:
         async with asyncio.timeout(5):
             await self.again.wait()
 
-    def beat(self, *, ready=True):
+    def beat(self, *, ready=True, phase=0, idle=True):
         own = self.processes[-1].incarnation
-        self.shard.heard(Heartbeat(own, bytes(16), 0, ready, 0, True, {"agents": 3}))
+        self.shard.heard(Heartbeat(own, bytes(16), 0, ready, phase, idle, {"agents": 3}))
 
     def die(self, status):
         self.processes[-1].on_exit(Exit(status))
@@ -56,8 +56,11 @@ class Stage:
     def worker_ready(self, _shard, process):
         self.seen.append(("ready", process.incarnation))
 
-    def worker_ended(self, _shard, process, _how):
-        self.seen.append(("ended", process.incarnation))
+    def worker_ended(self, _shard, process, _how, *, planned):
+        self.seen.append(("retired" if planned else "ended", process.incarnation))
+
+    def worker_retiring(self, process, phase):
+        self.seen.append(("drain", process.incarnation, phase))
 
     def worker_hung(self, process, _why):
         self.seen.append(("hung", process.incarnation))
@@ -236,3 +239,138 @@ async def test_a_failed_shard_stays_failed_in_a_drain():
     stage.shard.drain()
 
     assert stage.shard.state is ShardState.FAILED
+
+
+async def test_a_charged_death_uses_up_no_restart():
+    """A worker that dies in a turn is replaced, even where no restart is allowed; what kills from outside is not."""
+    stage = Stage(limit=0)
+    stage.notes |= {1: NOTE, 2: NOTE}
+    stage.beat()
+    stage.die(-signal.SIGSEGV)
+    await stage.next_launch()
+    stage.beat()
+
+    stage.die(-signal.SIGKILL)
+
+    assert stage.shard.state is ShardState.FAILED
+    assert (stage.shard.restarts, len(stage.processes)) == (1, 2)
+
+
+async def test_who_hangs_charges_nobody(monkeypatch):
+    """A worker that is killed for its silence in the middle of a turn leaves no charge, and uses up a restart."""
+    stage = Stage(limit=1)
+    stage.notes[1] = NOTE
+    stage.beat()
+    monkeypatch.setattr("caxton.supervisor.shard.SILENCE_TIMEOUT_S", -1.0)
+    stage.shard.check()
+
+    stage.die(-signal.SIGKILL)
+    await stage.next_launch()
+    stage.die(-signal.SIGKILL)
+
+    assert stage.crashes == [None, None]
+    assert stage.shard.state is ShardState.FAILED
+
+
+async def test_a_damaged_file_quarantines_the_shard():
+    """A worker that exits with 65 has no successor, however many restarts are left, until somebody asks for one."""
+    stage = Stage()
+    stage.beat()
+
+    stage.die(EXIT_DAMAGED)
+    quarantined = (stage.shard.state, stage.shard.settled, stage.shard.restarts, stage.seen[-1])
+    stage.shard.revive()
+    await stage.next_launch()
+    stage.beat()
+
+    assert quarantined == (ShardState.QUARANTINED, True, 0, ("gone", "quarantined"))
+    assert (stage.shard.state, stage.shard.planned_restarts) == (ShardState.READY, 1)
+
+
+async def test_a_revived_shard_has_every_restart_again():
+    """After another try was asked for, a failed shard may be restarted as often as a new one."""
+    stage = Stage(limit=1)
+    stage.die(1)
+    await stage.next_launch()
+    stage.die(1)
+
+    stage.shard.revive()
+    for _ in range(2):
+        await stage.next_launch()
+        stage.die(1)
+
+    assert len(stage.processes) == 4
+    assert stage.shard.state is ShardState.FAILED
+
+
+async def test_a_planned_end_is_drain_then_stop_then_a_successor():
+    """A worker that is to retire drains, is told to stop after two idle heartbeats, and is followed at no cost."""
+    stage = Stage(limit=0)
+    stage.beat()
+
+    stage.shard.retire(100.0)
+    for idle in (True, False, True, True):
+        stage.beat(phase=1, idle=idle)
+    before = list(stage.seen)
+    serving = stage.shard.incarnation
+    stage.die(0)
+    await stage.next_launch()
+    stage.beat()
+
+    assert before == [("bound", 1), ("ready", 1), ("drain", 1, 1), ("drain", 1, 2)]
+    assert serving == 1
+    assert stage.seen[len(before) :] == [("retired", 1), ("gone", "restarting"), ("bound", 2), ("ready", 2)]
+    assert (stage.shard.restarts, stage.shard.planned_restarts) == (0, 1)
+
+
+async def test_a_worker_that_does_not_retire_is_killed(monkeypatch):
+    """At the end of its patience a worker is told to stop, then killed; that too was planned."""
+    monkeypatch.setattr("caxton.supervisor.planned_end.STOP_TIMEOUT_S", 0.0)
+    stage = Stage(limit=0)
+    stage.beat()
+
+    stage.shard.retire(0.0)
+    stage.shard.check()
+    stage.shard.check()
+    stage.die(-signal.SIGKILL)
+    await stage.next_launch()
+
+    assert [seen for seen in stage.seen if seen[0] == "drain"] == [("drain", 1, 1), ("drain", 1, 2)]
+    assert stage.processes[0].killed == 1
+    assert (stage.shard.state, stage.crashes) == (ShardState.RESTARTING, [None, None])
+
+
+async def test_who_dies_while_it_retires_uses_up_a_restart():
+    """A worker that crashes before it was told to stop has died like any other."""
+    stage = Stage(limit=0)
+    stage.beat()
+    stage.shard.retire(100.0)
+
+    stage.die(3)
+
+    assert stage.shard.state is ShardState.FAILED
+    assert ("ended", 1) in stage.seen
+
+
+async def test_only_a_ready_worker_retires():
+    """A worker that is starting, or retires already, is left alone."""
+    stage = Stage()
+    stage.shard.retire(1.0)
+    stage.beat()
+    stage.shard.retire(1.0)
+    stage.shard.retire(1.0)
+
+    assert [seen for seen in stage.seen if seen[0] == "drain"] == [("drain", 1, 1)]
+
+
+async def test_a_drain_of_all_overrules_a_planned_end():
+    """A worker that retires when the runtime drains has no successor."""
+    stage = Stage()
+    stage.beat()
+    stage.shard.retire(100.0)
+
+    stage.shard.drain()
+    stage.die(0)
+
+    assert stage.shard.state is ShardState.DRAINING
+    assert stage.shard._timer is None

@@ -7,33 +7,45 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from caxton.acl.envelope import MAX_CONTENT, Envelope, Rare
+from caxton.acl.envelope import DURABLE, MAX_CONTENT, Envelope, Rare
 from caxton.agents.manifest import Manifest
 from caxton.errors import InvalidMessageFormat
 from caxton.placement.slot_table import SlotTable
 from caxton.wire import codec
-from caxton.wire.control import (
+from caxton.wire.calls import (
     Agents,
     AgentView,
-    Answer,
-    Call,
+    AskDeadLetterStats,
+    AskLedger,
+    Attach,
+    DeadLetter,
+    DeadLetterFilter,
+    DeadLetters,
+    DeadLetterStats,
+    Deliveries,
+    Delivery,
     Deploy,
     Deployed,
+    Detach,
     Done,
-    Drain,
+    Ended,
+    Exchange,
     Failed,
-    Heartbeat,
-    Hello,
     Inspect,
-    LinkState,
     ListAgents,
-    Refusal,
+    ListDeadLetters,
+    PauseAgent,
+    Purged,
+    PurgeDeadLetters,
     RemoveAgents,
-    SessionEnded,
+    Requeued,
+    RequeueDeadLetters,
+    ResumeAgent,
+    ShardLedger,
     StopAgent,
-    Topology,
 )
-from caxton.wire.frames import MAX_FRAME_BYTES, MAX_FRAME_MESSAGES, VERSION, DataFrame
+from caxton.wire.control import Answer, Call, Drain, Heartbeat, Hello, LinkState, Refusal, SessionEnded, Topology
+from caxton.wire.frames import MAX_FRAME_BYTES, MAX_FRAME_MESSAGES, VERSION, DataFrame, PackedFrame
 from caxton.wire.supervision import SupervisorAnswer, Told
 
 CODECS = {
@@ -91,7 +103,9 @@ LINK_STATE = st.builds(
     source=ID,
     mark=UUID,
     target=ID,
+    lane=st.integers(0, 1),
     number=SMALL,
+    closed=TEXT,
     taken=SMALL,
     credit_messages=SMALL,
     credit_bytes=SMALL,
@@ -104,13 +118,30 @@ LINK_STATE = st.builds(
 MANIFEST = Manifest("echo", bytes(32), capabilities=("a", "b"))
 VIEW = AgentView(5, "echo", "running", 0, "content", ("a",), {"max_fuel": 1}, bytes(32), True, 0, {"run": 1})
 FAILED = Failed("QueueFull", {"receiver": "a", "depth": 1, "capacity": 1})
+LETTER = Envelope(bytes(16), 15, 7, 8, b"abc", flags=DURABLE)
 EXAMPLES = [
-    Hello(1, MARK, 2, 9, True),
+    Hello(1, MARK, 2, 5, 6, 9, 4096, answer_wanted=True),
     Call(1, MARK, 2, 3, Deploy([MANIFEST])),
     Call(1, MARK, 2, 3, ListAgents("a", 5)),
     Call(1, MARK, 2, 3, Inspect(7)),
     Call(1, MARK, 2, 3, StopAgent(7)),
     Call(1, MARK, 2, 3, RemoveAgents([7, 8])),
+    Call(1, MARK, 2, 3, PauseAgent(7)),
+    Call(1, MARK, 2, 3, ResumeAgent(7)),
+    Call(1, MARK, 2, 3, Attach("recorder", ("record",), 10)),
+    Call(1, MARK, 2, 3, Detach(7)),
+    Call(1, MARK, 2, 3, Exchange(7, [Ended(1, [LETTER]), Ended(2, [], "it broke")], 256, 1_000)),
+    Call(1, MARK, 2, 3, ListDeadLetters(DeadLetterFilter("poison", 7, 8, 9, [1]), 1, 2, True)),
+    Call(1, MARK, 2, 3, RequeueDeadLetters(DeadLetterFilter())),
+    Call(1, MARK, 2, 3, PurgeDeadLetters(DeadLetterFilter())),
+    Call(1, MARK, 2, 3, AskDeadLetterStats()),
+    Call(1, MARK, 2, 3, AskLedger()),
+    Answer(1, MARK, 2, 3, Deliveries([Delivery(1, 2, LETTER)], [FAILED])),
+    Answer(1, MARK, 2, 3, DeadLetters([DeadLetter(1, 0, "poison", FAILED, 5, 9, 3, LETTER, None)], True)),
+    Answer(1, MARK, 2, 3, DeadLetterStats(1, {"poison": 1}, 9, 3, 10_000, 0)),
+    Answer(1, MARK, 2, 3, Requeued({1: bytes(16)}, False)),
+    Answer(1, MARK, 2, 3, Purged(1, False)),
+    Answer(1, MARK, 2, 3, ShardLedger(0, 5, {"processed": 1}, 0, {1 << 63: 1}, 0, {1: 2}, {1: 2}, {5: 9})),
     Answer(1, MARK, 2, 3, FAILED),
     Answer(1, MARK, 2, 3, VIEW),
     Answer(1, MARK, 2, 3, Deployed({4: FAILED})),
@@ -119,6 +150,7 @@ EXAMPLES = [
     Topology(0, MARK, 1, SlotTable.even(2), [3, 4], ["ready", "starting"]),
     SessionEnded(0, MARK, 1 << 63),
     Drain(0, MARK, 2),
+    Drain(0, MARK, 1, replaced=True),
     Heartbeat(3, MARK, 0, True, 0, True, {"run": 5}),
 ]
 IDS = [f"{type(e).__name__}-{type(getattr(e, 'request', getattr(e, 'result', None))).__name__}" for e in EXAMPLES]
@@ -297,3 +329,10 @@ def test_a_frame_keeps_nothing_of_the_buffer_it_came_in():
     frame = codec.DATA.decode(buffer)
     buffer[:] = bytes(len(buffer))
     assert frame.messages[0].content == b"content"
+
+
+@given(messages=st.lists(ENVELOPE, min_size=1, max_size=5), resent=st.booleans())
+def test_a_packed_frame_is_the_frame_that_was_never_packed(messages, resent):
+    """Messages encoded once, as they stand in the outbox, make the same bytes on the wire as messages encoded now."""
+    packed = PackedFrame(1, MARK, 2, 1, 7, resent, msgspec.Raw(msgspec.msgpack.encode(messages)))
+    assert codec.PACKED.encode(packed) == codec.DATA.encode(DataFrame(1, MARK, 2, 1, 7, resent, messages))

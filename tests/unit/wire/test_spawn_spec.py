@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caxton.config.delivery import DeliverySettings
 from caxton.errors import InvalidMessageFormat
 from caxton.placement.slot_table import SlotTable
 from caxton.wire.spawn_spec import SpawnSpec
@@ -16,6 +17,18 @@ def test_a_worker_reads_what_the_supervisor_wrote(note):
     spec = msgspec.structs.replace(SPEC, last_crash=note)
 
     assert SpawnSpec.decode(spec.encode()) == spec
+
+
+def test_a_worker_is_told_how_to_deliver():
+    """How messages are retried and kept comes out as it went in, and the shard's share of the dead letters with it."""
+    delivery = DeliverySettings(
+        dead_letter_capacity=10_001, dead_letter_eviction=True, retry_factor=1.5, breaker_timeout_s=5.0
+    )
+    spec = SpawnSpec.decode(msgspec.structs.replace(SPEC, delivery=delivery).encode())
+
+    assert spec.delivery == delivery
+    assert spec.dead_letter_capacity == 5_000
+    assert msgspec.structs.replace(spec, shard=0).dead_letter_capacity == 5_001
 
 
 @given(cut=st.integers(0, len(SPEC.encode()) - 1))

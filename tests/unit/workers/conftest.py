@@ -1,6 +1,7 @@
 """One worker without processes: its rooms and its loop as they are, its sockets and its guests in the test's hands."""
 
 import asyncio
+import struct
 from collections import deque
 from itertools import count
 from pathlib import Path
@@ -8,35 +9,57 @@ from types import SimpleNamespace
 
 import pytest
 
-from caxton.acl.envelope import Envelope
+from caxton.acl.envelope import DURABLE, Envelope
 from caxton.agents.lifecycle import AgentState
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import Encoding, Manifest
+from caxton.config.delivery import DEFAULT_DELIVERY
+from caxton.delivery.circuit_breaker import CircuitBreaker
+from caxton.delivery.retry import RetryPolicy
 from caxton.errors import StorageError
 from caxton.ids import AgentNames
 from caxton.links.session import SessionMarks
 from caxton.placement.slot_table import SlotTable
 from caxton.store import books
+from caxton.store.agents import StoredAgents
 from caxton.store.books import Book
+from caxton.store.shard_store import ShardStore
 from caxton.transport.endpoints import RuntimeDir
 from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.frames import DataFrame
+from workers import worker as loop
+from workers.attempts import Attempts
+from workers.dead_letters import DeadLetters
 from workers.dispatcher import Dispatcher
+from workers.durable_placing import DurablePlacing
+from workers.durable_rooms import DurableRooms
+from workers.durable_routes import DurableRoutes
+from workers.greetings import Greetings
+from workers.guest_messages import GuestOutput
+from workers.journal import Journal
+from workers.keys import Keys
 from workers.lifecycle import Lifecycle
 from workers.parking import Parking
 from workers.peers import Peers
 from workers.placing import Placing
 from workers.pressure import Pressure
+from workers.recovery import Recovery
 from workers.registry import Agent, Registry
+from workers.retries import Retries
 from workers.rooms import Rooms
 from workers.routes import Routes
 from workers.sandbox.modules import ModuleMissing
+from workers.suspects import Suspects
+from workers.turn import Turns
+from workers.ways import Ways
 from workers.worker import Worker
-from workers.worker_pass import COUNTERS
+from workers.worker_pass import COUNTERS, NS_PER_MS
 
 KEY = bytes(32)
 OWN, OTHER = 7, 8
 SESSION = 1 << 63
+# The store of a shard that has none.
+FILE = 6_000
 COUNT = count()
 
 
@@ -82,7 +105,7 @@ class Scripted:
     def begin(self, a_pass):
         self.a_pass = a_pass
 
-    def take(self, agent, message, source, sequence, _expires_ns):
+    def take(self, agent, message, source, sequence, _expires_ns, _delivery):
         self.taken.append((agent, message))
         effects = self.script(agent, message)
         if effects:
@@ -121,20 +144,71 @@ class InMemory:
             self.states.pop(agent_id, None)
 
 
-class Shard:
-    """The rooms of a worker, its loop, and what the outside says to it."""
+class Guest:
+    """A sandbox whose guest is a function of what it is given; `fuel_used` is what a view shows."""
 
-    def __init__(self, directory, shards=1, sessions=4):
+    fuel_used = 3
+
+    def __init__(self, work):
+        self.work = work
+        self.closed = False
+
+    def handle(self, content, *_now_ns):
+        return self.work(content)
+
+    def close(self):
+        self.closed = True
+
+
+class Guests(Turns):
+    """Turns as they are, in guests that the test writes: `work(agent, what it is given)` returns bytes, or raises.
+
+    ran: agents and what they were given, turn by turn.
+    """
+
+    def __init__(self, routes, durable, note):
+        output = GuestOutput(AgentNames(KEY))
+        attempts, journal, keys = durable.attempts, durable.journal, durable.keys
+        super().__init__(None, None, None, note, output, routes, attempts, journal, keys, lambda *_: None)
+        self.ran = []
+        self.work = lambda _agent, _given: None
+
+    def _instantiate(self, agent):
+        def work(given):
+            self.ran.append((agent, given))
+            return self.work(agent, given)
+
+        agent.sandbox = Guest(work)
+        self.instances += 1
+        return agent.sandbox
+
+
+class Shard:
+    """The rooms of a worker, its loop, and what the outside says to it.
+
+    durable: with a real file, and turns as they are (`Guests`); otherwise the turns are `Scripted`, and nothing of
+    the durable lane is committed. gone: sessions whose clients hold their lock no more.
+    """
+
+    def __init__(
+        self, directory, shards=1, sessions=4, *, durable=False, own=OWN, path=None, delivery=DEFAULT_DELIVERY
+    ):
+        self.runner = asyncio.Runner()
+        self.own, self.gone = own, set()
         self.registry, self.dispatcher, self.parking = Registry(), Dispatcher(), Parking()
         self.marks, self.table = SessionMarks(KEY), SlotTable.even(shards)
-        self.peers = Peers(None, RuntimeDir(Path(directory)), OWN, self.marks)
+        self.peers = Peers(None, RuntimeDir(Path(directory)), own, self.marks)
         self.pressure = Pressure(self.peers)
         self.placing = Placing(self.registry, self.dispatcher, self.pressure, 0, self.table)
         self.routes = Routes(self.registry, self.peers, self.placing, self.parking, 0)
-        self.turns = Scripted(self.routes)
+        self.file = path or Path(directory) / f"shard-{next(COUNT)}.db"
+        self.store = self.runner.run(self._open_store()) if durable else None
+        self.durable = self._furnish_durable(delivery)
+        note = SimpleNamespace(cells=[0] * 4)
+        self.turns = Guests(self.routes, self.durable, note) if durable else Scripted(self.routes)
         self.path = Path(directory) / f"{next(COUNT)}.book"
-        self.book = Book.create(self.path, OWN, tuple(COUNTERS), peers=64)
-        self.stored = InMemory()
+        self.book = Book.create(self.path, own, tuple(COUNTERS), peers=64)
+        self.stored = StoredAgents(self.store.database) if durable else InMemory()
         self.lifecycle = Lifecycle(
             registry=self.registry,
             stored=self.stored,
@@ -145,12 +219,13 @@ class Shard:
             parking=self.parking,
             routes=self.routes,
             pressure=self.pressure,
+            durable=self.durable,
             shard=0,
             table=self.table,
         )
         self.rooms = Rooms(
             0,
-            OWN,
+            own,
             self.registry,
             self.peers,
             self.placing,
@@ -161,20 +236,51 @@ class Shard:
             self.lifecycle,
             self.pressure,
             self.book,
+            self.store,
+            self.durable,
+            Recovery(self.durable, self.registry, self.durable.ways.lives),
         )
-        self.peers.serve([OWN, *range(OTHER, OTHER + shards - 1)])
+        self.peers.serve([own, *range(OTHER, OTHER + shards - 1)])
         self.data, self.control, self.supervisor = Post(), Post(), Wire()
-        self.runner = asyncio.Runner()
         self.worker = self.runner.run(self._make_worker())
-        self.worker._calls = SimpleNamespace(take=lambda _peer, _call: None, draining=False)
+        self.soon = deque()
+        self.worker._loop = SimpleNamespace(call_soon=self.soon.append)
+        self.worker._calls = SimpleNamespace(take=lambda _peer, _call: None, draining=False, stop_drained=lambda: None)
         self._emitted = {}
         self.sessions = [SESSION + n for n in range(sessions)]
+
+    async def _open_store(self):
+        return await ShardStore.open(self.file, 0, loop.time.time_ns() // NS_PER_MS, loop.monotonic_ns())
+
+    def _furnish_durable(self, delivery):
+        journal = Journal(FILE if self.store is None else self.store.file_id)
+        retries, suspects = Retries(), Suspects(journal)
+        letters = DeadLetters(journal, delivery.dead_letter_capacity, evicting=delivery.dead_letter_eviction)
+        keys = Keys(journal, self.routes.ids)
+        policy = RetryPolicy(delivery.retry_delay_ms, delivery.retry_factor)
+        attempts = Attempts(
+            journal,
+            retries,
+            letters,
+            keys,
+            suspects,
+            policy,
+            lambda: CircuitBreaker(delivery.breaker_threshold, delivery.breaker_timeout_s),
+            lambda: 0.0,
+        )
+        attempts.failing = self.routes
+        ways = Ways(lambda session: session not in self.gone)
+        placing = DurablePlacing(self.registry, self.placing, self.dispatcher, journal, letters, keys, suspects)
+        routes = DurableRoutes(self.registry, placing, journal, ways, attempts, self.table.owners, 0)
+        self.routes.durable = routes
+        greetings = Greetings(self.peers, ways, journal)
+        return DurableRooms(journal, ways, greetings, placing, routes, attempts, letters, keys, retries, suspects)
 
     def _module(self, sha256):
         raise ModuleMissing(sha256)
 
     async def _make_worker(self):
-        return Worker(self.rooms, self.data, self.control, self.supervisor, self.marks.mark(OWN))
+        return Worker(self.rooms, self.data, self.control, self.supervisor, self.marks.mark(self.own))
 
     def agent(self, number, *, shard=0, capacity=1_000, encoding=Encoding.MSGPACK, enter=True, **limits):
         """A running agent, entered in the registry; its number and its shard make its id."""
@@ -184,12 +290,14 @@ class Shard:
         agent.become(AgentState.RUNNING)
         if enter:
             self.registry.add(agent)
+            if self.store is not None:
+                self.runner.run(self.stored.add([(agent.agent_id, manifest)], 0))
         return agent
 
     def frame(self, source, messages, *, first=None, **fields):
         """Put a data frame of `source` before the worker, next in sequence unless `first` is given."""
         start = self._emitted.get(source, 0) + 1 if first is None else first
-        plain = {"mark": self.marks.mark(source), "target": OWN, "lane": 0, "resent": False}
+        plain = {"mark": self.marks.mark(source), "target": self.own, "lane": 0, "resent": False}
         if first is None:
             self._emitted[source] = start + len(messages) - 1
         self.data.frames.append(bytes(DATA.encode(DataFrame(source, first=start, messages=messages, **plain | fields))))
@@ -206,13 +314,33 @@ class Shard:
     def settle(self):
         """Passes until the worker does not ask for another one."""
         self.worker.run_pass()
-        while self.worker._woken:
-            self.runner.run(asyncio.sleep(0))
+        while self.soon:
+            self.soon.popleft()()
 
     def tick(self):
         """What happens every 200 ms, and the pass after it."""
         self.worker._tick()
         self.settle()
+
+    def commit(self):
+        """One commit of what is gathered, and what it releases."""
+        self.runner.run(self.worker._committer.commit())
+
+    def work(self):
+        """Passes and commits until nothing is left to do."""
+        self.settle()
+        while self.worker._woken or self.durable.journal.urgent:
+            self.commit()
+            self.settle()
+
+    def recover(self, note=None):
+        """Go on from what the file holds; `note` is the crash note's source, sequence and agent."""
+        raw = None if note is None else struct.pack("<4Q", *note, 1)
+        self.runner.run(self.worker._recover(raw))
+
+    def ledger(self):
+        """The books of the file."""
+        return self.runner.run(self.store.ledger())
 
     def counts(self):
         """The book's counters as committed."""
@@ -223,9 +351,16 @@ class Shard:
         peer = self.peers.find(number)
         return [m for frame in peer._data.frames for m in DATA.decode(frame).messages]
 
+    def end(self):
+        """What a kill leaves: the file, closed, with what was committed."""
+        self.runner.run(self.store.close())
+        self.store = None
+
     def close(self):
         self.book.close()
         self.path.unlink(missing_ok=True)
+        if self.store is not None:
+            self.runner.run(self.store.close())
         self.runner.close()
 
 
@@ -247,8 +382,14 @@ def message():
 
 
 @pytest.fixture
+def durable_message(message):
+    """The same for the durable lane."""
+    return lambda sender, receiver, **fields: message(sender, receiver, **({"flags": DURABLE} | fields))
+
+
+@pytest.fixture
 def make_shard(tmp_path, monkeypatch):
-    """A function that makes a worker's rooms in memory; they are closed when the test ends."""
+    """A function that makes a worker's rooms; they are closed when the test ends."""
     monkeypatch.setattr("workers.peers.Outlet", Wire)
     made = []
 

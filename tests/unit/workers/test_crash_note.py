@@ -1,10 +1,10 @@
 import pytest
 
-from workers.crash_note import AGENT, SEQUENCE, SOURCE, STARTED, CrashNote, charged_agent
+from workers.crash_note import AGENT, SEQUENCE, SOURCE, STARTED, CrashNote, read_note
 
 
 def test_a_note_outlives_its_writer(tmp_path):
-    """What was written before the end is in the file, and names the agent of the turn."""
+    """What was written before the end is in the file: the root, the agent of the turn, and when it began."""
     path = tmp_path / "w-1.note"
     note = CrashNote(path)
     note.cells[SOURCE], note.cells[SEQUENCE], note.cells[STARTED] = (1 << 64) - 1, 5, 7
@@ -12,14 +12,14 @@ def test_a_note_outlives_its_writer(tmp_path):
     note.close()
     note.close()
 
-    assert charged_agent(path.read_bytes()) == (1 << 63) - 1
+    assert read_note(path.read_bytes()) == ((1 << 64) - 1, 5, (1 << 63) - 1, 7)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("raw", [None, b"", bytes(32), bytes(31), bytes(33)])
 def test_without_a_turn_nobody_is_charged(raw):
     """No note, an empty one, one of the wrong length: nobody is charged."""
-    assert charged_agent(raw) == 0
+    assert read_note(raw) == (0, 0, 0, 0)
 
 
 def test_a_note_is_never_taken_over(tmp_path):

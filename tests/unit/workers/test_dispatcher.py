@@ -4,6 +4,7 @@ import pytest
 
 from caxton.acl.options import LEVELS
 from workers.dispatcher import LOWER_EVERY, QUANTUM, Dispatcher
+from workers.registry import Hold
 from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, Pass
 
 LOW, NORMAL, HIGH, CRITICAL = (int(level) for level in LEVELS)
@@ -156,7 +157,8 @@ def test_a_parked_agent_has_no_turn(line, agents, message):
     """An agent that is parked in its turn has no other until it is resumed, and nobody else waits for it."""
 
     def park(agent, _message):
-        agent.parked = agent is agents[0]
+        if agent is agents[0]:
+            agent.hold(Hold.PARKED)
 
     line.on_take = park
     for _ in range(3):
@@ -169,7 +171,8 @@ def test_a_parked_agent_has_no_turn(line, agents, message):
     assert line.dispatcher.idle
     assert line.dispatcher.queued == agents[0].mailbox.depth == 5
 
-    line.on_take, agents[0].parked = None, False
+    line.on_take = None
+    agents[0].release(Hold.PARKED)
     line.dispatcher.resume(agents[0])
     line.dispatcher.resume(agents[0])
     line.run()

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from caxton.acl.options import LEVELS
 from workers.dispatcher import Dispatcher
+from workers.registry import Hold
 from workers.worker_pass import MAX_PASS_NS, Pass
 
 WHO = st.integers(0, 3)
@@ -39,11 +40,12 @@ class Line(RuleBasedStateMachine):
         self.waiting[self.key(agent, message)].append(message)
 
     def take(self, agent, message, *_entry):
-        assert not agent.parked, "an agent that is parked has no turn"
+        assert not agent.holds, "an agent that is parked has no turn"
         assert message.message_id not in self.ended, "no message is taken twice"
         assert self.waiting[self.key(agent, message)].pop(0) is message, "one sender's messages keep their order"
         self.ended.add(message.message_id)
-        agent.parked = agent in self.park_next
+        if agent in self.park_next:
+            agent.hold(Hold.PAUSED)
         if agent in self.echo_next:
             self.put(agent, agent.agent_id, self.echo_next.pop(agent), 3)
         self.turns_left -= 1
@@ -61,7 +63,7 @@ class Line(RuleBasedStateMachine):
         self.dispatcher.run(a_pass, self.take, lambda _agent, _mailbox: None)
         assert a_pass.unfinished != self.dispatcher.idle
         assert a_pass.unfinished or not any(
-            messages for agent in self.agents if not agent.parked for messages in self.of(agent)
+            messages for agent in self.agents if not agent.holds for messages in self.of(agent)
         ), "a pass that is finished leaves nobody in want of a turn"
 
     @rule(who=WHO)
@@ -76,7 +78,7 @@ class Line(RuleBasedStateMachine):
     def resume(self, who):
         agent = self.agents[who]
         self.park_next.discard(agent)
-        agent.parked = False
+        agent.release(Hold.PAUSED)
         self.dispatcher.resume(agent)
 
     @rule(who=WHO, replaced=st.booleans())
@@ -107,7 +109,7 @@ class Line(RuleBasedStateMachine):
             for level, queue in agent.mailbox.queues() if agent.mailbox is not None else ():
                 in_line = self.dispatcher.ready[level].count(agent)
                 assert in_line == queue.in_line
-                assert in_line or not queue or agent.parked
+                assert in_line or not queue or agent.holds
 
     def teardown(self):
         for who in range(4):

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from caxton.acl.envelope import Envelope, Rare
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope, Rare
 from caxton.acl.message import Message
 from caxton.acl.performative import ACTS
 from caxton.errors import InvalidMessageFormat, ResourceLimitExceeded
 from caxton.ids import BROADCAST, SESSION_BIT, AgentNames
 from workers import guest_messages
-from workers.guest_messages import GuestOutput, answer_to, to_guest
+from workers.guest_messages import MAX_STATE, GuestOutput, answer_to, to_guest
 
 NAMES = AgentNames(bytes(32))
 UUID = st.binary(min_size=16, max_size=16)
@@ -41,9 +41,14 @@ JSONISH = st.recursive(
 pack = msgspec.msgpack.encode
 
 
-def read(raw, handled=HANDLED, most=256, output=None):
+def turn(raw, handled=HANDLED, most=256, output=None):
     ids = iter(range(10_000))
-    return (output or GuestOutput(NAMES)).read(raw, handled, 77, most, lambda: next(ids).to_bytes(16, "big"), 1_234)
+    reader = output or GuestOutput(NAMES)
+    return reader.read(raw, handled, 77, most, lambda: next(ids).to_bytes(16, "big"), 1_234)
+
+
+def read(*arguments, **others):
+    return turn(*arguments, **others)[0]
 
 
 @given(fields=st.fixed_dictionaries({"receiver": SOMEBODY | st.text(min_size=1, max_size=200)}, optional=FIELDS))
@@ -79,6 +84,57 @@ def test_what_a_guest_reads_is_the_message(fields, act, sender, receiver):
 
     always = {"performative": ACTS[act], "sender": sender, "receiver": receiver, "content": content}
     assert found == always | {"message_id": b"i" * 16} | fields
+
+
+@given(deliveries=st.integers(1, 2**32))
+def test_a_guest_reads_how_often_a_message_was_delivered(deliveries):
+    """A message that may have been tried before says how often it was delivered, and a first delivery says nothing."""
+    found = msgspec.msgpack.decode(to_guest(HANDLED, deliveries))
+
+    assert found.pop("delivery_count", 1) == deliveries
+    assert found == msgspec.msgpack.decode(to_guest(HANDLED))
+    assert "delivery_count" not in found
+
+
+@given(
+    state=st.none() | st.binary(max_size=5_000),
+    receivers=st.none() | st.lists(SOMEBODY, max_size=5),
+)
+@example(state=bytes(range(256)) * 256, receivers=[1])
+@example(state=b"", receivers=None)
+def test_a_turn_returns_its_state(state, receivers):
+    """Whatever bytes a guest returns as its state come out as they are, beside its messages; none is no change."""
+    messages = {} if receivers is None else {"messages": [{"receiver": receiver} for receiver in receivers]}
+    envelopes, found = turn(pack(messages | {"state": state}))
+
+    assert found == state
+    assert [envelope.receiver for envelope in envelopes] == (receivers or [])
+    assert turn(pack(messages))[1] is None
+
+
+@pytest.mark.parametrize("excess", [1, 1_000_000])
+def test_a_state_beyond_its_limit_is_refused(excess):
+    """A state of 64 KiB is taken, and one byte more is refused with the agent, the limit and the size."""
+    assert turn(pack({"state": bytes(65_536)}))[1] == bytes(65_536)
+    with pytest.raises(ResourceLimitExceeded, match=rf"state of 65536.*{65_536 + excess} bytes") as raised:
+        turn(pack({"messages": [{"receiver": 3}], "state": bytes(MAX_STATE + excess)}))
+    assert (raised.value.resource, raised.value.limit) == ("state", 65_536)
+
+
+@pytest.mark.parametrize("state", ["text", 5, [1], {"a": b"b"}, True])
+def test_a_state_that_is_no_bytes_is_invalid(state):
+    """A state of another type than bytes makes the whole output invalid."""
+    with pytest.raises(InvalidMessageFormat, match="state"):
+        turn(pack({"messages": [{"receiver": 3}], "state": state}))
+
+
+@given(flags=st.sampled_from([0, AUTOMATIC, DURABLE, AUTOMATIC | DURABLE]))
+def test_messages_are_durable_if_the_one_handled_is(flags):
+    """What an agent sends while it handles a durable message is durable, and never automatic, whatever it writes."""
+    messages = [{"receiver": 3}, {"receiver": "somebody", "flags": 7}, {}]
+    handled = Envelope(bytes(16), 18, 5, 6, b"", flags=flags)
+
+    assert [envelope.flags for envelope in read(pack({"messages": messages}), handled)] == [flags & DURABLE] * 3
 
 
 def test_a_message_without_receiver_is_the_answer():

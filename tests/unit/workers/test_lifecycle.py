@@ -20,6 +20,7 @@ from caxton.errors import (
 from caxton.store.agents import StoredAgents
 from caxton.store.database import Database
 from caxton.wire.failure import read_report
+from workers.registry import Hold
 from workers.sandbox.modules import ModuleMissing
 
 GUESTS = Path(__file__).parents[2] / "guests"
@@ -128,7 +129,7 @@ def test_a_storage_error_changes_nothing(ready, message, way):
     """An agent whose stop or removal could not be stored goes on as if nobody had asked, with its messages."""
     deploy(ready, manifest("a"))
     here = agent(ready, "a")
-    here.parked = True
+    here.hold(Hold.PAUSED)
     session = ready.sessions[0]
     ready.frame(session, [message(session, here.agent_id)])
     ready.settle()
@@ -146,12 +147,12 @@ def test_what_waits_is_answered(ready, message, way):
     """What waited for an agent that is stopped or removed comes back as failures; what it had to send is dropped."""
     deploy(ready, manifest("a"), manifest("full", limits=Limits(mailbox_capacity=1)))
     here, full, session = agent(ready, "a"), agent(ready, "full"), ready.sessions[0]
-    full.parked = True
+    full.hold(Hold.PAUSED)
     ready.frame(session, [message(session, full.agent_id)])
     ready.turns.script = lambda who, _: [message(who.agent_id, full.agent_id)] * 2
     ready.frame(session, [message(session, here.agent_id) for _ in range(4)])
     ready.settle()
-    assert here.parked
+    assert here.holds
     asked = here.agent_id if way == "stop" else [here.agent_id]
     ready.runner.run(getattr(ready.lifecycle, way)(asked))
     ready.settle()
@@ -166,17 +167,17 @@ def test_who_waits_for_an_agent_that_goes_is_woken(ready, message):
     """An agent that is parked because its receiver is full learns at once that the receiver was removed."""
     deploy(ready, manifest("a", encoding=Encoding.MSGPACK), manifest("full", limits=Limits(mailbox_capacity=1)))
     here, full, session = agent(ready, "a"), agent(ready, "full"), ready.sessions[0]
-    full.parked = True
+    full.hold(Hold.PAUSED)
     ready.frame(session, [message(session, full.agent_id)])
     plans = [[message(here.agent_id, full.agent_id)]]
     ready.turns.script = lambda _agent, _message: plans.pop() if plans else []
     ready.frame(session, [message(session, here.agent_id)])
     ready.settle()
-    assert here.parked
+    assert here.holds
     ready.runner.run(ready.lifecycle.remove([full.agent_id]))
     ready.settle()
 
-    assert not here.parked
+    assert not here.holds
     assert isinstance(read_report(ready.turns.taken[-1][1].content), AgentNotFound)
 
 

@@ -27,7 +27,7 @@ def test_who_waits_is_woken_in_order(park):
 
     assert [parking.wake(7), parking.wake(7), parking.wake(7)] == [first, second, None]
     assert parking.messages == 1
-    assert not first.agent.parked
+    assert not first.agent.holds
     assert parking.waited_for() == [8]
 
 
@@ -59,7 +59,7 @@ def test_every_wait_ends(park):
         p.agent.agent_id for p in (*late, behind)
     )
     assert parking.messages == 1
-    assert waits.agent.parked
+    assert waits.agent.holds
     assert parking.key_of(waits.agent) == 7
 
 
@@ -71,4 +71,4 @@ def test_who_is_stopped_waits_no_longer(park):
 
     assert parking.forget(parked.agent) == parked.effects
     assert parking.forget(parked.agent) == []
-    assert (parking.messages, parked.agent.parked, parking.key_of(parked.agent)) == (1, False, None)
+    assert (parking.messages, parked.agent.holds, parking.key_of(parked.agent)) == (1, False, None)

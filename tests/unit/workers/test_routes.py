@@ -7,6 +7,7 @@ from caxton.ids import BROADCAST
 from caxton.wire.control import LinkState, Topology
 from caxton.wire.failure import read_report
 from workers.mailbox import OVERSHOOT
+from workers.registry import Hold
 
 OWN, OTHER, SECOND_NS = 7, 8, 1_000_000_000
 
@@ -33,7 +34,15 @@ def two(make_shard):
 
 def tell(shard, number, **fields):
     """The other worker's link state, with what matters."""
-    plain = {"taken": 0, "credit_messages": 0, "credit_bytes": 0, "refusals_from": 0, "refusals": []}
+    plain = {
+        "lane": 0,
+        "closed": "",
+        "taken": 0,
+        "credit_messages": 0,
+        "credit_bytes": 0,
+        "refusals_from": 0,
+        "refusals": [],
+    }
     plain |= {"full": [], "emitted": 0, "refusals_seen": 0}
     shard.say(LinkState(source=OTHER, mark=shard.marks.mark(OTHER), target=OWN, number=number, **plain | fields))
 
@@ -68,13 +77,13 @@ def send_once(message):
 def test_an_agent_whose_receiver_is_full_is_parked_with_the_rest(shard, message, send_once):
     """What comes after the message without room waits with it, in order, and nobody else waits."""
     sender, full, free = shard.agent(1), shard.agent(2, capacity=4), shard.agent(3)
-    full.parked = True  # its turns do not come
+    full.hold(Hold.PAUSED)  # its turns do not come
     fill(shard, full, message, 3)
     effects = [message(sender.agent_id, to.agent_id) for to in (free, full, free)]
     send_once(shard, sender, effects)
     shard.settle()
 
-    assert sender.parked
+    assert sender.holds
     assert shard.parking.messages == 2
     assert taken_by(shard, free) == effects[:1]
 
@@ -82,10 +91,10 @@ def test_an_agent_whose_receiver_is_full_is_parked_with_the_rest(shard, message,
     shard.settle()
     assert len(taken_by(shard, free)) == 2
 
-    full.parked = False
+    full.release(Hold.PAUSED)
     shard.dispatcher.resume(full)
     shard.settle()
-    assert not sender.parked
+    assert not sender.holds
     assert taken_by(shard, full)[-1] is effects[1]
     assert taken_by(shard, free)[-1] is effects[2]
 
@@ -94,15 +103,15 @@ def test_those_who_wait_are_woken_in_their_order(shard, message):
     """Agents that wait for one receiver get its room in the order in which they came."""
     full = shard.agent(1, capacity=4)
     senders = [shard.agent(n) for n in range(2, 12)]
-    full.parked = True
+    full.hold(Hold.PAUSED)
     fill(shard, full, message, 3)
     shard.turns.script = lambda who, _: [message(who.agent_id, full.agent_id)] if who is not full else []
     session = shard.sessions[0]
     shard.frame(session, [message(session, sender.agent_id) for sender in senders])
     shard.settle()
-    assert all(sender.parked for sender in senders)
+    assert all(sender.holds for sender in senders)
 
-    full.parked = False
+    full.release(Hold.PAUSED)
     shard.dispatcher.resume(full)
     shard.settle()
     assert [m.sender for m in taken_by(shard, full)[3:]] == [sender.agent_id for sender in senders]
@@ -111,18 +120,18 @@ def test_those_who_wait_are_woken_in_their_order(shard, message):
 def test_effects_that_waited_too_long_come_back(shard, message, clock, send_once):
     """After 30 s each of the effects is a failure to the agent that sent it, and the agent goes on."""
     sender, full = shard.agent(1), shard.agent(2, capacity=4)
-    full.parked = True
+    full.hold(Hold.PAUSED)
     fill(shard, full, message, 3)
     send_once(shard, sender, [message(sender.agent_id, full.agent_id) for _ in range(2)])
     shard.settle()
     for _ in range(29):
         clock.now_ns += SECOND_NS
         shard.tick()
-    assert sender.parked
+    assert sender.holds
 
     clock.now_ns += 2 * SECOND_NS
     shard.tick()
-    assert not sender.parked
+    assert not sender.holds
     assert [type(error) for error in failures(shard, sender)] == [MessageExpired, MessageExpired]
     assert shard.counts()["given_up"] == 2
 
@@ -136,27 +145,27 @@ def test_waits_that_try_again_end_in_time_too(shard, message, clock):
     session = shard.sessions[0]
     shard.frame(session, [message(session, a.agent_id), message(session, b.agent_id)])
     shard.settle()
-    assert a.parked
-    assert b.parked
+    assert a.holds
+    assert b.holds
     for _ in range(32):
         clock.now_ns += SECOND_NS
         shard.tick()
 
-    assert not a.parked
-    assert not b.parked
+    assert not a.holds
+    assert not b.holds
     assert (shard.dispatcher.queued, shard.parking.messages) == (0, 0)
 
 
 def test_answers_and_messages_to_oneself_are_not_held_back(shard, message, send_once):
     """What answers, and what an agent tells itself, goes into a full mailbox, up to its hard bound."""
     sender, full = shard.agent(1), shard.agent(2, capacity=4)
-    full.parked = True
+    full.hold(Hold.PAUSED)
     fill(shard, full, message, 4)
     send_once(shard, sender, [message(sender.agent_id, full.agent_id, in_reply_to=bytes(16)) for _ in range(50)])
     shard.settle()
     shard.routes.send(full, [message(full.agent_id, full.agent_id) for _ in range(50)], (0, 0))
 
-    assert not sender.parked
+    assert not sender.holds
     assert full.mailbox.depth == 104
 
     fill(shard, full, message, OVERSHOOT)
@@ -168,7 +177,7 @@ def test_answers_and_messages_to_oneself_are_not_held_back(shard, message, send_
 def test_nothing_automatic_is_answered(shard, message):
     """A failure whose receiver is not there, is gone or is full comes to nothing, counted, and makes no other."""
     full = shard.agent(2, capacity=1)
-    full.parked = True
+    full.hold(Hold.PAUSED)
     fill(shard, full, message, 1 + OVERSHOOT)
     for sender in (9 << 10, full.agent_id, shard.sessions[1], 0, BROADCAST):
         shard.routes.fail(message(sender, 4 << 10), AgentNotFound("x"))
@@ -209,11 +218,11 @@ def test_what_is_for_a_shard_without_worker_waits_for_it(two, message, send_once
     effects = [message(sender.agent_id, 2 << 10 | 1) for _ in range(3)]
     send_once(two, sender, effects)
     two.settle()
-    assert sender.parked
+    assert sender.holds
 
     two.say(Topology(0, two.marks.mark(0), 2, two.table, [OWN, 9], ["ready", "ready"]))
     two.settle()
-    assert not sender.parked
+    assert not sender.holds
     assert two.emitted(9) == effects
 
 
@@ -226,11 +235,11 @@ def test_what_waited_for_a_shard_in_vain_comes_back(make_shard, message, clock, 
     sender = shard.agent(1)
     send_once(shard, sender, [message(sender.agent_id, receiver)])
     shard.settle()
-    assert sender.parked
+    assert sender.holds
     clock.now_ns += 31 * SECOND_NS
     shard.tick()
 
-    assert not sender.parked
+    assert not sender.holds
     assert shard.counts()["given_up"] == 1
 
 
@@ -242,12 +251,12 @@ def test_a_full_agent_of_another_worker_holds_its_senders_back(two, message, sen
     plain = message(sender.agent_id, remote)
     send_once(two, sender, [answer, plain])
     two.settle()
-    assert sender.parked
+    assert sender.holds
     assert two.emitted(OTHER) == [answer]
 
     tell(two, 2, full=[])
     two.settle()
-    assert not sender.parked
+    assert not sender.holds
     assert two.emitted(OTHER) == [answer, plain]
 
 
@@ -260,12 +269,12 @@ def test_a_link_carries_so_much_unacknowledged(two, message):
     session = two.sessions[0]
     two.frame(session, [message(session, sender.agent_id) for _ in plans])
     two.settle()
-    assert sender.parked
+    assert sender.holds
     assert len(two.emitted(OTHER)) == OVERSHOOT
 
     tell(two, 1, taken=OVERSHOOT)
     two.settle()
-    assert not sender.parked
+    assert not sender.holds
     assert len(two.emitted(OTHER)) == OVERSHOOT + 256
 
 
@@ -275,9 +284,9 @@ def test_when_a_worker_ends_its_full_agents_are_forgotten(two, message, send_onc
     tell(two, 1, full=[remote])
     send_once(two, sender, [message(sender.agent_id, remote)])
     two.settle()
-    assert sender.parked
+    assert sender.holds
 
     two.say(Topology(0, two.marks.mark(0), 1, two.table, [OWN, 9], ["ready", "ready"]))
     two.settle()
-    assert not sender.parked
+    assert not sender.holds
     assert len(two.emitted(9)) == 1

@@ -104,7 +104,7 @@ class Traffic(RuleBasedStateMachine):
         self.remote += 1
         taken = outgoing.acknowledged + outgoing.outstanding * part // 2
         mark, ids = self.shard.marks.mark(OTHER), [self.receivers[place] for place in sorted(full)]
-        state = LinkState(OTHER, mark, 7, self.remote, taken, 10**6, 10**9, 0, [], ids, 0, 0)
+        state = LinkState(OTHER, mark, 7, 0, self.remote, "", taken, 10**6, 10**9, 0, [], ids, 0, 0)
         self.shard.say(state)
 
     @rule(session=st.integers(0, 1))
@@ -138,7 +138,7 @@ class Traffic(RuleBasedStateMachine):
     @invariant()
     def who_is_parked_is_known(self):
         parked = [each.agent for waiting in self.all_parked() for each in waiting]
-        assert sorted(a.agent_id for a in parked) == [a.agent_id for a in self.agents if a.parked]
+        assert sorted(a.agent_id for a in parked) == [a.agent_id for a in self.agents if a.holds]
 
     def all_parked(self):
         waiting = self.shard.parking._waiting.values()

@@ -51,7 +51,9 @@ def turns(shard, tmp_path):
     note = CrashNote(tmp_path / "note")
     modules = SimpleNamespace(load=raising(ModuleMissing(b"u" * 32)))
     output = GuestOutput(AgentNames(bytes(32)))
-    turns = Turns(None, modules, None, note, output, shard.routes, lambda *_: None)
+    durable = shard.durable
+    rooms = durable.attempts, durable.journal, durable.keys
+    turns = Turns(None, modules, None, note, output, shard.routes, *rooms, lambda *_: None)
     turns.cells = note.cells
     turns.begin(shard.worker._pass)
     shard.session = shard.sessions[0]
@@ -77,8 +79,8 @@ def test_content_answers_what_asks_for_an_answer(shard, turns, message):
     asked = message(
         shard.session, agent.agent_id, content=b"a", reply_with=b"r" * 16, conversation_id=b"c" * 16, level=8
     )
-    turns.take(agent, asked, shard.session, 9, NEVER)
-    turns.take(agent, asked, shard.session, 10, NEVER)
+    turns.take(agent, asked, shard.session, 9, NEVER, None)
+    turns.take(agent, asked, shard.session, 10, NEVER, None)
 
     answers = sent(shard)
     assert len({answer.message_id for answer in answers}) == 2
@@ -95,7 +97,7 @@ def test_an_answer_goes_where_answers_are_wanted(shard, turns, message):
     agent = give(shard, turns, bytes)
     for reply_to in (shard.session, 0, (1 << 64) - 1, 9 << 10):
         asked = message(5, agent.agent_id, reply_with=b"r" * 16, rare=Rare(reply_to=reply_to))
-        turns.take(agent, asked, 1, 1, NEVER)
+        turns.take(agent, asked, 1, 1, NEVER, None)
 
     assert [m.receiver for m in sent(shard)] == [shard.session]
     assert shard.worker._pass.counts["refused"] == 3
@@ -104,9 +106,9 @@ def test_an_answer_goes_where_answers_are_wanted(shard, turns, message):
 def test_an_answer_that_nobody_wants_is_counted(shard, turns, message):
     """What a content agent returns for a message without reply_with is dropped and counted; no answer is none."""
     agent = give(shard, turns, bytes)
-    turns.take(agent, message(shard.session, agent.agent_id), 1, 1, NEVER)
+    turns.take(agent, message(shard.session, agent.agent_id), 1, 1, NEVER, None)
     agent.sandbox.handle = lambda *_: None
-    turns.take(agent, message(shard.session, agent.agent_id, reply_with=b"r" * 16), 1, 2, NEVER)
+    turns.take(agent, message(shard.session, agent.agent_id, reply_with=b"r" * 16), 1, 2, NEVER, None)
 
     assert sent(shard) == []
     assert shard.worker._pass.counts["unasked"] == 1
@@ -116,7 +118,7 @@ def test_an_answer_that_nobody_wants_is_counted(shard, turns, message):
 def test_a_message_that_waited_too_long_has_no_turn(shard, turns, message):
     """An expired message is told to its sender, and the guest never sees it."""
     agent = give(shard, turns, raising(AssertionError))
-    turns.take(agent, message(shard.session, agent.agent_id), 1, 1, 0)
+    turns.take(agent, message(shard.session, agent.agent_id), 1, 1, 0, None)
 
     (failure,) = sent(shard)
     assert isinstance(read_report(failure.content), CaxtonError)
@@ -139,7 +141,7 @@ def test_however_a_turn_ends_its_sender_is_told(shard, turns, message, problem, 
     """A guest that fails costs its sender a typed failure and itself, at most, its instance; the shard goes on."""
     agent = give(shard, turns, raising(problem))
     guest = agent.sandbox
-    turns.take(agent, message(shard.session, agent.agent_id, reply_with=b"r" * 16), 1, 1, NEVER)
+    turns.take(agent, message(shard.session, agent.agent_id, reply_with=b"r" * 16), 1, 1, NEVER, None)
 
     (failure,) = sent(shard)
     assert failure.flags & AUTOMATIC
@@ -152,7 +154,7 @@ def test_however_a_turn_ends_its_sender_is_told(shard, turns, message, problem, 
 def test_a_failure_that_ends_badly_is_not_told(shard, turns, message):
     """An automatic message whose turn fails comes to nothing, counted."""
     agent = give(shard, turns, raising(GuestError(-1)), Encoding.MSGPACK)
-    turns.take(agent, message(shard.session, agent.agent_id, flags=AUTOMATIC), 1, 1, NEVER)
+    turns.take(agent, message(shard.session, agent.agent_id, flags=AUTOMATIC), 1, 1, NEVER, None)
 
     assert sent(shard) == []
     assert shard.worker._pass.counts["failures_dropped"] == 1
@@ -162,7 +164,7 @@ def test_a_failure_that_ends_badly_is_not_told(shard, turns, message):
 def test_a_module_that_is_not_there_is_told(shard, turns, message):
     """An agent whose module is not in the cache fails each message, and has no instance."""
     agent = shard.agent(1, encoding=Encoding.CONTENT)
-    turns.take(agent, message(shard.session, agent.agent_id), 1, 1, NEVER)
+    turns.take(agent, message(shard.session, agent.agent_id), 1, 1, NEVER, None)
 
     (failure,) = sent(shard)
     assert read_report(failure.content).reason == "module_missing"
@@ -173,11 +175,11 @@ def test_the_messages_of_a_turn_go_their_way(shard, turns, message):
     """What a msgpack agent returns is sent in order; none of it when one of it is wrong."""
     outputs = [{"messages": [{"receiver": shard.session, "content": b"1"}, {"content": b"2"}]}, None]
     agent = give(shard, turns, lambda _raw: msgspec.msgpack.encode(outputs[0]), Encoding.MSGPACK)
-    turns.take(agent, message(shard.session, agent.agent_id), 1, 1, NEVER)
+    turns.take(agent, message(shard.session, agent.agent_id), 1, 1, NEVER, None)
     assert [m.content for m in sent(shard)] == [b"1", b"2"]
 
     outputs[0] = {"messages": [{"receiver": shard.session}, {"receiver": 0}]}
-    turns.take(agent, message(shard.session, agent.agent_id), 1, 2, NEVER)
+    turns.take(agent, message(shard.session, agent.agent_id), 1, 2, NEVER, None)
     assert [bool(m.flags & AUTOMATIC) for m in sent(shard)] == [False, False, True]
 
 

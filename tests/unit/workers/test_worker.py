@@ -7,12 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from caxton.acl.envelope import AUTOMATIC
+from caxton.acl.envelope import AUTOMATIC, DURABLE
 from caxton.errors import from_fields
 from caxton.store import books
+from caxton.wire.calls import Inspect, ListAgents
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Call, Drain, Hello, Inspect, LinkState, ListAgents, Refusal, SessionEnded, Topology
+from caxton.wire.control import Call, Drain, Hello, LinkState, Refusal, SessionEnded, Topology
 from workers.calls import Calls
+from workers.registry import Hold
 from workers.rooms import ENDED_KEPT
 from workers.worker_pass import MAX_PASS_NS
 
@@ -74,7 +76,7 @@ def test_a_client_is_told_why_a_message_was_refused(shard, message, fields, erro
 def test_a_client_may_fill_a_mailbox_to_its_capacity(shard, message):
     """A client is refused with QueueFull beyond a mailbox's capacity, after it was told that it is full."""
     agent, session = shard.agent(1, capacity=8), shard.sessions[0]
-    agent.parked = True
+    agent.hold(Hold.PAUSED)
     shard.frame(session, [message(session, agent.agent_id) for _ in range(10)])
     shard.settle()
 
@@ -82,14 +84,14 @@ def test_a_client_may_fill_a_mailbox_to_its_capacity(shard, message):
     assert sorted(refusals(shard, session)) == [9, 10]
     assert told(shard, session)[-1].full == [agent.agent_id]
 
-    agent.parked = False
+    agent.release(Hold.PAUSED)
     shard.dispatcher.resume(agent)
     shard.settle()
     assert told(shard, session)[-1].full == []
 
 
 def test_frames_that_are_not_for_us_are_counted(shard, message):
-    """Garbage, another target, another lane, a wrong mark and a repeated frame are dropped, each in its counter."""
+    """Garbage, another target, a lane before its hello, a wrong mark and a repeated frame are dropped and counted."""
     agent, session = shard.agent(1), shard.sessions[0]
     plain = [message(session, agent.agent_id)]
     shard.frame(session, plain)
@@ -103,8 +105,8 @@ def test_frames_that_are_not_for_us_are_counted(shard, message):
     shard.settle()
 
     counts = shard.counts()
-    names = ("garbage", "forged", "duplicates", "over_credit", "taken_from_sessions", "run")
-    assert [counts[name] for name in names] == [4, 1, 1, 1, 1, 1]
+    names = ("garbage", "left", "forged", "duplicates", "over_credit", "taken_from_sessions", "run")
+    assert [counts[name] for name in names] == [3, 1, 1, 1, 1, 1, 1]
 
 
 def test_a_flood_of_frames_that_nobody_can_read_ends_with_the_pass(shard, monkeypatch):
@@ -155,15 +157,18 @@ def test_only_the_supervisor_speaks_for_the_runtime(shard):
 
 
 def test_a_hello_is_answered_when_it_asks(shard, message):
-    """A hello that wants an answer gets one with what was taken; another gets none."""
+    """A hello that wants an answer gets one with what was taken; another gets none, nor one for another's file."""
     agent, session = shard.agent(1), shard.sessions[0]
     mark = shard.marks.mark(session)
-    shard.frame(session, [message(session, agent.agent_id)])
+    shard.say(Hello(session, mark, OWN, session, 0, 0, 0, answer_wanted=False))
+    shard.frame(session, [message(session, agent.agent_id, flags=DURABLE)], lane=1)
     shard.settle()
-    shard.say(Hello(session, mark, OWN, 0, answer_wanted=False))
-    shard.say(Hello(session, mark, OWN, 0, answer_wanted=True))
+    shard.say(Hello(session, mark, OWN, session, 0, 0, 0, answer_wanted=True))
+    shard.say(Hello(session, mark, OWN, session + 1, 0, 0, 0, answer_wanted=True))
+    shard.settle()
 
     assert [hello.taken for hello in told(shard, session) if isinstance(hello, Hello)] == [1]
+    assert shard.counts()["garbage"] == 1
 
 
 @AS_IT_IS
@@ -178,7 +183,9 @@ def test_no_state_of_a_client_breaks_the_worker(make_shard, message, numbers, fu
             session,
             shard.marks.mark(session),
             OWN,
+            0,
             number,
+            "",
             taken,
             messages,
             size,
@@ -223,8 +230,9 @@ def test_mangled_control_frames_only_ever_count(shard, seed, cuts):
     frame = CONTROL.encode(
         dice.choice(
             [
-                LinkState(session, mark, OWN, 1, 0, 64, 1 << 20, 0, [Refusal(1, 1, "x", {})], [5], 0, 0),
-                Hello(session, mark, OWN, 0, answer_wanted=True),
+                LinkState(session, mark, OWN, 0, 1, "", 0, 64, 1 << 20, 0, [Refusal(1, 1, "x", {})], [5], 0, 0),
+                LinkState(session, mark, OWN, 1, 1, "", 0, 64, 1 << 20, 0, [Refusal(1, 1, "x", {})], [5], 0, 0),
+                Hello(session, mark, OWN, session, 0, 0, 0, answer_wanted=True),
                 Call(session, mark, OWN, 1, Inspect(5)),
                 Call(session, mark, OWN, 1, ListAgents("", 5)),
             ]
@@ -237,14 +245,15 @@ def test_mangled_control_frames_only_ever_count(shard, seed, cuts):
     shard.settle()
 
 
-def test_every_call_of_a_flood_is_answered(shard):
-    """Of 200 calls at once 64 are under way and the rest are refused with ResourceExhausted; all get an answer."""
+def test_every_call_of_a_flood_is_answered(shard, monkeypatch):
+    """Of more calls than may be under way the rest are refused with ResourceExhausted; all get an answer."""
+    monkeypatch.setattr("workers.calls.MAX_CALLS", 64)
     session = shard.sessions[0]
     mark = shard.marks.mark(session)
 
     async def flood():
         async with asyncio.TaskGroup() as group:
-            shard.worker._calls = Calls(shard.worker._rooms, group, lambda: None)
+            shard.worker._calls = Calls(shard.worker._rooms, shard.worker._attached, group, lambda: None)
             for number in range(200):
                 shard.say(Call(session, mark, OWN, number, ListAgents()))
             await asyncio.sleep(0)

@@ -31,9 +31,9 @@ class Nursery:
         text = guest if guest.startswith("(module") else (GUESTS / f"{guest}.wat").read_text()
         return wasmtime.Module(self.engine.wasmtime, wasmtime.wat2wasm(text))
 
-    def start(self, guest: str, limits: Limits = DEFAULT_LIMITS) -> Sandbox:
-        """Start the guest of this name, or of this text."""
-        sandbox = Sandbox(self.engine, self.module(guest), limits, self.watchdog, self._log)
+    def start(self, guest: str, limits: Limits = DEFAULT_LIMITS, state: bytes = b"") -> Sandbox:
+        """Start the guest of this name, or of this text, from this state."""
+        sandbox = Sandbox(self.engine, self.module(guest), limits, self.watchdog, self._log, state)
         self._sandboxes.append(sandbox)
         return sandbox
 

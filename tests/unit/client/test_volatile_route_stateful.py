@@ -1,15 +1,22 @@
-"""A client's way to a shard whose worker gives credit, refuses, is full, ends and comes back in any order."""
+"""A client's volatile way to a shard whose worker gives credit, refuses, is full, ends and comes back in any order."""
 
 import asyncio
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 
+import msgspec
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from caxton.acl.envelope import Envelope
+from caxton.acl.options import Lane
+from caxton.client.answers import Answers
+from caxton.client.backlog import RECEIVER_WINDOW
 from caxton.client.batches import Batch
-from caxton.client.shard_route import RECEIVER_WINDOW, Placed, ShardRoute, WorkerLink
+from caxton.client.outlets import Outlets
+from caxton.client.receipts import Receipt
+from caxton.client.shard_route import ShardRoute
+from caxton.client.volatile_route import VolatileRoute
 from caxton.errors import AgentNotFound, NetworkError, QueueFull, ShardUnavailable, Timeout
 from caxton.links.incoming import Incoming
 from caxton.wire.codec import DATA
@@ -30,8 +37,26 @@ class Wire:
         self.frames.append(bytes(frame))
         return True
 
-    def close(self):
+    def close(self, linger_ms=0):
         self.frames = None
+
+
+def new_route():
+    return ShardRoute(0, SESSION, MARK, Answers(), Counter())
+
+
+def state_of(incarnation, number, told, full=()):
+    return LinkState(
+        source=incarnation,
+        mark=MARK,
+        target=SESSION,
+        lane=0,
+        number=number,
+        full=sorted(full),
+        emitted=0,
+        refusals_seen=0,
+        **told,
+    )
 
 
 class Way(RuleBasedStateMachine):
@@ -40,7 +65,7 @@ class Way(RuleBasedStateMachine):
     def __init__(self, loop):
         super().__init__()
         self.loop = loop
-        self.route = ShardRoute(0, SESSION, MARK)
+        self.route = new_route()
         self.made = 0
         self.batches = []
         self.incarnation = 0
@@ -51,22 +76,23 @@ class Way(RuleBasedStateMachine):
         self.full = set()
         self.start(500)
 
-    @precondition(lambda self: self.route.worker is None)
+    @precondition(lambda self: self.route.outlets is None)
     @rule(window=st.integers(64, 500))
     def start(self, window):
         self.incarnation += 1
         self.incoming = Incoming(window_messages=window, window_bytes=1 << 20)
         self.taken, self.number, self.full = [], 0, set()
         self.placed = 0
-        self.route.change_worker(WorkerLink(self.incarnation, Wire(), Wire()), "ready")
+        self.route.change(Outlets(self.incarnation, Wire(), Wire()), "ready")
         self.pump()
 
-    @precondition(lambda self: self.route.worker is not None)
+    @precondition(lambda self: self.route.outlets is not None)
     @rule(state=st.sampled_from(["restarting", "failed"]))
     def end(self, state):
-        waiting, under_way = self.route.waiting, list(self.route.worker.under_way)
-        self.route.change_worker(None, state)
-        assert self.route.waiting == (waiting if state == "restarting" else 0)
+        backlog = self.route.volatile.backlog
+        waiting, under_way = backlog.waiting, list(backlog.under_way)
+        self.route.change(None, state)
+        assert backlog.waiting == (waiting if state == "restarting" else 0)
         for _, batch, place, _ in under_way:
             assert batch.results[place] is not None, "what was under way has ended, one way or the other"
 
@@ -91,7 +117,7 @@ class Way(RuleBasedStateMachine):
 
         batch.end = ended
         self.batches.append((batch, entries, placed_is_all))
-        self.route.submit(entries)
+        self.route.submit(entries, Lane.VOLATILE)
         self.pump()
 
     @precondition(lambda self: self.batches)
@@ -101,7 +127,7 @@ class Way(RuleBasedStateMachine):
         batch._look()
         batch._look()
 
-    @precondition(lambda self: self.route.worker is not None)
+    @precondition(lambda self: self.route.outlets is not None)
     @rule(part=st.integers(1, 3), refuse=st.sets(st.integers(0, 200), max_size=5), full=st.sets(RECEIVERS, max_size=1))
     def the_worker_tells(self, part, refuse, full):
         """It places or refuses a part of what it took, and says who is full."""
@@ -116,20 +142,20 @@ class Way(RuleBasedStateMachine):
         self.tell(full)
 
     def tell(self, full):
-        told = self.incoming.state_fields()
+        told = self.incoming.state_fields()._asdict()
         self.number += 1
-        outgoing = self.route.worker.link.outgoing
-        state = LinkState(self.incarnation, MARK, SESSION, self.number, *told, sorted(full), 0, 0)
-        self.route.heard_state(state)
-        self.incoming.confirm(
-            LinkState(SESSION, MARK, 1, self.number, 0, 0, 0, 0, [], [], outgoing.emitted, outgoing.refusals_seen)
-        )
+        outgoing = self.route.volatile.link.outgoing
+        self.route.heard_state(state_of(self.incarnation, self.number, told, full))
+        nothing = {"taken": 0, "credit_messages": 0, "credit_bytes": 0, "refusals_from": 0, "refusals": []}
+        heard = state_of(SESSION, self.number, {**nothing, "closed": ""})
+        heard = msgspec.structs.replace(heard, emitted=outgoing.emitted, refusals_seen=outgoing.refusals_seen)
+        self.incoming.confirm(heard)
         self.pump()
 
     def pump(self):
         """Let what may go arrive at the worker."""
-        full = self.route.worker.link.full if self.route.worker is not None else ()
-        for frame in map(DATA.decode, self.route.pack()):
+        full = self.route.volatile.link.full
+        for frame in map(DATA.decode, self.route.volatile.pack()):
             size = sum(len(m.content) for m in frame.messages)
             assert len(frame.messages) <= MAX_FRAME_MESSAGES
             assert size <= FULL_FRAME_BYTES or len(frame.messages) == 1
@@ -158,12 +184,12 @@ class Way(RuleBasedStateMachine):
 
     @invariant()
     def windows_are_kept(self):
-        if self.route.worker is not None:
+        if self.route.outlets is not None:
             per_receiver = defaultdict(int)
-            for message, *_ in self.route.worker.under_way:
+            for message, *_ in self.route.volatile.backlog.under_way:
                 per_receiver[message.receiver] += 1
             assert all(count <= RECEIVER_WINDOW for count in per_receiver.values())
-            assert self.route._unacknowledged == per_receiver
+            assert self.route.volatile.backlog._unacknowledged == per_receiver
 
     @invariant()
     def everything_ends_once_and_as_it_should(self):
@@ -175,17 +201,17 @@ class Way(RuleBasedStateMachine):
                     allowed = (Timeout, ShardUnavailable)
                     if message.message_id in self.seen:
                         allowed = (Timeout, NetworkError, AgentNotFound, QueueFull)
-                    assert type(fate) in allowed or (placed_is_all and type(fate) is Placed), fate
+                    assert type(fate) in allowed or (placed_is_all and type(fate) is Receipt), fate
 
     def teardown(self):
         """With room for everybody, everything that is waited for leaves, and is placed."""
-        if self.route.worker is None:
+        if self.route.outlets is None:
             self.start(500)
         for _ in range(3_000):
-            if not self.route.waiting and self.placed == len(self.taken):
+            if not self.route.volatile.backlog.waiting and self.placed == len(self.taken):
                 break
             self.the_worker_tells(1, set(), set())
-        assert self.route.waiting == 0
+        assert self.route.volatile.backlog.waiting == 0
         for batch, entries, placed_is_all in self.batches:
             for message, _, place, _ in entries:
                 assert batch.results[place] is not None or (not placed_is_all and message.message_id in self.seen)
@@ -209,13 +235,28 @@ def test_whatever_the_worker_does_every_message_ends_once():
         loop.close()
 
 
+def opened_route():
+    route = VolatileRoute(0, SESSION, MARK)
+    route.change(Outlets(1, Wire(), Wire()))
+    return route
+
+
+def told(taken, credit_messages, credit_bytes):
+    return {
+        "taken": taken,
+        "credit_messages": credit_messages,
+        "credit_bytes": credit_bytes,
+        "refusals_from": 0,
+        "refusals": [],
+        "closed": "",
+    }
+
+
 def test_nothing_is_kept_for_callers_that_gave_up():
     """Messages that wait for an agent without room are dropped when others come after their callers gave up."""
     loop = asyncio.new_event_loop()
-    route = ShardRoute(0, SESSION, MARK)
-    worker = WorkerLink(1, Wire(), Wire())
-    route.change_worker(worker, "ready")
-    worker.link.full = frozenset({5})
+    route = opened_route()
+    route.link.full = frozenset({5})
     for _ in range(20):
         batch = Batch(100, "send", 60.0, loop)
         route.submit([(Envelope(bytes(16), 7, SESSION, 5, b""), batch, place, True) for place in range(100)])
@@ -223,24 +264,22 @@ def test_nothing_is_kept_for_callers_that_gave_up():
         batch.cancel()
     loop.close()
 
-    assert route.waiting <= 200
-    assert type(route._blocked[5]) is deque
+    assert route.backlog.waiting <= 200
+    assert type(route.backlog._blocked[5]) is deque
 
 
 def test_many_messages_for_one_agent_cost_no_more_each():
     """When a window opens, only as many messages move as fit in it, however many wait."""
     loop = asyncio.new_event_loop()
-    route, batch = ShardRoute(0, SESSION, MARK), Batch(5_000, "send", 60.0, loop)
-    worker = WorkerLink(1, Wire(), Wire())
-    route.change_worker(worker, "ready")
+    route, batch = opened_route(), Batch(5_000, "send", 60.0, loop)
     route.submit([(Envelope(bytes(16), 7, SESSION, 5, b""), batch, place, True) for place in range(5_000)])
     route.pack()
     number = 0
     while batch.left:
         number += 1
-        emitted = worker.link.outgoing.emitted
-        route.heard_state(LinkState(1, MARK, SESSION, number, emitted, emitted + 8_192, 1 << 40, 0, [], [], 0, 0))
-        assert len(route._first) <= RECEIVER_WINDOW
+        emitted = route.link.outgoing.emitted
+        route.heard_state(state_of(1, number, told(emitted, emitted + 8_192, 1 << 40)))
+        assert len(route.backlog._first) <= RECEIVER_WINDOW
         route.pack()
     loop.close()
 
@@ -254,14 +293,12 @@ def sent(route):
 def test_order_is_kept_when_the_worker_changes():
     """What waited for room in an agent is older than what waited for credit, and goes to the next worker before it."""
     loop = asyncio.new_event_loop()
-    route, batch = ShardRoute(0, SESSION, MARK), Batch(66, "send", 60.0, loop)
-    worker = WorkerLink(1, Wire(), Wire())
-    route.change_worker(worker, "ready")
-    worker.link.full = frozenset({5})
+    route, batch = opened_route(), Batch(66, "send", 60.0, loop)
+    route.link.full = frozenset({5})
     contents = [(5, b"a"), *[(6, b"x")] * 64, (5, b"b")]
     route.submit([(Envelope(bytes(16), 7, SESSION, r, c), batch, at, True) for at, (r, c) in enumerate(contents)])
     assert sent(route) == [(6, b"x")] * 64
-    route.change_worker(WorkerLink(2, Wire(), Wire()), "ready")
+    route.change(Outlets(2, Wire(), Wire()))
 
     assert sent(route) == [(5, b"a"), (5, b"b")]
     batch.cancel()
@@ -271,17 +308,15 @@ def test_order_is_kept_when_the_worker_changes():
 def test_order_is_kept_while_bytes_are_scarce():
     """Messages whose agent has room again and that wait for byte credit keep their order through further states."""
     loop = asyncio.new_event_loop()
-    route, batch = ShardRoute(0, SESSION, MARK), Batch(4, "send", 60.0, loop)
-    worker = WorkerLink(1, Wire(), Wire())
-    route.change_worker(worker, "ready")
-    worker.link.full = frozenset({5})
+    route, batch = opened_route(), Batch(4, "send", 60.0, loop)
+    route.link.full = frozenset({5})
     contents = [(6, bytes(900_000)), *[(5, letter + bytes(200_000)) for letter in (b"a", b"b", b"c")]]
     route.submit([(Envelope(bytes(16), 7, SESSION, r, c), batch, at, True) for at, (r, c) in enumerate(contents)])
     assert sent(route) == [(6, b"\0")]
     for number in (1, 2, 3):
-        route.heard_state(LinkState(1, MARK, SESSION, number, 0, 64, 1 << 20, 0, [], [], 0, 0))
+        route.heard_state(state_of(1, number, told(0, 64, 1 << 20)))
         assert sent(route) == []
-    route.heard_state(LinkState(1, MARK, SESSION, 4, 1, 64, 1 << 21, 0, [], [], 0, 0))
+    route.heard_state(state_of(1, 4, told(1, 64, 1 << 21)))
 
     assert sent(route) == [(5, b"a"), (5, b"b"), (5, b"c")]
     batch.cancel()

@@ -1,0 +1,213 @@
+"""`caxton deadletter`: list, show, requeue, purge, stats."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from caxton.cli.dead_letter_options import (
+    AgentOption,
+    AllOption,
+    BeforeOption,
+    Choice,
+    IdOption,
+    LimitOption,
+    ReasonOption,
+    SenderOption,
+)
+from caxton.cli.message_text import letter_values, moment, name_of
+from caxton.cli.options import RuntimeDirOption
+from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
+from caxton.cli.session import with_client
+from caxton.client.client import Client
+from caxton.errors import ConfigurationError, ValidationError, from_fields
+from caxton.ids import MessageId
+from caxton.wire.calls import DeadLetter, DeadLetterStats
+
+app = typer.Typer(
+    name="deadletter",
+    help="Messages that came to nothing: look at them, send them again, forget them.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+LetterArgument = Annotated[
+    str, typer.Argument(metavar="SHARD-NUMBER", help="Its name, such as 0-17.", show_default=False)
+]
+_LISTED = 100
+
+
+@app.command(
+    "list",
+    epilog="Examples: caxton deadletter list; caxton deadletter list --reason expired --agent tally --limit 20; "
+    "caxton deadletter list --before 2026-01-31 -o json",
+)
+@reports_errors
+def list_letters(
+    letter: IdOption = None,
+    reason: ReasonOption = None,
+    agent: AgentOption = None,
+    sender: SenderOption = None,
+    before: BeforeOption = None,
+    *,
+    limit: LimitOption = _LISTED,
+    runtime_dir: RuntimeDirOption = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """List dead letters, without what they say; 100 of them unless told otherwise."""
+    choice = Choice(letter, reason, agent, sender, before)
+
+    async def use(client: Client) -> list[DeadLetter]:
+        if choice.ids is not None:
+            return [await client.dead_letter(name) for name in choice.ids[:limit]]
+        return [found async for found in client.dead_letters(limit=limit, **choice.filter(client))]
+
+    letters = with_client(runtime_dir, use)
+    if output is Format.JSON:
+        print_json([letter_values(found, with_content=False) for found in letters])
+        return
+    names = ["id", "reason", "attempts", "died_at", "receiver", "sender", "content_bytes"]
+    rows = [letter_values(found, with_content=False) for found in letters]
+    titles = [name.replace("_", " ") for name in names]
+    print_table(f"{len(letters)} dead letters", titles, [[row[name] for name in names] for row in rows])
+
+
+@app.command(epilog="Examples: caxton deadletter show 0-17; caxton deadletter show 0-17 -o json")
+@reports_errors
+def show(letter: LetterArgument, runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
+    """Show all about one dead letter, what it says included."""
+
+    async def use(client: Client) -> DeadLetter:
+        return await client.dead_letter(letter)
+
+    found = with_client(runtime_dir, use)
+    values = letter_values(found, with_content=True)
+    if output is Format.JSON:
+        print_json(values)
+    else:
+        said = values | {"error": from_fields(found.error.error, found.error.fields)}
+        print_table(name_of(found), ["", ""], [[name, value] for name, value in said.items()])
+
+
+@app.command(
+    epilog="Examples: caxton deadletter requeue --id 0-17 --id 1-4; caxton deadletter requeue --agent tally --limit 9; "
+    "caxton deadletter requeue --all -o json"
+)
+@reports_errors
+def requeue(
+    letter: IdOption = None,
+    reason: ReasonOption = None,
+    agent: AgentOption = None,
+    sender: SenderOption = None,
+    before: BeforeOption = None,
+    *,
+    limit: LimitOption = None,
+    every: AllOption = False,
+    runtime_dir: RuntimeDirOption = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Send dead letters again, each under a new id and with no attempts. Of named ones all must be there."""
+    choice = Choice(letter, reason, agent, sender, before)
+    _check_chosen(choice, limit, every=every)
+
+    async def use(client: Client) -> dict[str, MessageId]:
+        chosen, arguments = await _chosen(client, choice, limit)
+        return {} if chosen == [] else await client.requeue(chosen, **arguments)
+
+    sent = with_client(runtime_dir, use)
+    if output is Format.JSON:
+        print_json({"requeued": len(sent), "message_ids": {name: str(now) for name, now in sent.items()}})
+        return
+    for name, now in sent.items():
+        print_text(f"{name} is message {now} now")
+    print_text(f"sent {len(sent)} dead letters again")
+
+
+@app.command(
+    epilog="Examples: caxton deadletter purge --id 0-17; caxton deadletter purge --before 2026-01-31 --yes; "
+    "caxton deadletter purge --all --yes -o json"
+)
+@reports_errors
+def purge(
+    letter: IdOption = None,
+    reason: ReasonOption = None,
+    agent: AgentOption = None,
+    sender: SenderOption = None,
+    before: BeforeOption = None,
+    *,
+    limit: LimitOption = None,
+    every: AllOption = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    runtime_dir: RuntimeDirOption = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Forget dead letters for good: asks first, unless told --yes. Of named ones all must be there."""
+    choice = Choice(letter, reason, agent, sender, before)
+    _check_chosen(choice, limit, every=every)
+    if not yes:
+        _confirm()
+
+    async def use(client: Client) -> int:
+        chosen, arguments = await _chosen(client, choice, limit)
+        return 0 if chosen == [] else await client.purge(chosen, **arguments)
+
+    count = with_client(runtime_dir, use)
+    if output is Format.JSON:
+        print_json({"purged": count})
+    else:
+        print_text(f"forgot {count} dead letters")
+
+
+@app.command(epilog="Examples: caxton deadletter stats; caxton deadletter stats -o json")
+@reports_errors
+def stats(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
+    """Show how many dead letters there are, why, how old and how large."""
+
+    async def use(client: Client) -> DeadLetterStats:
+        return await client.dead_letter_stats()
+
+    found = with_client(runtime_dir, use)
+    if output is Format.JSON:
+        print_json(stats_values(found))
+        return
+    rows: list[list[object]] = [[reason, count] for reason, count in sorted(found.by_reason.items())]
+    print_table("dead letters", ["reason", "count"], [*rows, ["all", found.total]])
+    oldest = moment(found.oldest_died_at) or "there is none"
+    print_text(f"oldest: {oldest}; {found.size_bytes} bytes; room for {found.capacity}; evicted: {found.evicted}")
+
+
+def stats_values(found: DeadLetterStats) -> dict[str, Any]:
+    """Return the figures as `-o json` prints them."""
+    return msgspec.structs.asdict(found) | {"oldest_died_at": moment(found.oldest_died_at)}
+
+
+def _check_chosen(choice: Choice, limit: int | None, *, every: bool) -> None:
+    """Raise ValidationError unless the command line says which dead letters it means, in one way."""
+    if every and not choice.is_open:
+        raise ValidationError("--all", "it means every dead letter; leave it out, or what else chooses some")
+    if choice.is_open and limit is None and not every:
+        raise ValidationError("dead letters", "choose some with --id or a filter, or all of them with --all")
+
+
+async def _chosen(client: Client, choice: Choice, limit: int | None) -> tuple[Sequence[str] | None, dict[str, Any]]:
+    """Return the names, or None, and the keyword arguments that choose dead letters for requeue and purge."""
+    if choice.ids is not None:
+        return choice.ids[:limit], {}
+    if limit is None:
+        return None, choice.filter(client) | {"everything": choice.is_open}
+    return [name_of(found) async for found in client.dead_letters(limit=limit, **choice.filter(client))], {}
+
+
+def _confirm() -> None:
+    """Ask the person at the terminal; raises ConfigurationError where there is none, or who says no."""
+    remedy = "add --yes"
+    if not _at_a_terminal():
+        raise ConfigurationError("purge", "it forgets for good, and nobody is there to confirm it", remedy)
+    if not typer.confirm("Forget these dead letters for good?", err=True):
+        raise ConfigurationError("purge", "it was not confirmed, and nothing was forgotten", "confirm it, or " + remedy)
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty()

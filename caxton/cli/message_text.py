@@ -1,0 +1,65 @@
+"""Messages and dead letters as `-o json` prints them."""
+
+import base64
+from datetime import UTC, datetime
+from typing import Any
+
+from caxton.acl.message import Message
+from caxton.wire.calls import DeadLetter
+
+
+def message_values(message: Message) -> dict[str, Any]:
+    """Return a message's values: `content` when it is text, `content_base64` when it is not."""
+    return _head(message) | content_values(message.content)
+
+
+def content_values(content: bytes) -> dict[str, str]:
+    """Return content under the name that says how it is written."""
+    try:
+        return {"content": content.decode()}
+    except UnicodeDecodeError:
+        return {"content_base64": base64.b64encode(content).decode()}
+
+
+def name_of(letter: DeadLetter) -> str:
+    """Return how a dead letter is named on the command line: its shard and its number."""
+    return f"{letter.shard}-{letter.number}"
+
+
+def letter_values(letter: DeadLetter, *, with_content: bool) -> dict[str, Any]:
+    """Return a dead letter's values."""
+    message = Message.of(letter.message)
+    requeued_from = letter.requeued_from
+    values = {
+        "id": name_of(letter),
+        "reason": letter.reason,
+        "error": {"error": letter.error.error, "fields": letter.error.fields},
+        "attempts": letter.attempts,
+        "died_at": moment(letter.died_at),
+        "sent_at": moment(message.created_at),
+        "receiver": str(message.receiver),
+        "content_bytes": letter.content_bytes,
+        "requeued_from": None if requeued_from is None else f"{letter.shard}-{requeued_from}",
+        "trace_context": message.trace_context,
+        **_head(message),
+    }
+    return values | content_values(message.content) if with_content else values
+
+
+def moment(since_1970_ms: int | None) -> str | None:
+    """Return a moment as ISO 8601 writes it, in UTC; a number that no calendar has is written as it is."""
+    if since_1970_ms is None:
+        return None
+    try:
+        return datetime.fromtimestamp(since_1970_ms / 1_000, UTC).isoformat(timespec="milliseconds")
+    except (OverflowError, ValueError, OSError):
+        return f"{since_1970_ms} ms"
+
+
+def _head(message: Message) -> dict[str, Any]:
+    ids = {name: getattr(message, name) for name in ("message_id", "conversation_id", "in_reply_to")}
+    return {
+        "performative": message.performative.act,
+        "sender": None if message.sender is None else str(message.sender),
+        **{name: None if value is None else str(value) for name, value in ids.items()},
+    }

@@ -1,0 +1,238 @@
+"""An agent that this process runs: messages are pulled from its home shard, what became of them is given back.
+
+async with client.attach("recorder", record) as agent:
+    await agent.wait()
+"""
+
+import asyncio
+from collections import Counter, deque
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from caxton.client.attached_turns import (
+    BatchHandler,
+    EachHandler,
+    delivered,
+    each_said,
+    ended,
+    failed,
+    size_of,
+)
+from caxton.errors import CaxtonError, MessageTooLarge, NetworkError, ShardUnavailable, Timeout, from_fields
+from caxton.ids import AgentId
+from caxton.placement.slot_table import SlotTable
+from caxton.wire.calls import (
+    FULL_DELIVERIES_BYTES,
+    AgentView,
+    Attach,
+    Deliveries,
+    Delivery,
+    Detach,
+    Done,
+    Ended,
+    Exchange,
+    Request,
+    Result,
+)
+
+CALL_TIMEOUT_S = 10.0
+# How long the shard may keep a question while it has no message.
+WAIT_MS = 5_000
+DETACH_TIMEOUT_S = 3.0
+# Between two tries to attach again: doubled each time.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+# Exchanges in a row that a shard refuses, though it lets us attach: then something is wrong with us.
+MOST_REFUSED = 5
+# Refusals of what turns sent that are kept to be looked at.
+NOT_SENT_KEPT = 100
+# What a worker that ends, restarts or is slow answers with: worth another try.
+PASSING = (NetworkError, ShardUnavailable, Timeout)
+
+
+class Line(Protocol):
+    """What an attached agent needs of a session."""
+
+    table: SlotTable
+    # Why nothing can come of anything any more; None while the runtime lives.
+    over: CaxtonError | None
+
+    async def call(self, shard: int, request: Request, timeout_s: float) -> Result:
+        """Ask a shard's worker."""
+
+
+class AttachedAgent:
+    """Attached inside its `async with` block; survives restarts of its worker, and ends the block with what it cannot.
+
+    agent_id, name: who it is. counts: `handled`, `failed` (its handler raised, or returned what cannot be sent),
+    `unconfirmed` (handled, and the worker ended before it said so: they may come again), `attached`, `not_sent`.
+    not_sent: why messages that turns sent were refused; the newest 100.
+
+    The handler runs in the task group of the block: one call at a time. It raises to have the message tried again,
+    as the message's options say. At the end of the block the call that runs is awaited; if the block ends by an error
+    or is cancelled, it is cancelled.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        agent_id: AgentId,
+        request: Attach,
+        handler: EachHandler | BatchHandler,
+        at_once: int,
+        *,
+        batch: bool,
+    ) -> None:
+        self.agent_id = agent_id
+        self.name = request.name
+        self.counts: Counter[str] = Counter()
+        self.not_sent: deque[CaxtonError] = deque(maxlen=NOT_SENT_KEPT)
+        self._line = line
+        self._request = request
+        self._handler: Any = handler
+        self._at_once = at_once
+        self._batch = batch
+        self._group = asyncio.TaskGroup()
+        self._task: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
+        # No handler runs, and nothing waits to be given back that is not on its way.
+        self._is_idle = True
+        self._is_leaving = False
+
+    @property
+    def is_detached(self) -> bool:
+        """True before the block and after it, and when the runtime no longer gives this agent its messages."""
+        return self._task is None or self._ended.is_set()
+
+    async def wait(self) -> None:
+        """Wait until the agent is detached."""
+        await self._ended.wait()
+
+    async def __aenter__(self) -> Self:
+        """Attach; raises why the runtime refuses it, Timeout and NetworkError."""
+        if self._task is not None:
+            raise RuntimeError("an attached agent is entered once; attach again for another block")
+        await self._attach()
+        await self._group.__aenter__()
+        self._task = self._group.create_task(self._serve())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._leave(at_once=error is not None)
+        try:
+            await self._group.__aexit__(kind, error, traceback)
+        except BaseExceptionGroup as group:
+            # One error, not a group: the block's own, or what detached the agent.
+            raise (
+                group.exceptions[0] if error is None or isinstance(error, asyncio.CancelledError) else error
+            ) from None
+        finally:
+            self._ended.set()
+            with suppress(CaxtonError):
+                await self._call(Detach(int(self.agent_id)), DETACH_TIMEOUT_S)
+
+    def _leave(self, *, at_once: bool) -> None:
+        """Let the serving end: after the turn that runs, or now; a question that is open is dropped."""
+        self._is_leaving = True
+        if self._task is not None and (at_once or self._is_idle):
+            self._task.cancel()
+
+    async def _serve(self) -> None:
+        try:
+            await self._pull()
+        except asyncio.CancelledError:
+            if not self._is_leaving:
+                raise
+        finally:
+            self._ended.set()
+
+    async def _pull(self) -> None:
+        """Ask, handle, give back, until the block ends; attach again when the worker is another one."""
+        ends: list[Ended] = []
+        pause_s, refused = FIRST_PAUSE_S, 0
+        while not self._is_leaving or ends:
+            try:
+                deliveries = await self._exchange(ends)
+            except CaxtonError as error:
+                refused = 0 if isinstance(error, PASSING) else refused + 1
+                if self._line.over is not None or refused >= MOST_REFUSED:
+                    raise
+                # Perhaps they are committed, perhaps not: then they come again. Their numbers mean nothing any more.
+                self.counts["unconfirmed"] += len(ends)
+                ends = []
+                if not self._is_leaving:
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                    await self._attach_again()
+                continue
+            pause_s, refused = FIRST_PAUSE_S, 0
+            ends = [] if self._is_leaving else await self._handle(deliveries)
+
+    async def _exchange(self, ends: list[Ended]) -> list[Delivery]:
+        """Give back what has ended and return what is to be handled now: nothing, for the last word."""
+        most, wait_ms = (0, 0) if self._is_leaving else (self._at_once, WAIT_MS)
+        exchange = Exchange(int(self.agent_id), ends, most, wait_ms)
+        result = await self._call(exchange, wait_ms / 1_000 + CALL_TIMEOUT_S)
+        if not isinstance(result, Deliveries):
+            raise NetworkError(f"the shard of {self.name}", "it answered something else than deliveries")
+        for refusal in result.not_sent:
+            self.counts["not_sent"] += 1
+            self.not_sent.append(from_fields(refusal.error, refusal.fields))
+        return result.deliveries
+
+    async def _handle(self, deliveries: list[Delivery]) -> list[Ended]:
+        if not deliveries:
+            return []
+        self._is_idle = False
+        ends = await (self._handle_all(deliveries) if self._batch else self._handle_each(deliveries))
+        self._is_idle = not self._is_leaving  # the last word is waited for
+        self.counts["failed"] += sum(end.error is not None for end in ends)
+        self.counts["handled"] += sum(end.error is None for end in ends)
+        return ends
+
+    async def _handle_each(self, deliveries: list[Delivery]) -> list[Ended]:
+        """Handle one after the other; those that are not reached, when much was sent, are given again."""
+        ends: list[Ended] = []
+        size = 0
+        for delivery in deliveries:
+            if size >= FULL_DELIVERIES_BYTES or self._is_leaving:
+                break
+            try:
+                end = ended(delivery, await self._handler(delivered(delivery)))
+            except Exception as error:  # noqa: BLE001 (whatever a handler raises is the end of its turn)
+                end = failed(delivery, error)
+            size += size_of(end)
+            ends.append(end)
+        return ends
+
+    async def _handle_all(self, deliveries: list[Delivery]) -> list[Ended]:
+        """Handle them with one call. An error of it is the error of each."""
+        try:
+            said = each_said(await self._handler([delivered(delivery) for delivery in deliveries]), len(deliveries))
+        except Exception as error:  # noqa: BLE001 (whatever a handler raises is the end of its turn)
+            return [failed(delivery, error) for delivery in deliveries]
+        ends: list[Ended] = []
+        size = 0
+        for delivery, what in zip(deliveries, said, strict=True):
+            end = ended(delivery, what)
+            if size and size + size_of(end) > FULL_DELIVERIES_BYTES:
+                end = failed(delivery, MessageTooLarge.of(size + size_of(end), FULL_DELIVERIES_BYTES, "batch"))
+            size += size_of(end)
+            ends.append(end)
+        return ends
+
+    async def _attach(self) -> None:
+        result = await self._call(self._request, CALL_TIMEOUT_S)
+        if not isinstance(result, AgentView | Done):
+            raise NetworkError(f"the shard of {self.name}", "it answered something else than an agent")
+        self.counts["attached"] += 1
+
+    async def _attach_again(self) -> None:
+        """Attach at the shard's next worker; raises what will not pass."""
+        with suppress(*PASSING):
+            await self._attach()
+
+    async def _call(self, request: Request, timeout_s: float) -> Result:
+        return await self._line.call(self._line.table.shard_of(self.agent_id), request, timeout_s)

@@ -1,0 +1,132 @@
+"""One turn of an attached agent: what its handler is given, and what becomes of what it returns."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Envelope
+from caxton.acl.message import Message
+from caxton.acl.performative import Performative
+from caxton.errors import MessageTooLarge, ValidationError
+from caxton.wire.calls import Delivery, Ended
+
+# What one turn may send, in messages and in bytes of content: all of it goes back in one frame.
+MOST_MESSAGES, MOST_BYTES = 256, 12 << 20
+_MOST_ERROR = 255
+
+
+class Delivered:
+    """A message for an attached agent. delivery_count: 2 and more mean that it may have been handled before."""
+
+    __slots__ = ("delivery_count", "message")
+
+    def __init__(self, message: Message, delivery_count: int) -> None:
+        self.message = message
+        self.delivery_count = delivery_count
+
+    def __repr__(self) -> str:
+        return f"Delivered({self.message!r}, delivery_count={self.delivery_count})"
+
+
+# None: handled, nothing to say. bytes: the content of an answer, if the message asks for one. Messages: sent as they
+# are, in order; sender, id and time are stamped by the runtime.
+Said: TypeAlias = bytes | list[Message] | tuple[Message, ...] | None
+EachHandler: TypeAlias = Callable[[Delivered], Awaitable[Said]]
+# None: all are handled, nothing to say; otherwise what is said to each, in order.
+BatchHandler: TypeAlias = Callable[[list[Delivered]], Awaitable[Sequence[Said] | None]]
+
+
+def delivered(delivery: Delivery) -> Delivered:
+    """Show a delivery to a handler."""
+    return Delivered(Message.of(delivery.message), delivery.attempts)
+
+
+def ended(delivery: Delivery, said: Said) -> Ended:
+    """Return the end of a turn whose handler returned `said`.
+
+    What is not fit to be sent is the error of the turn: it is tried again, as the message's options say.
+    """
+    try:
+        return Ended(delivery.delivery, _messages(delivery.message, said))
+    except ValidationError as error:
+        return failed(delivery, error)
+
+
+def failed(delivery: Delivery, error: Exception) -> Ended:
+    """Return the end of a turn whose handler raised: nothing is sent."""
+    text = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()
+    return Ended(delivery.delivery, [], text[:_MOST_ERROR])
+
+
+def each_said(said: Sequence[Said] | None, count: int) -> Sequence[Said]:
+    """Return what a batch handler says to each of `count` messages; raises ValidationError when it is not so many."""
+    if said is None:
+        return [None] * count
+    if not isinstance(said, list | tuple) or len(said) != count:
+        raise ValidationError("what the handler returned", f"not a list of {count}, one for each message, and not None")
+    return said
+
+
+def size_of(end: Ended) -> int:
+    """Return the bytes of content that a turn sends."""
+    return sum(len(message.content) for message in end.messages)
+
+
+def _messages(handled: Envelope, said: Said) -> list[Envelope]:
+    if said is None:
+        return []
+    if isinstance(said, bytes):
+        answer = _answer(handled, said)
+        return [] if answer is None else [answer]
+    if not isinstance(said, list | tuple):
+        raise ValidationError("what the handler returned", f"{type(said).__name__}; give None, bytes, or messages")
+    if len(said) > MOST_MESSAGES:
+        raise ValidationError("what the handler returned", f"{len(said)} messages, and the limit is {MOST_MESSAGES}")
+    messages = [_sent(handled, message) for message in said]
+    size = sum(len(message.content) for message in messages)
+    if size > MOST_BYTES:
+        raise MessageTooLarge.of(size, MOST_BYTES, "what the handler returned")
+    return messages
+
+
+def _answer(handled: Envelope, content: bytes) -> Envelope | None:
+    """Return the answer to a message that asks for one; what the runtime made is never answered."""
+    if handled.reply_with is None or handled.flags & AUTOMATIC or not handled.sender:
+        return None
+    if len(content) > MAX_CONTENT:
+        raise MessageTooLarge.of(len(content), MAX_CONTENT)
+    reply_to = handled.rare.reply_to if handled.rare is not None else None
+    return Envelope(
+        bytes(16),
+        int(Performative.INFORM),
+        0,
+        reply_to or handled.sender,
+        content,
+        None,
+        handled.reply_with,
+        handled.conversation_id,
+        level=handled.level,
+        flags=handled.flags & DURABLE,
+    )
+
+
+def _sent(handled: Envelope, message: object) -> Envelope:
+    """Return a message as the runtime takes it: what a turn on the durable lane sends is durable, as it asks or not."""
+    if not isinstance(message, Message):
+        raise ValidationError("what the handler returned", f"{type(message).__name__} among the messages")
+    e = message.envelope
+    flags = e.flags & ~(LANE_OPEN | AUTOMATIC) | handled.flags & DURABLE
+    return Envelope(
+        bytes(16),
+        e.performative,
+        0,
+        e.receiver,
+        e.content,
+        e.reply_with,
+        e.in_reply_to,
+        e.conversation_id,
+        0,
+        e.level,
+        e.timeout_ms,
+        flags,
+        e.rare,
+    )

@@ -1,0 +1,177 @@
+"""The messages of one lane to one shard: those that wait for room, and those under way that nobody acknowledged yet."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
+from typing import Any, TypeAlias
+
+from caxton.acl.envelope import Envelope
+from caxton.acl.options import Lane
+from caxton.client.batches import Batch
+from caxton.client.receipts import Receipt
+from caxton.errors import CaxtonError, from_fields
+from caxton.wire.control import Refusal
+from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES
+
+# Messages for one agent that are not yet acknowledged, at most: a mailbox of the usual size that is not full has room
+# for them, so nobody who keeps to it is refused.
+RECEIVER_WINDOW = 128
+
+# A message on its way: it, the batch it belongs to, its place there, and whether being placed is the end of it.
+Entry: TypeAlias = tuple[Envelope, Batch[Any], int, bool]
+
+
+class Backlog:
+    """Keeps messages in order for each receiver, and no more of them under way than the receiver's window allows.
+
+    What waits is bounded by the batches that callers wait for; what is under way by the credit.
+    under_way: in sequence, the first is the one after the last that was acknowledged.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        self.under_way: deque[Entry] = deque()
+        self._lane = lane
+        self._queue: deque[Entry] = deque()
+        # Messages whose receivers had no room and have it again: these go before the queue.
+        self._first: deque[Entry] = deque()
+        # Messages whose receiver has no room, by receiver.
+        self._blocked: dict[int, deque[Entry]] = {}
+        # How many are under way, by receiver.
+        self._unacknowledged: dict[int, int] = {}
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Let messages wait for `fill`."""
+        self._queue.extend(entries)
+
+    @property
+    def ready(self) -> bool:
+        """True when something waits for credit and not for its receiver."""
+        return bool(self._first or self._queue)
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for room."""
+        return len(self._queue) + len(self._first) + sum(len(entries) for entries in self._blocked.values())
+
+    @property
+    def unsent(self) -> set[bytes]:
+        """The ids of the messages that wait for room and have not left."""
+        return {entry[0].message_id for entry in self._all_waiting()}
+
+    def has_room(self, receiver: int, room: int, full: AbstractSet[int]) -> bool:
+        """True when a message for this agent would go at once; `room` and `full` are the link's."""
+        return (
+            room > len(self._queue) + len(self._first)
+            and receiver not in self._blocked
+            and receiver not in full
+            and self._unacknowledged.get(receiver, 0) < RECEIVER_WINDOW
+        )
+
+    def load(self, receiver: int) -> int:
+        """Return how many messages for an agent wait here or are not yet acknowledged."""
+        return len(self._blocked.get(receiver, ())) + self._unacknowledged.get(receiver, 0)
+
+    def fill(self, room: int, fits: Callable[[int], bool], full: AbstractSet[int]) -> tuple[list[Entry], int]:
+        """Let the messages of one frame go: they are under way now. Returns them with their payload bytes.
+
+        room, fits, full: what the link allows now, and which agents have no room there.
+        """
+        counts, blocked, first = self._unacknowledged, self._blocked, self._first
+        entries: list[Entry] = []
+        most = min(room, MAX_FRAME_MESSAGES)
+        size = 0
+        for queue in (first, self._queue):
+            while queue and len(entries) < most:
+                entry = queue[0]
+                if entry[1].results[entry[2]] is not None:
+                    queue.popleft()  # its caller waits no longer: the deadline passed
+                    continue
+                receiver = entry[0].receiver
+                count = counts.get(receiver, 0)
+                if queue is not first and (receiver in blocked or count >= RECEIVER_WINDOW or receiver in full):
+                    self._block(queue.popleft())
+                    continue
+                more = size + len(entry[0].content)
+                if (entries and more > FULL_FRAME_BYTES) or not fits(more):
+                    self.under_way.extend(entries)
+                    return entries, size
+                counts[receiver] = count + 1
+                size = more
+                entries.append(queue.popleft())
+        self.under_way.extend(entries)
+        return entries, size
+
+    def settle(self, count: int, refused_from: int, refusals: list[Refusal]) -> None:
+        """End the first `count` of those under way. `refused_from`: the sequence of the first one, which refusals name.
+
+        A refusal may be for one that is not settled yet; it ends it too.
+        """
+        under_way, counts, lane = self.under_way, self._unacknowledged, self._lane
+        for refusal in refusals:
+            error = from_fields(refusal.error, refusal.fields)
+            for sequence in range(refusal.sequence, refusal.sequence + refusal.count):
+                _, batch, place, _ = under_way[sequence - refused_from]
+                batch.end(place, error)
+        for _ in range(count):
+            message, batch, place, placed_is_all = under_way.popleft()
+            if placed_is_all:
+                batch.end(place, Receipt(message.message_id, lane))
+            left = counts[message.receiver] - 1
+            if left:
+                counts[message.receiver] = left
+            else:
+                del counts[message.receiver]
+
+    def unblock(self, room: int, full: AbstractSet[int]) -> None:
+        """Let as many messages go first as have room in their receivers now, and in the credit.
+
+        No more of a receiver's than that, or each state would move all that waits for it back and forth. Who has more
+        waiting goes behind the other receivers.
+        """
+        counts, blocked, first = self._unacknowledged, self._blocked, self._first
+        while first:  # for want of bytes these have not left yet, and their receivers may be full by now
+            entry = first.pop()
+            blocked.setdefault(entry[0].receiver, deque()).appendleft(entry)
+        for receiver in [r for r in blocked if r not in full and counts.get(r, 0) < RECEIVER_WINDOW]:
+            waiting = blocked.pop(receiver)
+            some = min(room, RECEIVER_WINDOW - counts.get(receiver, 0), len(waiting))
+            first.extend([waiting.popleft() for _ in range(some)])
+            room -= some
+            if waiting:
+                blocked[receiver] = waiting
+            if not room:
+                break
+
+    def release(self) -> None:
+        """Put everything that waits back in line: it is older than what the queue holds for the same receivers."""
+        for entries in self._blocked.values():
+            self._queue.extendleft(reversed(entries))
+        self._blocked.clear()
+        self._queue.extendleft(reversed(self._first))
+        self._first.clear()
+
+    def fail_under_way(self, error: CaxtonError) -> None:
+        """End everything that is under way."""
+        for _, batch, place, _ in self.under_way:
+            batch.end(place, error)
+        self.under_way.clear()
+        self._unacknowledged.clear()
+
+    def fail_waiting(self, error: CaxtonError) -> None:
+        """End everything that waits for room."""
+        for _, batch, place, _ in self._all_waiting():
+            batch.end(place, error)
+        self._queue.clear()
+        self._first.clear()
+        self._blocked.clear()
+
+    def _all_waiting(self) -> list[Entry]:
+        blocked = [entry for entries in self._blocked.values() for entry in entries]
+        return [*self._first, *blocked, *self._queue]
+
+    def _block(self, entry: Entry) -> None:
+        """Let a message wait for room in its receiver, in place of those whose callers wait no longer."""
+        waiting = self._blocked.setdefault(entry[0].receiver, deque())
+        while waiting and waiting[0][1].results[waiting[0][2]] is not None:
+            waiting.popleft()
+        waiting.append(entry)

@@ -1,0 +1,198 @@
+"""What a client asks about dead letters: list, look at one, send again, forget, count. All shards are asked."""
+
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+
+from caxton.client.connection import CALL_TIMEOUT_S, Connection
+from caxton.client.letter_number import LetterNumber
+from caxton.errors import NetworkError, ValidationError
+from caxton.ids import AgentId, MessageId
+from caxton.wire.calls import (
+    MAX_BATCH,
+    AskDeadLetterStats,
+    DeadLetter,
+    DeadLetterFilter,
+    DeadLetters,
+    DeadLetterStats,
+    ListDeadLetters,
+    Purged,
+    PurgeDeadLetters,
+    Requeued,
+    RequeueDeadLetters,
+)
+
+Agent = AgentId | int | str
+
+
+class DeadLetterCalls(Connection):
+    """Dead letters are named `shard-number`, such as `0-17`: `LetterNumber(letter.shard, letter.number)`.
+
+    A filter's fields must all fit: reason, one of `caxton.delivery.dead_letter`; agent, the receiver; sender; before,
+    the moment of its death in milliseconds since 1970. Every call raises ShardUnavailable, NetworkError or Timeout when
+    a shard does not answer, and ValidationError for what cannot be a reason, an agent or a number.
+    """
+
+    async def dead_letters(
+        self,
+        *,
+        reason: str | None = None,
+        agent: Agent | None = None,
+        sender: Agent | None = None,
+        before: int | None = None,
+        limit: int | None = None,
+        with_content: bool = False,
+    ) -> AsyncIterator[DeadLetter]:
+        """Yield dead letters, shard by shard, oldest first, at most `limit` of them; with content only if asked."""
+        which = self._filter(reason, agent, sender, before)
+        left = limit
+        for shard in range(self._open().shards):
+            after, more = 0, True
+            while more and (left is None or left > 0):
+                page = min(MAX_BATCH, MAX_BATCH if left is None else left)
+                found = await self._page(shard, ListDeadLetters(which, after, page, with_content))
+                for letter in found.letters:
+                    yield letter
+                left = None if left is None else left - len(found.letters)
+                more = found.more and bool(found.letters)
+                after = found.letters[-1].number if found.letters else 0
+
+    async def dead_letter(self, number: str) -> DeadLetter:
+        """Return one dead letter with its content; raises ValidationError when there is none of that number."""
+        at = LetterNumber.parse(number)
+        self._check_shard(at)
+        found = await self._page(at.shard, ListDeadLetters(DeadLetterFilter(ids=[at.number]), with_content=True))
+        if not found.letters:
+            raise _no_letter(at)
+        return found.letters[0]
+
+    async def requeue(
+        self,
+        numbers: Sequence[str] | None = None,
+        *,
+        reason: str | None = None,
+        agent: Agent | None = None,
+        sender: Agent | None = None,
+        before: int | None = None,
+        everything: bool = False,
+    ) -> dict[str, MessageId]:
+        """Send dead letters again, with no attempts, and return their new message ids by the numbers they had.
+
+        Name them, or filter, or say `everything`: what dies while this goes on stays. Raises ValidationError for a
+        number that is not there, and then nothing was sent.
+        """
+        sent: dict[str, MessageId] = {}
+        for shard, which in await self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
+            more = True
+            while more:
+                result = await self._open().call(shard, RequeueDeadLetters(which), CALL_TIMEOUT_S)
+                if not isinstance(result, Requeued):
+                    raise NetworkError(f"shard {shard}", "it answered something else than what it sent again")
+                for number, message_id in result.message_ids.items():
+                    sent[str(LetterNumber(shard, number))] = MessageId(message_id)
+                more = result.more and bool(result.message_ids)
+        return sent
+
+    async def purge(
+        self,
+        numbers: Sequence[str] | None = None,
+        *,
+        reason: str | None = None,
+        agent: Agent | None = None,
+        sender: Agent | None = None,
+        before: int | None = None,
+        everything: bool = False,
+    ) -> int:
+        """Forget dead letters for good, chosen as for `requeue`; returns how many."""
+        count = 0
+        for shard, which in await self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
+            more = True
+            while more:
+                result = await self._open().call(shard, PurgeDeadLetters(which), CALL_TIMEOUT_S)
+                if not isinstance(result, Purged):
+                    raise NetworkError(f"shard {shard}", "it answered something else than what it forgot")
+                count += result.count
+                more = result.more and result.count > 0
+        return count
+
+    async def dead_letter_stats(self) -> DeadLetterStats:
+        """Return how many dead letters there are in all shards together, why, how old and how large."""
+        shards: list[DeadLetterStats] = []
+        for shard in range(self._open().shards):
+            result = await self._open().call(shard, AskDeadLetterStats(), CALL_TIMEOUT_S)
+            if not isinstance(result, DeadLetterStats):
+                raise NetworkError(f"shard {shard}", "it answered something else than its dead letters' stats")
+            shards.append(result)
+        by_reason: Counter[str] = Counter()
+        for one in shards:
+            by_reason.update(one.by_reason)
+        return DeadLetterStats(
+            total=sum(one.total for one in shards),
+            by_reason=dict(by_reason),
+            oldest_died_at=min((one.oldest_died_at for one in shards if one.oldest_died_at is not None), default=None),
+            size_bytes=sum(one.size_bytes for one in shards),
+            capacity=sum(one.capacity for one in shards),
+            evicted=sum(one.evicted for one in shards),
+        )
+
+    def _filter(
+        self, reason: str | None, agent: Agent | None, sender: Agent | None, before: int | None
+    ) -> DeadLetterFilter:
+        if before is not None and (type(before) is not int or not 0 <= before < 1 << 63):
+            raise ValidationError("before", f"{before!r:.80} is not a moment in milliseconds since 1970")
+        return DeadLetterFilter(
+            reason=reason,
+            receiver=None if agent is None else int(self.id_of(agent)),
+            sender=None if sender is None else int(self.id_of(sender)),
+            before=before,
+        )
+
+    async def _chosen(
+        self,
+        numbers: Sequence[str] | None,
+        which: DeadLetterFilter,
+        everything: bool,  # noqa: FBT001 (private, passed on)
+    ) -> list[tuple[int, DeadLetterFilter]]:
+        """Return what to ask of which shard; raises ValidationError when nothing was chosen, or what is not there."""
+        if numbers is not None:
+            if everything or which != DeadLetterFilter():
+                raise ValidationError(
+                    "dead letters", "give their numbers, or a filter, or everything; not two of these"
+                )
+            return await self._named(numbers)
+        if which == DeadLetterFilter() and not everything:
+            raise ValidationError("dead letters", "give their numbers, or a filter, or say everything=True")
+        if which.before is None:  # or what dies again at once would be sent again for ever
+            which = DeadLetterFilter(which.reason, which.receiver, which.sender, time.time_ns() // 1_000_000 + 1)
+        return [(shard, which) for shard in range(self._open().shards)]
+
+    async def _named(self, numbers: Sequence[str]) -> list[tuple[int, DeadLetterFilter]]:
+        """Return what to ask of which shard for these dead letters, at most 500 a call, all of which are there."""
+        by_shard: dict[int, list[int]] = {}
+        for at in dict.fromkeys(LetterNumber.parse(number) for number in numbers):
+            self._check_shard(at)
+            by_shard.setdefault(at.shard, []).append(at.number)
+        asked: list[tuple[int, DeadLetterFilter]] = []
+        for shard, of_shard in by_shard.items():
+            for start in range(0, len(of_shard), MAX_BATCH):
+                which = DeadLetterFilter(ids=of_shard[start : start + MAX_BATCH])
+                found = {letter.number for letter in (await self._page(shard, ListDeadLetters(which))).letters}
+                for number in which.ids or ():
+                    if number not in found:
+                        raise _no_letter(LetterNumber(shard, number))
+                asked.append((shard, which))
+        return asked
+
+    async def _page(self, shard: int, request: ListDeadLetters) -> DeadLetters:
+        result = await self._open().call(shard, request, CALL_TIMEOUT_S)
+        if not isinstance(result, DeadLetters):
+            raise NetworkError(f"shard {shard}", "it answered something else than dead letters")
+        return result
+
+    def _check_shard(self, at: LetterNumber) -> None:
+        if at.shard >= self._open().shards:
+            raise _no_letter(at)
+
+
+def _no_letter(at: LetterNumber) -> ValidationError:
+    return ValidationError("dead letter", f"there is none with the number {at}; see `caxton deadletter list`")

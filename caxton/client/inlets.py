@@ -1,0 +1,64 @@
+"""A session's two ways in: frames come decoded, those without its mark are counted and dropped."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from caxton.errors import InvalidMessageFormat
+from caxton.transport.endpoints import RuntimeDir
+from caxton.transport.sockets import Context, Inlet
+from caxton.wire.codec import CONTROL, DATA
+from caxton.wire.control import Control
+from caxton.wire.frames import DataFrame
+
+
+class Inlets:
+    """Bound when made, so that nobody hears of the session before it listens. `close` twice is fine.
+
+    counts: `garbage`, frames that do not decode or bear another mark.
+    """
+
+    def __init__(self, context: Context, runtime: RuntimeDir, session: int, mark: bytes, counts: Counter[str]) -> None:
+        self._session = session
+        self._mark = mark
+        self._counts = counts
+        self._data = Inlet(context, runtime.data(session))
+        self._control = Inlet(context, runtime.control(session))
+        self._closed = False
+
+    def watch(self, loop: asyncio.AbstractEventLoop, data: Callable[[], None], control: Callable[[], None]) -> None:
+        """Call these when frames may have come; they go through `frames` and `controls` to the end."""
+        self._data.watch(loop, data)
+        self._control.watch(loop, control)
+
+    def frames(self) -> Iterator[tuple[DataFrame, int]]:
+        """Yield the data frames that are there, each with its size in bytes, until there are none or it is closed."""
+        while not self._closed and (raw := self._data.receive()) is not None:
+            try:
+                frame = DATA.decode(raw)
+            except InvalidMessageFormat:
+                self._counts["garbage"] += 1
+                continue
+            if frame.mark != self._mark or frame.target != self._session:
+                self._counts["garbage"] += 1
+                continue
+            yield frame, len(raw)
+
+    def controls(self) -> Iterator[Control]:
+        """Yield the control frames that are there, until there are none or it is closed."""
+        while not self._closed and (raw := self._control.receive()) is not None:
+            try:
+                control = CONTROL.decode(raw)
+            except InvalidMessageFormat:
+                self._counts["garbage"] += 1
+                continue
+            if control.mark != self._mark:
+                self._counts["garbage"] += 1
+                continue
+            yield control
+
+    def close(self) -> None:
+        """Listen no longer."""
+        self._closed = True
+        self._data.close()
+        self._control.close()

@@ -1,0 +1,27 @@
+"""How a dead letter is named in text: its shard and its number there, `0-17`."""
+
+import re
+from typing import NamedTuple, Self
+
+from caxton.errors import ValidationError
+from caxton.placement.slot_table import MAX_WORKERS
+
+_TEXT = re.compile(r"(\d{1,4})-(\d{1,18})", re.ASCII)
+
+
+class LetterNumber(NamedTuple):
+    """Names one dead letter of the runtime, for good: numbers are not used again."""
+
+    shard: int
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what `str` writes; raises ValidationError."""
+        found = _TEXT.fullmatch(str(text))
+        if found is None or int(found[1]) >= MAX_WORKERS:
+            raise ValidationError("dead letter", f"{text!r:.80} is not the number of one, such as 0-17")
+        return cls(int(found[1]), int(found[2]))
+
+    def __str__(self) -> str:
+        return f"{self.shard}-{self.number}"

@@ -1,0 +1,194 @@
+"""What a client says to agents, and what they say to it. Calls that carry many messages cost per batch."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, Envelope
+from caxton.acl.message import Message
+from caxton.acl.options import (
+    DEFAULT_LANE_OF_REQUEST,
+    DEFAULT_LANE_OF_SEND,
+    DEFAULT_OPTIONS,
+    DeliveryOptions,
+    Lane,
+    with_key,
+)
+from caxton.acl.performative import Performative
+from caxton.client.answers import NO_SHARD
+from caxton.client.backlog import RECEIVER_WINDOW, Entry
+from caxton.client.batches import Batch, settled
+from caxton.client.connection import Connection
+from caxton.client.inbox import Inbox
+from caxton.client.receipts import Receipt
+from caxton.client.session import Session
+from caxton.errors import CaxtonError, QueueFull
+from caxton.ids import AgentId, UuidSource
+
+BATCH_TIMEOUT_S = 30.0
+REQUEST_TIMEOUT_S = 5.0
+
+
+class MessageCalls(Connection):
+    """`send` and `request`, one or many, and the inbox. Ids and time are stamped here."""
+
+    _ids: UuidSource | None = None
+
+    async def send(
+        self,
+        to: AgentId | int | str,
+        content: bytes,
+        *,
+        performative: Performative = Performative.INFORM,
+        options: DeliveryOptions = DEFAULT_OPTIONS,
+        idempotency_key: str | None = None,
+        wait: bool = True,
+        timeout_s: float = BATCH_TIMEOUT_S,
+    ) -> Receipt:
+        """Send one message, durable unless the options say otherwise; returns when it is acknowledged.
+
+        Durable: it or its effects are committed and fsynced; it is never lost from then on, and waits for workers that
+        are being restarted. Volatile: it is in its receiver's mailbox, or run. idempotency_key: as in the options.
+
+        wait=False raises QueueFull instead of waiting for room. Raises AgentNotFound, AgentNotRunning, QueueFull,
+        MessageTooLarge, ShardUnavailable, StorageError (the shard's disk is full): then it had no effect. Raises
+        Timeout, NetworkError: then it is unknown.
+        """
+        options = with_key(options, idempotency_key)
+        message = Message(self.id_of(to), content, performative=performative, delivery_options=options)
+        if not wait:
+            self._check_room(message.envelope)
+        (result,) = await self.send_batch([message], timeout_s=timeout_s)
+        if isinstance(result, CaxtonError):
+            raise result
+        return result
+
+    async def send_batch(
+        self, messages: Sequence[Message], *, timeout_s: float = BATCH_TIMEOUT_S
+    ) -> list[Receipt | CaxtonError]:
+        """Send messages, waiting for room; returns when each is acknowledged, or has its error, in order.
+
+        Each is durable unless its delivery options say otherwise. timeout_s: the longest time in which none of them
+        gets anywhere; what is left then ends as Timeout.
+        """
+        session = self._open()
+        batch: Batch[Receipt] = Batch(len(messages), "send", timeout_s, asyncio.get_running_loop())
+        number, now_ms = session.number, time.time_ns() // 1_000_000
+        next_id = self._next_id(now_ms)
+        by_lane: tuple[list[Entry], list[Entry]] = ([], [])
+        for place, message in enumerate(messages):
+            e = message.envelope
+            flags = _SENT[e.flags & _KNOWN]
+            entry = (_stamped(e, next_id(), number, e.reply_with, now_ms, flags), batch, place, True)
+            by_lane[flags & DURABLE > 0].append(entry)
+        _submit(session, by_lane)
+        return await settled(batch)
+
+    async def request(
+        self,
+        to: AgentId | int | str,
+        content: bytes,
+        *,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        performative: Performative = Performative.REQUEST,
+        options: DeliveryOptions = DEFAULT_OPTIONS,
+        idempotency_key: str | None = None,
+    ) -> Message:
+        """Send a request, volatile unless the options say otherwise or there is a key, and return the reply.
+
+        Raises what `send` raises, and AgentFailure (WasmExecutionFailed, ResourceLimitExceeded, AgentError) when the
+        agent took it and failed. Timeout: whether it happened is unknown.
+        """
+        options = with_key(options, idempotency_key)
+        message = Message(self.id_of(to), content, performative=performative, delivery_options=options)
+        (result,) = await self.request_many([message], timeout_s=timeout_s)
+        if isinstance(result, CaxtonError):
+            raise result
+        return result
+
+    async def request_many(
+        self, messages: Sequence[Message], *, timeout_s: float = BATCH_TIMEOUT_S
+    ) -> list[Message | CaxtonError]:
+        """Send requests; returns the reply to each, in order, or its error. reply_with is stamped here.
+
+        Each is volatile unless its delivery options say otherwise. timeout_s: the longest time in which none of them
+        ends; what is left then ends as Timeout.
+        """
+        session = self._open()
+        batch: Batch[Message] = Batch(len(messages), "request", timeout_s, asyncio.get_running_loop())
+        number, now_ms = session.number, time.time_ns() // 1_000_000
+        next_id, waiting, shard_of = self._next_id(now_ms), session.answers.waiting, session.table.shard_of
+        by_lane: tuple[list[Entry], list[Entry]] = ([], [])
+        for place, e in enumerate([message.envelope for message in messages]):
+            token = next_id()
+            flags = _REQUESTED[e.flags & _KNOWN]
+            entry = (_stamped(e, token, number, token, now_ms, flags), batch, place, False)
+            if flags & DURABLE:
+                waiting[token] = (batch, place, NO_SHARD)
+                by_lane[1].append(entry)
+            else:
+                waiting[token] = (batch, place, shard_of(e.receiver))
+                by_lane[0].append(entry)
+        _submit(session, by_lane)
+        try:
+            return await settled(batch)
+        finally:
+            session.answers.forget([*by_lane[0], *by_lane[1]])
+
+    async def inbox(self) -> Inbox:
+        """Return the messages that nobody asked for, to be iterated with `async for`.
+
+        A durable one is acknowledged when it is taken from here.
+        """
+        return self._open().answers.inbox
+
+    def _check_room(self, e: Envelope) -> None:
+        lane = Lane.DURABLE if _SENT[e.flags & _KNOWN] & DURABLE else Lane.VOLATILE
+        route = self._open().route_of(e.receiver).lane(lane)
+        if not route.has_room(e.receiver):
+            raise QueueFull(str(AgentId(e.receiver)), route.backlog.load(e.receiver), RECEIVER_WINDOW)
+
+    def _next_id(self, now_ms: int) -> Callable[[], bytes]:
+        if self._ids is None:
+            self._ids = UuidSource(now_ms)
+        self._ids.renew(now_ms)
+        return self._ids.next
+
+
+_KNOWN = AUTOMATIC | DURABLE | LANE_OPEN
+
+
+def _decided(default: Lane) -> tuple[int, ...]:
+    """Return, by the flags of a message, those that it travels with when an open lane becomes `default`."""
+    open_lane = DURABLE if default is Lane.DURABLE else 0
+    return tuple((flags & ~LANE_OPEN) | (open_lane if flags & LANE_OPEN else 0) for flags in range(_KNOWN + 1))
+
+
+_SENT = _decided(DEFAULT_LANE_OF_SEND)
+_REQUESTED = _decided(DEFAULT_LANE_OF_REQUEST)
+
+
+def _submit(session: Session, by_lane: tuple[list[Entry], list[Entry]]) -> None:
+    for lane in Lane:
+        if by_lane[lane]:
+            session.submit(by_lane[lane], lane)
+
+
+def _stamped(
+    e: Envelope, message_id: bytes, sender: int, reply_with: bytes | None, now_ms: int, flags: int
+) -> Envelope:
+    return Envelope(
+        message_id,
+        e.performative,
+        sender,
+        e.receiver,
+        e.content,
+        reply_with,
+        e.in_reply_to,
+        e.conversation_id,
+        now_ms,
+        e.level,
+        e.timeout_ms,
+        flags,
+        e.rare,
+    )

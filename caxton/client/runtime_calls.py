@@ -1,0 +1,65 @@
+"""What a client asks about the runtime as a whole: stats, health, the ledger, a rolling restart."""
+
+import asyncio
+from typing import Any
+
+from caxton.client.connection import CALL_TIMEOUT_S, Connection
+from caxton.errors import NetworkError
+from caxton.store.ledger import Ledger, check
+from caxton.wire.calls import AskLedger, ShardLedger
+from caxton.wire.supervision import AskHealth, AskStats, RestartWorkers, SupervisorRequest, Told
+
+# Looks at the books before they are said not to balance: messages between two shards move between two looks.
+LEDGER_LOOKS = 3
+
+
+class RuntimeCalls(Connection):
+    """Asks the supervisor, and every shard."""
+
+    async def stats(self) -> dict[str, Any]:
+        """Return what was done, lost and refused, as `caxton stats -o json` prints it."""
+        return await self._told(AskStats())
+
+    async def health(self) -> dict[str, Any]:
+        """Return whether everything is well, as `caxton health -o json` prints it."""
+        return await self._told(AskHealth())
+
+    async def restart(self) -> None:
+        """Begin to restart the workers one after the other; `health` shows how far it is. Durable messages are kept.
+
+        Raises ConfigurationError while a restart is under way.
+        """
+        await self._ask(RestartWorkers())
+
+    async def ledger(self) -> Ledger:
+        """Return the books of the durable lane, of each shard and in all, and what does not balance in them.
+
+        Raises ShardUnavailable, NetworkError or Timeout when a shard does not tell its books.
+        """
+        earlier = await self._shard_ledgers()
+        for _ in range(LEDGER_LOOKS - 1):
+            now = await self._shard_ledgers()
+            ledger = check(now, earlier)
+            if ledger.balanced:
+                return ledger
+            earlier = now
+        return check(await self._shard_ledgers(), earlier)
+
+    async def _shard_ledgers(self) -> list[ShardLedger]:
+        """Return the books of every shard, all asked at once."""
+        session = self._open()
+        calls = [session.call(shard, AskLedger(), CALL_TIMEOUT_S) for shard in range(session.shards)]
+        ledgers: list[ShardLedger] = []
+        for shard, told in enumerate(await asyncio.gather(*calls, return_exceptions=True)):
+            if isinstance(told, BaseException):
+                raise told
+            if not isinstance(told, ShardLedger):
+                raise NetworkError(f"shard {shard}", "it answered something else than its books")
+            ledgers.append(told)
+        return ledgers
+
+    async def _told(self, question: SupervisorRequest) -> dict[str, Any]:
+        told = await self._ask(question)
+        if not isinstance(told, Told):
+            raise NetworkError("the supervisor", "it answered something else")
+        return told.values

@@ -1,0 +1,48 @@
+"""A session's volatile book, and the lock on it by which everybody knows that the session lives."""
+
+import fcntl
+import os
+from collections import Counter, deque
+from pathlib import Path
+
+from caxton.store.books import Book
+
+# Workers that ended and whose rows the book keeps, so that the supervisor can still compare; then the oldest goes.
+ENDED_KEPT = 128
+COUNTERS = (
+    *("sent", "unsent", "answered", "unasked", "inbox_full", "garbage", "stale", "gaps", "duplicates"),
+    *("sent_durable", "resent", "held_back", "out_of_sequence", "duplicate_answers"),
+)
+
+
+class SessionBook:
+    """Made in the session's own file, which stays locked until `close`, or until the process ends."""
+
+    def __init__(self, path: Path, session: int) -> None:
+        self._book = Book.create(path, session, COUNTERS, peers=256)
+        self._lock = os.open(path, os.O_RDWR)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._ended: deque[int] = deque()
+        # As in `Book`: the last sequences of a link, visible with the next commit.
+        self.emitted = self._book.emitted
+        self.taken = self._book.taken
+        self.commit = self._book.commit
+
+    def post(self, *gathered: "Counter[str]") -> None:
+        """Move counts into the book, and commit it."""
+        for counts in gathered:
+            for name in COUNTERS:
+                if n := counts.pop(name, 0):
+                    self._book.count(name, n)
+        self._book.commit()
+
+    def end(self, incarnation: int) -> None:
+        """Note that a worker ended; its row goes when 128 others have ended after it."""
+        self._ended.append(incarnation)
+        if len(self._ended) > ENDED_KEPT:
+            self._book.forget(self._ended.popleft())
+
+    def close(self) -> None:
+        """Let go of the file and the lock; once."""
+        self._book.close()
+        os.close(self._lock)

@@ -1,0 +1,162 @@
+"""What one shard keeps: commits go in, and its worker's successor finds everything that was committed."""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from caxton.errors import StorageDamaged, StorageError
+from caxton.store import dead_letters
+from caxton.store.commit import Commit, DeadRow
+from caxton.store.commit_mark import CommitMark, Marked, mark_path, read_mark
+from caxton.store.counters import read_counters, write_counters
+from caxton.store.database import Database, in_transaction
+from caxton.store.integers import bounded
+from caxton.store.ledger_rows import read_shard_ledger
+from caxton.store.meta import Meta, read_meta, write_meta
+from caxton.store.recovered import Clocks, Recovered, read_everything
+from caxton.store.transaction import apply
+from caxton.wire.calls import DeadLetterFilter, DeadLetters, DeadLetterStats, ShardLedger
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class ShardStore:
+    """The file of one shard. Calls run one after the other, in the order in which they were made."""
+
+    def __init__(self, database: Database, meta: Meta, counts: dict[str, int], mark: CommitMark, now: Clocks) -> None:
+        self.database = database
+        self.file_id = meta.file_id
+        self._meta = meta
+        self._counts = counts
+        self._mark = mark
+        self._opened_at = now
+
+    @classmethod
+    async def open(cls, path: Path, shard: int, wall_ms: int, mono_ns: int) -> Self:
+        """Open or create the file of a shard; the two clocks are read at one moment, and expiries are told by them.
+
+        Waits for the predecessor's lock. Raises StorageDamaged when the file is not what was written to it, or when
+        transactions that were safely in it are gone; StorageError when it is another shard's, or as `Database.open`.
+        """
+        marked = await asyncio.to_thread(_marked, path)
+        database = await Database.open(path, may_be_new=marked is None)
+        try:
+            boot_id = await asyncio.to_thread(_BOOT_ID.read_text)
+            meta, counts = await database.run(lambda db: _claim(db, path, shard, boot_id.strip(), marked))
+            mark = CommitMark.open(mark_path(path), Marked(meta.file_id, meta.commits))
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database, meta, counts, mark, Clocks(wall_ms, mono_ns))
+
+    async def load(self) -> Recovered:
+        """Return everything that a worker goes on from. Raises StorageDamaged for what is not what was written."""
+        return await self.database.run(lambda db: read_everything(db, self._meta, self._opened_at))
+
+    async def commit(self, commit: Commit) -> None:
+        """Write all of it in one transaction; it is on the disk when this returns.
+
+        Raises StorageFull when there is no room: nothing of it was written, and it may be tried again as it is. Any
+        other StorageError leaves open whether it was written: only the file knows, so end, and open it again.
+        """
+        await self.database.run(lambda db: self._write(db, commit))
+
+    async def dead_letters(
+        self, which: DeadLetterFilter, after: int, limit: int, *, with_content: bool = False
+    ) -> DeadLetters:
+        """Return up to `limit` letters with numbers beyond `after`, oldest first; fewer when their content is large."""
+
+        def read(db: sqlite3.Connection) -> DeadLetters:
+            rows, more = dead_letters.read_rows(db, which, after, limit)
+            return dead_letters.read_page(rows, self._meta.shard, more=more, with_content=with_content)
+
+        return await self.database.run(read)
+
+    async def letters_with_messages(self, which: DeadLetterFilter, limit: int) -> tuple[list[DeadRow], bool]:
+        """Return up to `limit` letters whole, oldest first, and whether there are more; fewer when they are large."""
+        return await self.database.run(lambda db: dead_letters.read_rows(db, which, 0, limit))
+
+    async def numbers(self, which: DeadLetterFilter, limit: int) -> tuple[list[int], bool]:
+        """Return the numbers of up to `limit` letters, oldest first, and whether there are more."""
+        return await self.database.run(lambda db: dead_letters.read_numbers(db, which, limit))
+
+    async def dead_letter_stats(self, capacity: int) -> DeadLetterStats:
+        """Return how many letters there are, why, how old and how large; `capacity` is told as it is given."""
+        return await self.database.run(lambda db: dead_letters.read_stats(db, capacity, self._counts.get("evicted", 0)))
+
+    async def ledger(self) -> ShardLedger:
+        """Return the shard's books, counted at one moment."""
+        return await self.database.write(read_shard_ledger)
+
+    async def checkpoint(self) -> None:
+        """Copy the log into the file and empty it: for an idle moment, since commits wait for it.
+
+        Raises StorageFull when the file has no room to grow; then nothing has changed.
+        """
+        await self.database.checkpoint()
+
+    async def close(self) -> None:
+        """Close the file; twice is fine."""
+        await self.database.close()
+        self._mark.close()
+
+    def _write(self, db: sqlite3.Connection, commit: Commit) -> None:
+        """Write it on the connection's thread; once more after making room inside the log, if that is what it takes."""
+        try:
+            self._transact(db, commit)
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) != sqlite3.SQLITE_FULL:
+                raise
+            with suppress(sqlite3.Error):  # the second try says whether it helped
+                db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            self._transact(db, commit)
+
+    def _transact(self, db: sqlite3.Connection, commit: Commit) -> None:
+        was = self._meta
+        meta = was._replace(next_number=max(was.next_number, bounded(commit.next_number)), commits=was.commits + 1)
+
+        def write(db: sqlite3.Connection) -> dict[str, int]:
+            changes = Counter(commit.counts)
+            changes.update(apply(db, commit, meta.boot))
+            values = {name: self._counts.get(name, 0) + more for name, more in changes.items() if more}
+            write_counters(db, values.items())
+            write_meta(db, meta)
+            return values
+
+        values = in_transaction(db, write)
+        self._mark.set(meta.commits)
+        self._meta = meta
+        self._counts.update(values)
+
+
+def _marked(path: Path) -> Marked | None:
+    """Return the mark of a file, if there is one; raises StorageDamaged when the file itself is gone."""
+    marked = read_mark(mark_path(path))
+    if marked is not None and (not path.exists() or not path.stat().st_size):
+        raise StorageDamaged(str(path), f"gone, with the {marked.commits} transactions that were safely in it")
+    return marked
+
+
+def _claim(
+    db: sqlite3.Connection, path: Path, shard: int, boot_id: str, marked: Marked | None
+) -> tuple[Meta, dict[str, int]]:
+    """Make sure that the file is this shard's, and whole; note the boot of the machine that it is opened in."""
+    meta = read_meta(db)
+    if meta.shard not in {-1, shard}:
+        raise StorageError(str(path), f"the file of shard {meta.shard}, where that of shard {shard} belongs")
+    if marked is not None and marked.file_id != meta.file_id:
+        raise StorageDamaged(str(path), f"not the file that {mark_path(path).name} was written for")
+    if marked is not None and marked.commits > meta.commits:
+        raise StorageDamaged(
+            str(path),
+            f"{marked.commits} transactions were safely in it, and the last {marked.commits - meta.commits} are gone",
+        )
+    counts = read_counters(db)
+    if (meta.shard, meta.boot_id) != (shard, boot_id):
+        boot = meta.boot + (meta.boot_id not in {"", boot_id})
+        meta = meta._replace(shard=shard, boot_id=boot_id, boot=boot)
+        in_transaction(db, lambda db: write_meta(db, meta))
+    return meta, counts

@@ -1,0 +1,1 @@
+"""The cases: each a function of its runs that returns its row. `catalogue` lists them."""

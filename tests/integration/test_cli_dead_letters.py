@@ -1,0 +1,187 @@
+"""`caxton deadletter`, `caxton ledger` and `caxton stats` against a running runtime."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import caxton.guests
+from caxton.cli.main import app
+from caxton.client.own_runtime import own_runtime
+
+ECHO = str(Path(caxton.guests.__file__).parent / "echo.wasm")
+
+
+@pytest.fixture
+def run():
+    """Run a command on a runtime of this test alone."""
+    with own_runtime(1) as directory:
+
+        def run_one(*arguments, given=None):
+            return CliRunner(env={"CAXTON_RUNTIME_DIR": str(directory)}).invoke(
+                app, [*map(str, arguments)], input=given
+            )
+
+        yield run_one
+
+
+def told(result, code=0):
+    assert result.exit_code == code, result.stderr
+    return json.loads(result.stdout)
+
+
+def refused(result, error):
+    assert (result.exit_code, result.stdout) == (1, "")
+    answer = json.loads(result.stderr)
+    assert answer["error"] == error
+    return answer
+
+
+def ledger(run):
+    return told(run("ledger", "-o", "json"))["durable"]["all"]
+
+
+def letters_of(run, *options):
+    """Return the dead letters for the agent: failures to commands that have ended by now may stand beside them."""
+    return told(run("deadletter", "list", "--agent", "tally", *options, "-o", "json"))
+
+
+def until(holds, timeout_s=20.0):
+    """Ask again and again until it holds."""
+    give_up_at = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < give_up_at
+
+
+def bury(run, *words, options=()):
+    """Send words to an agent that is paused, and stop it."""
+    told(run("agent", "deploy", "tally", ECHO, "-o", "json"))
+    told(run("agent", "pause", "tally", "-o", "json"))
+    for word in words:
+        told(run("message", "send", "tally", word, *options, "-o", "json"))
+    told(run("agent", "stop", "tally", "-o", "json"))
+
+
+def test_what_waited_for_a_stopped_agent_is_in_the_dead_letters(run):
+    """Every message of a stopped agent's queue is listed, found by filters, shown with its content, and counted."""
+    bury(run, "press", "book", "press")
+
+    letters = letters_of(run)
+    (reason,) = {letter["reason"] for letter in letters}
+    agent_id = letters[0]["receiver"]
+    contents = [told(run("deadletter", "show", letter["id"], "-o", "json"))["content"] for letter in letters]
+    stats = told(run("deadletter", "stats", "-o", "json"))
+    by_sender = told(run("deadletter", "list", "--sender", letters[1]["sender"], "-o", "json"))
+
+    assert contents == ["press", "book", "press"]
+    assert [letter["content_bytes"] for letter in letters] == [5, 4, 5]
+    for filtered in (["--reason", reason], ["--agent", "tally"], ["--agent", agent_id], ["--id", letters[0]["id"]]):
+        assert told(run("deadletter", "list", *filtered, "-o", "json"))[0] == letters[0]
+    for nothing in (["--reason", "no such reason"], ["--agent", "nobody"], ["--before", "2001-01-01"]):
+        assert told(run("deadletter", "list", *nothing, "-o", "json")) == []
+    assert by_sender == [letters[1]]
+    assert letters_of(run, "--limit", 2) == letters[:2]
+    assert stats["by_reason"][reason] == 3
+    assert stats["total"] >= 3
+    assert letters[0]["id"] in run("deadletter", "list").stdout
+    assert "press" in run("deadletter", "show", letters[0]["id"]).stdout
+    assert reason in run("deadletter", "stats").stdout
+
+
+def test_requeued_letters_are_handled_once(run):
+    """Dead letters that are sent again get new ids, are handled, and are dead no more; the ledger balances."""
+    bury(run, "press", "book", "press")
+    before = letters_of(run)
+    told(run("agent", "remove", "tally", "-o", "json"))
+    told(run("agent", "deploy", "tally", ECHO, "-o", "json"))
+
+    first = told(run("deadletter", "requeue", "--id", before[0]["id"], "-o", "json"))
+    rest = told(run("deadletter", "requeue", "--agent", "tally", "-o", "json"))
+    until(lambda: ledger(run)["pending"] == 0)
+
+    assert list(first["message_ids"]) == [before[0]["id"]]
+    assert set(rest["message_ids"]) == {letter["id"] for letter in before[1:]}
+    assert not {letter["message_id"] for letter in before} & set(rest["message_ids"].values())
+    assert letters_of(run) == []
+    figures = ledger(run)
+    assert (figures["processed"], figures["balanced"]) == (3, True)
+    assert told(run("agent", "inspect", "tally", "-o", "json"))["counters"]["run"] == 3
+
+
+def test_a_letter_that_is_not_there(run):
+    """Showing, requeueing or purging a dead letter that is not there is a typed error, and nothing is sent or lost."""
+    bury(run, "press")
+    (letter,) = letters_of(run)
+
+    for command in (
+        ["show", "0-999999"],
+        ["requeue", "--id", letter["id"], "--id", "0-999999"],
+        ["purge", "--yes", "--id", "31-1"],
+        ["show", "seventeen"],
+    ):
+        refused(run("deadletter", *command, "-o", "json"), "ValidationError")
+
+    assert letters_of(run) == [letter]
+
+
+def test_a_purge_forgets_what_was_chosen(run):
+    """A confirmed purge forgets the dead letters that were chosen, and only these; the ledger balances still."""
+    bury(run, "press", "book")
+    first, second = letters_of(run)
+    refused(run("deadletter", "purge", "--all", "-o", "json"), "ConfigurationError")
+
+    assert told(run("deadletter", "purge", "--yes", "--agent", "tally", "--limit", 1, "-o", "json")) == {"purged": 1}
+    assert letters_of(run) == [second]
+    assert run("deadletter", "purge", "--yes", "--agent", "tally").stdout == "forgot 1 dead letters\n"
+
+    assert letters_of(run) == []
+    assert ledger(run)["balanced"]
+    refused(run("deadletter", "show", first["id"], "-o", "json"), "ValidationError")
+
+
+def test_what_waits_too_long_is_expired(run):
+    """What waited for a paused agent beyond its timeout is not handled: it is counted as expired, and listed so."""
+    told(run("agent", "deploy", "tally", ECHO, "-o", "json"))
+    told(run("agent", "pause", "tally", "-o", "json"))
+    told(run("message", "send", "tally", "press", "--timeout-ms", 1_000, "-o", "json"))
+
+    sent_s = time.monotonic()
+    assert ledger(run)["pending"] == 1
+    until(lambda: run("health").exit_code == 0 and time.monotonic() > sent_s + 1.0)
+    told(run("agent", "resume", "tally", "-o", "json"))
+    until(lambda: ledger(run)["expired"] == 1)
+
+    figures = ledger(run)
+    assert (figures["pending"], figures["processed"], figures["balanced"]) == (0, 0, True)
+    assert len(letters_of(run, "--reason", "expired")) == 1
+
+
+def test_a_drained_agent_handles_what_waits(run):
+    """An agent that is stopped with --drain handles what waits for it first; nothing of it is dead."""
+    told(run("agent", "deploy", "tally", ECHO, "-o", "json"))
+    for _ in range(3):
+        told(run("message", "send", "tally", "press", "-o", "json"))
+
+    told(run("agent", "stop", "tally", "--drain", "-o", "json"))
+    until(lambda: ledger(run)["pending"] == 0)
+
+    figures = ledger(run)
+    assert (figures["processed"], figures["dead"]) == (3, 0)
+
+
+def test_stats_tell_the_ledger_and_the_dead_letters(run):
+    """`caxton stats` has the durable lane's figures and the dead letters, beside what it had; as text too."""
+    bury(run, "press")
+
+    values = told(run("stats", "-o", "json"))
+    text = run("stats").stdout
+
+    assert values["problem"] is None
+    assert values["ledger"]["dead"] >= 1
+    assert values["ledger"]["balanced"]
+    assert values["dead_letters"]["total"] >= 1
+    assert "durable lane, ever: accepted " in text
+    assert "agent_stopped 1" in text
+    assert "in flight" in run("ledger").stdout

@@ -1,0 +1,174 @@
+"""`caxton deadletter` and `caxton ledger` with a client that notes what it is asked."""
+
+import json
+from contextlib import asynccontextmanager
+
+import pytest
+from typer.testing import CliRunner
+
+import caxton
+from caxton.acl.envelope import Envelope
+from caxton.cli.main import app
+from caxton.errors import ValidationError
+from caxton.ids import AgentId, MessageId
+from caxton.wire.calls import DeadLetter, DeadLetterStats, Failed
+
+NEW = MessageId(bytes(15) + b"\x02")
+
+
+def letter(number):
+    message = Envelope(bytes(15) + b"\x01", 7, 5, 7, b"hello")
+    return DeadLetter(
+        number, 1, "expired", Failed("MessageExpired", {"receiver": "a", "timeout_s": 1.0}), 1, 0, 5, message
+    )
+
+
+class Client:
+    """Two dead letters, 1-3 and 1-4."""
+
+    def __init__(self):
+        self.asked = []
+
+    def id_of(self, name):
+        return AgentId(len(name))
+
+    async def dead_letters(self, limit=None, **which):
+        self.asked.append(("list", limit, {name: value for name, value in which.items() if value is not None}))
+        for number in (3, 4)[:limit]:
+            yield letter(number)
+
+    async def dead_letter(self, name):
+        self.asked.append(("show", name))
+        if name not in {"1-3", "1-4"}:
+            raise ValidationError("dead letter", f"there is none with the number {name}")
+        return letter(int(name[2:]))
+
+    async def requeue(self, numbers=None, **which):
+        self.asked.append(("requeue", numbers, {name: value for name, value in which.items() if value is not None}))
+        return dict.fromkeys(numbers or ("1-3", "1-4"), NEW)
+
+    async def purge(self, numbers=None, **which):
+        self.asked.append(("purge", numbers, {name: value for name, value in which.items() if value is not None}))
+        return 2
+
+    async def dead_letter_stats(self):
+        return DeadLetterStats(2, {"expired": 2}, 0, 10, 100_000, 0)
+
+
+@pytest.fixture
+def client(monkeypatch):
+    asked = Client()
+
+    @asynccontextmanager
+    async def connect(_runtime_dir):
+        yield asked
+
+    monkeypatch.setattr(caxton, "connect", connect, raising=False)
+    return asked
+
+
+def run(*arguments, given=None):
+    return CliRunner().invoke(app, ["deadletter", *arguments], input=given)
+
+
+def test_letters_are_listed_as_filtered(client):
+    """Every filter reaches the client: names as ids, 16 hex digits as they are, moments in ms."""
+    listed = run(
+        "list", "--reason", "expired", "--agent", "tally", "--sender", "8000000000000001", "--limit", "1", "-o", "json"
+    )
+
+    assert [found["id"] for found in json.loads(listed.stdout)] == ["1-3"]
+    assert client.asked == [("list", 1, {"reason": "expired", "agent": 5, "sender": (1 << 63) + 1})]
+
+
+def test_a_moment_is_local_time(client):
+    """`--before` takes a day or a moment of local time."""
+    run("list", "--before", "2026-01-31")
+    run("list", "--before", "2026-01-31T00:00:01")
+
+    (_, _, day), (_, _, second_later) = client.asked
+    assert second_later["before"] - day["before"] == 1_000
+
+
+def test_named_letters_are_listed(client):
+    """`--id` lists those that are named, and goes with no filter."""
+    listed = run("list", "--id", "1-4", "--id", "1-3")
+
+    assert "1-4" in listed.stdout
+    assert client.asked == [("show", "1-4"), ("show", "1-3")]
+    assert run("list", "--id", "1-4", "--reason", "expired").exit_code == 1
+
+
+def test_one_letter_shows_what_it_says(client):
+    """`show` prints the content, and an error with exit code 1 for a letter that is not there."""
+    assert json.loads(run("show", "1-3", "-o", "json").stdout)["content"] == "hello"
+    assert "hello" in run("show", "1-3").stdout
+    missing = run("show", "1-9", "-o", "json")
+    assert (missing.exit_code, json.loads(missing.stderr)["error"]) == (1, "ValidationError")
+    assert len(client.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        (["--id", "1-3"], [(["1-3"], {})]),
+        (["--reason", "expired"], [(None, {"reason": "expired", "everything": False})]),
+        (["--all"], [(None, {"everything": True})]),
+        (["--agent", "tally", "--limit", "1"], [(["1-3"], {})]),
+        (["--limit", "2"], [(["1-3", "1-4"], {})]),
+    ],
+)
+def test_what_is_chosen_is_requeued_and_purged(client, options, asked):
+    """Requeue and purge take names, a filter, all, or the oldest that fit; purge only when it is confirmed."""
+    sent = run("requeue", *options, "-o", "json")
+    forgotten = run("purge", "--yes", *options, "-o", "json")
+
+    assert set(json.loads(sent.stdout)["message_ids"].values()) == {str(NEW)}
+    assert json.loads(forgotten.stdout) == {"purged": 2}
+    acts = [call for call in client.asked if call[0] != "list"]
+    assert acts == [(act, *arguments) for act in ("requeue", "purge") for arguments in asked]
+
+
+@pytest.mark.parametrize("command", [["requeue"], ["purge", "--yes"], ["requeue", "--all", "--reason", "expired"]])
+def test_without_a_choice_nothing_happens(client, command):
+    """Requeue and purge without names, filter or --all are an error that says what to choose, as is --all with one."""
+    refused = run(*command)
+
+    assert refused.exit_code == 1
+    assert "--all" in refused.stderr
+    assert client.asked == []
+
+
+def test_a_purge_that_nobody_confirms_is_an_error(client):
+    """Without --yes and without a terminal nothing is forgotten, and the error says what to add."""
+    refused = run("purge", "--all", "-o", "json")
+
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    told = json.loads(refused.stderr)
+    assert (told["error"], told["fields"]["remedy"]) == ("ConfigurationError", "add --yes")
+    assert client.asked == []
+
+
+@pytest.mark.parametrize(("said", "code", "calls"), [("y\n", 0, 1), ("n\n", 1, 0), ("\n", 1, 0)])
+def test_a_purge_asks_the_person_at_the_terminal(client, monkeypatch, said, code, calls):
+    """At a terminal the command asks, and forgets after a yes only."""
+    monkeypatch.setattr("caxton.cli.commands.deadletter._at_a_terminal", lambda: True)
+
+    answered = run("purge", "--all", given=said)
+
+    assert (answered.exit_code, len(client.asked)) == (code, calls)
+
+
+def test_stats_of_dead_letters(client):
+    """`stats` shows totals, reasons, age, size and capacity."""
+    told = json.loads(run("stats", "-o", "json").stdout)
+
+    assert told == {
+        "total": 2,
+        "by_reason": {"expired": 2},
+        "oldest_died_at": "1970-01-01T00:00:00.000+00:00",
+        "size_bytes": 10,
+        "capacity": 100_000,
+        "evicted": 0,
+    }
+    assert "room for 100000" in run("stats").stdout

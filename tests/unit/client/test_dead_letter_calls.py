@@ -1,0 +1,161 @@
+import pytest
+
+from caxton.acl.envelope import Envelope
+from caxton.client.client import Client
+from caxton.client.letter_number import LetterNumber
+from caxton.errors import AgentError, ValidationError, to_fields
+from caxton.ids import AgentNames, MessageId
+from caxton.wire.calls import (
+    AskDeadLetterStats,
+    DeadLetter,
+    DeadLetters,
+    DeadLetterStats,
+    Failed,
+    ListDeadLetters,
+    Purged,
+    PurgeDeadLetters,
+    Requeued,
+    RequeueDeadLetters,
+)
+
+PAGE = 3
+WHY = Failed("AgentError", to_fields(AgentError("a", -7)))
+
+
+def letter(shard, number):
+    return DeadLetter(number, shard, "expired", WHY, 1, 1_000 + number, 1, Envelope(bytes(16), 7, 9, 5, b""))
+
+
+class Shards:
+    """Two shards with dead letters 1 to 7 each; they answer three at a time and do as they are told."""
+
+    def __init__(self):
+        self.shards = 2
+        self.letters = {shard: [letter(shard, number) for number in range(1, 8)] for shard in range(2)}
+        self.asked = []
+
+    async def call(self, shard, request, timeout_s):
+        self.asked.append((shard, request))
+        if isinstance(request, AskDeadLetterStats):
+            oldest = self.letters[shard][0].died_at if self.letters[shard] else None
+            return DeadLetterStats(len(self.letters[shard]), {"expired": len(self.letters[shard])}, oldest, 10, 100, 1)
+        which = request.which
+        fits = [x for x in self.letters[shard] if which.ids is None or x.number in which.ids]
+        if isinstance(request, ListDeadLetters):
+            fits = [x for x in fits if x.number > request.after]
+            some = fits[: min(PAGE, request.limit)]
+            return DeadLetters(some, len(fits) > len(some))
+        some = fits[:PAGE]
+        self.letters[shard] = [x for x in self.letters[shard] if x not in some]
+        if isinstance(request, RequeueDeadLetters):
+            return Requeued({x.number: bytes([x.number]) * 16 for x in some}, len(fits) > PAGE)
+        return Purged(len(some), len(fits) > PAGE)
+
+    def kinds(self):
+        return {type(request) for _, request in self.asked}
+
+
+@pytest.fixture
+def shards():
+    return Shards()
+
+
+@pytest.fixture
+def client(shards, tmp_path):
+    client = Client(tmp_path)
+    client._session = shards
+    client._names = AgentNames(b"key")
+    return client
+
+
+async def test_dead_letters_are_listed_shard_by_shard(client, shards):
+    """Every page of every shard is asked for, and no more than the limit needs."""
+    found = [LetterNumber(x.shard, x.number) async for x in client.dead_letters()]
+    assert found == [(shard, number) for shard in range(2) for number in range(1, 8)]
+    some = [x.number async for x in client.dead_letters(limit=5)]
+    assert some == [1, 2, 3, 4, 5]
+    assert shards.asked[-1][1].limit == 2
+
+
+async def test_a_filter_travels(client, shards):
+    """Agents are named by id or name, and content comes only if it is asked for."""
+    which = {"reason": "expired", "agent": "echo", "sender": 9, "before": 77}
+    assert [x async for x in client.dead_letters(**which, with_content=True)]
+    request = shards.asked[0][1]
+    assert (request.which.reason, request.which.receiver, request.which.sender, request.which.before) == (
+        *("expired", client.id_of("echo"), 9, 77),
+    )
+    assert request.with_content
+    with pytest.raises(ValidationError, match="before"):
+        [x async for x in client.dead_letters(before=-1)]
+
+
+async def test_one_dead_letter_is_found_by_its_number(client, shards):
+    """It comes with its content."""
+    assert (await client.dead_letter("1-4")).number == 4
+    assert shards.asked == [(1, shards.asked[0][1])]
+    assert shards.asked[0][1].with_content
+
+
+@pytest.mark.parametrize("number", ["0-8", "2-1", "31-1"])
+async def test_a_dead_letter_that_is_not_there_is_named(client, number):
+    """The error says which number, and where to look."""
+    with pytest.raises(ValidationError, match=f"number {number}; see `caxton deadletter list`"):
+        await client.dead_letter(number)
+
+
+async def test_named_dead_letters_are_sent_again(client, shards):
+    """Each has a new id under its old number, and the others stay."""
+    assert await client.requeue(["0-2", "1-5", "0-2"]) == {
+        "0-2": MessageId(b"\2" * 16),
+        "1-5": MessageId(b"\5" * 16),
+    }
+    assert [len(letters) for letters in shards.letters.values()] == [6, 6]
+
+
+async def test_nothing_is_sent_again_when_one_is_not_there(client, shards):
+    """Either all that were named are sent again, or none."""
+    with pytest.raises(ValidationError, match="1-9"):
+        await client.requeue(["0-2", "1-9"])
+    assert shards.kinds() == {ListDeadLetters}
+
+
+async def test_everything_is_taken_page_by_page_up_to_now(client, shards):
+    """What dies after the call began is left, or a letter that dies at once would be sent for ever."""
+    assert len(await client.requeue(everything=True)) == 14
+    assert all(request.which.before is not None for _, request in shards.asked)
+
+
+async def test_a_filter_chooses_what_is_forgotten(client, shards):
+    """The filter goes to every shard, and how many there were is told."""
+    assert await client.purge(reason="expired") == 14
+    assert shards.kinds() == {PurgeDeadLetters}
+    assert all(request.which.reason == "expired" for _, request in shards.asked)
+
+
+async def test_all_is_not_forgotten_by_mistake(client, shards):
+    """Without numbers, a filter or `everything`, and with two of them, nothing is done."""
+    for wrong in ({}, {"numbers": ["0-1"], "everything": True}, {"numbers": ["0-1"], "reason": "expired"}):
+        with pytest.raises(ValidationError, match="dead letters"):
+            await client.purge(**wrong)
+        with pytest.raises(ValidationError, match="dead letters"):
+            await client.requeue(**wrong)
+    assert shards.asked == []
+    assert await client.purge([]) == 0
+
+
+async def test_stats_are_of_all_shards(client, shards):
+    """Counts add up, the oldest is the oldest of all, and shards without any have none."""
+    shards.letters[0] = []
+    stats = await client.dead_letter_stats()
+    assert stats == DeadLetterStats(7, {"expired": 7}, 1_001, 20, 200, 2)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "17", "0-", "-1", "0-1-2", "a-b", "0 -1", "32-1", "0-1234567890123456789", "\u0663-\u0661"]
+)
+def test_other_text_is_no_number(text):
+    """A dead letter's number is a shard's and its own, both plain digits."""
+    with pytest.raises(ValidationError, match="dead letter"):
+        LetterNumber.parse(text)
+    assert str(LetterNumber.parse("31-17")) == "31-17"

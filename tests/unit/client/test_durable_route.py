@@ -1,0 +1,323 @@
+import asyncio
+from collections import Counter, deque
+
+import pytest
+
+from caxton.acl.envelope import DURABLE, Envelope
+from caxton.acl.options import Lane
+from caxton.client.answers import Answers
+from caxton.client.batches import Batch
+from caxton.client.durable_route import SILENT_TICKS, TELL_AFTER
+from caxton.client.inbox import INBOX_CAPACITY
+from caxton.client.outlets import Outlets
+from caxton.client.receipts import Receipt
+from caxton.client.shard_route import ShardRoute
+from caxton.errors import NetworkError, ShardUnavailable, StorageError
+from caxton.wire.codec import CONTROL, DATA
+from caxton.wire.control import Hello, LinkState
+from caxton.wire.frames import DataFrame
+
+SESSION, MARK, FILE = 1 << 63, bytes(16), 77
+
+
+class Wire:
+    def __init__(self):
+        self.frames = deque()
+        self.is_full = False
+
+    def send(self, frame):
+        if not self.is_full:
+            self.frames.append(bytes(frame))
+        return not self.is_full
+
+    def close(self, linger_ms=0):
+        self.frames.clear()
+
+
+class Client:
+    """A route, the worker's end of it by hand, and one batch of sends."""
+
+    def __init__(self):
+        self.answers, self.counts = Answers(), Counter()
+        self.route = ShardRoute(0, SESSION, MARK, self.answers, self.counts)
+        self.durable = self.route.durable
+        self.answers.inbox.on_room = self.durable.ask_again
+        self.incarnation = self.states = 0
+        self.batch = Batch(2_000, "send", 60.0, asyncio.get_running_loop())
+        self.submitted = 0
+
+    def start(self, file=FILE, taken=0):
+        """A worker starts and greets; with file=0 it does not."""
+        self.incarnation += 1
+        self.states = 0
+        self.data, self.control = Wire(), Wire()
+        self.route.change(Outlets(self.incarnation, self.data, self.control), "ready")
+        if file:
+            self.greet(taken, file)
+
+    def greet(self, taken, file=FILE, answer_wanted=False):
+        self.durable.heard_hello(Hello(self.incarnation, MARK, SESSION, file, SESSION, taken, 0, answer_wanted))
+        self.durable.send()
+
+    def submit(self, *contents, receiver=None):
+        """Submit messages, each for an agent of its own or all for one; returns their places in the batch."""
+        places = range(self.submitted, self.submitted + len(contents))
+        self.submitted += len(contents)
+        entries = [
+            (Envelope(bytes(16), 7, SESSION, receiver or 1 + n, c, flags=DURABLE), self.batch, n, True)
+            for n, c in zip(places, contents, strict=True)
+        ]
+        self.route.submit(entries, Lane.DURABLE)
+        self.durable.send()
+        return places
+
+    def told(self, taken, closed="", credit=10_000):
+        self.states += 1
+        state = LinkState(
+            source=self.incarnation,
+            mark=MARK,
+            target=SESSION,
+            lane=1,
+            number=self.states,
+            closed=closed,
+            taken=taken,
+            credit_messages=credit,
+            credit_bytes=1 << 40,
+            refusals_from=0,
+            refusals=[],
+            full=[],
+            emitted=0,
+            refusals_seen=0,
+        )
+        self.route.heard_state(state)
+        self.durable.send()
+
+    def sent(self):
+        """What went to the worker: (first sequence, resent, contents) of each frame."""
+        frames = [DATA.decode(frame) for frame in self.data.frames]
+        self.data.frames.clear()
+        return [(f.first, f.resent, [m.content for m in f.messages]) for f in frames]
+
+    def said(self, kind):
+        """The control frames of a kind that went to the worker."""
+        controls = [CONTROL.decode(frame) for frame in self.control.frames]
+        self.control.frames.clear()
+        return [control for control in controls if isinstance(control, kind)]
+
+    def results(self, places):
+        return [type(self.batch.results[place]) for place in places]
+
+    def arrive(self, first, count):
+        """A frame of unasked messages comes from the worker's outbox."""
+        messages = [Envelope(n.to_bytes(16, "big"), 7, 5, SESSION, b"", flags=DURABLE) for n in range(count)]
+        frame = DataFrame(self.incarnation, MARK, SESSION, 1, first, resent=False, messages=messages)
+        self.durable.take(frame)
+
+
+@pytest.fixture
+async def client():
+    client = Client()
+    yield client
+    client.batch.cancel()
+
+
+async def test_nothing_goes_to_a_worker_that_has_not_greeted_us(client):
+    """A new worker is told who is there at once and at every tick; data follows when it has answered."""
+    client.start(file=0)
+    client.submit(b"a")
+    client.durable.tick()
+    assert client.sent() == []
+    assert [(h.file, h.of_file, h.taken, h.answer_wanted) for h in client.said(Hello)] == [(SESSION, 0, 0, True)] * 2
+
+    client.greet(0, answer_wanted=True)
+    client.durable.tick()
+    assert client.sent() == [(1, False, [b"a"])]
+    assert [(h.of_file, h.answer_wanted) for h in client.said(Hello)] == [(FILE, False)]
+
+
+async def test_a_send_ends_when_it_is_acknowledged(client):
+    """Its result is a receipt with its id and lane."""
+    client.start()
+    (place,) = client.submit(b"a")
+    assert client.batch.results[place] is None
+    client.told(1)
+
+    assert client.batch.results[place] == Receipt(bytes(16), Lane.DURABLE)
+
+
+async def test_what_is_under_way_goes_to_the_next_worker_as_it_was(client):
+    """Every sequence has the same content again, marked as resent, after what the next worker says it has."""
+    contents = [str(n).encode() for n in range(700)]
+    client.start()
+    client.told(0)
+    client.submit(*contents)
+    client.sent()
+    client.start(taken=100)
+    client.told(100)
+    resent = client.sent()
+
+    assert all(is_resent for _, is_resent, _ in resent)
+    assert [first for first, _, _ in resent][:2] == [101, 165]
+    assert [content for _, _, some in resent for content in some] == contents[100:]
+    assert {first: some[0] for first, _, some in resent} == {first: contents[first - 1] for first, _, _ in resent}
+    assert client.counts["resent"] == 600
+
+
+async def test_what_its_caller_gave_up_goes_again_too(client):
+    """A sequence that has a number keeps its message, whether anybody waits for it or not."""
+    client.start()
+    client.submit(b"a", b"b")
+    client.batch.cancel()
+    client.sent()
+    client.start()
+
+    assert client.sent() == [(1, True, [b"a", b"b"])]
+
+
+async def test_a_full_disk_ends_what_has_no_number(client):
+    """While the worker is closed, what waits and what comes ends with StorageError; what is under way waits for it."""
+    client.start()
+    going = client.submit(*[b"x"] * 64)
+    waiting = client.submit(b"y")
+    client.told(0, closed="the disk is full", credit=64)
+    later = client.submit(b"z")
+    assert client.results([*waiting, *later]) == [StorageError] * 2
+    assert "shard 0: the disk is full" in str(client.batch.results[waiting[0]])
+    assert client.durable.has_room(5), "who does not want to wait is told at once"
+
+    client.told(64)
+    assert client.results(going) == [Receipt] * 64
+    assert client.submit(b"y")
+    assert client.sent()[-1] == (65, False, [b"y"])
+
+
+@pytest.mark.parametrize("state", ["failed", "quarantined"])
+async def test_a_shard_that_does_not_come_back_ends_what_has_no_number(client, state):
+    """What waits for credit, and what comes, ends with ShardUnavailable; what is under way may still be committed."""
+    client.start()
+    going = client.submit(*[b"x"] * 64)
+    waiting = client.submit(b"y")
+    client.route.change(None, state)
+    assert client.results([*going, *waiting, *client.submit(b"z")]) == [type(None)] * 64 + [ShardUnavailable] * 2
+
+    client.start(taken=64)
+    client.told(64)
+    assert client.results(going) == [Receipt] * 64
+
+
+async def test_another_file_loses_what_was_under_way(client):
+    """A worker with another file begins with sequence 1, and the fate of what its predecessor had is unknown."""
+    client.start()
+    going = client.submit(*[b"x"] * 64)
+    client.submit(b"y")
+    client.sent()
+    client.start(file=FILE + 1)
+
+    assert client.results(going) == [NetworkError] * 64
+    assert client.sent() == [(1, False, [b"y"])]
+
+
+async def test_states_of_a_worker_that_has_not_greeted_us_settle_nothing(client):
+    """They may speak of another store's numbers."""
+    client.start()
+    (place,) = client.submit(b"a")
+    client.start(file=0)
+    client.told(1)
+    assert client.batch.results[place] is None
+    client.greet(1)
+    client.told(1)
+
+    assert client.results([place]) == [Receipt]
+
+
+async def test_a_frame_that_found_no_room_goes_again(client):
+    """What the socket refused is asked for at the next tick, and sent from where the worker says."""
+    client.start()
+    client.data.is_full = True
+    client.submit(b"a")
+    client.data.is_full = False
+    client.said(Hello)
+    client.durable.tick()
+    assert [hello.answer_wanted for hello in client.said(Hello)] == [True]
+    client.greet(0)
+
+    assert client.sent() == [(1, True, [b"a"])]
+    assert client.counts["unsent"] == 1
+
+
+async def test_a_worker_that_stays_silent_is_asked_what_it_has(client):
+    """When nothing under way is acknowledged for two seconds, the worker is asked, and again later."""
+    client.start()
+    client.submit(b"a")
+    client.said(Hello)
+    for _ in range(SILENT_TICKS - 1):
+        client.durable.tick()
+    assert client.said(Hello) == []
+    client.durable.tick()
+    assert [hello.answer_wanted for hello in client.said(Hello)] == [True]
+    client.told(1)
+    client.greet(1)
+    for _ in range(2 * SILENT_TICKS):
+        client.durable.tick()
+    assert client.said(Hello) == []
+
+
+async def test_a_gap_is_asked_for_once(client):
+    """After a frame was lost on the way, one hello says what was taken, however many frames follow it."""
+    client.start()
+    client.arrive(1, 2)
+    client.said(Hello)
+    client.arrive(4, 1)
+    client.arrive(5, 1)
+    client.durable.taken_all()
+    assert [(h.of_file, h.taken) for h in client.said(Hello)] == [(FILE, 2)]
+    client.arrive(3, 3)
+    client.durable.taken_all()
+
+    assert client.said(Hello) == []
+    assert client.counts["out_of_sequence"] == 2
+    assert len(client.answers.inbox) == 5
+
+
+async def test_what_came_before_is_dropped(client):
+    """A frame that comes again, in part or whole, adds only what is new."""
+    client.start()
+    client.arrive(1, 3)
+    client.arrive(1, 3)
+    client.arrive(2, 3)
+
+    assert (len(client.answers.inbox), client.counts["duplicates"]) == (4, 5)
+
+
+async def test_an_inbox_without_room_leaves_durable_messages_with_the_worker(client):
+    """What does not fit is not taken and not dropped; it is asked for when half of the inbox is free."""
+    client.start()
+    for first in range(1, INBOX_CAPACITY + 1, 250):
+        client.arrive(first, 250)
+    client.arrive(INBOX_CAPACITY + 1, 250)
+    client.durable.taken_all()
+    assert (len(client.answers.inbox), client.counts["held_back"]) == (INBOX_CAPACITY, 250)
+    client.said(Hello)
+    while len(client.answers.inbox) > INBOX_CAPACITY // 2:
+        await client.answers.inbox.next()
+
+    assert [(h.of_file, h.taken) for h in client.said(Hello)] == [(FILE, INBOX_CAPACITY)]
+    client.arrive(INBOX_CAPACITY + 1, 250)
+    assert len(client.answers.inbox) == INBOX_CAPACITY // 2 + 250
+
+
+async def test_messages_are_acknowledged_in_batches_when_they_are_read(client):
+    """The worker is told at the end of a read that brought 256 messages, or at the next tick."""
+    client.start()
+    client.arrive(1, TELL_AFTER - 1)
+    client.durable.taken_all()
+    assert client.said(LinkState) == []
+    for _ in range(TELL_AFTER - 1):
+        await client.answers.inbox.next()
+    client.arrive(TELL_AFTER, 1)
+    client.durable.taken_all()
+    assert [state.taken for state in client.said(LinkState)] == [TELL_AFTER - 1]
+    await client.answers.inbox.next()
+    client.durable.tick()
+
+    assert [state.taken for state in client.said(LinkState)] == [TELL_AFTER]

@@ -1,0 +1,147 @@
+import asyncio
+
+import pytest
+
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
+from caxton.acl.message import Message
+from caxton.acl.options import DeliveryOptions, Lane
+from caxton.client.answers import NO_SHARD, Answers
+from caxton.client.client import Client
+from caxton.client.receipts import Receipt
+from caxton.errors import QueueFull, ValidationError
+from caxton.ids import AgentNames, MessageId
+from caxton.placement.slot_table import SlotTable
+
+SESSION = 1 << 63
+
+
+class Route:
+    """A way without room."""
+
+    def __init__(self, lane):
+        self.is_durable = lane is Lane.DURABLE
+        self.backlog = self
+
+    def has_room(self, receiver):
+        return self.is_durable
+
+    def load(self, receiver):
+        return 128
+
+
+class Ended:
+    """A session where everything is acknowledged, or answered with its own content, at once."""
+
+    number = SESSION
+    table = SlotTable.even(2)
+
+    def __init__(self):
+        self.answers = Answers()
+        self.submitted = []
+        self.waiting = {}
+
+    def submit(self, entries, lane):
+        for message, batch, place, placed_is_all in entries:
+            self.submitted.append((lane, message))
+            self.waiting |= self.answers.waiting
+            result = Receipt(message.message_id, lane) if placed_is_all else Message.of(message)
+            batch.end(place, result)
+
+    def route_of(self, receiver):
+        return self
+
+    def lane(self, lane):
+        return Route(lane)
+
+
+@pytest.fixture
+def session():
+    return Ended()
+
+
+@pytest.fixture
+def client(session, tmp_path):
+    client = Client(tmp_path)
+    client._session = session
+    client._names = AgentNames(b"key")
+    return client
+
+
+def options(reliability, **others):
+    return DeliveryOptions(reliability=reliability, **others)
+
+
+async def test_a_send_is_durable_unless_it_says_otherwise(client, session):
+    """`send` takes the durable lane by default, and the receipt says which lane and which id."""
+    durable = await client.send(5, b"a")
+    volatile = await client.send(5, b"b", options=options("at_most_once"))
+
+    assert [(lane, m.flags) for lane, m in session.submitted] == [(Lane.DURABLE, DURABLE), (Lane.VOLATILE, 0)]
+    assert (durable.lane, volatile.lane) == (Lane.DURABLE, Lane.VOLATILE)
+    assert durable.message_id == MessageId(session.submitted[0][1].message_id) != volatile.message_id
+    assert session.submitted[0][1].sender == SESSION
+
+
+async def test_a_request_is_volatile_unless_it_says_otherwise(client, session):
+    """`request` takes the volatile lane by default, and a key takes the durable one."""
+    await client.request(5, b"a")
+    await client.request(5, b"b", options=options("at_least_once"))
+    await client.request(5, b"c", idempotency_key="key")
+
+    assert [lane for lane, _ in session.submitted] == [Lane.VOLATILE, Lane.DURABLE, Lane.DURABLE]
+    assert [m.flags for _, m in session.submitted] == [0, DURABLE, DURABLE]
+    assert session.submitted[2][1].rare.idempotency_key == "key"
+
+
+async def test_lanes_may_be_mixed(client, session):
+    """Messages of one batch go each on its own lane, and their results come in order."""
+    messages = [Message(n, b"", delivery_options=options(r)) for n, r in enumerate(["at_most_once", None] * 3, 1)]
+    receipts = await client.send_batch(messages)
+    replies = await client.request_many([*messages, Message(7, delivery_options=options("at_least_once"))])
+
+    assert [receipt.lane for receipt in receipts] == [Lane.VOLATILE, Lane.DURABLE] * 3
+    assert [reply.receiver for reply in replies] == [1, 2, 3, 4, 5, 6, 7]
+    assert [m.receiver for lane, m in session.submitted[6:] if lane is Lane.DURABLE] == [7]
+
+
+async def test_only_volatile_requests_end_with_their_worker(client, session):
+    """A volatile request waits at its shard, a durable one at none."""
+    messages = [Message(n, delivery_options=options(r)) for n, r in [(1, None), (2, "at_least_once")]]
+    await client.request_many(messages)
+
+    assert [shard for _, _, shard in session.waiting.values()] == [session.table.shard_of(1), NO_SHARD]
+    assert session.answers.waiting == {}
+
+
+async def test_who_does_not_want_to_wait_is_told_of_the_lane_it_asked_for(client, session):
+    """wait=False looks at the room of the lane that the message would take."""
+    assert await client.send(5, b"", wait=False)
+    with pytest.raises(QueueFull, match="128 of 128"):
+        await client.send(5, b"", wait=False, options=options("at_most_once"))
+
+
+async def test_a_key_on_the_volatile_lane_is_refused(client, session):
+    """Before anything is sent."""
+    with pytest.raises(ValidationError, match="idempotency_key"):
+        await client.send(5, b"", options=options("at_most_once"), idempotency_key="key")
+    with pytest.raises(ValidationError, match="idempotency_key"):
+        await client.request(5, b"", idempotency_key="")
+    assert session.submitted == []
+
+
+async def test_a_message_that_came_keeps_its_lane_when_it_is_sent_on(client, session):
+    """What was received has its lane decided; only an open one takes that of the call."""
+    for flags in (0, DURABLE, AUTOMATIC):
+        await client.send_batch([Message.of(Envelope(bytes(16), 7, 9, 5, b"", flags=flags))])
+
+    assert [(lane, m.flags) for lane, m in session.submitted] == [(0, 0), (1, DURABLE), (0, AUTOMATIC)]
+
+
+async def test_every_message_has_an_id_of_its_own(client, session):
+    """Ids are stamped in order and never twice, across calls."""
+    await client.send_batch([Message(5)] * 300)
+    await asyncio.gather(*[client.send_batch([Message(5)] * 10) for _ in range(3)])
+
+    ids = [m.message_id for _, m in session.submitted]
+    assert len(set(ids)) == 330
+    assert ids == sorted(ids)

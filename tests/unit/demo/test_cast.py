@@ -1,0 +1,44 @@
+"""The agents of the words demo: how many, and what it means when one of them fails."""
+
+import pytest
+
+from caxton.demo.cast import Cast, counters_for, failure_of
+from caxton.demo.totals import Totals
+from caxton.errors import AgentError, MessageExpired, NetworkError, ResourceLimitExceeded
+from caxton.ids import AgentId
+from caxton.wire.failure import report
+
+CAST = Cast((AgentId(1),), (AgentId(2), AgentId(3)), (AgentId(1),), b"c 2\n")
+
+
+@pytest.mark.parametrize(
+    ("size", "counters"),
+    [(0, 64), (64 * 24 * 1024, 64), (65 * 24 * 1024, 65), (96 << 20, 4_096), (10**12, 4_096)],
+)
+def test_a_counter_for_each_24_kib(size, counters):
+    """A text gets a counter for each 24 KiB, at least 64 and at most 4,096."""
+    assert counters_for(size) == counters
+
+
+def test_a_full_counter_is_told_with_its_remedy():
+    """A word without room in its counter is that counter's limit; the error tells the remedy and how many there are."""
+    error = failure_of(Totals(1, 1, 1, 1, report(AgentError("the counter", -2))), CAST)
+    assert isinstance(error, ResourceLimitExceeded)
+    assert (error.agent, error.resource, error.limit) == ("the counter", "state", 65_535)
+    assert "--counters" in str(error)
+    assert "use more counters than 2" in str(error)
+
+
+@pytest.mark.parametrize("told", [AgentError("the counter", -1), MessageExpired("the counter", 30.0)])
+def test_another_failure_is_told_as_it_is(told):
+    """What else went wrong is the error that the splitter was told of."""
+    error = failure_of(Totals(1, 1, 1, 1, report(told)), CAST)
+    assert (type(error), str(error)) == (type(told), str(told))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x81garbage"])
+def test_a_failure_that_says_nothing_is_told_by_number(content):
+    """A failure whose content is not the runtime's is reported with how many there were."""
+    error = failure_of(Totals(1, 1, 1, 7, content), CAST)
+    assert isinstance(error, NetworkError)
+    assert "7" in str(error)

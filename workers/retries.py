@@ -1,0 +1,48 @@
+"""Durable messages that wait for their retry, each with the later ones of the same pair behind it."""
+
+from collections import deque
+from heapq import heappop, heappush
+
+from workers.mailbox import Entry
+from workers.registry import Agent
+
+
+class Retries:
+    """By agent and sender; a message that waits holds back its own pair only. waiting: how many wait for their time."""
+
+    def __init__(self) -> None:
+        self._due: list[tuple[int, int, Agent, int]] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def hold(self, agent: Agent, entry: Entry, due_ns: int) -> None:
+        """Let a message wait until `due_ns` (monotonic), and those of its sender behind it."""
+        if agent.retrying is None:
+            agent.retrying = {}
+        sender = entry[0].sender
+        agent.retrying[sender] = deque([entry])
+        self._count += 1  # orders what is due at the same time
+        heappush(self._due, (due_ns, self._count, agent, sender))
+
+    def due(self, now_ns: int) -> list[tuple[Agent, list[Entry]]]:
+        """Return, and no longer hold, what is due: agents with entries to put back, in order."""
+        found: list[tuple[Agent, list[Entry]]] = []
+        while self._due and self._due[0][0] <= now_ns:
+            _, _, agent, sender = heappop(self._due)
+            entries = self._take(agent, sender)
+            if entries:
+                found.append((agent, entries))
+        return found
+
+    def forget(self, agent: Agent) -> list[Entry]:
+        """Return, and no longer hold, everything that waits for an agent."""
+        return [entry for sender in list(agent.retrying or ()) for entry in self._take(agent, sender)]
+
+    @staticmethod
+    def _take(agent: Agent, sender: int) -> list[Entry]:
+        entries = list((agent.retrying or {}).pop(sender, ()))
+        if not agent.retrying:
+            agent.retrying = None
+        return entries
