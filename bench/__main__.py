@@ -11,12 +11,11 @@ from bench import kill as kill_bench
 from bench import request as request_bench
 from bench import throughput as throughput_bench
 from bench.output import bar, print_result
+from bench.throughput import DEFAULT_WINDOWS
 from caxton.acl.options import Lane
-from caxton.cli.output import Format, Output, report_error, reports_errors
-from caxton.errors import Unsupported
+from caxton.cli.output import Format, Output, reports_errors
 from caxton.placement.slot_table import MAX_WORKERS
 
-USAGE = 2
 FAILED = 1
 
 app = typer.Typer(
@@ -32,13 +31,31 @@ Workers = Annotated[int, typer.Option(min=1, max=MAX_WORKERS, help="Worker proce
 Agents = Annotated[int, typer.Option(min=1, help="Echo agents.")]
 Payload = Annotated[int, typer.Option(min=0, max=65_536, help="Bytes of content in each message.")]
 Window = Annotated[int, typer.Option(min=1, help="Batches of 256 requests under way.")]
+LanesWindow = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Batches of 256 requests under way. Otherwise "
+        + ", ".join(f"{window} on the {lane.name.lower()} lane" for lane, window in DEFAULT_WINDOWS.items())
+        + ".",
+        show_default=False,
+    ),
+]
 
 
-class Reliability(StrEnum):
+class LaneName(StrEnum):
     """The lane of the messages."""
 
     VOLATILE = "volatile"
     DURABLE = "durable"
+
+    @property
+    def lane(self) -> Lane:
+        """The lane of this name."""
+        return Lane[self.name]
+
+
+LaneOption = Annotated[LaneName, typer.Option(help="Reliability of the messages.")]
 
 
 @app.command(epilog="Example: python -m bench throughput --workers 2 --agents 1000 --payload 100 --seconds 10 -o json")
@@ -48,18 +65,20 @@ def throughput(
     agents: Agents = 1_000,
     payload: Payload = 100,
     seconds: Annotated[float, typer.Option(min=1.0, help="Of measurement, after a warm-up of one.")] = 10.0,
-    window: Window = 16,
-    lane: Annotated[Reliability, typer.Option(help="Reliability of the messages.")] = Reliability.VOLATILE,
+    window: LanesWindow = None,
+    lane: LaneOption = LaneName.VOLATILE,
     output: Output = Format.TEXT,
 ) -> None:
-    """Round trips a second in a closed loop, and how that compares with the limit, measured in the same run."""
-    if lane is Reliability.DURABLE:
-        _refuse_durable(output)
-    plan = throughput_bench.Plan(workers, agents, payload, seconds, window)
-    with bar(total=seconds * 2 + throughput_bench.WARM_UP_S) as progress:
+    """Round trips a second in a closed loop, and how that compares with the limit, measured in the same run.
+
+    With --lane durable also how that compares with the volatile lane, and when a send is acknowledged. Exit code 1 when
+    a durable message is lost, or the loss is not what the runtime counts.
+    """
+    plan = throughput_bench.Plan(workers, agents, payload, seconds, _window(window, lane), lane.lane)
+    with bar(total=plan.total_s) as progress:
         result = throughput_bench.measure(plan, progress)
     print_result(result, output)
-    if result["lost"] != result["lost_by_stats"]:
+    if result["lost"] != result["lost_by_stats"] or not result.get("ledger_balanced", True):
         raise typer.Exit(FAILED)
 
 
@@ -111,12 +130,8 @@ def kill(
         raise typer.Exit(FAILED)
 
 
-def _refuse_durable(output: Format) -> NoReturn:
-    try:
-        Lane.of("at_least_once")
-    except Unsupported as error:
-        report_error(error, output)
-    raise typer.Exit(USAGE)
+def _window(window: int | None, lane: LaneName) -> int:
+    return DEFAULT_WINDOWS[lane.lane] if window is None else window
 
 
 def _end(_signal: int, _frame: object) -> NoReturn:

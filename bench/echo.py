@@ -6,6 +6,7 @@ from importlib import resources
 from pathlib import Path
 
 from caxton.acl.message import Message
+from caxton.acl.options import DeliveryOptions, Lane
 from caxton.acl.performative import Performative
 from caxton.client.client import Client
 from caxton.client.deployments import Deployment
@@ -38,9 +39,11 @@ async def deploy_echoes(client: Client, count: int) -> list[AgentId]:
     return agents
 
 
-def requests_to(agents: Sequence[AgentId], payload: int) -> list[Message]:
+def requests_to(agents: Sequence[AgentId], payload: int, lane: Lane = Lane.VOLATILE) -> list[Message]:
     """Return one request of `payload` bytes to each agent, shuffled."""
-    content = b"x" * payload
-    messages = [Message(agent, content, performative=Performative.REQUEST) for agent in agents]
+    content, options = b"x" * payload, DeliveryOptions(reliability=lane.reliability)
+    messages = [
+        Message(agent, content, performative=Performative.REQUEST, delivery_options=options) for agent in agents
+    ]
     random.Random(_SEED).shuffle(messages)
     return messages

@@ -17,6 +17,10 @@ class Latencies:
         """Note that `count` messages took so long."""
         self._histogram.record_value(max(1, min(LONGEST_US, round(seconds * 1e6))), count)
 
+    def add(self, other: "Latencies") -> None:
+        """Take over what another has recorded."""
+        self._histogram.add(other._histogram)  # noqa: SLF001 (one of us)
+
     def clear(self) -> None:
         """Forget what was recorded."""
         self._histogram.reset()

@@ -13,7 +13,12 @@ BATCH = 256
 
 
 class WrongAnswer(AssertionError):
-    """An agent answered with something else than it was asked: what is measured is no echo."""
+    """An agent answered with something else than it should: what is measured is not what was meant."""
+
+
+def round_of(messages: Sequence[Message]) -> list[Message]:
+    """Return the messages so often that a batch may begin at any of them."""
+    return list(messages) * (1 + -(-BATCH // len(messages)))
 
 
 class Load:
@@ -23,16 +28,23 @@ class Load:
     error that says they had no effect. unknown: ended otherwise, so they may have been lost. When `run` has returned,
     sent = answered + refused + unknown.
 
-    `ended` is called with each batch's seconds, from the call to the completion of the whole batch.
+    `ended` is called with each batch's seconds, from the call to the completion of the whole batch. `answer` is what
+    every message is answered with, None for agents that answer with what they were sent.
     """
 
     def __init__(
-        self, client: Client, messages: Sequence[Message], window: int, ended: Callable[[float], None] | None = None
+        self,
+        client: Client,
+        messages: Sequence[Message],
+        window: int,
+        ended: Callable[[float], None] | None = None,
+        *,
+        answer: bytes | None = None,
     ) -> None:
         self._client = client
         self._agents = len(messages)
-        self._round = list(messages) * (1 + -(-BATCH // len(messages)))
-        self._content = messages[0].content
+        self._round = round_of(messages)
+        self._answer = messages[0].content if answer is None else answer
         self._window = window
         self._ended = ended
         self._at = 0
@@ -60,8 +72,8 @@ class Load:
         if errors:
             self._count(errors)
             await asyncio.sleep(0)  # a batch that is refused at once has waited for nothing
-        elif isinstance(last := results[-1], Message) and last.content != self._content:
-            raise WrongAnswer(f"{len(last.content)} bytes that are not what was sent")
+        elif isinstance(last := results[-1], Message) and last.content != self._answer:
+            raise WrongAnswer(f"{len(last.content)} bytes that are not the answer")
         self.answered += len(batch) - len(errors)
         return len(batch) - len(errors)
 

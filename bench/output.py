@@ -1,7 +1,7 @@
 """What a bench prints: its result on stdout, how far it is on stderr."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,6 +29,10 @@ class Bar:
         if now_s >= self._due_s:
             self._due_s = now_s + _DRAW_PERIOD_S
             self._progress.refresh()
+
+    def after(self, done: float, about: str = "") -> Callable[[float, int], None]:
+        """Return what shows how many more, from here on, are done, and how many messages were answered."""
+        return lambda more, answered: self.show(done + more, f"{about}{answered:,} answers")
 
 
 @contextmanager

@@ -5,7 +5,6 @@ import gc
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import psutil
 
@@ -55,41 +54,42 @@ class Course:
     with what the runtime says it lost.
     """
 
-    def __init__(self, client: Client, pids: Sequence[int]) -> None:
+    def __init__(self, client: Client, pids: Sequence[int], answer: bytes | None = None) -> None:
         self._client = client
+        self._answer = answer
         self._workers = [psutil.Process(pid) for pid in pids]
         self._itself = psutil.Process()
         self.sent = self.answered = self.refused = self.unknown = 0
 
     @classmethod
-    async def begin(cls, client: Client) -> "Course":
-        """Return a course for a client whose agents and messages are made: the collector forgets those."""
+    async def begin(cls, client: Client, answer: bytes | None = None) -> "Course":
+        """Return a course for a client whose agents and messages are made: the collector forgets those.
+
+        answer: as of a `Load`.
+        """
         workers = (await client.health())["workers"]
         gc.collect()
         gc.freeze()  # what is here by now stays: the collector need not look at it again
-        return cls(client, [worker["pid"] for worker in workers])
+        return cls(client, [worker["pid"] for worker in workers], answer)
 
-    async def run(  # noqa: PLR0913 (what is sent, and how long)
+    async def run(
         self,
         messages: Sequence[Message],
         window: int,
         seconds: float,
         latencies: Latencies,
         show: Callable[[float, int], None],
-        *,
-        warm_up_s: float = WARM_UP_S,
-        answer: bytes | None = None,
     ) -> Stretch:
-        """Keep `window` batches of 256 under way through warm-up and measurement, and let them end.
+        """Keep `window` batches of 256 under way through a warm-up and so many seconds, and let them end.
 
         latencies: gets those of the measured seconds, from the call to the completion of the batch. show: told how many
-        seconds were measured and how many messages were answered. answer: as of a `Load`.
+        seconds were measured and how many messages were answered.
         """
         measured = Latencies()
-        load = Load(self._client, messages, window, lambda s: measured.record(s, BATCH), answer=answer)
+        load = Load(self._client, messages, window, lambda s: measured.record(s, BATCH), answer=self._answer)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(load.run())
-            await asyncio.sleep(warm_up_s)
+            await asyncio.sleep(WARM_UP_S)
             measured.clear()
             before, began_s = await self._look(load), time.perf_counter()
             while (elapsed_s := time.perf_counter() - began_s) < seconds and not running.done():
@@ -119,8 +119,3 @@ def _cpu_s(process: psutil.Process) -> float:
     """Return the seconds that a process has computed, in user and kernel mode, all threads together."""
     times = process.cpu_times()
     return float(times.user + times.system)
-
-
-def rounded(values: dict[str, Any], digits: int = 0) -> dict[str, Any]:
-    """Return the floats of a result without digits that nobody measured."""
-    return {n: (round(v, digits or None) if isinstance(v, float) else v) for n, v in values.items()}

@@ -29,9 +29,9 @@ from caxton.wire.calls import (
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Answer, Call
 from workers.attached import Attached
-from workers.inlet import DRAINING
 from workers.letter_calls import LetterCalls
 from workers.peers import Peer
+from workers.placing import DRAINING
 from workers.registry import Agent, state_of
 from workers.rooms import Rooms
 

@@ -65,8 +65,8 @@ class Greetings:
             way.send(self._peers.own)
         elif outgoing.absurd > absurd == 0:  # it repeats itself; we do not
             log.error(
-                "%s took messages up to %d of this shard, which numbered %d and heard of %d: one of the two files is not"
-                " what it was; what is for it waits in the outbox until that file is restored",
+                "%s took messages up to %d of this shard, which numbered %d and heard of %d: one of the two files is"
+                " not what it was; what is for it waits in the outbox until that file is restored",
                 f"session {way.target:016x}" if way.is_session else f"shard {way.target}",
                 hello.taken,
                 outgoing.emitted,

@@ -7,12 +7,10 @@ from caxton.wire.frames import DataFrame
 from workers.dispatcher import Take
 from workers.durable_rooms import DurableRooms
 from workers.peers import Peer, Peers
-from workers.placing import Placing
+from workers.placing import DRAINING, Placing
 from workers.routes import Routes
 from workers.worker_pass import Pass
 
-# Why a client is refused while this worker ends.
-DRAINING = "draining: its worker ends, or is replaced"
 # Taken at a time, then their turns run: few enough that what was decoded is still in the processor's cache.
 AT_ONCE = 256
 # Frames at a time, however few messages are in each: so that no flood of small ones keeps turns from running.

@@ -23,6 +23,8 @@ from workers.registry import Agent, Hold, Registry, state_of
 from workers.worker_pass import MAX_PASS_NS, Pass
 
 Root = tuple[int, int]
+# Why a client is refused while this worker ends.
+DRAINING = "draining: its worker ends, or is replaced"
 # When a message expires that does not wait: beyond any monotonic clock.
 NEVER = 1 << 62
 

@@ -83,6 +83,7 @@ class Recovery:
         rooms = self._rooms
         journal, letters = rooms.journal, rooms.letters
         error = SessionNotFound(str(AgentId(number)))
+        rooms.suspects.forget_source(number)
         way = rooms.ways.by_target.pop(number, None)
         rooms.greetings.sources.pop(number, None)
         for message in journal.end_session(number):

@@ -67,6 +67,11 @@ class Suspects:
         """Forget the charge of a message that is finished, or has another root now."""
         self.forget((delivery.source, delivery.sequence))
 
+    def forget_source(self, file: int) -> None:
+        """A source is gone, and with it what it never sent again."""
+        for root in [root for root in self.charges if root[0] == file]:
+            self.forget(root)
+
     def forget(self, root: tuple[int, int]) -> None:
         """What a charge was for has been seen to."""
         if self.charges.pop(root, None) is not None:

@@ -25,20 +25,15 @@ from workers.peers import Peer
 from workers.registry import state_of
 from workers.release import release
 from workers.rooms import Rooms
+from workers.upkeep import Upkeep
 from workers.ways import MOST_WAITING
 from workers.worker_pass import MAX_PASS_NS, Pass
 
 TICK_S = 0.2
-# Ticks between two looks whether clients still hold their locks.
-LOOK_EVERY = 10
 EXIT_BROKEN = 70  # EX_SOFTWARE
 log = logging.getLogger("caxton.worker")
-# A peer that says for so many ticks that it waits for messages which have not come, has lost them on the way.
-STALLED_TICKS = 10
 # After so many turns a pass takes no more: what follows from them had better leave.
 ENOUGH_TURNS = 1_024
-# Beyond this much in all mailboxes, clients get no further credit until it is less.
-MOST_QUEUED, MOST_QUEUED_BYTES = 200_000, 256 << 20
 
 
 class Worker:
@@ -61,6 +56,7 @@ class Worker:
         self._committer = Committer(
             rooms.store, durable.journal, durable.ways, rooms.peers, durable.greetings, self._released
         )
+        self._upkeep = Upkeep(rooms, self._committer, self.heard_session_end)
         durable.greetings.quiet = lambda: self._committer.quiet
         self._loop = asyncio.get_running_loop()
         self._woken = False
@@ -69,7 +65,6 @@ class Worker:
         self._topology = 0
         self._done = asyncio.Event()
         self._alone = False
-        self._ticks = 0
         self._pass = self._open_pass()
 
     async def serve(self, note: bytes | None) -> None:
@@ -319,48 +314,11 @@ class Worker:
             self._tick()
 
     def _tick(self) -> None:
-        rooms = self._rooms
-        for parked in rooms.parking.expired(monotonic_ns()):
-            rooms.routes.give_up(parked)
-            rooms.dispatcher.resume(parked.agent)
-        self._tend_durable()
-        dispatcher = rooms.dispatcher
-        rooms.peers.hold_back(dispatcher.queued > MOST_QUEUED or dispatcher.queued_bytes > MOST_QUEUED_BYTES)
-        for peer in list(rooms.peers.by_number.values()):
-            if peer.link.incoming.stalled >= STALLED_TICKS and not self._inlet.more:
-                self._pass.counts["gaps"] += peer.link.incoming.give_up()
-                self._pass.taken[peer.number] = peer.link.incoming.taken
-            if peer.link.open or peer.link.changed or peer.full:
-                peer.send_state()
-            if peer.durable is not None and (peer.durable.open or peer.durable.changed or peer.full):
-                peer.send_durable_state()
-        self.beat()  # before the wake-up, which would say that there is work
-        self._wake()
-
-    def _expire_held(self, now_ns: int) -> None:
-        """What waits too long for an agent that runs no turns expires, as it would in front of one that does."""
-        rooms = self._rooms
-        for agent in rooms.registry.agents.values():
-            if agent.holds and agent.mailbox is not None and agent.mailbox.depth:
-                for message, _, _, _, delivery in rooms.dispatcher.expired(agent, now_ns):
-                    rooms.turns.expire(agent, message, delivery)
-
-    def _tend_durable(self) -> None:
-        """What is due on the durable lane: retries, probes, hellos, clients that are gone without a word."""
-        durable, dispatcher, now_ns = self._durable, self._rooms.dispatcher, monotonic_ns()
-        for agent, entries in durable.retries.due(now_ns):
-            dispatcher.put_back(agent, entries)
-        for agent in durable.attempts.close_breakers(now_ns):
-            dispatcher.resume(agent)
-        durable.greetings.tend()
-        self._ticks += 1
-        if self._ticks % LOOK_EVERY == 0:
-            for session in durable.ways.ended():
-                self.heard_session_end(session)
-            self._expire_held(now_ns)
+        self._upkeep.tick(self._pass, more=self._inlet.more)
         if self._rooms.lifecycle.draining:
             self._calls.stop_drained()
-        self._committer.tend()
+        self.beat()  # before the wake-up, which would say that there is work
+        self._wake()
 
 
 def _end_the_process(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -18,7 +18,7 @@ from caxton.store import books
 KEPT_WORKERS = 256
 KEPT_SESSIONS = 1_024
 # What a worker has rather than did; it has it no more when it is dead.
-GAUGES = frozenset({"queued", "parked", "agents", "instances"})
+GAUGES = frozenset({"queued", "pending", "dead_letters", "parked", "agents", "instances"})
 PARKED = "parked"
 GAPS = "gaps"
 

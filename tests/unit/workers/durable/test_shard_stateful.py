@@ -114,7 +114,7 @@ class World(RuleBasedStateMachine):
             number = len(self.plans) + 1
             plan = self.plans[number] = {"traps": traps, "kills": kills, "children": []}
             self.sender[number] = sender
-            plan["children"] = [self.child(self.receivers[to], *child) for child in children]
+            plan["children"] = [self.child(self.receivers[to], *child) for child in children if to < 3]
             self.roots[number] = (which, len(far.messages) + 1)
             far.send(self.message(sender, self.receivers[to], content=number.to_bytes(4), timeout_ms=timeout_ms))
 
