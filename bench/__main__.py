@@ -2,16 +2,20 @@
 
 import signal
 from enum import StrEnum
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from bench import agents as agents_bench
+from bench import hops as hops_bench
 from bench import kill as kill_bench
+from bench import recovery as recovery_bench
 from bench import request as request_bench
 from bench import throughput as throughput_bench
+from bench.hops import MAX_HOPS
+from bench.lanes import DEFAULT_WINDOWS
 from bench.output import bar, print_result
-from bench.throughput import DEFAULT_WINDOWS
+from bench.recovery import Victim
 from caxton.acl.options import Lane
 from caxton.cli.output import Format, Output, reports_errors
 from caxton.placement.slot_table import MAX_WORKERS
@@ -77,9 +81,29 @@ def throughput(
     plan = throughput_bench.Plan(workers, agents, payload, seconds, _window(window, lane), lane.lane)
     with bar(total=plan.total_s) as progress:
         result = throughput_bench.measure(plan, progress)
-    print_result(result, output)
-    if result["lost"] != result["lost_by_stats"] or not result.get("ledger_balanced", True):
-        raise typer.Exit(FAILED)
+    _finish(result, output)
+
+
+@app.command(epilog="Example: python -m bench hops --workers 2 --hops 8 --seconds 10 -o json")
+@reports_errors
+def hops(  # noqa: PLR0913, PLR0917 (a command has as many arguments as options)
+    workers: Annotated[int, typer.Option(min=2, max=MAX_WORKERS, help="Worker processes.")] = 2,
+    agents: Annotated[int, typer.Option(min=2, help="Agents that pass messages on.")] = 1_000,
+    hops: Annotated[int, typer.Option(min=1, max=MAX_HOPS, help="Hops from worker to worker of one request.")] = 8,
+    payload: Payload = 100,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Of measurement on each lane.")] = 10.0,
+    window: LanesWindow = None,
+    lane: LaneOption = LaneName.DURABLE,
+    output: Output = Format.TEXT,
+) -> None:
+    """Hops a second from agent to agent, each to an agent of another worker, and how the lanes compare.
+
+    Exit code 1 when a durable message is lost, or the loss is not what the runtime counts.
+    """
+    plan = hops_bench.Plan(workers, agents, hops, payload, seconds, _window(window, lane), lane.lane)
+    with bar(total=plan.total_s) as progress:
+        result = hops_bench.measure(plan, progress)
+    _finish(result, output)
 
 
 @app.command(epilog="Example: python -m bench request --count 20000 -o json")
@@ -127,6 +151,36 @@ def kill(
         result = kill_bench.measure(runs, workers, agents, window, progress)
     print_result(result, output)
     if result["equal_runs"] != runs:
+        raise typer.Exit(FAILED)
+
+
+@app.command(
+    epilog="Examples: python -m bench recovery --backlog 100000 -o json; python -m bench recovery --kill workers"
+)
+@reports_errors
+def recovery(
+    backlog: Annotated[int, typer.Option(min=1, help="Durable messages that wait for paused agents.")] = 100_000,
+    workers: Workers = 2,
+    agents: Agents = 100,
+    kill: Annotated[Victim, typer.Option(help="Who is killed; whoever is gone is then started again.")] = Victim.ALL,
+    output: Output = Format.TEXT,
+) -> None:
+    """Kill a runtime with a backlog: how soon it is ready again, and how fast the backlog is replayed.
+
+    Exit code 1 when a message of the backlog is neither handled nor a dead letter, or the ledger does not balance.
+    """
+    plan = recovery_bench.Plan(backlog, workers, agents, kill)
+    with bar(total=2 * backlog) as progress:
+        result = recovery_bench.measure(plan, progress)
+    print_result(result, output)
+    if result["lost"] or not result["ledger_balanced"]:
+        raise typer.Exit(FAILED)
+
+
+def _finish(result: dict[str, Any], output: Format) -> None:
+    """Print what a load showed, and say by the exit code whether its losses are what they should be."""
+    print_result(result, output)
+    if result["lost"] != result["lost_by_stats"] or not result["ledger_balanced"]:
         raise typer.Exit(FAILED)
 
 

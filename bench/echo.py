@@ -8,6 +8,7 @@ from pathlib import Path
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
 from caxton.acl.performative import Performative
+from caxton.agents.limits import Limits
 from caxton.client.client import Client
 from caxton.client.deployments import Deployment
 from caxton.errors import CaxtonError
@@ -27,10 +28,10 @@ def echo_path() -> Path:
     return Path(str(resources.files("caxton.guests").joinpath("echo.wasm")))
 
 
-async def deploy_echoes(client: Client, count: int) -> list[AgentId]:
+async def deploy_echoes(client: Client, count: int, limits: Limits | None = None) -> list[AgentId]:
     """Deploy so many echo agents and return their ids; raises the error of the first that is refused."""
     wasm = echo_wasm()
-    results = await client.deploy_many([Deployment(f"echo-{number}", wasm) for number in range(count)])
+    results = await client.deploy_many([Deployment(f"echo-{number}", wasm, limits=limits) for number in range(count)])
     agents = []
     for result in results:
         if isinstance(result, CaxtonError):
@@ -47,3 +48,13 @@ def requests_to(agents: Sequence[AgentId], payload: int, lane: Lane = Lane.VOLAT
     ]
     random.Random(_SEED).shuffle(messages)
     return messages
+
+
+async def wake(client: Client, requests: Sequence[Message]) -> None:
+    """Have each request answered once, so that every sandbox is made before anything is measured.
+
+    Raises the error of the first that is not answered.
+    """
+    for reply in await client.request_many(requests):
+        if isinstance(reply, CaxtonError):
+            raise reply

@@ -52,7 +52,8 @@ def print_result(result: Mapping[str, Any], output: Format) -> None:
         print_json(result)
         return
     for name, value in _flat(result):
-        print_text(f"{name:<32} {value:,}" if isinstance(value, int | float) else f"{name:<32} {value}")
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        print_text(f"{name:<32} {value:,}" if is_number else f"{name:<32} {value}")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -41,9 +41,9 @@ class Stretch:
             self.commits + other.commits,
         )
 
-    def cpu_us_each(self) -> dict[str, float]:
-        """Return the computing time that one answer took, in microseconds."""
-        each = 1e6 / max(1, self.answered)
+    def cpu_us_each(self, parts: int = 1) -> dict[str, float]:
+        """Return the computing time that one answer took, or one of its `parts`, in microseconds."""
+        each = 1e6 / max(1, self.answered * parts)
         return {"client": round(self.client_cpu_s * each, 2), "workers": round(self.workers_cpu_s * each, 2)}
 
 

@@ -7,8 +7,9 @@ import uvloop
 
 import caxton
 from bench.acknowledgement import Acknowledged, alone
-from bench.echo import deploy_echoes, requests_to
+from bench.echo import deploy_echoes, requests_to, wake
 from bench.fsync import fsync_us
+from bench.lanes import DEFAULT_WINDOWS, figures, take_turns, turns_s, windows_of
 from bench.latency import Latencies
 from bench.limit_run import limit_rate
 from bench.machine import describe
@@ -18,11 +19,6 @@ from bench.stretch import WARM_UP_S, Course
 from caxton.acl.options import Lane
 from caxton.client.client import Client
 from caxton.ids import AgentId
-
-# Batches of 256 under way, where it is not said: the fewest with which the lane is nearly as fast as with any number.
-DEFAULT_WINDOWS = {Lane.VOLATILE: 16, Lane.DURABLE: 32}
-# How often the two lanes take turns, so that a machine that changes its pace meanwhile changes both.
-TURNS = 2
 
 
 @dataclass(frozen=True)
@@ -45,7 +41,7 @@ class Plan:
         """How long it takes, about, with the limit before and after it."""
         if self.lane is Lane.VOLATILE:
             return self.seconds * 2 + WARM_UP_S
-        return self.seconds * 3.5 + WARM_UP_S * (2 * TURNS + 1)
+        return self.seconds * 1.5 + turns_s(self.seconds) + WARM_UP_S
 
 
 def measure(plan: Plan, bar: Bar) -> dict[str, Any]:
@@ -77,14 +73,16 @@ async def _measure_volatile(plan: Plan, served: Served, bar: Bar) -> dict[str, A
     latencies = Latencies()
     async with caxton.connect(served.runtime_dir) as client:
         messages = requests_to(await deploy_echoes(client, plan.agents), plan.payload)
-        await client.request_many(messages)  # every sandbox is made before
+        await wake(client, messages)
         course = await Course.begin(client)
         stretch = await course.run(messages, plan.window, plan.seconds, latencies, bar.after(plan.seconds / 2))
         lost_by_stats = (await client.stats())["lost"]["total"]
+        ledger = await client.ledger()
     return {
         "round_trips_per_s": round(stretch.per_s),
         **course.counts(),
         "lost_by_stats": lost_by_stats,
+        "ledger_balanced": ledger.balanced,
         "latency_us": latencies.summary(),
         "cpu_us_each": stretch.cpu_us_each(),
     }
@@ -110,36 +108,20 @@ async def _measure_durable(plan: Plan, served: Served, bar: Bar) -> dict[str, An
 
 async def _take_turns(plan: Plan, client: Client, agents: list[AgentId], bar: Bar) -> dict[str, Any]:
     requests = {lane: requests_to(agents, plan.payload, lane) for lane in Lane}
-    windows = {Lane.VOLATILE: DEFAULT_WINDOWS[Lane.VOLATILE], Lane.DURABLE: plan.window}
-    await client.request_many(requests[Lane.VOLATILE])  # every sandbox is made before
-    idle = await alone(client, requests[Lane.DURABLE][0])
-    latencies = {lane: Latencies() for lane in Lane}
+    durable = requests[Lane.DURABLE]
+    await wake(client, requests[Lane.VOLATILE])
+    idle = await alone(client, durable[0])
     course = await Course.begin(client)
-    at_s, each_s = plan.seconds / 2, plan.seconds / TURNS
-    stretches = []
-    for turn in range(2 * TURNS):
-        lane = Lane(turn % 2)
-        show = bar.after(at_s, f"{lane.name.lower()}: ")
-        stretches.append(await course.run(requests[lane], windows[lane], each_s, latencies[lane], show))
-        at_s += each_s + WARM_UP_S
-    volatile = sum(stretches[2::2], start=stretches[0])
-    durable = sum(stretches[3::2], start=stretches[1])
+    windows = windows_of(Lane.DURABLE, plan.window)
+    lanes = await take_turns(course, requests, windows, plan.seconds, bar, plan.seconds / 2)
     acknowledged = Acknowledged()
-    async with acknowledged.beside(client, requests[Lane.DURABLE]):
-        show = bar.after(at_s, "acknowledgements: ")
-        await course.run(requests[Lane.DURABLE], plan.window, plan.seconds / 2, Latencies(), show)
+    async with acknowledged.beside(client, durable):
+        show = bar.after(plan.seconds / 2 + turns_s(plan.seconds), "acknowledgements: ")
+        await course.run(durable, plan.window, plan.seconds / 2, Latencies(), show)
     return {
-        "round_trips_per_s": round(durable.per_s),
-        "volatile_round_trips_per_s": round(volatile.per_s),
-        "ratio_to_volatile": round(durable.per_s / volatile.per_s, 3),
-        "commits_per_s": round(durable.commits / durable.seconds),
-        "round_trips_per_commit": round(durable.answered / max(1, durable.commits)),
+        **figures(lanes, "round_trips"),
         **course.counts(),
         "acknowledged": acknowledged.count,
         "acknowledgement_us": {"idle": idle.summary(), "under_load": acknowledged.latencies.summary()},
-        "latency_us": latencies[Lane.DURABLE].summary(),
-        "volatile_latency_us": latencies[Lane.VOLATILE].summary(),
-        "cpu_us_each": durable.cpu_us_each(),
-        "volatile_cpu_us_each": volatile.cpu_us_each(),
         "volatile_window": windows[Lane.VOLATILE],
     }

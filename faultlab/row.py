@@ -37,6 +37,10 @@ class Row:
         if not holds:
             self.problems.append(otherwise)
 
+    def least(self, figure: str, value: int) -> None:
+        """Note a figure, the least of all that are noted under this name."""
+        self.notes[figure] = min(value, self.notes.get(figure, value))
+
     def add(self, verdict: Verdict) -> None:
         """Add what the checker found."""
         self.acknowledged += verdict.acknowledged

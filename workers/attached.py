@@ -180,10 +180,16 @@ class Attached:
         return message
 
     def _put_back(self, agent: Agent) -> None:
-        """What was given and has not ended waits again, in its order, in front."""
+        """What was given and has not ended waits again, in its order, in front; on the volatile lane it is over."""
         entries = agent.drawn_out()
-        if entries:
-            self._dispatcher.put_back(agent, entries)
+        durable = [entry for entry in entries if entry[4] is not None]
+        for message, _, _, _, delivery in entries:
+            if delivery is None:  # it may have been handled, and is never given twice
+                self._leave(agent)
+                self._routes.a_pass.counts["discarded"] += 1
+                self._routes.fail(message, AgentNotRunning(agent.label, "detached"))
+        if durable:
+            self._dispatcher.put_back(agent, durable)
 
     def _leave(self, agent: Agent) -> None:
         self._dispatcher.leave(agent, 1, self._pressure.room)

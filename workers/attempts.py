@@ -52,6 +52,15 @@ class Attempts:
         self.broken: list[Agent] = []
         self.failing: Failing
 
+    def claims(self, agent: Agent, delivery: Delivery) -> bool:
+        """Keep a message that a worker died of until it can run alone, and those of its pair behind it."""
+        if not self._suspects.charges or not self._suspects.claim(agent, delivery):
+            return False
+        if agent.mailbox is not None:
+            agent.mailbox.depth += 1  # it keeps its place while it waits
+        self._retries.hold_back(agent, entry_of(delivery))
+        return True
+
     def done(self, agent: Agent, delivery: Delivery | None) -> None:
         """A turn ended for good: well, or with the agent's own error, which is an answer too."""
         self._journal.processed += 1

@@ -80,10 +80,10 @@ class Committer:
             await self._write(closed)
             self.commits += 1
             self._release(closed)
+            self._released(closed)
             if not self._journal.urgent:
                 break
         self.busy = False
-        self._released(closed)
 
     async def _write(self, closed: Closed) -> None:
         while True:

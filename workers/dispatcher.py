@@ -157,7 +157,9 @@ class Dispatcher:
         a_pass.turns += turns
 
     def resume(self, agent: Agent) -> None:
-        """Put an agent in line again that was held."""
+        """Put an agent in line again that was held, or let whoever runs its turns know."""
+        if agent.attached:
+            self.arrivals.add(agent.agent_id)
         if agent.mailbox is not None and not agent.holds:
             for level, queue in agent.mailbox.queues():
                 if queue and not queue.in_line:

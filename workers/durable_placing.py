@@ -75,6 +75,7 @@ class DurablePlacing:
                 continue
             no_room = self._placing.no_room(agent, number)
             if no_room is not None:
+                self._keys.failed(message)
                 refused.append((sequence, message, no_room))
                 continue
             delivery = Delivery(message, file, root, now_ns + message.timeout_ms * NS_PER_MS)
@@ -103,10 +104,9 @@ class DurablePlacing:
         return None
 
     def wait(self, agent: Agent, delivery: Delivery) -> None:
-        """Let a message wait for its turn: in its mailbox, or until it can run alone."""
+        """Let a message wait for its turn in its mailbox."""
         self._journal.enter(delivery)
-        if not self._suspects.charges or not self._suspects.claim(agent, delivery):
-            self.queue(agent, delivery)
+        self.queue(agent, delivery)
 
     def queue(self, agent: Agent, delivery: Delivery) -> None:
         """Put a message in its mailbox that the journal knows."""

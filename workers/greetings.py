@@ -161,6 +161,7 @@ class Greetings:
             way.messages,
         )
         self._journal.counts["moved_to_new_store"] += way.messages
+        self._journal.counts["emitted_before"] += way.row_acknowledged
         self._journal.renumber(way)
 
     def _way_to(self, peer: Peer) -> Way | None:

@@ -7,6 +7,7 @@ import msgspec
 
 from caxton.acl.envelope import AUTOMATIC, Envelope
 from caxton.delivery.dead_letter import Reason
+from caxton.delivery.retry import MAX_DELAY_MS
 from caxton.errors import AgentNotFound, SessionNotFound, WasmExecutionFailed
 from caxton.ids import SESSION_BIT, AgentId
 from caxton.store.recovered import InUnfinished, Recovered, StoredAt
@@ -110,12 +111,10 @@ class Recovery:
             delivery.attempts = max(delivery.attempts, deaths)
             rooms.attempts.bury(message, error, delivery, reason=Reason.POISON)
             return
-        if deaths:
-            rooms.suspects.waiting.append((agent, delivery))
-            return
         due_ms = None if isinstance(at, InUnfinished) else at.next_retry_ms
         if due_ms is not None and due_ms > now_ms:
-            self._wait_for_retry(agent, delivery, monotonic_ns() + (due_ms - now_ms) * NS_PER_MS)
+            wait_ms = min(due_ms - now_ms, MAX_DELAY_MS)  # the wall clock may have been turned back meanwhile
+            self._wait_for_retry(agent, delivery, monotonic_ns() + wait_ms * NS_PER_MS)
         else:
             rooms.placing.queue(agent, delivery)
 

@@ -19,29 +19,34 @@ class Retries:
 
     def hold(self, agent: Agent, entry: Entry, due_ns: int) -> None:
         """Let a message wait until `due_ns` (monotonic), and those of its sender behind it."""
+        self.hold_back(agent, entry)
+        self._count += 1  # orders what is due at the same time
+        heappush(self._due, (due_ns, self._count, agent, entry[0].sender))
+
+    @staticmethod
+    def hold_back(agent: Agent, entry: Entry) -> None:
+        """Let a message wait until `release`, and those of its sender behind it."""
         if agent.retrying is None:
             agent.retrying = {}
-        sender = entry[0].sender
-        agent.retrying[sender] = deque([entry])
-        self._count += 1  # orders what is due at the same time
-        heappush(self._due, (due_ns, self._count, agent, sender))
+        agent.retrying[entry[0].sender] = deque([entry])
 
     def due(self, now_ns: int) -> list[tuple[Agent, list[Entry]]]:
         """Return, and no longer hold, what is due: agents with entries to put back, in order."""
         found: list[tuple[Agent, list[Entry]]] = []
         while self._due and self._due[0][0] <= now_ns:
             _, _, agent, sender = heappop(self._due)
-            entries = self._take(agent, sender)
+            entries = self.release(agent, sender)
             if entries:
                 found.append((agent, entries))
         return found
 
     def forget(self, agent: Agent) -> list[Entry]:
         """Return, and no longer hold, everything that waits for an agent."""
-        return [entry for sender in list(agent.retrying or ()) for entry in self._take(agent, sender)]
+        return [entry for sender in list(agent.retrying or ()) for entry in self.release(agent, sender)]
 
     @staticmethod
-    def _take(agent: Agent, sender: int) -> list[Entry]:
+    def release(agent: Agent, sender: int) -> list[Entry]:
+        """Return, and no longer hold, what waits of one pair, in order."""
         entries = list((agent.retrying or {}).pop(sender, ()))
         if not agent.retrying:
             agent.retrying = None

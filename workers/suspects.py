@@ -15,7 +15,7 @@ _AGENTS = 0
 class Suspects:
     """charges: deaths by root (source, sequence). What is claimed here waits until it can run alone.
 
-    agents: deaths by agent, in whose turns they happened.
+    agents: deaths by agent, in whose turns they happened. alone: what has its turn alone now.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -23,6 +23,7 @@ class Suspects:
         self.charges: dict[tuple[int, int], int] = {}
         self.agents: dict[int, int] = {}
         self.waiting: deque[tuple[Agent, Delivery]] = deque()
+        self.alone: Delivery | None = None
 
     def restore(self, charges: dict[tuple[int, int], int]) -> None:
         """Know what the file holds."""
@@ -55,7 +56,7 @@ class Suspects:
     def claim(self, agent: Agent, delivery: Delivery) -> bool:
         """Take a message that is charged, to be run alone; its charge follows it into the file. False if it is not."""
         deaths = self.charges.get((delivery.source, delivery.sequence), 0)
-        if not deaths:
+        if not deaths or delivery is self.alone:
             return False
         self.acquit(delivery)
         self._journal.linger(delivery)

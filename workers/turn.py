@@ -41,6 +41,9 @@ class Effects(Protocol):
 class Outcomes(Protocol):
     """Where durable messages end."""
 
+    def claims(self, agent: Agent, delivery: Delivery) -> bool:
+        """True for a message that has its turn later, alone, because a worker died of it."""
+
     def done(self, agent: Agent, delivery: Delivery | None) -> None:
         """A turn ended for good."""
 
@@ -99,7 +102,7 @@ class Turns:
         """Let the agent handle the message; its effects, or the failure, go their way. Returns when it began, ns."""
         now_ns = monotonic_ns()
         if delivery is not None:
-            if agent.retrying is not None and self._waits_behind(agent, message, delivery):
+            if self._waits(agent, message, delivery):
                 return now_ns
             source, sequence = delivery.source, delivery.sequence  # the file may have it by now, under its own number
         if expires_ns <= now_ns:
@@ -188,14 +191,16 @@ class Turns:
         self._journal.commit.states[agent.agent_id] = state
         self._journal.urgent = True
 
-    def _waits_behind(self, agent: Agent, message: Envelope, delivery: Delivery) -> bool:
-        """Let a message wait behind one of its pair that waits for its retry."""
-        behind = (agent.retrying or {}).get(message.sender)
+    def _waits(self, agent: Agent, message: Envelope, delivery: Delivery) -> bool:
+        """Let a message wait that is to run alone, or that comes behind one of its pair which waits."""
+        behind = None if agent.retrying is None else agent.retrying.get(message.sender)
         if behind is None:
-            return False
-        behind.append((message, delivery.source, delivery.sequence, delivery.expires_ns, delivery))
-        if agent.mailbox is not None:
-            agent.mailbox.depth += 1  # it keeps its place
+            if not self._outcomes.claims(agent, delivery):
+                return False
+        else:
+            behind.append((message, delivery.source, delivery.sequence, delivery.expires_ns, delivery))
+            if agent.mailbox is not None:
+                agent.mailbox.depth += 1  # it keeps its place
         self.a_pass.held_back += 1
         return True
 

@@ -45,6 +45,8 @@ class Upkeep:
             if peer.link.incoming.stalled >= STALLED_TICKS and not more:
                 a_pass.counts["gaps"] += peer.link.incoming.give_up()
                 a_pass.taken[peer.number] = peer.link.incoming.taken
+            if peer.durable is not None and peer.durable.incoming.stalled >= STALLED_TICKS and not more:
+                peer.durable.incoming.give_up()  # nothing is lost on this lane: the next hello asks for it
             _say_again(peer)
         self._committer.tend()
 
@@ -57,6 +59,7 @@ class Upkeep:
             if agent.holds and agent.mailbox is not None and agent.mailbox.depth:
                 for message, _, _, _, delivery in rooms.dispatcher.expired(agent, now_ns):
                     rooms.turns.expire(agent, message, delivery)
+                rooms.dispatcher.leave(agent, 0, rooms.pressure.room)  # what expired has left its places
 
 
 def _say_again(peer: Peer) -> None:

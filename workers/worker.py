@@ -7,22 +7,21 @@ import os
 import time
 from time import monotonic_ns
 
-from caxton.errors import AgentNotRunning
 from caxton.transport import sockets
 from caxton.transport.sockets import Outlet
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Call, Heartbeat, Hello, LinkState, Topology
 from workers.attached import Attached
-from workers.attempts import entry_of
 from workers.calls import Calls
 from workers.committer import Committer
 from workers.control_inlet import ControlInlet
 from workers.crash_note import read_note
+from workers.delivery import Delivery
 from workers.inlet import Inlet
 from workers.journal import Closed
 from workers.parking import shard_key
 from workers.peers import Peer
-from workers.registry import state_of
+from workers.registry import Agent
 from workers.release import release
 from workers.rooms import Rooms
 from workers.upkeep import Upkeep
@@ -162,20 +161,28 @@ class Worker:
         agent, delivery = suspects.waiting.popleft()
         a_pass = self._pass
         self._begin(a_pass)
-        if not agent.is_there:
-            error = AgentNotRunning(agent.label, state_of(agent))
-            self._durable.attempts.bury(delivery.message, error, delivery)
+        held = (agent.retrying or {}).get(delivery.message.sender)
+        if held is None or held[0][4] is not delivery:
+            pass  # its agent was stopped or removed meanwhile, and it is a dead letter
         elif agent.holds:
-            self._durable.placing.queue(agent, delivery)
+            self._rooms.dispatcher.put_back(agent, self._durable.retries.release(agent, delivery.message.sender))
         else:
-            self._alone = True
-            a_pass.turns += 1
-            entry = entry_of(delivery)
-            self._rooms.turns.take(agent, *entry)
-            self._durable.journal.urgent = True
+            self._take_alone(agent, delivery, a_pass)
         self._end_pass(a_pass)
         if not self._alone:
             self._wake()
+
+    def _take_alone(self, agent: Agent, delivery: Delivery, a_pass: Pass) -> None:
+        rooms, suspects = self._rooms, self._durable.suspects
+        first, *behind = self._durable.retries.release(agent, delivery.message.sender)
+        rooms.dispatcher.leave(agent, 1, rooms.pressure.room)
+        rooms.dispatcher.put_back(agent, behind)
+        self._alone = True
+        a_pass.turns += 1
+        suspects.alone = delivery
+        rooms.turns.take(agent, *first)
+        suspects.alone = None
+        self._durable.journal.urgent = True
 
     def _released(self, closed: Closed) -> None:
         """A commit is done: what it kept from going on may go on."""

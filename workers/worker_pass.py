@@ -48,7 +48,7 @@ COUNTERS = {
     "refused": "messages that were not placed, each with an error to its sender",
     "expired": "messages that waited beyond their timeout, each with a failure to its sender",
     "given_up": "messages of parked agents that waited for room beyond their timeout, each with a failure to the agent",
-    "discarded": "messages to, and waiting from, an agent that was stopped or removed; those to it with a failure",
+    "discarded": "volatile messages to, or from, an agent that was stopped, removed or detached; those to it fail",
     "session_gone": "messages for a client that is not there, or a worker that ended in the middle of a pass",
     "session_full": "messages for a client that does not read: 65,536 of them, or 64 MiB, wait for it",
     "unsent": "frames that a socket had no room for; the books show what was in them as lost",

@@ -52,6 +52,9 @@ def print_text(line: str) -> None:
     sys.stdout.flush()
 
 
+_WIDE = 240
+
+
 def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
     """Print a table for people."""
     table = Table(title=title, title_justify="left")
@@ -59,7 +62,8 @@ def print_table(title: str, columns: list[str], rows: list[list[object]]) -> Non
         table.add_column(column, overflow="fold")  # an id that is cut short is no id
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console().print(table)
+    # A file or a pipe has no width, and whoever reads it wants whole lines.
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
 
 
 def report_error(error: CaxtonError, output: Format) -> int:

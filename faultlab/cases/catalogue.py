@@ -19,6 +19,24 @@ _LINKS = "tests/unit/links"
 _SERVE = "tests/integration/serve"
 _SUPERVISOR = "tests/unit/supervisor"
 
+_LINKS_CASE = elsewhere.again("12", "frames dropped, duplicated, reordered, corrupted", _LINKS, only="stateful")
+_BREAKER_CASE = elsewhere.again("18", "a dead destination: the breaker", "tests/unit", only="breaker")
+_START_CASE = elsewhere.again(
+    "19", "a worker that dies at its start", _SUPERVISOR, only="restart_policy or dies_at_every_start or given_up"
+)
+_HUNG_CASE = elsewhere.again(
+    "22", "a hung event loop", _SUPERVISOR, _SERVE, only="hung or silent_worker or stopped_worker or long_legal_turn"
+)
+_STALE_CASE = elsewhere.again(
+    "23",
+    "stale sockets, second binds, the dead are not reached",
+    _SUPERVISOR,
+    _SERVE,
+    "tests/unit/transport",
+    only="dead_runtime or second_serve or new_incarnation or identity_survives or names_of_their_own",
+)
+_MEMORY_CASE = elsewhere.again("24", "a worker over its memory limit", _SUPERVISOR, only="memory_limit")
+
 CASES: dict[str, Case] = {
     "1": Case(kills.worker_killed, 3, 100),
     "2": Case(commits.receiver_killed_after_commit, 2, 20),
@@ -32,30 +50,18 @@ CASES: dict[str, Case] = {
     "10": Case(stalls.worker_stopped, 1, 5),
     "11": Case(stalls.slow_consumer, 1, 10),
     "11b": Case(stalls.flood, 1, 10),
-    "12": Case(
-        elsewhere.again("12", "frames dropped, duplicated, reordered, corrupted", _LINKS, only="stateful"), 1, 5
-    ),
+    "12": Case(_LINKS_CASE, 1, 5),
     "13": Case(elsewhere.volatile_loss, 1, 20),
     "14": Case(letters.poison, 1, 10),
     "15": Case(keys.same_key, 1, 10),
     "16": Case(keys.clock_moved, 2, 10),
     "17": Case(letters.stopped, 2, 10),
-    "18": Case(elsewhere.again("18", "a dead destination: the breaker", "tests/unit", only="breaker"), 1, 5),
-    "19": Case(
-        elsewhere.again(
-            "19", "a worker that dies at its start", _SUPERVISOR, _SERVE, only="restart_policy or fails_alone"
-        ),
-        1,
-        5,
-    ),
+    "18": Case(_BREAKER_CASE, 1, 5),
+    "19": Case(_START_CASE, 1, 5),
     "20": Case(restarts.terminated, 1, 20),
     "21": Case(restarts.restarted, 1, 20),
-    "22": Case(
-        elsewhere.again("22", "a hung event loop", _SUPERVISOR, _SERVE, only="hung or silen or stopped_worker"), 1, 5
-    ),
-    "23": Case(
-        elsewhere.again("23", "stale sockets, second binds, reused pids", _SERVE, only="stale or second or life"), 1, 5
-    ),
-    "24": Case(elsewhere.again("24", "a worker over its memory limit", _SUPERVISOR, _SERVE, only="memory"), 1, 5),
+    "22": Case(_HUNG_CASE, 1, 5),
+    "23": Case(_STALE_CASE, 1, 5),
+    "24": Case(_MEMORY_CASE, 1, 5),
     "shell": Case(kills.backlog_killed, 5, 100),
 }

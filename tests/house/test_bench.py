@@ -1,11 +1,18 @@
 import ast
 import datetime as dt
+import importlib
+import itertools
 import json
 import subprocess
 import sys
 
 import pytest
 import wasmtime
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caxton.acl.options import Lane
+from caxton.ids import AgentId
 
 ECHO = """
 (module
@@ -24,6 +31,13 @@ def run(root):
         )
 
     return of
+
+
+@pytest.fixture(scope="session")
+def room(root):
+    """Import a module of the bench, which is no part of the package that is shipped: it comes last on the path."""
+    sys.path.append(str(root))
+    return lambda name: importlib.import_module(f"bench.{name}")
 
 
 def test_the_limit_stays_small_and_alone(root, tree):
@@ -58,6 +72,48 @@ def test_the_limit_counts_nothing_that_is_no_echo(run, tmp_path):
 
     assert done.returncode != 0
     assert "not an echo agent" in done.stderr
+
+
+def test_an_fsync_is_measured_where_it_is_asked(room, tmp_path):
+    """The cost of an fsync is above zero, and its file is gone; a directory that is not there is an error."""
+    fsync_us = room("fsync").fsync_us
+
+    assert fsync_us(tmp_path) > 0
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(FileNotFoundError):
+        fsync_us(tmp_path / "nowhere")
+
+
+def test_stretches_add_up(room):
+    """Two stretches of a lane count as one that took as long as both."""
+    Stretch = room("stretch").Stretch  # noqa: N806 (it is a class)
+    both = Stretch(100, 1.0, 0.1, 0.2, 3) + Stretch(300, 1.0, 0.3, 0.6, 5)
+
+    assert both == Stretch(400, 2.0, pytest.approx(0.4), pytest.approx(0.8), 8)
+    assert both.per_s == 200
+    assert both.cpu_us_each() == {"client": 1_000, "workers": 2_000}
+    assert both.cpu_us_each(8) == {"client": 125, "workers": 250}
+
+
+@given(hops=st.integers(1, 24), shards=st.integers(2, 5))
+def test_every_hop_of_a_route_leads_to_another_shard(room, hops, shards):
+    """A route names one relay for each hop, never of the shard before, and ends with the session."""
+    relays = [[AgentId(1 + shard * 10 + place) for place in range(3)] for shard in range(shards)]
+    shard_of = {int(agent): shard for shard, its_own in enumerate(relays) for agent in its_own}
+    session = AgentId((1 << 63) + 1)
+    relay = room("relay")
+    payload = min(100, relay.most_payload(hops))
+    requests = relay.routed_requests(relays, session, hops, payload, Lane.DURABLE)
+
+    assert sorted(int(request.receiver) for request in requests) == sorted(shard_of)
+    for request in requests:
+        route, rest = request.content[: 8 * hops], request.content[8 * hops :]
+        ids = [int.from_bytes(route[at : at + 8]) for at in range(0, len(route), 8)]
+        shards_passed = [shard_of[int(request.receiver)], *(shard_of[agent] for agent in ids)]
+        assert all(before != after for before, after in itertools.pairwise(shards_passed))
+        assert rest == session.to_bytes(8) + b"x" * payload
+        assert len(request.content) <= 255
+        assert request.delivery_options.reliability == "at_least_once"
 
 
 def test_the_machine_describes_itself(run):

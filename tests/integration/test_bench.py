@@ -48,13 +48,87 @@ def test_throughput_answers_everything_beside_its_limit(workers):
     assert result["machine"]["cores"] > 0
 
 
-def test_throughput_of_the_durable_lane_is_refused():
-    """The durable lane is refused as wrong usage, with the error that says what is there instead."""
-    done = bench("throughput", "--lane", "durable", "-o", "json")
+def test_durable_throughput_stands_beside_the_volatile_lane():
+    """Durable throughput loses nothing, and shows both lanes, acknowledgements, commits and the fsync."""
+    result = result_of("throughput", "--lane", "durable", "--agents", "100", "--seconds", "1")
+
+    assert result["lane"] == "durable"
+    assert result["sent"] == result["answered"] > 0
+    assert result["lost"] == result["lost_by_stats"] == result["refused"] == result["dead_letters"] == 0
+    assert result["ledger_balanced"] is True
+    assert result["ratio_to_volatile"] == pytest.approx(
+        result["round_trips_per_s"] / result["volatile_round_trips_per_s"], abs=0.001
+    )
+    assert result["acknowledged"] > 0
+    assert result["commits_per_s"] > 0
+    assert result["fsync_us"] > 0
+    for latency_us in ("latency_us", "volatile_latency_us"):
+        assert_is_ascending(result[latency_us])
+    for acknowledgement in ("idle", "under_load"):
+        assert_is_ascending(result["acknowledgement_us"][acknowledgement])
+    assert result["acknowledgement_us"]["idle"]["p50"] > result["fsync_us"] / 2
+
+
+@pytest.mark.parametrize("lane", ["durable", "volatile"])
+def test_every_hop_leads_to_another_worker(lane):
+    """Requests with hops are all answered, by the last of their agents, and the rate counts hops."""
+    result = result_of("hops", "--agents", "20", "--hops", "3", "--seconds", "1", "--window", "2", "--lane", lane)
+
+    assert result["sent"] == result["answered"] > 0
+    assert result["lost"] == result["lost_by_stats"] == result["refused"] == 0
+    assert result["ledger_balanced"] is True
+    assert result["hops_per_s"] > 0
+    assert ("ratio_to_volatile" in result) == (lane == "durable")
+    assert (result["workers"], result["hops"], result["lane"]) == (2, 3, lane)
+    assert_is_ascending(result["latency_us"])
+
+
+@pytest.mark.parametrize("victim", ["workers", "supervisor", "all"])
+def test_a_backlog_outlives_a_kill(victim):
+    """Every message that waited for paused agents is handled after a kill, whoever was killed."""
+    result = result_of("recovery", "--backlog", "3000", "--agents", "10", "--kill", victim)
+
+    assert result["acknowledged"] == result["waited"] == result["processed"] == 3_000
+    assert result["lost"] == result["dead_letters"] == 0
+    assert result["ledger_balanced"] is True
+    assert result["ready_s"] > 0
+    assert result["replayed_per_s"] == pytest.approx(3_000 / result["replay_s"], rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["throughput", "--window", "0"], "--window"),
+        (["throughput", "--lane", "safe"], "--lane"),
+        (["hops", "--workers", "1"], "--workers"),
+        (["hops", "--hops", "25"], "--hops"),
+        (["recovery", "--backlog", "0"], "--backlog"),
+        (["recovery", "--kill", "nobody"], "--kill"),
+    ],
+)
+def test_an_option_out_of_range_is_wrong_usage(arguments, said):
+    """An option that is out of its range is named, with exit code 2, before anything is started."""
+    done = bench(*arguments)
 
     assert done.returncode == 2
-    assert done.stdout == ""
-    assert json.loads(done.stderr)["error"] == "Unsupported"
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["hops", "--hops", "20", "--payload", "100"], "take at most 87, or fewer --hops"),
+        (["recovery", "--backlog", "100000", "--agents", "1"], "take 2 or more, or a smaller --backlog"),
+    ],
+)
+def test_options_that_do_not_fit_together_say_what_does(arguments, said):
+    """Options that contradict each other end as a ConfigurationError that says which values would do."""
+    done = bench(*arguments, "-o", "json")
+
+    assert done.returncode == 1
+    told = json.loads(done.stderr)
+    assert told["error"] == "ConfigurationError"
+    assert said in told["message"]
 
 
 def test_request_shows_latencies():

@@ -47,7 +47,9 @@ def words(
     ] = None,
     counters: Annotated[
         int | None,
-        typer.Option(min=1, max=MOST_COUNTERS, help="Counter agents. Otherwise one for each MiB, at least 64."),
+        typer.Option(
+            min=1, max=MOST_COUNTERS, help="Counter agents. Otherwise one for each 24 KiB of text, at least 64."
+        ),
     ] = None,
     counter_wasm: Annotated[
         Path, typer.Option(help="The counters' module.", exists=True, dir_okay=False, readable=True, show_default=False)
@@ -120,7 +122,7 @@ def _show(found: WordCount) -> None:
         f"{found.messages_delivered:,} messages delivered to sandboxed agents on {found.workers} workers in "
         f"{found.seconds:.1f} s: {rate:,.0f} messages per second\n"
         f"{found.across_workers:,} messages went from one worker to another ({crossed:.0%} of the words), "
-        f"{found.lost} were lost",
+        f"{found.lost} were lost; workers restarted meanwhile: {found.restarted}",
         markup=False,
         soft_wrap=True,
     )

@@ -186,7 +186,7 @@ async def test_garbage_to_the_supervisors_inlet(directory, client, connected, ra
     outlet = connected(directory.control(SUPERVISOR))
     beat = [0, True, 0, True, {"agents": 1_000_000}]
     odd = {
-        "frames that are no heartbeats": [2, raw_session.number, raw_session.mark, 0, 0, True],
+        "frames that are no heartbeats": [2, raw_session.number, raw_session.mark, 0, 0, 0, 0, 0, True],
         "heartbeats with a wrong mark": [8, raw_session.worker, raw_session.mark, *beat],
         "heartbeats of nobody who lives": [8, raw_session.number, raw_session.mark, *beat],
     }

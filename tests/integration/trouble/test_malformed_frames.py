@@ -86,7 +86,6 @@ async def test_a_frame_with_optional_fields_that_cannot_be_is_dropped(raw_sessio
 @pytest.mark.parametrize(
     "changed",
     [
-        {"lane": 1},
         {"lane": 2},
         {"lane": -1},
         {"first": 0},
@@ -104,6 +103,16 @@ async def test_a_frame_whose_own_fields_are_wrong_is_dropped(raw_session, echo, 
     """A frame with a wrong lane, sequence, target or mark is garbage, and nothing of it runs."""
     async with grows("garbage"):
         raw_session.send(*([] if "messages" in changed else [raw_session.message(echo)]), **changed)
+
+    raw_session.send(raw_session.message(echo))
+    assert await raw_session.settled() == []
+    assert (await client.inspect(echo)).counters["run"] == 1
+
+
+async def test_a_durable_frame_before_a_hello_is_left(raw_session, echo, client, grows):
+    """A frame of the durable lane whose source has not said hello is not taken, and the session goes on."""
+    async with grows("left"):
+        raw_session.send(raw_session.message(echo, flags=2), lane=1)
 
     raw_session.send(raw_session.message(echo))
     assert await raw_session.settled() == []

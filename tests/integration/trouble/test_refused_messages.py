@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from caxton.acl.message import Message
-from caxton.acl.options import DeliveryOptions
+from caxton.acl.options import DeliveryOptions, Lane
 from caxton.acl.performative import Performative
 from caxton.agents.limits import Limits
-from caxton.client.shard_route import PLACED
+from caxton.client.receipts import Receipt
 from caxton.errors import (
     AgentNotFound,
     AgentNotRunning,
@@ -113,7 +113,7 @@ async def test_the_others_of_a_batch_succeed_in_order(client, agent):
     assert errors == [AgentNotFound, AgentNotRunning, MessageTooLarge] * 30
     assert [count(reply) for reply in replies if isinstance(reply, Message)] == list(range(1, 181))
     assert [type(error) for error in placed[::3]] == errors
-    assert [result for n, result in enumerate(placed) if n % 3] == [PLACED] * 180
+    assert [type(result) for n, result in enumerate(placed) if n % 3] == [Receipt] * 180
     assert count(await client.request(counter, b"")) == 361
 
 
@@ -141,27 +141,24 @@ async def test_a_malformed_message_cannot_be_made(fields):
     assert caught.value.field == next(iter(fields))
 
 
-async def test_the_durable_lane_is_refused(client):
-    """Asking for the durable lane says that this version has none."""
-    with pytest.raises(Unsupported):
-        await client.send("anybody", b"", options=DeliveryOptions(reliability="at_least_once"))
-
-
-async def test_broadcast_is_refused(client):
-    """A message to everybody is refused with a typed error that says what there is instead."""
+@pytest.mark.parametrize("lane", ["at_least_once", "at_most_once"])
+async def test_broadcast_is_refused(client, lane):
+    """A message to everybody is refused with a typed error that says what there is instead, on both lanes."""
     with pytest.raises(Unsupported, match="send to an agent"):
-        await client.send(BROADCAST, b"")
+        await client.send(BROADCAST, b"", options=DeliveryOptions(reliability=lane))
 
 
-async def test_a_message_from_client_to_client_is_refused(client, served):
-    """A message to another client, there or gone, is refused with a typed error."""
+@pytest.mark.parametrize("lane", ["at_least_once", "at_most_once"])
+async def test_a_message_from_client_to_client_is_refused(client, served, lane):
+    """A message to another client, there or gone, is refused with a typed error, on both lanes."""
+    options = DeliveryOptions(reliability=lane)
     async with served.connect() as other:
         number = other._session.number
         with pytest.raises(Unsupported):
-            await client.send(number, b"")
+            await client.send(number, b"", options=options)
 
     with pytest.raises(Unsupported):
-        await client.send(number, b"")
+        await client.send(number, b"", options=options)
 
 
 async def test_messages_beyond_a_full_mailbox_are_refused_alone(client, agent):
@@ -184,26 +181,28 @@ async def test_messages_beyond_a_full_mailbox_are_refused_alone(client, agent):
 async def test_a_full_mailbox_refuses_who_does_not_wait_and_lets_others_wait(client, agent):
     """While a mailbox is full, send(wait=False) is QueueFull at once, and send() waits until there is room."""
     slow = await agent("mischief", "slow", limits=PATIENT)
-    placed = (await client.send_batch([Message(slow, spin(100_000_000)) for _ in range(12)])).count(PLACED)
+    results = await client.send_batch([Message(slow, spin(100_000_000)) for _ in range(12)])
+    placed = sum(isinstance(result, Receipt) for result in results)
 
     async def is_told():
-        return not client._session.route_of(slow).has_room(slow)
+        return not client._session.route_of(slow).lane(Lane.DURABLE).has_room(slow)
 
     await eventually(is_told)
     with pytest.raises(QueueFull) as caught:
         await client.send(slow, b"", wait=False)
     assert str(slow) in caught.value.receiver
-    assert await client.send(slow, b"") is PLACED
+    assert type(await client.send(slow, b"")) is Receipt
     assert count(await client.request(slow, b"")) == placed + 2
 
 
 async def test_waiting_for_room_has_a_deadline(client, agent):
     """A send that finds no room before its deadline is a Timeout, and the message does not go later."""
     slow = await agent("mischief", "slow", limits=PATIENT)
-    placed = (await client.send_batch([Message(slow, spin(100_000_000)) for _ in range(12)])).count(PLACED)
+    results = await client.send_batch([Message(slow, spin(100_000_000)) for _ in range(12)])
+    placed = sum(isinstance(result, Receipt) for result in results)
 
     async def is_told():
-        return not client._session.route_of(slow).has_room(slow)
+        return not client._session.route_of(slow).lane(Lane.DURABLE).has_room(slow)
 
     await eventually(is_told)
     with pytest.raises(Timeout):

@@ -16,7 +16,7 @@ from caxton.agents.manifest import Encoding, Manifest
 from caxton.config.delivery import DEFAULT_DELIVERY
 from caxton.delivery.circuit_breaker import CircuitBreaker
 from caxton.delivery.retry import RetryPolicy
-from caxton.errors import StorageError
+from caxton.errors import MessageExpired, StorageError
 from caxton.ids import AgentNames
 from caxton.links.session import SessionMarks
 from caxton.placement.slot_table import SlotTable
@@ -112,6 +112,11 @@ class Scripted:
             self.routes.send(agent, effects, (source, sequence))
         return self.a_pass.now_ns if self.clock is None else self.clock()
 
+    def expire(self, agent, message, _delivery):
+        self.a_pass.counts["expired"] += 1
+        self.a_pass.turns += 1
+        self.routes.fail(message, MessageExpired(agent.label, message.timeout_ms / 1000))
+
     def ended(self):
         pass
 
@@ -194,7 +199,7 @@ class Shard:
         self, directory, shards=1, sessions=4, *, durable=False, own=OWN, path=None, delivery=DEFAULT_DELIVERY
     ):
         self.runner = asyncio.Runner()
-        self.own, self.gone = own, set()
+        self.own, self.gone, self.closed = own, set(), False
         self.registry, self.dispatcher, self.parking = Registry(), Dispatcher(), Parking()
         self.marks, self.table = SessionMarks(KEY), SlotTable.even(shards)
         self.peers = Peers(None, RuntimeDir(Path(directory)), own, self.marks)
@@ -351,12 +356,11 @@ class Shard:
         peer = self.peers.find(number)
         return [m for frame in peer._data.frames for m in DATA.decode(frame).messages]
 
-    def end(self):
-        """What a kill leaves: the file, closed, with what was committed."""
-        self.runner.run(self.store.close())
-        self.store = None
-
     def close(self):
+        """Let go of everything; what is gathered and not committed is lost. Closing twice is fine."""
+        if self.closed:
+            return
+        self.closed = True
         self.book.close()
         self.path.unlink(missing_ok=True)
         if self.store is not None:

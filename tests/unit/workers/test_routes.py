@@ -21,7 +21,7 @@ def clock(monkeypatch):
             return self.now_ns
 
     clock = Clock()
-    for room in ("worker", "routes"):
+    for room in ("worker", "routes", "upkeep"):
         monkeypatch.setattr(f"workers.{room}.monotonic_ns", clock)
     return clock
 

@@ -163,7 +163,7 @@ class Clock:
 def test_every_message_has_exactly_one_end(make_shard, message, monkeypatch):
     """Whoever is full, gone or silent: the ledger balances, order holds, bounds hold, and every wait ends in time."""
     clock = Clock()
-    for room in ("worker", "routes"):
+    for room in ("worker", "routes", "upkeep"):
         monkeypatch.setattr(f"workers.{room}.monotonic_ns", clock)
     monkeypatch.setattr("workers.mailbox.OVERSHOOT", OVERSHOOT)
     monkeypatch.setattr("workers.routes.OVERSHOOT", OVERSHOOT)

@@ -141,7 +141,7 @@ def converse(shard, *fars):
 def clocks(monkeypatch):
     """The clocks of a worker, which stand still until the test moves them."""
     clock = Clock()
-    for room in ("worker", "routes", "turn", "placing", "recovery"):
+    for room in ("worker", "routes", "turn", "placing", "recovery", "upkeep"):
         monkeypatch.setattr(f"workers.{room}.monotonic_ns", clock)
     monkeypatch.setattr("workers.worker.time", clock)
     return clock
@@ -173,7 +173,7 @@ def restart(make_shard):
 
     def again(shard, *fars, note=None, **options):
         work = shard.turns.work
-        shard.end()
+        shard.close()
         successor = make_shard(durable=True, path=shard.file, own=shard.own + 100, **options)
         successor.turns.work, successor.turns.ran, successor.gone = work, shard.turns.ran, shard.gone
         successor.recover(note)
@@ -190,14 +190,18 @@ def ask():
 
     def answered(shard, call):
         async def until_done():
-            task = asyncio.ensure_future(call)
-            while not task.done():
-                await asyncio.wait({task}, timeout=0.001)
-                if shard.durable.journal.urgent and not task.done():
-                    await shard.worker._committer.commit()
+            async with asyncio.TaskGroup() as group:
+                task = group.create_task(call)
+                while not task.done():
+                    await asyncio.wait({task}, timeout=0.001)
+                    if shard.durable.journal.urgent and not task.done():
+                        await shard.worker._committer.commit()
             return task.result()
 
-        return shard.runner.run(until_done())
+        try:
+            return shard.runner.run(until_done())
+        except ExceptionGroup as failed:
+            raise failed.exceptions[0] from None
 
     return answered
 

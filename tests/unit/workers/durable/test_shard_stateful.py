@@ -10,7 +10,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from caxton.agents.lifecycle import AgentState
 from caxton.agents.manifest import Encoding
 from caxton.config.delivery import DeliverySettings
-from caxton.errors import CaxtonError
 from caxton.store.ledger import check
 from caxton.wire.calls import DeadLetterFilter, Ended, Exchange, PurgeDeadLetters, RequeueDeadLetters
 from caxton.wire.control import SessionEnded
@@ -18,10 +17,6 @@ from workers.letter_calls import LetterCalls
 from workers.sandbox.traps import Trap, TrapReason
 
 OTHER, OTHERS_FILE = 8, 5_000
-import os
-from hypothesis import Phase
-EXAMPLES=int(os.environ.get("EX", "30"))
-PHASES = (Phase.generate, Phase.shrink) if os.environ.get("SHR") else (Phase.generate,)
 DELIVERY = DeliverySettings(breaker_threshold=4, breaker_timeout_s=5.0)
 ALL = DeadLetterFilter()
 WHO = st.integers(0, 2)
@@ -43,8 +38,9 @@ class Killed(BaseException):
 
 
 class World(RuleBasedStateMachine):
-    """Every message has a number. A guest's state is the numbers it handled, so what is committed of it is told twice:
-    by its state, and by what it sent.
+    """Every message has a number. A guest's state is the numbers it handled.
+
+    So what is committed of a turn is told twice: by the state of its agent, and by what it sent.
     """
 
     def __init__(self, rooms):
@@ -67,7 +63,7 @@ class World(RuleBasedStateMachine):
         self.ended = set()
         self.plans = {}
         self.roots = {}
-        self.sender = {}
+        self.sender, self.receiver = {}, {}
         self.tries, self.kills = Counter(), Counter()
         self.handed = {}
         self.attached_done = []
@@ -80,6 +76,7 @@ class World(RuleBasedStateMachine):
         number = len(self.plans) + 1
         self.plans[number] = {"traps": traps, "kills": 0, "children": []}
         self.sender[number] = sender
+        self.receiver[number] = self.receivers[to]
         return {"receiver": self.receivers[to], "content": number.to_bytes(4)}
 
     def work(self, agent, given):
@@ -131,6 +128,11 @@ class World(RuleBasedStateMachine):
         peer = self.shard.peers.find(self.fars[which].number)
         if peer is not None:
             self.fars[which].read = [len(peer._control.frames), len(peer._data.frames)]
+
+    @rule(some=st.booleans())
+    def what_comes_is_lost(self, some):
+        while self.shard.data.frames and (some := not some):
+            self.shard.data.frames.popleft()
 
     @rule()
     def a_pass(self):
@@ -257,6 +259,7 @@ class World(RuleBasedStateMachine):
             self.clocks.wait(2)
         self.the_books_balance()
         self.everybody_is_somewhere()
+        self.shard.close()
 
     def talk(self):
         self.shard.worker._tick()
@@ -270,7 +273,9 @@ class World(RuleBasedStateMachine):
     def exchange_all(self):
         session = self.fars[0].number
         ended = [Ended(delivery) for delivery in self.handed]
-        answer = self.ask(self.shard, self.shard.worker._attached.exchange(session, Exchange(self.attached, ended, 200, 0)))
+        answer = self.ask(
+            self.shard, self.shard.worker._attached.exchange(session, Exchange(self.attached, ended, 200, 0))
+        )
         self.attached_done += self.handed.values()
         self.handed = {d.delivery: int.from_bytes(d.message.content[:4]) for d in answer.deliveries}
 
@@ -287,12 +292,14 @@ class World(RuleBasedStateMachine):
         exists -= {n for n, (which, at) in self.roots.items() if at in self.fars[which].refused}
         for number in done:
             exists |= {int.from_bytes(c["content"]) for c in self.plans.get(number, {"children": []})["children"]}
-        for number in exists:
-            found = fates[number] + taken[number] + done[number]
-            if found != 1:
-                raise AssertionError(f"{number}: dead {fates[number]}, taken {taken[number]}, done {done[number]}")
+        for number in self.plans:
+            found = [fates[number], taken[number], done[number]]
+            # What a client took before it ended may be a dead letter too: nobody heard that it took it.
+            most = [1, 1, 0] if self.receiver.get(number) in self.ended else [1, 1, 1]
+            assert sum(found) <= 1 or found == most == [1, 1, 0], f"{number} is dead, taken, done: {found}"
+            assert sum(found) or number not in exists, f"{number} is nowhere"
         for numbers in handled.values():
-            for sender in set(self.sender.values()):
+            for sender in {self.sender[n] for n in self.roots}:
                 theirs = [n for n in numbers if self.sender[n] == sender]
                 assert theirs == sorted(theirs), f"{theirs} from {sender:x} are not in order"
 
@@ -308,7 +315,5 @@ def test_what_is_acknowledged_is_somewhere(clocks, converse, ask, durable_messag
     rooms.make_shard, rooms.make_far, rooms.restart = make_shard, make_far, restart
     run_state_machine_as_test(
         lambda: World(rooms),
-        settings=settings(
-            max_examples=EXAMPLES, stateful_step_count=40, deadline=None, phases=PHASES, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )

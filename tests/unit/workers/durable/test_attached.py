@@ -1,0 +1,214 @@
+import asyncio
+
+import pytest
+
+from caxton.acl.envelope import DURABLE
+from caxton.agents.manifest import Encoding
+from caxton.errors import AgentNotFound, AgentNotRunning
+from caxton.ids import BROADCAST
+from caxton.store.ledger import check
+from caxton.wire.calls import Ended, Exchange
+from workers.registry import Hold
+
+SECOND = 1_000
+
+
+@pytest.fixture
+def client(durable, make_far):
+    return make_far(durable.sessions[0], durable)
+
+
+@pytest.fixture
+def agent(durable, client):
+    """An agent that the client has attached."""
+    agent = durable.agent(1, encoding=Encoding.ATTACHED)
+    agent.hold(Hold.ATTACHED)
+    agent.attach(client.number)
+    return agent
+
+
+@pytest.fixture
+def exchange(durable, client, agent, ask):
+    """A function that exchanges: what ended, and how many are asked for."""
+
+    def make(*ended, most=10, wait_ms=0, session=client.number):
+        asked = Exchange(agent.agent_id, list(ended), most, wait_ms)
+        return ask(durable, durable.worker._attached.exchange(session, asked))
+
+    return make
+
+
+def send(client, agent, durable_message, *contents, **fields):
+    client.send(*(durable_message(client.number, agent.agent_id, content=content, **fields) for content in contents))
+
+
+def test_what_waits_is_given_in_order_and_ends_once(durable, client, agent, exchange, converse, durable_message):
+    """Messages are given in order, as many as asked, pending until they have ended, and processed then."""
+    send(client, agent, durable_message, b"1", b"2", b"3")
+    converse(durable, client)
+    first = exchange(most=2).deliveries
+    assert [(d.message.content, d.attempts) for d in first] == [(b"1", 1), (b"2", 1)]
+    assert durable.ledger().pending == 3
+
+    second = exchange(*(Ended(d.delivery) for d in first)).deliveries
+    assert [d.message.content for d in second] == [b"3"]
+    assert (durable.ledger().pending, durable.ledger().counts["processed"]) == (1, 2)
+
+
+def test_what_has_not_ended_is_given_again(durable, client, agent, exchange, converse, durable_message):
+    """What an exchange does not name waits again in its place, and is given with a higher count."""
+    send(client, agent, durable_message, b"1", b"2", b"3")
+    converse(durable, client)
+    one, _, three = exchange().deliveries
+    again = exchange(Ended(three.delivery)).deliveries
+    assert [(d.message.content, d.attempts) for d in again] == [(b"1", 2), (b"2", 2)]
+
+    stale = exchange(Ended(one.delivery)).deliveries
+    assert [d.message.content for d in stale] == [b"1", b"2"], "the end of an earlier giving is none"
+
+
+def test_done_and_sent_are_one(durable, client, agent, exchange, converse, durable_message):
+    """What a handler sent leaves with the commit that has its message as done, stamped by the runtime."""
+    send(client, agent, durable_message, b"1")
+    converse(durable, client)
+    (given,) = exchange().deliveries
+    forged = durable_message(5, client.number, content=b"answer", flags=0)
+    forged_id = forged.message_id
+    exchange(Ended(given.delivery, [forged]))
+    converse(durable, client)
+
+    assert [(m.sender, m.content, m.flags) for m in client.got] == [(agent.agent_id, b"answer", DURABLE)]
+    assert client.got[0].message_id != forged_id
+    assert check([durable.ledger()]).balanced
+
+
+@pytest.mark.parametrize("receiver", [0, BROADCAST])
+def test_what_is_for_nobody_is_not_sent(durable, client, agent, exchange, converse, durable_message, receiver):
+    """When one of a turn's messages is for nobody none of them is sent, and the next answer says so."""
+    send(client, agent, durable_message, b"1")
+    converse(durable, client)
+    (given,) = exchange().deliveries
+    messages = [durable_message(5, client.number), durable_message(5, receiver)]
+    answer = exchange(Ended(given.delivery, messages))
+    converse(durable, client)
+
+    assert [failed.error for failed in answer.not_sent] == ["ValidationError"]
+    assert client.got == []
+
+
+def test_a_handler_that_fails_is_tried_again(durable, client, agent, exchange, converse, clocks, durable_message):
+    """A handler's error is a failed attempt: the message comes again later, and those of its pair wait behind it."""
+    send(client, agent, durable_message, b"1", b"2")
+    converse(durable, client)
+    (given,) = exchange(most=1).deliveries
+    assert exchange(Ended(given.delivery, [], "no")).deliveries == []
+
+    clocks.wait(2)
+    durable.worker._tick()
+    durable.settle()
+    again = exchange().deliveries
+    assert [(d.message.content, d.attempts) for d in again] == [(b"1", 2), (b"2", 1)]
+
+
+def test_an_exchange_waits_for_a_message(durable, client, agent, durable_message):
+    """An exchange that finds nothing is answered as soon as something comes, and with none after its time."""
+
+    async def both():
+        asked = Exchange(agent.agent_id, [], 5, 10 * SECOND)
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(durable.worker._attached.exchange(client.number, asked))
+            await asyncio.sleep(0)
+            client.send(durable_message(client.number, agent.agent_id, content=b"1"))
+            client.push()
+            durable.settle()
+            return await asyncio.wait_for(waiting, 5)
+
+    assert [d.message.content for d in durable.runner.run(both()).deliveries] == [b"1"]
+
+
+def test_a_paused_agent_is_given_nothing(durable, client, agent, exchange, converse, durable_message):
+    """While an attached agent is paused its messages wait; whoever waits for them gets them when it is resumed."""
+    durable.runner.run(durable.lifecycle.pause(agent.agent_id))
+    send(client, agent, durable_message, b"1")
+    converse(durable, client)
+    assert exchange().deliveries == []
+
+    async def both():
+        asked = Exchange(agent.agent_id, [], 5, 10 * SECOND)
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(durable.worker._attached.exchange(client.number, asked))
+            await asyncio.sleep(0)
+            await durable.lifecycle.resume(agent.agent_id)
+            durable.settle()
+            return await asyncio.wait_for(waiting, 5)
+
+    assert [d.message.content for d in durable.runner.run(both()).deliveries] == [b"1"]
+
+
+def test_only_the_last_exchange_counts(durable, client, agent, converse, durable_message):
+    """A second exchange for an agent ends the first one's wait, with nothing."""
+
+    async def both():
+        asked = Exchange(agent.agent_id, [], 5, 10 * SECOND)
+        async with asyncio.TaskGroup() as group:
+            first, second = (
+                group.create_task(durable.worker._attached.exchange(client.number, asked)) for _ in range(2)
+            )
+            answer = await asyncio.wait_for(first, 5)
+            second.cancel()
+        return answer
+
+    assert durable.runner.run(both()).deliveries == []
+
+
+def test_who_has_not_attached_it_gets_nothing(durable, client, agent, exchange):
+    """Another session's exchange is refused, and so is one for an agent that is not there."""
+    with pytest.raises(AgentNotRunning):
+        exchange(session=durable.sessions[1])
+    durable.runner.run(durable.lifecycle.remove([agent.agent_id]))
+    with pytest.raises(AgentNotFound):
+        exchange()
+
+
+@pytest.mark.parametrize("way", ["detach", "session_ended"])
+def test_what_was_given_waits_for_the_next(durable, client, agent, exchange, converse, durable_message, way):
+    """When a session detaches or ends, what it was given waits again, in order, for whoever attaches next."""
+    send(client, agent, durable_message, b"1", b"2")
+    converse(durable, client)
+    exchange(most=1)
+    attached = durable.worker._attached
+    if way == "detach":
+        attached.detach(client.number, agent.agent_id)
+    else:
+        attached.session_ended(client.number)
+    assert (agent.attached, agent.mailbox.depth, durable.ledger().pending) == (0, 2, 2)
+
+    agent.attach(durable.sessions[1])
+    given = exchange(session=durable.sessions[1]).deliveries
+    assert [(d.message.content, d.attempts) for d in given] == [(b"1", 2), (b"2", 1)]
+
+
+def test_what_is_too_old_is_not_given(durable, client, agent, exchange, converse, clocks, durable_message):
+    """A message that waited beyond its timeout is a dead letter under its own term, and is not given."""
+    send(client, agent, durable_message, b"1", timeout_ms=SECOND)
+    converse(durable, client)
+    clocks.wait(2)
+    durable.step()
+    assert exchange().deliveries == []
+    durable.work()
+    assert durable.ledger().counts["expired"] == 1
+    assert agent.mailbox.depth == 0
+
+
+def test_an_agent_that_is_removed_takes_what_was_given_with_it(
+    durable, client, agent, exchange, converse, durable_message
+):
+    """What a client was given when its agent is removed is dead, and its end later comes to nothing."""
+    send(client, agent, durable_message, b"1", b"2")
+    converse(durable, client)
+    exchange(most=1)
+    durable.runner.run(durable.lifecycle.remove([agent.agent_id]))
+    durable.work()
+
+    assert (durable.ledger().dead_letters, durable.ledger().pending) == (2, 0)
+    assert check([durable.ledger()]).balanced

@@ -1,0 +1,158 @@
+import asyncio
+
+import pytest
+
+from caxton.errors import StorageError, StorageFull
+from workers.registry import Hold
+
+
+@pytest.fixture
+def client(durable, make_far):
+    return make_far(durable.sessions[0], durable)
+
+
+@pytest.fixture
+def disk(durable, monkeypatch):
+    """What the store says to each commit: None to write it, or the error to raise; it tells what it was given."""
+
+    class Disk:
+        answers, tried = [], []
+
+    commit = durable.store.commit
+
+    async def answer(given):
+        Disk.tried.append(given)
+        error = Disk.answers.pop(0) if Disk.answers else None
+        if error is not None:
+            raise error
+        await commit(given)
+
+    Disk.answers, Disk.tried = [], []
+    monkeypatch.setattr(durable.store, "commit", answer)
+    monkeypatch.setattr("workers.committer.RETRY_S", 0.001)
+    return Disk
+
+
+def test_nothing_is_acknowledged_or_sent_before_it_is_committed(durable, client, durable_message):
+    """Between the pass and the commit neither an acknowledgement nor an answer leaves; after it both do."""
+    agent = durable.agent(1)
+    durable.turns.work = lambda who, _: b"\x81\xa8messages\x91\x81\xa8receiver\xcf" + client.number.to_bytes(8)
+    client.send(durable_message(client.number, agent.agent_id))
+    client.push()
+    durable.step()
+    client.listen()
+    assert len(durable.turns.ran) == 1
+    assert (client.acknowledged, client.got) == (0, [])
+
+    durable.commit()
+    client.listen()
+    assert (client.acknowledged, [m.sender for m in client.got]) == (1, [agent.agent_id])
+
+
+def test_a_full_disk_is_waited_out(durable, client, disk, converse, durable_message):
+    """While the disk is full the same commit is tried again, clients are told, and nothing is taken; then all go on."""
+    agent = durable.agent(1)
+    disk.answers = [StorageFull("shard-0.db", "no room")] * 3
+    client.send(durable_message(client.number, agent.agent_id))
+    client.push()
+    durable.step()
+    closed = []
+    close = durable.durable.greetings.close
+    durable.durable.greetings.close = lambda reason: (closed.append(reason), close(reason))
+    durable.commit()
+    client.listen()
+
+    assert (closed, client.acknowledged, client.link.outgoing.closed) == (["no room", ""], 1, "")
+    assert len(disk.tried) == 4
+    assert len(set(map(id, disk.tried))) == 1
+    assert len(durable.turns.ran) == 1
+
+
+def test_what_comes_while_the_disk_is_full_is_left(durable, client, disk, converse, durable_message):
+    """Frames that come while the disk is full are neither taken nor refused, and are taken after it."""
+    agent = durable.agent(1)
+    durable.durable.greetings.close("no room")
+    client.send(durable_message(client.number, agent.agent_id))
+    converse(durable, client)
+    assert (client.acknowledged, durable.turns.ran, client.link.outgoing.closed) == (0, [], "no room")
+
+    durable.durable.greetings.close("")
+    converse(durable, client)
+    assert (client.acknowledged, client.refused, len(durable.turns.ran)) == (1, {}, 1)
+
+
+def test_any_other_error_ends_the_worker(durable, client, disk, durable_message):
+    """A commit of which nobody knows whether it was written acknowledges nothing, and is raised."""
+    agent = durable.agent(1)
+    disk.answers = [StorageError("shard-0.db", "I/O error")]
+    client.send(durable_message(client.number, agent.agent_id))
+    client.push()
+    durable.step()
+    with pytest.raises(StorageError):
+        durable.commit()
+    client.listen()
+
+    assert client.acknowledged == 0
+    assert durable.worker._committer.busy
+
+
+def test_one_commit_has_what_many_passes_gathered(durable, client, disk, durable_message):
+    """Passes that run while a commit is under way are committed together by the next one, and all are counted."""
+    agent = durable.agent(1)
+    emitted = b"\x81\xa8messages\x91\x81\xa8receiver\xcf" + client.number.to_bytes(8)
+    durable.turns.work = lambda who, _: emitted
+    commit, sent = durable.store.commit, []
+
+    async def busy(given):
+        if len(sent) < 4:
+            for _ in range(2):
+                sent.append(1)
+                client.send(durable_message(client.number, agent.agent_id))
+                client.push()
+                durable.step()
+        await commit(given)
+
+    durable.store.commit = busy
+    client.send(durable_message(client.number, agent.agent_id))
+    client.push()
+    durable.step()
+    durable.commit()
+    client.listen()
+    durable.settle()
+
+    assert (len(disk.tried), client.acknowledged, len(client.got)) == (3, 5, 5)
+    counts = durable.counts()
+    assert (counts["commits"], counts["frames_out"], counts["emitted_to_sessions"]) == (3, 3, 5)
+
+
+def test_what_nobody_waits_for_goes_with_the_next(durable, client, disk):
+    """A commit begins by itself only when something waits for it; a tick commits what nobody waits for."""
+    committer = durable.worker._committer
+    durable.durable.journal.processed += 1
+    committer.poke()
+    assert not committer._wanted.is_set()
+    committer.tend()
+    assert committer._wanted.is_set()
+
+
+def test_finish_commits_all_there_is(durable, client, disk, durable_message):
+    """At the end all that was gathered is committed, also during a commit, and nothing begins after it."""
+    agent = durable.agent(1)
+    agent.hold(Hold.PAUSED)
+    client.send(durable_message(client.number, agent.agent_id))
+    client.push()
+    durable.step()
+    committer = durable.worker._committer
+
+    async def end():
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(committer.run())
+            committer.poke()
+            await asyncio.sleep(0)
+            await committer.finish()
+            running.cancel()
+
+    durable.runner.run(end())
+    assert durable.durable.journal.empty
+    assert durable.ledger().pending == 1
+    assert not committer.quiet

@@ -1,0 +1,124 @@
+import pytest
+
+from caxton.acl.envelope import AUTOMATIC, DURABLE
+from caxton.errors import AgentNotFound
+from caxton.ids import BROADCAST
+from caxton.store.ledger import check
+from caxton.wire.calls import DeadLetterFilter
+from caxton.wire.failure import read_report
+from workers.registry import Hold
+
+OTHER, OTHERS_FILE = 8, 5_000
+ROOT = (0, 0)
+
+
+@pytest.fixture
+def worker(durable, make_far):
+    return make_far(OTHER, durable, OTHERS_FILE)
+
+
+def letters(shard):
+    return shard.runner.run(shard.store.letters_with_messages(DeadLetterFilter(), 100))[0]
+
+
+def test_each_goes_where_its_receiver_is(durable, worker, make_far, converse, durable_message):
+    """Messages of one turn go to a mailbox here, to another shard and to a client, each once, after one commit."""
+    client = make_far(durable.sessions[0], durable)
+    agent, here = durable.agent(1), durable.agent(2)
+    to = [here.agent_id, 5 << 10 | 1, client.number]
+    durable.routes.send(agent, [durable_message(agent.agent_id, one) for one in to], ROOT)
+    converse(durable, worker, client)
+
+    assert [a for a, _ in durable.turns.ran] == [here]
+    assert [m.receiver for m in worker.got + client.got] == to[1:]
+    durable.commit()
+    assert durable.ledger().outbox == {}
+    assert check([durable.ledger()]).balanced
+
+
+@pytest.mark.parametrize(
+    ("receiver", "reason"),
+    [
+        (9 << 10, "agent_not_found"),
+        (0, "agent_not_found"),
+        (BROADCAST, "invalid_message"),
+        (1 << 63 | 99, "session_ended"),
+    ],
+)
+def test_what_has_no_receiver_is_a_dead_letter(durable, durable_message, receiver, reason):
+    """A message to nobody, to everybody or to a client that is gone is a dead letter, and its sender gets a failure."""
+    durable.gone.add(1 << 63 | 99)
+    agent = durable.agent(1)
+    durable.routes.send(agent, [durable_message(agent.agent_id, receiver)], ROOT)
+    durable.work()
+
+    assert [row.reason for row in letters(durable)] == [reason]
+    assert [a for a, _ in durable.turns.ran] == [agent], "it is given the failure"
+    assert check([durable.ledger()]).balanced
+
+
+def test_failures_are_never_answered(durable, durable_message):
+    """A failure that reaches nobody has ended: no letter, no other failure."""
+    for sender in (9 << 10, 1 << 63 | 99):
+        durable.gone.add(1 << 63 | 99)
+        durable.routes.fail(durable_message(sender, 4 << 10), AgentNotFound("x"))
+    durable.work()
+
+    assert letters(durable) == []
+    assert durable.counts()["failures_sent"] == 2
+    assert check([durable.ledger()]).balanced
+
+
+def test_a_failure_names_what_it_answers(durable, make_far, converse, durable_message):
+    """A failure goes to the sender, automatic and durable, with the id of the message and the error."""
+    client = make_far(durable.sessions[0], durable)
+    failed = durable_message(client.number, 9 << 10)
+    durable.routes.fail(failed, AgentNotFound("x"))
+    converse(durable, client)
+    (failure,) = client.got
+
+    assert (failure.flags, failure.in_reply_to) == (AUTOMATIC | DURABLE, failed.message_id)
+    assert isinstance(read_report(failure.content), AgentNotFound)
+
+
+def test_a_full_receiver_holds_its_sender_back(durable, durable_message):
+    """Who fills a mailbox here runs no further turn until there is room; what it sent is not lost."""
+    agent, full = durable.agent(1), durable.agent(2, capacity=4)
+    full.hold(Hold.PAUSED)
+    durable.routes.send(agent, [durable_message(agent.agent_id, full.agent_id) for _ in range(5)], ROOT)
+    durable.work()
+    assert agent.holds & Hold.PARKED
+    assert full.mailbox.depth == durable.ledger().pending == 5
+
+    full.release(Hold.PAUSED)
+    durable.dispatcher.resume(full)
+    durable.work()
+    assert not agent.holds
+    assert durable.ledger().pending == 0
+
+
+def test_what_a_shard_does_not_take_holds_its_senders_back(durable, worker, converse, durable_message, monkeypatch):
+    """Beyond the most that may wait for a shard its senders run no further turn, until it acknowledges."""
+    monkeypatch.setattr("workers.durable_routes.MOST_WAITING", 10)
+    monkeypatch.setattr("workers.worker.MOST_WAITING", 10)
+    agent = durable.agent(1)
+    durable.routes.send(agent, [durable_message(agent.agent_id, 5 << 10 | 1) for _ in range(12)], ROOT)
+    durable.work()
+    assert agent.holds & Hold.PARKED
+
+    converse(durable, worker)
+    assert len(worker.got) == 12
+    assert not agent.holds
+
+
+def test_a_client_that_does_not_read_is_no_store(durable, make_far, durable_message, monkeypatch):
+    """Beyond the most that may wait for a client messages for it are dead letters at once."""
+    monkeypatch.setattr("workers.durable_routes.MOST_UNREAD", 10)
+    client = make_far(durable.sessions[0], durable)
+    agent = durable.agent(1)
+    for _ in range(2):
+        durable.routes.send(agent, [durable_message(agent.agent_id, client.number) for _ in range(6)], ROOT)
+        durable.work()
+
+    assert [row.reason for row in letters(durable)] == ["queue_full"] * 2
+    assert durable.ledger().outbox == {client.number: 10}

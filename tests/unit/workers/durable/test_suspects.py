@@ -1,0 +1,166 @@
+import msgspec
+import pytest
+
+from caxton.store.ledger import check
+from caxton.wire.calls import DeadLetterFilter
+from workers.crash_note import AGENT, SEQUENCE, SOURCE
+from workers.delivery import DURABLE_ROOT, Delivery
+from workers.journal import Journal
+from workers.suspects import Suspects
+from workers.worker_pass import Pass
+
+SESSION = 1 << 63
+
+
+class Killed(BaseException):
+    """The end of the worker, in the middle of a turn."""
+
+
+@pytest.fixture
+def deadly(make_shard, make_far):
+    """A shard with a client, whose worker dies in every turn of the content `kills`."""
+    shard = make_shard(durable=True, shards=2)
+    shard.handled = []
+    shard.client = make_far(shard.sessions[0], shard)
+
+    def work(_agent, given):
+        content = msgspec.msgpack.decode(given)["content"]
+        if content == b"kill":
+            raise Killed
+        shard.handled.append(content)
+
+    shard.turns.work = work
+    return shard
+
+
+def live(shard, converse, restart, handled):
+    """Let the shard and its successors work until nobody dies any more; returns the last, and how many died."""
+    deaths, client = 0, shard.client
+    while True:
+        try:
+            converse(shard, client)
+        except Killed:
+            deaths += 1
+            shard = restart(shard, client, note=tuple(shard.turns._note[place] for place in (SOURCE, SEQUENCE, AGENT)))
+            shard.client, shard.handled = client, handled
+        else:
+            return shard, deaths
+
+
+def test_a_message_that_kills_is_dead_after_three_deaths(deadly, converse, restart, durable_message):
+    """The killing message is a dead letter with its reason after three deaths; innocent ones are handled, in order."""
+    agent, client = deadly.agent(1), deadly.client
+    for content in (b"1", b"kill", b"2", b"3"):
+        client.send(durable_message(client.number, agent.agent_id, content=content))
+    handled = deadly.handled
+    shard, deaths = live(deadly, converse, restart, handled)
+    (letter,), _ = shard.runner.run(shard.store.letters_with_messages(DeadLetterFilter(), 10))
+
+    assert (deaths, letter.reason, client.acknowledged) == (3, "poison", 4)
+    assert shard.registry.find(agent.agent_id).state.value == "failed"
+    shard.runner.run(shard.lifecycle.resume(agent.agent_id))
+    converse(shard, client)
+    assert [n for n in handled if n != b"1"] == [b"2", b"3"]
+    assert shard.durable.suspects.charges == {}
+    assert check([shard.ledger()]).balanced
+
+
+def test_who_stands_before_a_suspect_goes_first(deadly, converse, restart, durable_message):
+    """A charged message runs alone, and neither before those of its pair that came earlier nor after later ones."""
+    agent, client = deadly.agent(1), deadly.client
+    kills = [1]
+
+    def work(_agent, given):
+        content = msgspec.msgpack.decode(given)["content"]
+        if content == b"2" and kills[0]:
+            kills[0] -= 1
+            raise Killed
+        deadly.handled.append(content)
+
+    deadly.turns.work = work
+    for content in (b"1", b"2", b"3"):
+        client.send(durable_message(client.number, agent.agent_id, content=content))
+    _, deaths = live(deadly, converse, restart, deadly.handled)
+
+    assert (deaths, deadly.handled) == (1, [b"1", b"1", b"2", b"3"])
+
+
+def test_a_suspect_of_a_paused_agent_waits_in_its_place(deadly, converse, restart, durable_message):
+    """A suspect whose agent is paused keeps its place in the mailbox, and runs alone, first, after the pause."""
+    agent, client = deadly.agent(1), deadly.client
+    kills = [1]
+
+    def work(_agent, given):
+        content = msgspec.msgpack.decode(given)["content"]
+        if content == b"1" and kills[0]:
+            kills[0] -= 1
+            raise Killed
+        deadly.handled.append(content)
+
+    deadly.turns.work = work
+    for content in (b"1", b"2"):
+        client.send(durable_message(client.number, agent.agent_id, content=content))
+    with pytest.raises(Killed):
+        converse(deadly, client)
+    note = tuple(deadly.turns._note[place] for place in (SOURCE, SEQUENCE, AGENT))
+    shard = restart(deadly, client, note=note)
+    client.listen()
+    client.push()
+    shard.step()  # claims it
+    assert shard.durable.suspects.waiting
+    shard.runner.run(shard.lifecycle.pause(agent.agent_id))
+    converse(shard, client)
+    assert deadly.handled == []
+    assert shard.ledger().pending == 2
+
+    shard.runner.run(shard.lifecycle.resume(agent.agent_id))
+    converse(shard, client)
+    assert (deadly.handled, shard.ledger().pending) == ([b"1", b"2"], 0)
+
+
+def test_a_suspect_whose_agent_goes_is_a_dead_letter(deadly, converse, restart, durable_message):
+    """A suspect whose agent is removed before its turn is a dead letter, as what waits behind it is."""
+    agent, client = deadly.agent(1), deadly.client
+    for content in (b"kill", b"2"):
+        client.send(durable_message(client.number, agent.agent_id, content=content))
+    with pytest.raises(Killed):
+        converse(deadly, client)
+    note = tuple(deadly.turns._note[place] for place in (SOURCE, SEQUENCE, AGENT))
+    shard = restart(deadly, client, note=note)
+    client.listen()
+    client.push()
+    shard.step()
+    shard.runner.run(shard.lifecycle.remove([agent.agent_id]))
+    converse(shard, client)
+
+    assert (shard.ledger().dead_letters, shard.ledger().pending, deadly.handled) == (2, 0, [])
+    assert check([shard.ledger()]).balanced
+
+
+def test_a_charge_follows_its_message_into_the_file(durable_message):
+    """What is claimed has a root of its own in the file, which is charged in place of the one it came with."""
+    journal = Journal(77)
+    journal.begin(Pass(0, 0))
+    suspects = Suspects(journal)
+    root = SESSION, 5 | DURABLE_ROOT
+    suspects.charge(root)
+    suspects.charge(root)
+    innocent, charged = (Delivery(durable_message(SESSION, 9), SESSION, n | DURABLE_ROOT, 1) for n in (4, 5))
+    assert not suspects.claim("agent", innocent)
+    assert suspects.claim("agent", charged)
+
+    stored = charged.source, charged.sequence
+    assert suspects.charges == {stored: 2}
+    assert journal.commit.charges == {root: 0, stored: 2}
+    suspects.acquit(charged)
+    assert (suspects.charges, journal.commit.charges) == ({}, {root: 0, stored: 0})
+
+
+def test_what_runs_alone_is_not_claimed_again(durable_message):
+    """A message that has its turn alone goes on into it."""
+    journal = Journal(77)
+    suspects = Suspects(journal)
+    delivery = Delivery(durable_message(SESSION, 9), SESSION, 5 | DURABLE_ROOT, 1)
+    suspects.charge((SESSION, 5 | DURABLE_ROOT))
+    suspects.alone = delivery
+    assert not suspects.claim("agent", delivery)
