@@ -103,6 +103,14 @@ class DurablePlacing:
         self.wait(agent, Delivery(message, *root, a_pass.now_ns + message.timeout_ms * NS_PER_MS))
         return None
 
+    def presses(self, agent: Agent) -> bool:
+        """True when an agent's mailbox is so full that whoever fed it has to wait; it is told when there is room."""
+        mailbox = agent.mailbox
+        if mailbox is None or mailbox.depth < mailbox.high:
+            return False
+        self._placing.pressed.append((agent, HERE))
+        return True
+
     def wait(self, agent: Agent, delivery: Delivery) -> None:
         """Let a message wait for its turn in its mailbox."""
         self._journal.enter(delivery)

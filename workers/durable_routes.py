@@ -69,9 +69,9 @@ class DurableRoutes:
         if error is not None:
             self.refuse(message, error)
             return _GO_ON
-        if target is None or target.mailbox is None or message.sender == message.receiver:
+        if target is None or message.sender == message.receiver:
             return _GO_ON
-        return message.receiver if target.mailbox.depth >= target.mailbox.high else _GO_ON
+        return message.receiver if self._placing.presses(target) else _GO_ON
 
     def _to_shard(self, message: Envelope, shard: int) -> int:
         journal = self._journal

@@ -79,6 +79,8 @@ class Greetings:
             hello = Hello(peer.own, peer.mark, peer.number, self._journal.file, 0, 0, 0, answer_wanted=True)
         else:
             ends = peer.own, peer.mark, peer.number
+            if self.closed:
+                peer.send_durable_state()  # before the word that would let its messages come
             hello = say(ends, self._journal.file, peer.file, peer.durable.outgoing, peer.durable.incoming)
         peer.tell(CONTROL.encode(hello))
 

@@ -64,6 +64,8 @@ class Session:
         self._context = new_context()
         self._inlets = Inlets(self._context, runtime, self.number, self._mark, self.counts)
         self._timer: asyncio.TimerHandle | None = None
+        # The supervisor that opened this session: another one, however soon it came, knows nothing of it.
+        self._served_by = holder(self._runtime.path)
         self._ticks = 0
         self._closed = False
         self.over: CaxtonError | None = None
@@ -264,7 +266,7 @@ class Session:
         self._timer = self._loop.call_later(TICK_S, self._tick)
         self._book.post(self.counts, self.answers.counts)
         self._ticks += 1
-        if self._ticks % LOOK_EVERY == 0 and self.over is None and holder(self._runtime.path) is None:
+        if self._ticks % LOOK_EVERY == 0 and self.over is None and holder(self._runtime.path) != self._served_by:
             self.over = NetworkError("the runtime", "it ended; start it and connect again")
             self._fail_all(self.over)
         for route in self._routes:

@@ -125,6 +125,8 @@ class DurableOutgoing(Outgoing):
         A successor of the target may repeat refusals that were settled in an earlier life; they are not among these.
         """
         self.overheard = self.overheard or not self.greeted
+        if not self.greeted:
+            self.closed = state.closed  # what may not go need not wait for the greeting to hear why
         if not self.greeted or state.number <= self._number:
             return None
         if self._strange:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-CODE = ("caxton", "workers", "bench", "tests")
+CODE = ("caxton", "workers", "bench", "faultlab", "tests")
 
 
 @pytest.fixture(scope="session")

@@ -145,7 +145,7 @@ async def test_as_many_messages_as_are_allowed(client, agent):
 async def test_a_failure_of_a_plain_send_comes_to_the_inbox(client, agent):
     """A message that nobody waits for and whose turn fails is answered with a failure that carries the error."""
     suspect = await agent("mischief", limits=LIMITS)
-    await client.send(suspect, b"u", options=DeliveryOptions(max_retries=0))
+    await client.send(suspect, b"u", options=DeliveryOptions(max_retries=1))
 
     failure = await asyncio.wait_for(anext(await client.inbox()), 5)
 

@@ -112,7 +112,7 @@ async def test_a_frame_whose_own_fields_are_wrong_is_dropped(raw_session, echo, 
 async def test_a_durable_frame_before_a_hello_is_left(raw_session, echo, client, grows):
     """A frame of the durable lane whose source has not said hello is not taken, and the session goes on."""
     async with grows("left"):
-        raw_session.send(raw_session.message(echo, flags=2), lane=1)
+        raw_session.send(raw_session.message(echo), lane=1)
 
     raw_session.send(raw_session.message(echo))
     assert await raw_session.settled() == []

@@ -28,6 +28,7 @@ LARGE_ECHO = """(module (memory (export "memory") 200)
     (i64.or (i64.shl (i64.extend_i32_u (local.get $pointer)) (i64.const 32))
             (i64.extend_i32_u (local.get $length)))))"""
 PATIENT = Limits(max_fuel=10**10, max_execution_ms=5_000, mailbox_capacity=8)
+VOLATILE = DeliveryOptions(reliability="at_most_once")
 
 
 def spin(rounds):
@@ -181,32 +182,32 @@ async def test_messages_beyond_a_full_mailbox_are_refused_alone(client, agent):
 async def test_a_full_mailbox_refuses_who_does_not_wait_and_lets_others_wait(client, agent):
     """While a mailbox is full, send(wait=False) is QueueFull at once, and send() waits until there is room."""
     slow = await agent("mischief", "slow", limits=PATIENT)
-    results = await client.send_batch([Message(slow, spin(100_000_000)) for _ in range(12)])
+    results = await client.send_batch([Message(slow, spin(100_000_000), delivery_options=VOLATILE) for _ in range(12)])
     placed = sum(isinstance(result, Receipt) for result in results)
 
     async def is_told():
-        return not client._session.route_of(slow).lane(Lane.DURABLE).has_room(slow)
+        return not client._session.route_of(slow).lane(Lane.VOLATILE).has_room(slow)
 
     await eventually(is_told)
     with pytest.raises(QueueFull) as caught:
-        await client.send(slow, b"", wait=False)
+        await client.send(slow, b"", wait=False, options=VOLATILE)
     assert str(slow) in caught.value.receiver
-    assert type(await client.send(slow, b"")) is Receipt
+    assert type(await client.send(slow, b"", options=VOLATILE)) is Receipt
     assert count(await client.request(slow, b"")) == placed + 2
 
 
 async def test_waiting_for_room_has_a_deadline(client, agent):
     """A send that finds no room before its deadline is a Timeout, and the message does not go later."""
     slow = await agent("mischief", "slow", limits=PATIENT)
-    results = await client.send_batch([Message(slow, spin(100_000_000)) for _ in range(12)])
+    results = await client.send_batch([Message(slow, spin(100_000_000), delivery_options=VOLATILE) for _ in range(12)])
     placed = sum(isinstance(result, Receipt) for result in results)
 
     async def is_told():
-        return not client._session.route_of(slow).lane(Lane.DURABLE).has_room(slow)
+        return not client._session.route_of(slow).lane(Lane.VOLATILE).has_room(slow)
 
     await eventually(is_told)
     with pytest.raises(Timeout):
-        await client.send(slow, b"", timeout_s=0.05)
+        await client.send(slow, b"", timeout_s=0.05, options=VOLATILE)
 
     assert count(await client.request(slow, b"", timeout_s=20)) == placed + 1
 

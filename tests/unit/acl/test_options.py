@@ -60,9 +60,9 @@ def test_an_idempotency_key_that_cannot_travel_is_refused(key):
 
 def test_the_volatile_lane_keeps_no_keys():
     """An idempotency key with the volatile lane is refused, with the lane that keeps it."""
-    with pytest.raises(ValidationError, match="idempotency_key.*at_least_once"):
+    with pytest.raises(ValidationError, match=r"idempotency_key.*at_least_once"):
         DeliveryOptions(reliability="at_most_once", idempotency_key="k")
-    with pytest.raises(ValidationError, match="idempotency_key.*at_least_once"):
+    with pytest.raises(ValidationError, match=r"idempotency_key.*at_least_once"):
         with_key(DeliveryOptions(reliability="at_most_once"), "k")
 
 
