@@ -90,16 +90,16 @@ async def _measure_volatile(plan: Plan, served: Served, bar: Bar) -> dict[str, A
 
 async def _measure_durable(plan: Plan, served: Served, bar: Bar) -> dict[str, Any]:
     """Let the two lanes take turns in one runtime, then send beside the durable load; before and after, fsync."""
-    fsyncs = [fsync_us(served.data_dir)]
+    fsyncs = {"before": round(fsync_us(served.data_dir))}
     async with caxton.connect(served.runtime_dir) as client:
         agents = await deploy_echoes(client, plan.agents)
         result = await _take_turns(plan, client, agents, bar)
-        fsyncs.append(fsync_us(served.data_dir))
+        fsyncs["after"] = round(fsync_us(served.data_dir))
         ledger = await client.ledger()
         lost_by_stats = (await client.stats())["lost"]["total"]
     return {
         **result,
-        "fsync_us": round(sum(fsyncs) / len(fsyncs)),
+        "fsync_us": fsyncs,
         "lost_by_stats": lost_by_stats,
         "ledger_balanced": ledger.balanced,
         "dead_letters": ledger.whole.dead + ledger.whole.expired,

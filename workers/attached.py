@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+from msgspec import structs
+
 from caxton.acl.envelope import AUTOMATIC, DURABLE, MAX_CONTENT, Envelope
 from caxton.errors import (
     AgentNotFound,
@@ -177,6 +179,8 @@ class Attached:
         message.sender = agent.agent_id
         message.created_at = self._routes.a_pass.wall_ms
         message.flags = handled.flags & DURABLE
+        if message.rare is not None:  # a key and an origin are for those who can vouch for them
+            message.rare = structs.replace(message.rare, idempotency_key=None, requeued_from=None)
         return message
 
     def _put_back(self, agent: Agent) -> None:

@@ -1,5 +1,7 @@
 """One durable message: as `placing`, but it may also wait for an agent that runs no turns now, and is tracked then."""
 
+from msgspec import structs
+
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.errors import CaxtonError, ResourceExhausted
 from workers.dead_letters import DeadLetters
@@ -136,4 +138,6 @@ class DurablePlacing:
             return self._placing.why_not(agent, message, source.peer_number), True
         if is_session and self._letters.full:
             return ResourceExhausted("room for dead letters (requeue or purge some)", self._letters.capacity), True
+        if is_session and message.rare is not None and message.rare.requeued_from is not None:
+            message.rare = structs.replace(message.rare, requeued_from=None)  # only this shard knows its dead letters
         return self._keys.admit(message)

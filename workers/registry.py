@@ -39,7 +39,6 @@ class Agent:
         "counters",
         "drawn",
         "holds",
-        "is_there",
         "mailbox",
         "manifest",
         "max_content",
@@ -69,8 +68,6 @@ class Agent:
         self.breaker: CircuitBreaker | None = None
         self.saved = b""
         self.attached = 0
-        # False when it was removed, or takes nothing more: what still comes for it has nobody to run it.
-        self.is_there = True
         # What the session was given and has not ended, by the number of the delivery; `Attached` owns it.
         self.drawn: dict[int, Entry] = {}
         # Turns that ended, whichever way. A field of its own, because every turn counts it.
@@ -109,7 +106,7 @@ class Agent:
 
     def close(self) -> None:
         """Take nothing more: it is gone."""
-        self.takes = self.takes_durable = self.is_there = False
+        self.takes = self.takes_durable = False
 
     @property
     def busy(self) -> bool:
@@ -124,7 +121,6 @@ class Agent:
     def _decide(self) -> None:
         runs = self.state in {AgentState.RUNNING, AgentState.PAUSED} and not self.holds & Hold.BROKEN
         self.takes_durable = runs or self.state is AgentState.FAILED
-        self.is_there = self.state is not AgentState.STOPPED
         self.takes = runs and (self.attached > 0 or not self.holds & Hold.ATTACHED)
 
     def count(self, name: str, n: int = 1) -> None:

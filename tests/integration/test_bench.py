@@ -61,12 +61,12 @@ def test_durable_throughput_stands_beside_the_volatile_lane():
     )
     assert result["acknowledged"] > 0
     assert result["commits_per_s"] > 0
-    assert result["fsync_us"] > 0
+    assert min(result["fsync_us"].values()) > 0
     for latency_us in ("latency_us", "volatile_latency_us"):
         assert_is_ascending(result[latency_us])
     for acknowledgement in ("idle", "under_load"):
         assert_is_ascending(result["acknowledgement_us"][acknowledgement])
-    assert result["acknowledgement_us"]["idle"]["p50"] > result["fsync_us"] / 2
+    assert result["acknowledgement_us"]["idle"]["p50"] > min(result["fsync_us"].values()) / 2
 
 
 @pytest.mark.parametrize("lane", ["durable", "volatile"])
