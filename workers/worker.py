@@ -123,12 +123,15 @@ class Worker:
         a_pass.wall_ms = time.time_ns() // 1_000_000
         rooms = self._rooms
         self._begin(a_pass)
+        if not rooms.dispatcher.idle:  # first what is left, so that what comes finds idle agents and costs no mailbox
+            rooms.dispatcher.run(a_pass, rooms.turns.take, rooms.pressure.room)
+            a_pass.unfinished = False
         while True:
             self._inlet.take(a_pass)
             rooms.dispatcher.run(a_pass, rooms.turns.take, rooms.pressure.room)
             if a_pass.unfinished or not self._inlet.more or a_pass.turns >= ENOUGH_TURNS:
                 break
-            if monotonic_ns() - a_pass.now_ns >= MAX_PASS_NS:
+            if monotonic_ns() - a_pass.now_ns >= MAX_PASS_NS // 2:  # a frame that is begun now is finished in time
                 break  # what comes may cause no turn: frames that nobody can read, messages that are refused
         self._end_pass(a_pass)
         if a_pass.unfinished or self._inlet.more:

@@ -28,6 +28,8 @@ def mapped(path: Path, error: sqlite3.Error) -> StorageError:
         return StorageFull(str(path), text)
     if code & 0xFF == sqlite3.SQLITE_IOERR and code not in _DAMAGED and not _has_room(path.parent):
         return StorageFull(str(path), f"{text}: no room on the disk, or within the quota")
+    if code == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK):
+        return StorageDamaged(str(path), f"{text}: its header says so, and the file system does not")
     if code in _DAMAGED or code & 0xFF == sqlite3.SQLITE_CORRUPT or text.startswith("Could not decode to UTF-8"):
         return StorageDamaged(str(path), text)
     return StorageError(str(path), text)

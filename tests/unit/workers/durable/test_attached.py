@@ -96,6 +96,19 @@ def test_what_is_for_nobody_is_not_sent(durable, client, agent, exchange, conver
     assert client.got == []
 
 
+def test_what_a_failed_handler_sent_is_not_sent(durable, client, agent, exchange, converse, durable_message):
+    """Messages that come with a handler's error go nowhere: the one it failed on waits, and its effects are to come."""
+    send(client, agent, durable_message, b"1")
+    converse(durable, client)
+    (given,) = exchange().deliveries
+    exchange(Ended(given.delivery, [durable_message(5, client.number, content=b"half")], "no"))
+    converse(durable, client)
+
+    assert client.got == []
+    assert (durable.ledger().pending, durable.ledger().counts.get("emitted_sessions", 0)) == (1, 0)
+    assert check([durable.ledger()]).balanced
+
+
 def test_a_handler_that_fails_is_tried_again(durable, client, agent, exchange, converse, clocks, durable_message):
     """A handler's error is a failed attempt: the message comes again later, and those of its pair wait behind it."""
     send(client, agent, durable_message, b"1", b"2")

@@ -56,6 +56,20 @@ def test_a_message_that_fails_is_tried_again_and_only_its_pair_waits(failing, co
     assert shard.ledger().pending == 0
 
 
+@pytest.mark.parametrize("wrong", [{"receiver": 0}, {"receiver": 5, "performative": "shout"}])
+def test_a_turn_with_a_wrong_message_has_no_effect(failing, converse, durable_message, wrong):
+    """When one message of a turn is wrong neither the others nor its state are kept, and the turn counts as failed."""
+    shard, client = failing, failing.client
+    agent = shard.agent(1)
+    right = {"receiver": client.number, "content": b"right"}
+    shard.turns.work = lambda *_: msgspec.msgpack.encode({"messages": [right, wrong], "state": b"half"})
+    client.send(durable_message(client.number, agent.agent_id))
+    converse(shard, client)
+
+    assert (client.got, agent.saved, shard.ledger().pending) == ([], b"", 1)
+    assert (shard.ledger().counts["retries"], shard.ledger().counts.get("processed", 0)) == (1, 0)
+
+
 def test_five_traps_are_poison(failing, converse, durable_message):
     """A message that fails every time is a dead letter after its attempts, its sender told, and the pair goes on."""
     shard, client = failing, failing.client

@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 
 import pytest
 
@@ -47,6 +48,33 @@ def test_nothing_is_acknowledged_or_sent_before_it_is_committed(durable, client,
     durable.commit()
     client.listen()
     assert (client.acknowledged, [m.sender for m in client.got]) == (1, [agent.agent_id])
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_nothing_leaves_while_its_commit_is_under_way(durable, client, durable_message, monkeypatch, written):
+    """Before the store has said that a commit is written no acknowledgement and no frame leaves, nor if it never is."""
+    agent = durable.agent(1)
+    durable.turns.work = lambda *_: b"\x81\xa8messages\x91\x81\xa8receiver\xcf" + client.number.to_bytes(8)
+    commit, heard = durable.store.commit, []
+
+    async def listened(given):
+        if written:
+            await commit(given)
+        client.listen()
+        heard.append((client.acknowledged, len(client.got), len(client.refused)))
+        if not written:
+            raise StorageError("shard-0.db", "I/O error")
+
+    monkeypatch.setattr(durable.store, "commit", listened)
+    client.send(durable_message(client.number, agent.agent_id), durable_message(client.number, 9 << 10))
+    client.push()
+    durable.step()
+    with contextlib.nullcontext() if written else pytest.raises(StorageError):
+        durable.commit()
+    client.listen()
+
+    assert heard == [(0, 0, 0)]
+    assert (client.acknowledged, len(client.got), len(client.refused)) == ((2, 1, 1) if written else (0, 0, 0))
 
 
 def test_a_full_disk_is_waited_out(durable, client, disk, converse, durable_message):

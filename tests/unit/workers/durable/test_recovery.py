@@ -52,6 +52,27 @@ def test_what_was_committed_is_not_done_again(durable, client, converse, restart
     assert check([heir.ledger()]).balanced
 
 
+def test_a_dead_letter_is_in_the_commit_that_ends_its_message(durable, client, restart, durable_message):
+    """A worker that dies right after the commit that counts a message as dead has left its dead letter in the file."""
+    agent = durable.agent(1)
+
+    def work(_agent, _given):
+        raise Trap(TrapReason.UNREACHABLE, "x")
+
+    durable.turns.work = work
+    client.send(durable_message(client.number, agent.agent_id, content=b"bad", rare=Rare(max_retries=0)))
+    client.push()
+    durable.step()
+    closed = durable.durable.journal.close(durable.durable.ways.of)
+    durable.runner.run(durable.store.commit(closed.commit))
+    heir = restart(durable, client)
+    rows, _ = heir.runner.run(heir.store.letters_with_messages(DeadLetterFilter(), 10))
+
+    assert heir.ledger().counts["dead"] == 1
+    assert [msgspec.msgpack.decode(row.message)[4] for row in rows] == [b"bad"]
+    assert check([heir.ledger()]).balanced
+
+
 def test_what_waits_waits_in_its_order(durable, client, converse, restart, durable_message):
     """Messages that wait, also for a retry, are handled by the successor in the order in which they came."""
     agent = durable.agent(1)
