@@ -85,6 +85,43 @@ def test_who_stands_before_a_suspect_goes_first(deadly, converse, restart, durab
     assert (deaths, deadly.handled) == (1, [b"1", b"1", b"2", b"3"])
 
 
+def test_a_suspect_shares_no_commit(deadly, converse, restart, durable_message):
+    """A charged message runs when all that ran before it is committed, and nothing runs before its own commit is."""
+    agent, other, client = deadly.agent(1), deadly.agent(2), deadly.client
+    kills = [1]
+
+    def work(_agent, given):
+        content = msgspec.msgpack.decode(given)["content"]
+        if content == b"1" and kills[0]:
+            kills[0] -= 1
+            raise Killed
+        deadly.handled.append(content)
+
+    deadly.turns.work = work
+    for to, content in ((agent, b"1"), (other, b"2")):
+        client.send(durable_message(client.number, to.agent_id, content=content))
+    with pytest.raises(Killed):
+        converse(deadly, client)
+    note = tuple(deadly.turns._note[place] for place in (SOURCE, SEQUENCE, AGENT))
+    shard = restart(deadly, client, note=note)
+    client.listen()
+    client.push()
+    shard.step()  # claims the one, runs the other
+    client.send(durable_message(client.number, other.agent_id, content=b"3"))
+    client.push()
+    shard.step()
+    assert deadly.handled == [b"2"], "what ran before it is not committed"
+
+    shard.commit()
+    for _ in range(2):
+        shard.step()
+        assert deadly.handled == [b"2", b"1"], "its own turn is not committed"
+
+    shard.commit()
+    shard.step()
+    assert deadly.handled == [b"2", b"1", b"3"]
+
+
 def test_a_suspect_of_a_paused_agent_waits_in_its_place(deadly, converse, restart, durable_message):
     """A suspect whose agent is paused keeps its place in the mailbox, and runs alone, first, after the pause."""
     agent, client = deadly.agent(1), deadly.client
