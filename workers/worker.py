@@ -63,6 +63,7 @@ class Worker:
         self._ready = False
         self._topology = 0
         self._done = asyncio.Event()
+        self._ended = False
         self._alone = False
         self._pass = self._open_pass()
 
@@ -93,6 +94,7 @@ class Worker:
             await self._done.wait()
             ticking.cancel()
             await self._committer.finish()
+            self._ended = True
             committing.cancel()
 
     async def _recover(self, note: bytes | None) -> None:
@@ -112,8 +114,8 @@ class Worker:
     def run_pass(self) -> None:
         """Take what has come, run the turns there are, release what follows; come back if anything is left."""
         self._woken = False
-        if self._done.is_set():
-            return  # the last commit is under way, or done: nothing may follow it
+        if self._ended:
+            return  # the last commit is done: nothing may follow it
         suspects = self._durable.suspects
         if suspects.waiting or self._alone:
             self._run_alone()

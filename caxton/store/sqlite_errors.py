@@ -15,6 +15,8 @@ _DAMAGED = {
     sqlite3.SQLITE_IOERR_DATA,
     sqlite3.SQLITE_IOERR_CORRUPTFS,
 }
+# What is said, under no code of its own, of text and of a header that nobody wrote.
+_UNREADABLE = ("Could not decode to UTF-8", "unsupported file format")
 # More than a file system keeps inside an inode, so that a full one cannot take it.
 _PROBE_BYTES = 64 << 10
 
@@ -30,7 +32,7 @@ def mapped(path: Path, error: sqlite3.Error) -> StorageError:
         return StorageFull(str(path), f"{text}: no room on the disk, or within the quota")
     if code == sqlite3.SQLITE_READONLY and os.access(path, os.W_OK):
         return StorageDamaged(str(path), f"{text}: its header says so, and the file system does not")
-    if code in _DAMAGED or code & 0xFF == sqlite3.SQLITE_CORRUPT or text.startswith("Could not decode to UTF-8"):
+    if code in _DAMAGED or code & 0xFF == sqlite3.SQLITE_CORRUPT or text.startswith(_UNREADABLE):
         return StorageDamaged(str(path), text)
     return StorageError(str(path), text)
 

@@ -1,6 +1,7 @@
 """Processes that are killed: what was kept comes back, what was under way ends, and nothing hangs or leaks."""
 
 import asyncio
+import operator
 import signal
 import subprocess
 import sys
@@ -210,7 +211,9 @@ async def test_a_killed_client_leaves_nothing(client, served, on_shard):
         await come_and_be_killed()
 
     async def nothing_is_left():
-        return [process.num_fds() for process in processes] == before and set(served.runtime_dir.iterdir()) == files
+        # A worker may have been told of the first client's end after `before` was read: fewer are no leak.
+        open_now = [process.num_fds() for process in processes]
+        return all(map(operator.le, open_now, before)) and set(served.runtime_dir.iterdir()) <= files
 
     await eventually(nothing_is_left)
     replies = await client.request_many([Message(client.id_of(names[0]), b"")] * 100)
