@@ -27,7 +27,7 @@ def read_rows(db: sqlite3.Connection, which: DeadLetterFilter, after: int, limit
     sql = f"SELECT {_COLUMNS} FROM dead_letters WHERE number > ?{clauses} ORDER BY number LIMIT ?"  # noqa: S608 (our own words only)
     found: list[DeadRow] = []
     content_bytes = 0
-    for row in _rows(db.execute(sql, (signed(after), *values, limit + 1))):
+    for row in _rows(db.execute(sql, (bounded(after), *values, limit + 1))):
         content_bytes += row.content_bytes
         if len(found) == limit or (found and content_bytes > FULL_PAGE_BYTES):
             return found, True
@@ -75,7 +75,7 @@ def _where(which: DeadLetterFilter) -> tuple[str, list[object]]:
             values.append(value)
     if which.ids is not None:
         clauses += f" AND number IN ({', '.join('?' * len(which.ids))})"
-        values += map(signed, which.ids)
+        values += map(bounded, which.ids)
     return clauses, values
 
 

@@ -16,5 +16,5 @@ def unsigned(number: int) -> int:
 
 
 def bounded(number: int) -> int:
-    """Return the nearest integer from 0 to 2**63 - 1: times, sizes and counts go in by this."""
+    """Return the nearest integer from 0 to 2**63 - 1: times, sizes, counts and the numbers of letters go in by this."""
     return min(max(number, 0), _LARGEST)
