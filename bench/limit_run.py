@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.echo import echo_path
+from bench.guests.echo import echo_path
 
 _LIMIT = Path(__file__).with_name("limit.py")
 _START_TIMEOUT_S = 60.0

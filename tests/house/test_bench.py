@@ -86,7 +86,7 @@ def test_an_fsync_is_measured_where_it_is_asked(room, tmp_path):
 
 def test_stretches_add_up(room):
     """Two stretches of a lane count as one that took as long as both."""
-    Stretch = room("stretch").Stretch  # noqa: N806 (it is a class)
+    Stretch = room("load.stretch").Stretch  # noqa: N806 (it is a class)
     both = Stretch(100, 1.0, 0.1, 0.2, 3) + Stretch(300, 1.0, 0.3, 0.6, 5)
 
     assert both == Stretch(400, 2.0, pytest.approx(0.4), pytest.approx(0.8), 8)
@@ -101,7 +101,7 @@ def test_every_hop_of_a_route_leads_to_another_shard(room, hops, shards):
     relays = [[AgentId(1 + shard * 10 + place) for place in range(3)] for shard in range(shards)]
     shard_of = {int(agent): shard for shard, its_own in enumerate(relays) for agent in its_own}
     session = AgentId((1 << 63) + 1)
-    relay = room("relay")
+    relay = room("guests.relay")
     payload = min(100, relay.most_payload(hops))
     requests = relay.routed_requests(relays, session, hops, payload, Lane.DURABLE)
 
@@ -117,10 +117,11 @@ def test_every_hop_of_a_route_leads_to_another_shard(room, hops, shards):
 
 
 def test_the_machine_describes_itself(run):
-    """A machine's description names its cpu, cores, kernel, Python, libraries and the day."""
+    """A machine's description names its cpu, cores, kernel, Python, libraries, commit and the day."""
     done = run("-c", "import json; from bench.machine import describe; print(json.dumps(describe()))")
 
     described = json.loads(done.stdout)
     assert all(described.values())
-    assert set(described) == {"cpu", "cores", "kernel", "python", "pyzmq", "msgspec", "wasmtime", "date"}
+    libraries = {"caxton", "pyzmq", "msgspec", "wasmtime", "uvloop", "aiosqlite"}
+    assert set(described) == {"cpu", "cores", "kernel", "python", "commit", "date"} | libraries
     assert dt.date.fromisoformat(described["date"]) <= dt.datetime.now(dt.UTC).date()

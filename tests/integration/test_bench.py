@@ -12,16 +12,27 @@ ROOT = Path(__file__).parents[2]
 LATENCY = ["p50", "p90", "p99", "p999", "max"]
 
 
-def bench(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100
-    )
+@pytest.fixture
+def bench(tmp_path):
+    """Runs a subcommand, which saves its result in `tmp_path`."""
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "bench", *arguments, "--results", str(tmp_path)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+
+    return run
 
 
-def result_of(*arguments):
-    done = bench(*arguments, "-o", "json")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+@pytest.fixture
+def result_of(bench):
+    """Runs a subcommand that must succeed, and returns its result."""
+
+    def run(*arguments):
+        done = bench(*arguments, "-o", "json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
 
 
 def assert_is_ascending(latency_us):
@@ -32,7 +43,7 @@ def assert_is_ascending(latency_us):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_throughput_answers_everything_beside_its_limit(workers):
+def test_throughput_answers_everything_beside_its_limit(result_of, workers):
     """Throughput shows a rate, its latencies and its limit, and every message that was sent was answered."""
     result = result_of("throughput", "--workers", str(workers), "--agents", "100", "--seconds", "1", "--window", "4")
 
@@ -48,7 +59,7 @@ def test_throughput_answers_everything_beside_its_limit(workers):
     assert result["machine"]["cores"] > 0
 
 
-def test_durable_throughput_stands_beside_the_volatile_lane():
+def test_durable_throughput_stands_beside_the_volatile_lane(result_of):
     """Durable throughput loses nothing, and shows both lanes, acknowledgements, commits and the fsync."""
     result = result_of("throughput", "--lane", "durable", "--agents", "100", "--seconds", "1")
 
@@ -70,7 +81,7 @@ def test_durable_throughput_stands_beside_the_volatile_lane():
 
 
 @pytest.mark.parametrize("lane", ["durable", "volatile"])
-def test_every_hop_leads_to_another_worker(lane):
+def test_every_hop_leads_to_another_worker(result_of, lane):
     """Requests with hops are all answered, by the last of their agents, and the rate counts hops."""
     result = result_of("hops", "--agents", "20", "--hops", "3", "--seconds", "1", "--window", "2", "--lane", lane)
 
@@ -84,7 +95,7 @@ def test_every_hop_leads_to_another_worker(lane):
 
 
 @pytest.mark.parametrize("victim", ["workers", "supervisor", "all"])
-def test_a_backlog_outlives_a_kill(victim):
+def test_a_backlog_outlives_a_kill(result_of, victim):
     """Every message that waited for paused agents is handled after a kill, whoever was killed."""
     result = result_of("recovery", "--backlog", "3000", "--agents", "10", "--kill", victim)
 
@@ -106,7 +117,7 @@ def test_a_backlog_outlives_a_kill(victim):
         (["recovery", "--kill", "nobody"], "--kill"),
     ],
 )
-def test_an_option_out_of_range_is_wrong_usage(arguments, said):
+def test_an_option_out_of_range_is_wrong_usage(bench, arguments, said):
     """An option that is out of its range is named, with exit code 2, before anything is started."""
     done = bench(*arguments)
 
@@ -121,7 +132,7 @@ def test_an_option_out_of_range_is_wrong_usage(arguments, said):
         (["recovery", "--backlog", "100000", "--agents", "1"], "take 2 or more, or a smaller --backlog"),
     ],
 )
-def test_options_that_do_not_fit_together_say_what_does(arguments, said):
+def test_options_that_do_not_fit_together_say_what_does(bench, arguments, said):
     """Options that contradict each other end as a ConfigurationError that says which values would do."""
     done = bench(*arguments, "-o", "json")
 
@@ -131,7 +142,7 @@ def test_options_that_do_not_fit_together_say_what_does(arguments, said):
     assert said in told["message"]
 
 
-def test_request_shows_latencies():
+def test_request_shows_latencies(result_of):
     """One request at a time has its percentiles, in ascending order."""
     result = result_of("request", "--count", "200", "--payload", "0")
 
@@ -139,7 +150,7 @@ def test_request_shows_latencies():
     assert_is_ascending(result["latency_us"])
 
 
-def test_agents_have_no_instance_before_their_first_message():
+def test_agents_have_no_instance_before_their_first_message(result_of):
     """Agents are registered without an instance, each answers its first message, and each has one then."""
     result = result_of("agents", "--agents", "300", "--starts", "1")
 
@@ -153,7 +164,7 @@ def test_agents_have_no_instance_before_their_first_message():
 
 # With 96 batches under way, messages wait for credit when the worker dies: those never left, and are no loss.
 @pytest.mark.parametrize("window", ["16", "96"])
-def test_a_killed_worker_costs_exactly_what_the_stats_say(window):
+def test_a_killed_worker_costs_exactly_what_the_stats_say(result_of, window):
     """After each kill the client misses as many answers as the runtime says it lost."""
     result = result_of("kill", "--runs", "3", "--agents", "200", "--window", window)
 
@@ -190,10 +201,10 @@ def wait_for_worker(parent):
     raise AssertionError("it ended before it had a worker")
 
 
-def test_a_result_for_people_names_every_figure():
+def test_a_result_for_people_names_every_figure(bench):
     """Without -o json a result is a line for each figure."""
     done = bench("request", "--count", "50")
 
     assert done.returncode == 0
     assert "latency_us.p99" in done.stdout
-    assert done.stderr == ""
+    assert done.stderr.startswith("saved: ")

@@ -12,9 +12,8 @@ from typing import Any
 import uvloop
 
 import caxton
-from bench.echo import deploy_echoes, requests_to
-from bench.load import Load
-from bench.machine import describe
+from bench.guests.echo import deploy_echoes, requests_to
+from bench.load.closed_loop import Load
 from bench.output import Bar
 from bench.runtime import serving
 from caxton.acl.message import Message
@@ -42,7 +41,6 @@ def measure(runs: int, workers: int, agents: int, window: int, bar: Bar) -> dict
         "workers": workers,
         "agents": agents,
         "window": window,
-        "machine": describe(),
     }
 
 

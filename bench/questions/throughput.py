@@ -6,16 +6,15 @@ from typing import Any
 import uvloop
 
 import caxton
-from bench.acknowledgement import Acknowledged, alone
-from bench.echo import deploy_echoes, requests_to, wake
 from bench.fsync import fsync_us
-from bench.lanes import DEFAULT_WINDOWS, figures, take_turns, turns_s, windows_of
-from bench.latency import Latencies
+from bench.guests.echo import deploy_echoes, requests_to, wake
 from bench.limit_run import limit_rate
-from bench.machine import describe
+from bench.load.acknowledgement import Acknowledged, alone
+from bench.load.lanes import DEFAULT_WINDOWS, figures, take_turns, turns_s, windows_of
+from bench.load.latencies import Latencies
+from bench.load.stretch import WARM_UP_S, Course
 from bench.output import Bar
 from bench.runtime import Served, serving
-from bench.stretch import WARM_UP_S, Course
 from caxton.acl.options import Lane
 from caxton.client.client import Client
 from caxton.ids import AgentId
@@ -59,7 +58,6 @@ def measure(plan: Plan, bar: Bar) -> dict[str, Any]:
         "limit_round_trips_per_s": round(limit),
         "ratio_to_limit": round(result["round_trips_per_s"] / limit, 3),
         **asdict(plan) | {"lane": plan.lane.name.lower()},
-        "machine": describe(),
     }
 
 

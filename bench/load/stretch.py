@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from bench.latency import Latencies
-from bench.load import BATCH, Load
+from bench.load.closed_loop import BATCH, Load
+from bench.load.latencies import Latencies
 from caxton.acl.message import Message
 from caxton.client.client import Client
 

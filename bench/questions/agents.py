@@ -9,8 +9,7 @@ import psutil
 import uvloop
 
 import caxton
-from bench.echo import deploy_echoes, echo_wasm, requests_to
-from bench.machine import describe
+from bench.guests.echo import deploy_echoes, echo_wasm, requests_to
 from bench.output import Bar
 from bench.runtime import serving
 from caxton.acl.message import Message
@@ -40,7 +39,6 @@ def measure(agents: int, starts: int, workers: int, bar: Bar) -> dict[str, Any]:
         "starts": starts,
         "workers": workers,
         "module_bytes": len(echo_wasm()),
-        "machine": describe(),
     }
 
 

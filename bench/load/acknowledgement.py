@@ -5,8 +5,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from bench.latency import Latencies
-from bench.load import BATCH, round_of
+from bench.load.closed_loop import BATCH, round_of
+from bench.load.latencies import Latencies
 from caxton.acl.message import Message
 from caxton.client.client import Client
 from caxton.client.receipts import Receipt

@@ -7,14 +7,13 @@ from typing import Any
 import uvloop
 
 import caxton
-from bench.echo import deploy_echoes, wake
-from bench.lanes import figures, take_turns, turns_s, windows_of
-from bench.latency import Latencies
-from bench.machine import describe
+from bench.guests.echo import deploy_echoes, wake
+from bench.guests.relay import deploy_relays, most_payload, routed_requests
+from bench.load.lanes import figures, take_turns, turns_s, windows_of
+from bench.load.latencies import Latencies
+from bench.load.stretch import WARM_UP_S, Course
 from bench.output import Bar
-from bench.relay import deploy_relays, most_payload, routed_requests
 from bench.runtime import serving
-from bench.stretch import WARM_UP_S, Course
 from caxton.acl.message import Message
 from caxton.acl.options import Lane
 from caxton.client.client import Client
@@ -53,7 +52,7 @@ def measure(plan: Plan, bar: Bar) -> dict[str, Any]:
     """Send requests along routes through all workers; the client gets one answer for all hops of a request."""
     with serving(plan.workers) as served:
         result = uvloop.run(_measure(plan, served.runtime_dir, bar))
-    return {**result, **asdict(plan) | {"lane": plan.lane.name.lower()}, "machine": describe()}
+    return {**result, **asdict(plan) | {"lane": plan.lane.name.lower()}}
 
 
 async def _measure(plan: Plan, runtime_dir: Path, bar: Bar) -> dict[str, Any]:

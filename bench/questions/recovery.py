@@ -12,10 +12,9 @@ from typing import Any
 import psutil
 import uvloop
 
-from bench.echo import deploy_echoes
 from bench.fsync import fsync_us
-from bench.load import BATCH
-from bench.machine import describe
+from bench.guests.echo import deploy_echoes
+from bench.load.closed_loop import BATCH
 from bench.output import Bar
 from caxton import testing
 from caxton.acl.message import Message
@@ -76,7 +75,6 @@ def measure(plan: Plan, bar: Bar) -> dict[str, Any]:
         **made,
         "fsync_us": round(fsync),
         **asdict(plan),
-        "machine": describe(),
     }
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.latency import Latencies
+from bench.load.latencies import Latencies
+from bench.load.stretch import WARM_UP_S, Course, Stretch
 from bench.output import Bar
-from bench.stretch import WARM_UP_S, Course, Stretch
 from caxton.acl.message import Message
 from caxton.acl.options import Lane
 

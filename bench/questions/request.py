@@ -8,9 +8,8 @@ from typing import Any
 import uvloop
 
 import caxton
-from bench.echo import deploy_echoes
-from bench.latency import Latencies
-from bench.machine import describe
+from bench.guests.echo import deploy_echoes
+from bench.load.latencies import Latencies
 from bench.output import Bar
 from bench.runtime import serving
 
@@ -27,7 +26,6 @@ def measure(count: int, workers: int, payload: int, bar: Bar) -> dict[str, Any]:
         "latency_us": latencies.summary(),
         "workers": workers,
         "payload": payload,
-        "machine": describe(),
     }
 
 
