@@ -1,21 +1,18 @@
 """Replies in: each finds the request it answers, or the inbox."""
 
 from collections import Counter
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from typing import Any
 
-from caxton.acl.envelope import AUTOMATIC, Envelope
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.message import Message
 from caxton.acl.performative import Performative
 from caxton.client.backlog import Entry
-from caxton.client.batches import Batch
 from caxton.client.inbox import Inbox
 from caxton.client.unread import Unread
 from caxton.errors import CaxtonError
 from caxton.wire.failure import read_report
 
-# Stands for the shard of a durable request: the end of no worker ends it.
-NO_SHARD = -1
 # Durable requests that have ended and are remembered, at least; at most twice as many, and those of a frame or call.
 ENDED_KEPT = 8_192
 _FAILURE = int(Performative.FAILURE)
@@ -29,8 +26,8 @@ class Answers:
     """
 
     def __init__(self) -> None:
-        # reply_with → the batch, the place in it, and the shard that the request went to (NO_SHARD: durable)
-        self.waiting: dict[bytes, tuple[Batch[Any], int, int]] = {}
+        # reply_with → the request and who waits for its answer
+        self.waiting: dict[bytes, Entry] = {}
         self.counts: Counter[str] = Counter()
         self.inbox = Inbox()
         # Durable requests that ended: the id of the answer, or None when the caller gave up. Two halves, so that
@@ -40,18 +37,18 @@ class Answers:
 
     def take(self, messages: list[Envelope]) -> None:
         """Hand each volatile message to whoever waits for it."""
-        waiting, of = self.waiting, Message.of
-        answered = 0
+        find, of = self.waiting.pop, Message.of
+        unasked = 0
         for envelope in messages:
-            found = waiting.pop(envelope.in_reply_to, None) if envelope.in_reply_to is not None else None
+            found = find(envelope.in_reply_to, None)  # type: ignore[arg-type] # None is nobody's token
             if found is None:
+                unasked += 1
                 self._keep(envelope)
                 continue
-            answered += 1
-            batch, place, _ = found
-            failure = envelope.flags & AUTOMATIC and envelope.performative == _FAILURE
-            batch.end(place, _error(envelope) if failure else of(envelope))
-        self.counts["answered"] += answered
+            _, batch, place, _ = found
+            failed = envelope.flags & AUTOMATIC and envelope.performative == _FAILURE
+            batch.end(place, _error(envelope) if failed else of(envelope))
+        self.counts["answered"] += len(messages) - unasked
 
     def take_durable(self, messages: list[Envelope], first: int, unread: Unread) -> None:
         """Hand over durable messages, numbered from `first`. What nobody asked for is `unread` until it is taken."""
@@ -65,33 +62,37 @@ class Answers:
                 continue
             answered += 1
             ended[token] = envelope.message_id
-            batch, place, _ = found
-            failure = envelope.flags & AUTOMATIC and envelope.performative == _FAILURE
-            batch.end(place, _error(envelope) if failure else of(envelope))
+            _, batch, place, _ = found
+            failed = envelope.flags & AUTOMATIC and envelope.performative == _FAILURE
+            batch.end(place, _error(envelope) if failed else of(envelope))
         self.counts["answered"] += answered
         self._forget_oldest()
 
-    def fail_shard(self, shard: int, error: CaxtonError, unsent: AbstractSet[bytes] = frozenset()) -> None:
-        """End every volatile request that went to a shard whose worker ended; `unsent` wait for the next one."""
-        gone = [token for token, found in self.waiting.items() if found[2] == shard and token not in unsent]
+    def fail_volatile(
+        self, belongs: Callable[[int], bool], error: CaxtonError, unsent: AbstractSet[bytes] = frozenset()
+    ) -> None:
+        """End the volatile requests to agents that belong to a worker that ended; `unsent` wait for the next one."""
+        gone = [
+            token
+            for token, (request, *_) in self.waiting.items()
+            if not request.flags & DURABLE and belongs(request.receiver) and token not in unsent
+        ]
         for token in gone:
-            batch, place, _ = self.waiting.pop(token)
+            _, batch, place, _ = self.waiting.pop(token)
             batch.end(place, error)
 
     def fail_all(self, error: CaxtonError) -> None:
         """End every request, whatever its lane."""
-        for batch, place, _ in self.waiting.values():
+        for _, batch, place, _ in self.waiting.values():
             batch.end(place, error)
         self.waiting.clear()
 
     def forget(self, requests: list[Entry]) -> None:
         """Stop waiting for replies to requests that ended otherwise; late ones go to the inbox."""
-        if len(self.waiting) == 0:
-            return
-        for envelope, _, _, _ in requests:
-            found = self.waiting.pop(envelope.message_id, None)
-            if found is not None and found[2] == NO_SHARD:
-                self._ended[envelope.message_id] = None
+        for request, *_ in requests:
+            found = self.waiting.pop(request.message_id, None)
+            if found is not None and found[0].flags & DURABLE:
+                self._ended[request.message_id] = None
         self._forget_oldest()
 
     def close(self) -> None:

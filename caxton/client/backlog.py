@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
+from itertools import islice
 from typing import Any, TypeAlias
 
 from caxton.acl.envelope import Envelope
@@ -16,6 +17,8 @@ from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES
 # Messages for one agent that are not yet acknowledged, at most: a mailbox of the usual size that is not full has room
 # for them, so nobody who keeps to it is refused.
 RECEIVER_WINDOW = 128
+# Receivers without anything under way that are still counted, at most, beside as many as are under way.
+_MOST_KNOWN = 4_096
 
 # A message on its way: it, the batch it belongs to, its place there, and whether being placed is the end of it.
 Entry: TypeAlias = tuple[Envelope, Batch[Any], int, bool]
@@ -76,9 +79,43 @@ class Backlog:
 
         room, fits, full: what the link allows now, and which agents have no room there.
         """
+        most = min(room, MAX_FRAME_MESSAGES)
+        entries: list[Entry] = []
+        size = 0
+        if not (self._first or self._blocked or full):
+            entries, size = self._next_in_line(most, fits)
+        if not entries:
+            entries, size = self._next_one_by_one(most, fits, full)
+        self.under_way.extend(entries)
+        return entries, size
+
+    def _next_in_line(self, most: int, fits: Callable[[int], bool]) -> tuple[list[Entry], int]:
+        """Take from the queue while nobody waits for a receiver: up to the first message that is to be looked at alone.
+
+        Whole steps over all of them cost a third of what one message after the other does.
+        """
+        queue, counts = self._queue, self._unacknowledged
+        entries = list(islice(queue, most))
+        size = sum([len(entry[0].content) for entry in entries])
+        if size > FULL_FRAME_BYTES or not fits(size) or 0 in [entry[1].left for entry in entries]:
+            return [], 0
+        for place, receiver in enumerate([entry[0].receiver for entry in entries]):
+            count = counts.get(receiver, 0)
+            if count >= RECEIVER_WINDOW:
+                del entries[place:]
+                size = sum([len(entry[0].content) for entry in entries])
+                break
+            counts[receiver] = count + 1
+        for _ in entries:
+            queue.popleft()
+        return entries, size
+
+    def _next_one_by_one(
+        self, most: int, fits: Callable[[int], bool], full: AbstractSet[int]
+    ) -> tuple[list[Entry], int]:
+        """Take what may go, first who has waited for a receiver; who has to wait for one stands aside."""
         counts, blocked, first = self._unacknowledged, self._blocked, self._first
         entries: list[Entry] = []
-        most = min(room, MAX_FRAME_MESSAGES)
         size = 0
         for queue in (first, self._queue):
             while queue and len(entries) < most:
@@ -93,12 +130,10 @@ class Backlog:
                     continue
                 more = size + len(entry[0].content)
                 if (entries and more > FULL_FRAME_BYTES) or not fits(more):
-                    self.under_way.extend(entries)
                     return entries, size
                 counts[receiver] = count + 1
                 size = more
                 entries.append(queue.popleft())
-        self.under_way.extend(entries)
         return entries, size
 
     def settle(self, count: int, refused_from: int, refusals: list[Refusal]) -> None:
@@ -112,15 +147,12 @@ class Backlog:
             for sequence in range(refusal.sequence, refusal.sequence + refusal.count):
                 _, batch, place, _ = under_way[sequence - refused_from]
                 batch.end(place, error)
-        for _ in range(count):
-            message, batch, place, placed_is_all = under_way.popleft()
+        for message, batch, place, placed_is_all in [under_way.popleft() for _ in range(count)]:
+            counts[message.receiver] -= 1
             if placed_is_all:
                 batch.end(place, Receipt(message.message_id, lane))
-            left = counts[message.receiver] - 1
-            if left:
-                counts[message.receiver] = left
-            else:
-                del counts[message.receiver]
+        if len(counts) > _MOST_KNOWN + 2 * len(under_way):
+            self._unacknowledged = {receiver: left for receiver, left in counts.items() if left}
 
     def unblock(self, room: int, full: AbstractSet[int]) -> None:
         """Let as many messages go first as have room in their receivers now, and in the credit.

@@ -15,7 +15,6 @@ from caxton.acl.options import (
     with_key,
 )
 from caxton.acl.performative import Performative
-from caxton.client.answers import NO_SHARD
 from caxton.client.backlog import RECEIVER_WINDOW, Entry
 from caxton.client.batches import Batch, settled
 from caxton.client.connection import Connection
@@ -117,23 +116,21 @@ class MessageCalls(Connection):
         session = self._open()
         batch: Batch[Message] = Batch(len(messages), "request", timeout_s, asyncio.get_running_loop())
         number, now_ms = session.number, time.time_ns() // 1_000_000
-        next_id, waiting, shard_of = self._next_id(now_ms), session.answers.waiting, session.table.shard_of
+        next_id, waiting = self._next_id(now_ms), session.answers.waiting
         by_lane: tuple[list[Entry], list[Entry]] = ([], [])
         for place, e in enumerate([message.envelope for message in messages]):
             token = next_id()
             flags = _REQUESTED[e.flags & _KNOWN]
-            entry = (_stamped(e, token, number, token, now_ms, flags), batch, place, False)
-            if flags & DURABLE:
-                waiting[token] = (batch, place, NO_SHARD)
-                by_lane[1].append(entry)
-            else:
-                waiting[token] = (batch, place, shard_of(e.receiver))
-                by_lane[0].append(entry)
+            waiting[token] = entry = (_stamped(e, token, number, token, now_ms, flags), batch, place, False)
+            by_lane[flags & DURABLE > 0].append(entry)
         _submit(session, by_lane)
+        results: list[Message | CaxtonError] = []
         try:
-            return await settled(batch)
+            results = await settled(batch)
         finally:
-            session.answers.forget([*by_lane[0], *by_lane[1]])
+            if {*map(type, results)} != {Message}:  # who got its answer is waited for no longer
+                session.answers.forget([*by_lane[0], *by_lane[1]])
+        return results
 
     async def inbox(self) -> Inbox:
         """Return the messages that nobody asked for, to be iterated with `async for`.

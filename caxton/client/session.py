@@ -85,13 +85,16 @@ class Session:
             return
         by_shard: dict[int, list[Entry]] = {}
         owners = self.table.owners
-        for entry in entries:
-            shard = owners[entry[0].receiver & SLOT_MASK]
-            some = by_shard.get(shard)
-            if some is None:
-                by_shard[shard] = [entry]
-            else:
-                some.append(entry)
+        if len(self._routes) == 1:
+            by_shard[0] = entries
+        else:
+            for entry in entries:
+                shard = owners[entry[0].receiver & SLOT_MASK]
+                some = by_shard.get(shard)
+                if some is None:
+                    by_shard[shard] = [entry]
+                else:
+                    some.append(entry)
         for shard, some in by_shard.items():
             self._routes[shard].submit(some, lane)
         self.counts["sent_durable" if lane else "sent"] += len(entries)
@@ -245,7 +248,7 @@ class Session:
         route.change(outlets, state)
         if old:
             error = NetworkError(f"worker of shard {route.shard}", "it ended before it answered")
-            self.answers.fail_shard(route.shard, error, unsent)
+            self.answers.fail_volatile(lambda agent: self.table.shard_of(agent) == route.shard, error, unsent)
             self._calls.fail(error, old)
             self._book.end(old)
 

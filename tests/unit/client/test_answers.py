@@ -4,7 +4,7 @@ import pytest
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.performative import Performative
-from caxton.client.answers import ENDED_KEPT, NO_SHARD, Answers
+from caxton.client.answers import ENDED_KEPT, Answers
 from caxton.client.batches import Batch, settled
 from caxton.client.inbox import INBOX_CAPACITY
 from caxton.client.unread import Unread
@@ -15,6 +15,7 @@ from caxton.wire.failure import report
 GONE = NetworkError("worker of shard 0", "it ended before it answered")
 LONG_S = 60.0
 TOKEN = b"t" * 16
+HERE, ELSEWHERE = 1, 2
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def answers():
 @pytest.fixture
 async def batch(answers):
     batch = Batch(1, "request", LONG_S, asyncio.get_running_loop())
-    answers.waiting[TOKEN] = batch, 0, 0
+    answers.waiting[TOKEN] = request(0), batch, 0, False
     yield batch
     batch.cancel()
 
@@ -38,11 +39,15 @@ def unread():
     return Unread(incoming)
 
 
-def waiting(answers, *shards):
-    """A batch with a request to each of these shards; the token of each is its place."""
-    batch = Batch(len(shards), "request", LONG_S, asyncio.get_running_loop())
-    for place, shard in enumerate(shards):
-        answers.waiting[bytes([place])] = batch, place, shard
+def request(receiver, flags=0):
+    return Envelope(TOKEN, int(Performative.REQUEST), 1 << 63, receiver, b"", flags=flags)
+
+
+def waiting(answers, *requests):
+    """A batch with these requests; the token of each is its place."""
+    batch = Batch(len(requests), "request", LONG_S, asyncio.get_running_loop())
+    for place, each in enumerate(requests):
+        answers.waiting[bytes([place])] = each, batch, place, False
     return batch
 
 
@@ -104,8 +109,8 @@ async def test_volatile_messages_beyond_the_inbox_are_dropped(answers):
 
 async def test_requests_to_a_shard_whose_worker_ended_are_unknown(answers):
     """Every volatile request that left for the shard of a worker that ended gets NetworkError."""
-    batch = waiting(answers, 0, 0)
-    answers.fail_shard(0, GONE)
+    batch = waiting(answers, request(HERE), request(HERE))
+    answers.fail_volatile(HERE.__eq__, GONE)
 
     assert await settled(batch) == [GONE, GONE]
     assert answers.waiting == {}
@@ -113,8 +118,8 @@ async def test_requests_to_a_shard_whose_worker_ended_are_unknown(answers):
 
 async def test_requests_to_other_shards_wait_on(answers):
     """The end of one shard's worker ends no request to another, and no durable one."""
-    batch = waiting(answers, 0, 1, NO_SHARD)
-    answers.fail_shard(0, GONE)
+    batch = waiting(answers, request(HERE), request(ELSEWHERE), request(HERE, DURABLE))
+    answers.fail_volatile(HERE.__eq__, GONE)
 
     assert batch.results == [GONE, None, None]
     assert list(answers.waiting) == [bytes([1]), bytes([2])]
@@ -123,8 +128,8 @@ async def test_requests_to_other_shards_wait_on(answers):
 
 async def test_a_request_that_never_left_waits_for_the_next_worker(answers):
     """A request that was still waiting for room is not lost with the worker: nobody has to be told of it."""
-    batch = waiting(answers, 0, 0)
-    answers.fail_shard(0, GONE, {bytes([1])})
+    batch = waiting(answers, request(HERE), request(HERE))
+    answers.fail_volatile(HERE.__eq__, GONE, {bytes([1])})
 
     assert batch.results == [GONE, None]
     assert list(answers.waiting) == [bytes([1])]
@@ -133,7 +138,7 @@ async def test_a_request_that_never_left_waits_for_the_next_worker(answers):
 
 async def test_the_end_of_the_runtime_ends_every_request(answers):
     """Also durable requests end when there is nobody left to answer."""
-    batch = waiting(answers, 0, NO_SHARD)
+    batch = waiting(answers, request(HERE), request(HERE, DURABLE))
     answers.fail_all(GONE)
 
     assert await settled(batch) == [GONE, GONE]
@@ -142,7 +147,7 @@ async def test_the_end_of_the_runtime_ends_every_request(answers):
 
 async def test_a_durable_reply_is_placed_when_it_is_handed_over(answers, unread):
     """A durable reply that somebody waits for holds no acknowledgement back."""
-    batch = waiting(answers, NO_SHARD)
+    batch = waiting(answers, request(HERE, DURABLE))
     answers.take_durable([reply(b"hello", token=bytes([0]), flags=DURABLE)], 100, unread)
     unread.place()
 
@@ -154,7 +159,7 @@ async def test_what_nobody_asked_for_is_placed_when_the_application_takes_it(ans
     """The acknowledgement stands before the oldest durable message that waits in the inbox."""
     messages = [reply(bytes([n]), token=None if n in (4, 7) else TOKEN, flags=DURABLE) for n in range(100)]
     answers.take_durable(messages[:8], 1, unread)
-    answers.waiting[TOKEN] = waiting(answers), 0, NO_SHARD
+    answers.waiting[TOKEN] = request(HERE, DURABLE), waiting(answers), 0, False
     unread.place()
     assert unread.incoming.placed == 0, "the first reply was not asked for, so it waits to be read as well"
 
@@ -166,7 +171,7 @@ async def test_what_nobody_asked_for_is_placed_when_the_application_takes_it(ans
 
 async def test_a_late_durable_reply_holds_nothing_back(answers, unread):
     """A reply whose caller gave up is kept in the inbox, and counts as placed: nobody may ever look there."""
-    batch = waiting(answers, NO_SHARD)
+    batch = waiting(answers, request(HERE, DURABLE))
     answers.forget([(Envelope(bytes([0]), 18, 1 << 63, 5, b""), batch, 0, False)])
     answers.take_durable([reply(b"late", token=bytes([0]), flags=DURABLE)], 100, unread)
     unread.place()
@@ -188,7 +193,7 @@ async def test_the_word_of_a_failure_holds_nothing_back(answers, unread):
 
 async def test_an_answer_that_comes_again_is_counted_and_not_kept(answers, unread):
     """The same answer to a durable request that was answered goes nowhere; another message to it is in the inbox."""
-    batch = waiting(answers, NO_SHARD)
+    batch = waiting(answers, request(HERE, DURABLE))
     answer = reply(b"a", token=bytes([0]), flags=DURABLE, message_id=b"1" * 16)
     other = reply(b"b", token=bytes([0]), flags=DURABLE, message_id=b"2" * 16)
     answers.take_durable([answer, answer, other], 98, unread)
@@ -203,7 +208,7 @@ async def test_answers_are_remembered_for_a_while(answers, unread):
     batch = Batch(3 * ENDED_KEPT, "request", LONG_S, asyncio.get_running_loop())
     tokens = [place.to_bytes(16, "big") for place in range(3 * ENDED_KEPT)]
     for place, token in enumerate(tokens):
-        answers.waiting[token] = batch, place, NO_SHARD
+        answers.waiting[token] = request(HERE, DURABLE), batch, place, False
         answers.take_durable([reply(token=token)], 1, unread)
     answers.take_durable([reply(token=token) for token in tokens[-ENDED_KEPT:]], 1, unread)
     remembered = answers.counts["duplicate_answers"]

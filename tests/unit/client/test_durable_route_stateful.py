@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from caxton.acl.envelope import DURABLE, Envelope
 from caxton.acl.options import Lane
-from caxton.client.answers import NO_SHARD, Answers
+from caxton.client.answers import Answers
 from caxton.client.backlog import RECEIVER_WINDOW
 from caxton.client.batches import Batch
 from caxton.client.durable_route import SILENT_TICKS
@@ -277,7 +277,7 @@ class Way(RuleBasedStateMachine):
             message = Envelope(token, 7, SESSION, receiver, bytes(size), reply_with, flags=DURABLE)
             entries.append((message, batch, place, placed_is_all))
             if not placed_is_all:
-                self.answers.waiting[token] = batch, place, NO_SHARD
+                self.answers.waiting[token] = entries[-1]
         end = batch.end
 
         def ended(place, result):
@@ -352,7 +352,7 @@ class Way(RuleBasedStateMachine):
     def windows_are_kept(self):
         counts = Counter(entry[0].receiver for entry in self.route.durable.backlog.under_way)
         assert all(count <= RECEIVER_WINDOW for count in counts.values())
-        assert self.route.durable.backlog._unacknowledged == counts
+        assert Counter(self.route.durable.backlog._unacknowledged) == counts
 
     def teardown(self):
         """With a worker that has room, everything ends, and every reply comes once and in order."""

@@ -5,7 +5,7 @@ import pytest
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
-from caxton.client.answers import NO_SHARD, Answers
+from caxton.client.answers import Answers
 from caxton.client.client import Client
 from caxton.client.receipts import Receipt
 from caxton.errors import QueueFull, ValidationError
@@ -45,6 +45,7 @@ class Ended:
             self.submitted.append((lane, message))
             self.waiting |= self.answers.waiting
             result = Receipt(message.message_id, lane) if placed_is_all else Message.of(message)
+            self.answers.waiting.pop(message.message_id, None)
             batch.end(place, result)
 
     def route_of(self, receiver):
@@ -104,12 +105,12 @@ async def test_lanes_may_be_mixed(client, session):
     assert [m.receiver for lane, m in session.submitted[6:] if lane is Lane.DURABLE] == [7]
 
 
-async def test_only_volatile_requests_end_with_their_worker(client, session):
-    """A volatile request waits at its shard, a durable one at none."""
+async def test_a_request_that_waits_is_known_with_its_lane(client, session):
+    """A request that waits for its answer is known with its receiver and its lane."""
     messages = [Message(n, delivery_options=options(r)) for n, r in [(1, None), (2, "at_least_once")]]
     await client.request_many(messages)
 
-    assert [shard for _, _, shard in session.waiting.values()] == [session.table.shard_of(1), NO_SHARD]
+    assert [(request.receiver, request.flags) for request, *_ in session.waiting.values()] == [(1, 0), (2, DURABLE)]
     assert session.answers.waiting == {}
 
 
