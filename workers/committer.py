@@ -10,14 +10,21 @@ from workers.greetings import Greetings
 from workers.journal import Closed, Journal
 from workers.peers import Peers
 from workers.ways import Ways
+from workers.worker_pass import NS_PER_MS
 
 # How long after a full disk the same commit is tried again.
 RETRY_S = 0.2
+# While more comes in, a commit waits until so many messages are gathered, or for so long: every commit costs about as
+# much as 100 turns, whatever is in it. Who sends one message at a time never waits.
+ENOUGH = 1_024
+MOST_WAIT_NS = 5 * NS_PER_MS
 log = logging.getLogger("caxton.worker")
 
 
 class Committer:
-    """Owned by the worker's loop. busy: a commit is under way. `released` is called after each, to let a pass follow.
+    """Owned by the worker's loop. `released` is called after each commit, to let a pass follow.
+
+    busy: a commit is under way. more: another pass follows at once, so what was gathered may wait for it.
 
     A full disk is waited out: the commit stays as it is, nothing of it is acknowledged, and everybody is told that
     nothing new is taken. Any other error of the store is raised by `run`, and ends the process.
@@ -39,12 +46,14 @@ class Committer:
         self._greetings = greetings
         self._released = released
         self._wanted = asyncio.Event()
+        self._began_ns = 0
         self.busy = False
+        self.more = False
         self.commits = 0
 
     def poke(self) -> None:
-        """Let a commit begin if something waits for one."""
-        if self._journal.urgent and not self.busy:
+        """Let a commit begin if something waits for one, and it is worth its while."""
+        if not self.busy and self._is_due:
             self._wanted.set()
 
     def tend(self) -> None:
@@ -73,17 +82,25 @@ class Committer:
         self.busy = True
 
     async def commit(self) -> None:
-        """Commit until nothing waits for it. Raises StorageError."""
+        """Commit until none is due. Raises StorageError."""
         self.busy = True
         while True:
+            self._began_ns = self._journal.now_ns
             closed = self._journal.close(self._ways.of)
             await self._write(closed)
             self.commits += 1
             self._release(closed)
             self._released(closed)
-            if not self._journal.urgent:
+            if not self._is_due:
                 break
         self.busy = False
+
+    @property
+    def _is_due(self) -> bool:
+        journal = self._journal
+        if not journal.urgent:
+            return False
+        return not self.more or journal.gathered >= ENOUGH or journal.now_ns - self._began_ns >= MOST_WAIT_NS
 
     async def _write(self, closed: Closed) -> None:
         while True:

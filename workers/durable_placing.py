@@ -53,7 +53,7 @@ class DurablePlacing:
         is_session = file == number
         at_once = self._dispatcher.idle and not resent and not self._suspects.charges
         full = is_session and self._letters.full
-        for sequence, message in enumerate(messages, first):
+        for root, message in enumerate(messages, first | DURABLE_ROOT):
             agent = find(message.receiver)
             if (
                 agent is None
@@ -66,11 +66,10 @@ class DurablePlacing:
             ):
                 error, seen_to = self._unusual(agent, message, source, a_pass)
                 if error is not None:
-                    refused.append((sequence, message, error))
+                    refused.append((root ^ DURABLE_ROOT, message, error))
                 if agent is None or seen_to:
                     continue
             mailbox = agent.mailbox
-            root = sequence | DURABLE_ROOT
             if at_once and (mailbox is None or not mailbox.depth) and not agent.holds:
                 a_pass.turns += 1
                 at_once = take(agent, message, file, root, NEVER, None) < end_ns
@@ -78,7 +77,7 @@ class DurablePlacing:
             no_room = self._placing.no_room(agent, number)
             if no_room is not None:
                 self._keys.failed(message)
-                refused.append((sequence, message, no_room))
+                refused.append((root ^ DURABLE_ROOT, message, no_room))
                 continue
             delivery = Delivery(message, file, root, now_ns + message.timeout_ms * NS_PER_MS)
             delivery.deliveries = int(resent)

@@ -135,8 +135,9 @@ class Worker:
                 break
             if monotonic_ns() - a_pass.now_ns >= MAX_PASS_NS // 2:  # a frame that is begun now is finished in time
                 break  # what comes may cause no turn: frames that nobody can read, messages that are refused
+        self._committer.more = a_pass.unfinished or self._inlet.more
         self._end_pass(a_pass)
-        if a_pass.unfinished or self._inlet.more:
+        if self._committer.more:
             self._wake()
 
     def _end_pass(self, a_pass: Pass) -> None:
@@ -160,6 +161,7 @@ class Worker:
     def _run_alone(self) -> None:
         """Run one message that a worker died of, with nothing else in its commit, nor before that is done."""
         suspects = self._durable.suspects
+        self._committer.more = False  # nothing is taken until the commit is done
         if self._alone or not self._committer.quiet:
             self._committer.poke()
             return  # `_released` wakes us

@@ -21,7 +21,7 @@ from caxton.wire.control import Hello, LinkState
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, DataFrame
 
 # Messages taken or read without a word to the worker, which keeps them until then; the next tick tells the rest.
-TELL_AFTER = 256
+TELL_AFTER = 2_048
 # Ticks in which a worker acknowledges nothing of what is under way; then it is asked what it has.
 SILENT_TICKS = 10
 

@@ -1,5 +1,5 @@
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 
 import pytest
 
@@ -20,24 +20,11 @@ from caxton.wire.frames import DataFrame
 SESSION, MARK, FILE = 1 << 63, bytes(16), 77
 
 
-class Wire:
-    def __init__(self):
-        self.frames = deque()
-        self.is_full = False
-
-    def send(self, frame):
-        if not self.is_full:
-            self.frames.append(bytes(frame))
-        return not self.is_full
-
-    def close(self, linger_ms=0):
-        self.frames.clear()
-
-
 class Client:
     """A route, the worker's end of it by hand, and one batch of sends."""
 
-    def __init__(self):
+    def __init__(self, make_wire):
+        self.make_wire = make_wire
         self.answers, self.counts = Answers(), Counter()
         self.route = ShardRoute(0, SESSION, MARK, self.answers, self.counts)
         self.durable = self.route.durable
@@ -50,7 +37,7 @@ class Client:
         """A worker starts and greets; with file=0 it does not."""
         self.incarnation += 1
         self.states = 0
-        self.data, self.control = Wire(), Wire()
+        self.data, self.control = self.make_wire(), self.make_wire()
         self.route.change(Outlets(self.incarnation, self.data, self.control), "ready")
         if file:
             self.greet(taken, file)
@@ -115,8 +102,8 @@ class Client:
 
 
 @pytest.fixture
-async def client():
-    client = Client()
+async def client(make_wire):
+    client = Client(make_wire)
     yield client
     client.batch.cancel()
 
@@ -307,7 +294,7 @@ async def test_an_inbox_without_room_leaves_durable_messages_with_the_worker(cli
 
 
 async def test_messages_are_acknowledged_in_batches_when_they_are_read(client):
-    """The worker is told at the end of a read that brought 256 messages, or at the next tick."""
+    """The worker is told at the end of a read that makes it enough messages, or at the next tick."""
     client.start()
     client.arrive(1, TELL_AFTER - 1)
     client.durable.taken_all()
