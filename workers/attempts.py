@@ -16,6 +16,7 @@ from workers.keys import Keys
 from workers.registry import Agent, Hold
 from workers.retries import Retries
 from workers.suspects import Suspects
+from workers.worker_pass import NS_PER_MS
 
 Root = tuple[int, int]
 
@@ -76,7 +77,7 @@ class Attempts:
     ) -> None:
         """A turn ended in a trap, or the like: again later, or never. Its pair waits; a breaker may open."""
         now_ns = self._journal.now_ns
-        delivery = delivery or Delivery(message, *root, now_ns + message.timeout_ms * 1_000_000)
+        delivery = delivery or Delivery(message, *root, now_ns + message.timeout_ms * NS_PER_MS)
         delivery.attempts += 1
         delivery.deliveries += 1
         self._note_failure(agent, now_ns)
@@ -84,12 +85,10 @@ class Attempts:
         if delivery.attempts >= self._policy.attempts_of(retries):
             self.bury(message, error, delivery, reason=Reason.POISON)
             return
-        due_ns = now_ns + self._policy.delay_ms(delivery.attempts, self._dice()) * 1_000_000
+        due_ns = now_ns + self._policy.delay_ms(delivery.attempts, self._dice()) * NS_PER_MS
         self._journal.linger(delivery, due_ns)
-        if agent.mailbox is None:
-            agent.open_mailbox()
-        if agent.mailbox is not None:
-            agent.mailbox.depth += 1  # it keeps its place while it waits
+        mailbox = agent.mailbox or agent.open_mailbox()
+        mailbox.depth += 1  # it keeps its place while it waits
         self._journal.counts["retries"] += 1
         self._retries.hold(agent, entry_of(delivery), due_ns)
 

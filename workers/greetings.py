@@ -17,7 +17,11 @@ log = logging.getLogger("caxton.worker")
 
 
 class Greetings:
-    """sources: the incoming sides, by file. quiet: tells whether no commit is gathered or under way."""
+    """Who speaks for which file, and what it was told.
+
+    sources: the incoming sides, by file. quiet: tells whether no commit is gathered or under way. closed: why nothing
+    durable is taken now, or "".
+    """
 
     quiet: Callable[[], bool]
 

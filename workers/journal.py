@@ -53,8 +53,8 @@ class Journal:
 
     emitted: by target, what this gather's turns sent. processed: durable turns that ended for good since the last
     close; the turn itself counts them. urgent: something waits for the commit; what is not urgent goes with the next.
-    unfinished: how many deliveries are not finished.
-    now_ns, wall_ms: when the pass began that gathers (monotonic; since 1970).
+    unfinished: how many deliveries are not finished. now_ns, wall_ms: when the pass that gathers began (monotonic; since
+    1970).
     """
 
     def __init__(self, file: int) -> None:
@@ -80,7 +80,7 @@ class Journal:
     def empty(self) -> bool:
         """True when there is nothing to commit, urgent or not."""
         commit = self.commit
-        return not (self.urgent or self.processed or self.emitted or commit.settled or commit.targets or commit.sources)
+        return not (self.urgent or self.processed or self.emitted or self._moved or commit.settled or commit.targets)
 
     @property
     def gathered(self) -> int:
@@ -111,7 +111,6 @@ class Journal:
     def confirmed(self, source: Source) -> None:
         """A source has seen refusals: they need not be kept any longer. Nobody waits for it."""
         self._moved[source.file] = source
-        self.commit.sources[source.file] = SourceRow(source.incoming.taken, source.incoming.stored_refusals())
 
     def emit(self, target: int, message: Envelope) -> None:
         """Let a message go out to a shard or a session when this is committed."""

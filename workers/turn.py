@@ -90,7 +90,7 @@ class Turns:
         self.a_pass = a_pass
         self._next_id = self._effects.ids.next
 
-    def take(  # noqa: C901, PLR0911 (the way of every message: a call more would cost as much as it tidies)
+    def take(  # noqa: C901, PLR0911, PLR0912 (the way of every message: a call more would cost as much as it tidies)
         self,
         agent: Agent,
         message: Envelope,

@@ -169,11 +169,10 @@ class Worker:
         a_pass = self._pass
         self._begin(a_pass)
         held = (agent.retrying or {}).get(delivery.message.sender)
-        if held is None or held[0][4] is not delivery:
-            pass  # its agent was stopped or removed meanwhile, and it is a dead letter
-        elif agent.holds:
+        is_gone = held is None or held[0][4] is not delivery  # with its agent, and it is a dead letter
+        if not is_gone and agent.holds:
             self._rooms.dispatcher.put_back(agent, self._durable.retries.release(agent, delivery.message.sender))
-        else:
+        elif not is_gone:
             self._take_alone(agent, delivery, a_pass)
         self._end_pass(a_pass)
         if not self._alone:
