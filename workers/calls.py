@@ -50,6 +50,7 @@ class Calls:
         self._registry = rooms.registry
         self._lifecycle = rooms.lifecycle
         self._peers = rooms.peers
+        self._routes = rooms.routes
         self._shard = rooms.shard
         self._group = group
         self._wake = wake
@@ -137,8 +138,10 @@ class Calls:
 
     def _answer(self, number: int, call_id: int, result: Result) -> None:
         peer = self._peers.find(number)
-        if peer is not None:  # a session that ended meanwhile wants no answer
-            peer.tell(CONTROL.encode(Answer(self._peers.own, peer.mark, number, call_id, result)))
+        if peer is None:
+            return  # a session that ended meanwhile wants no answer
+        if not peer.answer(CONTROL.encode(Answer(self._peers.own, peer.mark, number, call_id, result))):
+            self._routes.a_pass.counts["unanswered"] += 1
 
 
 def failed(error: CaxtonError) -> Failed:

@@ -53,8 +53,8 @@ class Journal:
 
     emitted: by target, what this gather's turns sent. processed: durable turns that ended for good since the last
     close; the turn itself counts them. urgent: something waits for the commit; what is not urgent goes with the next.
-    unfinished: how many deliveries are not finished. now_ns, wall_ms: when the pass that gathers began (monotonic; since
-    1970).
+    unfinished: how many deliveries are not finished. now_ns, wall_ms: when the pass that gathers began, monotonic and
+    since 1970.
     """
 
     def __init__(self, file: int) -> None:

@@ -19,8 +19,10 @@ from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, DataFrame
 
 # Messages for a session that it has not acknowledged, at most: a client library reads always, and acknowledges.
 MOST_UNREAD, MOST_UNREAD_BYTES = 65_536, 64 << 20
-# Control frames that stand in a socket: states are repeated, and an answer that nobody reads is dropped and counted.
+# Control frames that stand in a socket: states are repeated, and answers to calls wait beside it.
 MOST_CONTROL = 256
+# So many answers: a client has no more calls under way, so what is beyond is dropped and counted.
+MOST_ANSWERS = 1_024
 # What one session may have under way here, at most, and the pool that all of them share.
 MOST_WINDOW, LEAST_WINDOW, POOL = 8_192, 64, 32_768
 WINDOW_BYTES = 16 << 20
@@ -54,6 +56,8 @@ class Peer:
         # Frames that it has not acknowledged: the last sequence of each, and its bytes.
         self._unread: deque[tuple[int, int]] = deque()
         self._unread_bytes = 0
+        # Answers to calls that found no room in the socket.
+        self._answers: deque[bytearray] = deque()
 
     def pack(self, messages: list[Envelope]) -> list[bytearray]:
         """Number messages and return the frames that carry them, each at most 256 messages and about 256 KiB."""
@@ -116,6 +120,19 @@ class Peer:
     def has_no_room(self, agent_id: int) -> bool:
         """True when the peer says of an agent that it is full."""
         return self.durable is not None and agent_id in self.durable.full
+
+    def answer(self, control: bytearray) -> bool:
+        """Send the answer to a call behind those that found no room before; False when too many of these wait."""
+        if len(self._answers) >= MOST_ANSWERS:
+            return False
+        self._answers.append(control)
+        self.send_answers()
+        return True
+
+    def send_answers(self) -> None:
+        """Send the answers that wait, as far as there is room."""
+        while self._answers and self._control.send(self._answers[0]):
+            self._answers.popleft()
 
     def tell(self, control: bytearray) -> bool:
         """Hand over a control frame; False when there is no room."""

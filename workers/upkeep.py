@@ -63,7 +63,8 @@ class Upkeep:
 
 
 def _say_again(peer: Peer) -> None:
-    """Tell how the links stand, in case it was lost."""
+    """Tell how the links stand, in case it was lost, and what found no room before."""
+    peer.send_answers()
     if peer.link.open or peer.link.changed or peer.full:
         peer.send_state()
     if peer.durable is not None and (peer.durable.open or peer.durable.changed or peer.full):

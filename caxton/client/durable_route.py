@@ -20,8 +20,9 @@ from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.control import Hello, LinkState
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, DataFrame
 
-# Messages taken or read without a word to the worker, which keeps them until then; the next tick tells the rest.
-TELL_AFTER = 2_048
+# Messages taken or read without a word to the worker, which keeps them until then, or their weight in bytes; the next
+# tick tells the rest.
+TELL_AFTER, TELL_AFTER_BYTES = 2_048, 16 << 20
 # Ticks in which a worker acknowledges nothing of what is under way; then it is asked what it has.
 SILENT_TICKS = 10
 
@@ -105,8 +106,8 @@ class DurableRoute:
             self.backlog.unblock(outgoing.room(), self.link.full)
             self._fail_if_closed()
 
-    def take(self, frame: DataFrame) -> None:
-        """Take messages from the worker's outbox: each once, in order, none while the inbox has no room for them."""
+    def take(self, frame: DataFrame, size: int) -> None:
+        """Take a frame of `size` bytes from the worker's outbox: each message once, in order, none without room."""
         count = len(frame.messages)
         if self._answers.inbox.full_of_unread:
             self._counts["held_back"] += count
@@ -119,7 +120,7 @@ class DurableRoute:
         if messages:
             self._answers.take_durable(messages, frame.first + taken.skip, self._unread)
             self._unread.place()
-            self._untold += len(messages)
+            self._untold += max(len(messages), size * TELL_AFTER // TELL_AFTER_BYTES)
 
     def taken_all(self) -> None:
         """The socket is empty for now: ask for what is missing, acknowledge when enough was taken."""

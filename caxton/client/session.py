@@ -35,8 +35,9 @@ TICK_S = 0.2
 LOOK_EVERY = 5
 # A worker that says for so many ticks that it waits for messages which have not come, has lost them on the way.
 STALLED_TICKS = 10
-# Volatile messages taken from a worker without a word to it; the next tick tells the rest.
-TELL_AFTER = 4_096
+# Volatile messages taken from a worker without a word to it, or their weight in bytes: it keeps count of what is not
+# read, and drops what is beyond. The next tick tells the rest.
+TELL_AFTER, TELL_AFTER_BYTES = 4_096, 16 << 20
 
 
 class Session:
@@ -186,7 +187,7 @@ class Session:
                 self.counts["stale"] += len(frame.messages)
             elif frame.lane:
                 durable.add(route)
-                route.durable.take(frame)
+                route.durable.take(frame, size)
             else:
                 self._take_volatile(frame, size, route)
         if not taken or self._closed:
@@ -202,7 +203,7 @@ class Session:
         messages = route.volatile.take(frame, size, self.counts)
         if messages:
             self._book.taken(frame.source, route.volatile.link.incoming.taken)
-            self._untold[frame.source] += len(messages)
+            self._untold[frame.source] += max(len(messages), size * TELL_AFTER // TELL_AFTER_BYTES)
             self.answers.take(messages)
 
     def _take_control(self) -> None:

@@ -7,7 +7,7 @@ from caxton.acl.envelope import DURABLE, Envelope
 from caxton.acl.options import Lane
 from caxton.client.answers import Answers
 from caxton.client.batches import Batch
-from caxton.client.durable_route import SILENT_TICKS, TELL_AFTER
+from caxton.client.durable_route import SILENT_TICKS, TELL_AFTER, TELL_AFTER_BYTES
 from caxton.client.inbox import INBOX_CAPACITY
 from caxton.client.outlets import Outlets
 from caxton.client.receipts import Receipt
@@ -94,11 +94,11 @@ class Client:
     def results(self, places):
         return [type(self.batch.results[place]) for place in places]
 
-    def arrive(self, first, count):
-        """A frame of unasked messages comes from the worker's outbox."""
+    def arrive(self, first, count, size=0):
+        """A frame of so many bytes, of unasked messages, comes from the worker's outbox."""
         messages = [Envelope(n.to_bytes(16, "big"), 7, 5, SESSION, b"", flags=DURABLE) for n in range(count)]
         frame = DataFrame(self.incarnation, MARK, SESSION, 1, first, resent=False, messages=messages)
-        self.durable.take(frame)
+        self.durable.take(frame, size)
 
 
 @pytest.fixture
@@ -308,3 +308,15 @@ async def test_messages_are_acknowledged_in_batches_when_they_are_read(client):
     client.durable.tick()
 
     assert [state.taken for state in client.said(LinkState)] == [TELL_AFTER]
+
+
+async def test_large_messages_are_acknowledged_sooner(client):
+    """The worker, which keeps what is not acknowledged, is told after 16 MiB, however few messages that were."""
+    client.start()
+    client.arrive(1, 1, TELL_AFTER_BYTES // 2)
+    client.durable.taken_all()
+    assert client.said(LinkState) == []
+    client.arrive(2, 1, TELL_AFTER_BYTES // 2)
+    client.durable.taken_all()
+
+    assert len(client.said(LinkState)) == 1

@@ -1,8 +1,9 @@
 """A client's durable way to a shard whose workers commit, refuse, close, die and come back in any order, and back."""
 
 import asyncio
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -12,151 +13,28 @@ from caxton.acl.options import Lane
 from caxton.client.answers import Answers
 from caxton.client.backlog import RECEIVER_WINDOW
 from caxton.client.batches import Batch
-from caxton.client.durable_route import SILENT_TICKS
 from caxton.client.outlets import Outlets
 from caxton.client.receipts import Receipt
 from caxton.client.shard_route import ShardRoute
 from caxton.errors import AgentNotFound, NetworkError, QueueFull, ShardUnavailable, StorageError
-from caxton.links.durable import DurableIncoming, DurableLink, DurableOutgoing
-from caxton.links.greeting import hear, say
-from caxton.wire.codec import CONTROL, DATA
-from caxton.wire.control import Hello
-from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, DataFrame
+from caxton.wire.codec import CONTROL
 
 SESSION, MARK = 1 << 63, bytes(16)
 RECEIVERS = st.sampled_from([1, 2, 3])
 SIZES = st.sampled_from([0, 1, 1_000, 200_000, 2_000_000])
-REFUSED = (AgentNotFound("x"), QueueFull("x", 1, 1))
 FIRST_FILE = 77
 
 
-class Wire:
-    """Keeps what is sent; refuses it while it is full."""
-
-    def __init__(self):
-        self.frames = deque()
-        self.is_full = False
-
-    def send(self, frame):
-        if not self.is_full:
-            self.frames.append(bytes(frame))
-        return not self.is_full
-
-    def close(self, linger_ms=0):
-        self.frames.clear()
-
-
-class Store:
-    """What survives the workers of the shard: `committed` in order, the outbox, and both ends' numbers."""
-
-    def __init__(self, file):
-        self.file = file
-        self.taken, self.refusals = 0, None
-        self.committed = []
-        self.outbox = []  # every message ever numbered
-        self.acknowledged = 0
-
-
-class Worker:
-    """One incarnation: takes, commits, releases, tells; by the pure links, without a socket."""
-
-    def __init__(self, incarnation, store, window, seen):
-        self.incarnation, self.store = incarnation, store
-        self.data, self.control = Wire(), Wire()
-        incoming = DurableIncoming(
-            taken=store.taken, refusals=store.refusals, window_messages=window, window_bytes=1 << 20
-        )
-        outgoing = DurableOutgoing(
-            emitted=len(store.outbox), acknowledged=store.acknowledged, credit_messages=None, credit_bytes=None
-        )
-        self.link = DurableLink(outgoing, incoming)
-        self.has_inherited_refusals = bool(store.refusals)
-        self.uncommitted = deque()
-        self.seen = seen  # ids that any worker was given
-
-    def take(self):
-        """Take the frames that have come; returns what was new."""
-        new = []
-        while self.data.frames:
-            frame = DATA.decode(self.data.frames.popleft())
-            size = sum(len(m.content) for m in frame.messages)
-            assert frame.lane == 1
-            assert len(frame.messages) <= MAX_FRAME_MESSAGES
-            assert size <= FULL_FRAME_BYTES or len(frame.messages) == 1
-            taken = self.link.incoming.take(frame.first, len(frame.messages), size)
-            # A successor does not know yet that refusals of its predecessor were seen, and counts them as outstanding.
-            assert not taken.over_credit or self.has_inherited_refusals, "credit is kept"
-            some = list(enumerate(frame.messages, frame.first))[taken.skip :]
-            new += some
-            self.uncommitted.extend(some)
-            ids = {m.message_id for m in frame.messages}
-            assert frame.resent or not ids & self.seen, "what may have been there before says so"
-            self.seen |= ids
-        return new
-
-    def commit(self, refuse):
-        """Refuse those at these places, commit the rest with their replies, acknowledge, release."""
-        incoming, store = self.link.incoming, self.store
-        for at, (sequence, message) in enumerate(self.uncommitted):
-            if at in refuse:
-                incoming.refuse(sequence, REFUSED[at % 2])
-            else:
-                store.committed.append(message)
-                if message.reply_with is not None:
-                    self.emit(message.reply_with)
-        store.refusals, store.taken = incoming.stored_refusals(), incoming.taken
-        incoming.place(len(self.uncommitted), sum(len(m.content) for _, m in self.uncommitted))
-        self.uncommitted.clear()
-
-    def emit(self, in_reply_to):
-        number = len(self.store.outbox) + 1
-        message_id = (self.store.file << 64 | number).to_bytes(16, "big")
-        self.store.outbox.append(Envelope(message_id, 7, 5, SESSION, b"r", None, in_reply_to, flags=DURABLE))
-        self.link.outgoing.emit(1, 0)
-
-    def release(self, most):
-        """Return the frames that go now, of at most so many messages."""
-        outgoing, frames = self.link.outgoing, []
-        while outgoing.greeted and outgoing.sent < outgoing.emitted:
-            some = self.store.outbox[outgoing.sent : outgoing.sent + most]
-            frames.append(DataFrame(self.incarnation, MARK, SESSION, 1, outgoing.sent + 1, resent=False, messages=some))
-            outgoing.went(outgoing.sent + len(some), 0)
-        return frames
-
-    def hello(self):
-        peers = self.incarnation, MARK, SESSION
-        return say(peers, self.store.file, SESSION, self.link.outgoing, self.link.incoming)
-
-    def state(self, full):
-        return self.link.state(self.incarnation, MARK, SESSION, sorted(full))
-
-    def hear(self):
-        """Take in what came on the control socket; returns the hellos to answer with."""
-        answer = False
-        while self.control.frames:
-            control = CONTROL.decode(self.control.frames.popleft())
-            if isinstance(control, Hello):
-                heard = hear(control, self.store.file, SESSION)
-                if heard.greets:
-                    self.link.outgoing.greet(control.taken, control.taken_bytes)
-                answer = answer or heard.answer
-            else:
-                settled = self.link.on_state(control)
-                if settled is not None:
-                    self.store.acknowledged = settled.acknowledged
-        if self.link.incoming.stalled >= SILENT_TICKS:
-            self.link.incoming.give_up()
-        return [self.hello()] if answer or self.link.incoming.hello_due else []
-
-
 class Way(RuleBasedStateMachine):
-    def __init__(self, loop):
+    """The client, the shard with or without a worker, and what may happen to either."""
+
+    def __init__(self, loop, make_store, make_worker):
         super().__init__()
-        self.loop = loop
+        self.loop, self.make_store, self.make_worker = loop, make_store, make_worker
         self.answers = Answers()
         self.counts = Counter()
         self.route = ShardRoute(0, SESSION, MARK, self.answers, self.counts)
-        self.store = Store(FIRST_FILE)
+        self.store = make_store(FIRST_FILE)
         self.all_committed = []  # by every store there was
         self.worker = None
         self.made = self.incarnation = 0
@@ -171,7 +49,7 @@ class Way(RuleBasedStateMachine):
     @rule(window=st.integers(64, 500))
     def start(self, window):
         self.incarnation += 1
-        self.worker = Worker(self.incarnation, self.store, window, self.seen)
+        self.worker = self.make_worker(self.incarnation, self.store, window, self.seen)
         self.route.change(Outlets(self.incarnation, self.worker.data, self.worker.control), "ready")
         self.pump()
 
@@ -190,7 +68,7 @@ class Way(RuleBasedStateMachine):
     def the_file_is_lost(self):
         """Somebody put another file in place of the shard's."""
         self.all_committed += self.store.committed
-        self.store = Store(self.store.file + 1)
+        self.store = self.make_store(self.store.file + 1)
 
     @precondition(lambda self: self.worker is not None)
     @rule(reason=st.sampled_from(["", "the disk is full"]))
@@ -258,7 +136,7 @@ class Way(RuleBasedStateMachine):
             self.worker.emit(None)
         frames = self.worker.release(most)
         for frame in frames[1:] if lose else frames:
-            self.route.durable.take(frame)
+            self.route.durable.take(frame, len(frame.messages))
         self.route.durable.taken_all()
 
     # ------------------------------------------------------------------------------------------------- client
@@ -387,18 +265,18 @@ class Way(RuleBasedStateMachine):
         return not (backlog.waiting or backlog.under_way or outbox.open or len(self.answers.inbox))
 
 
-def test_whatever_the_workers_do_nothing_acknowledged_is_lost_and_nothing_happens_twice():
+@pytest.mark.hypothesis
+def test_whatever_the_workers_do_nothing_acknowledged_is_lost_and_nothing_happens_twice(make_store, make_worker):
     """What is acknowledged is committed, everything ends once, and every reply comes once and in order."""
     loop = asyncio.new_event_loop()
     try:
         run_state_machine_as_test(
-            lambda: Way(loop),
+            lambda: Way(loop, make_store, make_worker),
             settings=settings(
-                max_examples=60,
+                max_examples=settings().max_examples // 2,
                 stateful_step_count=40,
                 phases=(Phase.reuse, Phase.generate, Phase.shrink),
                 report_multiple_bugs=False,
-                deadline=None,
             ),
         )
     finally:

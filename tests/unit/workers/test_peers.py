@@ -3,7 +3,7 @@ import pytest
 from caxton.ids import SESSION_BIT
 from caxton.wire.codec import DATA
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_BYTES, MAX_FRAME_MESSAGES
-from workers.peers import LEAST_WINDOW, MAX_SESSIONS, MOST_WINDOW, POOL
+from workers.peers import LEAST_WINDOW, MAX_SESSIONS, MOST_ANSWERS, MOST_WINDOW, POOL
 
 OWN, OTHER = 7, 8
 
@@ -41,6 +41,20 @@ def test_who_ended_is_not_met_again(shard):
     assert meet(shard, session) is None
     assert peer._data.closed
     assert peer._control.closed
+
+
+def test_answers_without_room_wait_in_order(shard):
+    """An answer that finds no room goes before the next one, or with the next tick; of too many the last is refused."""
+    peer = meet(shard, shard.sessions[0])
+    peer._control.open = False
+    taken = [peer.answer(bytearray(number.to_bytes(2))) for number in range(MOST_ANSWERS + 1)]
+    assert taken == [True] * MOST_ANSWERS + [False]
+    peer._control.open = True
+    shard.tick()
+    assert peer.answer(bytearray(b"last"))
+
+    answers = [number.to_bytes(2) for number in range(MOST_ANSWERS)]
+    assert [frame for frame in peer._control.frames if frame in {*answers, b"last"}] == [*answers, b"last"]
 
 
 def test_nobody_meets_itself(shard):

@@ -4,6 +4,7 @@ import contextlib
 import pytest
 
 from caxton.errors import StorageError, StorageFull
+from workers.committer import ENOUGH, MOST_WAIT_NS
 from workers.registry import Hold
 
 
@@ -163,7 +164,30 @@ def test_what_nobody_waits_for_goes_with_the_next(durable, client, disk):
     assert committer._wanted.is_set()
 
 
-def test_finish_commits_all_there_is(durable, client, disk, durable_message):
+def test_while_more_comes_a_commit_waits_until_it_is_worth_its_while(durable):
+    """What is gathered waits while another pass follows, but not when it is enough, and no longer than 5 ms."""
+    committer, journal = durable.worker._committer, durable.durable.journal
+    journal.urgent = committer.more = True
+    committer._began_ns, journal.now_ns = 10, MOST_WAIT_NS + 9
+    journal.processed = ENOUGH - 1
+    committer.poke()
+    assert not committer._wanted.is_set()
+
+    def asks():
+        committer.poke()
+        is_asked = committer._wanted.is_set()
+        committer._wanted.clear()
+        return is_asked
+
+    journal.processed = ENOUGH
+    assert asks()
+    journal.processed, journal.now_ns = 1, MOST_WAIT_NS + 10
+    assert asks()
+    journal.now_ns, committer.more = 10, False
+    assert asks()
+
+
+def test_finish_commits_all_there_is(durable, client, disk, durable_message, one_turn_of_the_loop):
     """At the end all that was gathered is committed, also during a commit, and nothing begins after it."""
     agent = durable.agent(1)
     agent.hold(Hold.PAUSED)
@@ -176,7 +200,8 @@ def test_finish_commits_all_there_is(durable, client, disk, durable_message):
         async with asyncio.TaskGroup() as group:
             running = group.create_task(committer.run())
             committer.poke()
-            await asyncio.sleep(0)
+            await one_turn_of_the_loop()
+            assert committer.busy
             await committer.finish()
             running.cancel()
 

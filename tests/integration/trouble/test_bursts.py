@@ -1,0 +1,25 @@
+import asyncio
+
+from caxton.acl.message import Message
+
+CALLS = 1_000
+AGENTS, LARGE, MESSAGES = 50, 16_384, 12_000
+
+
+async def test_every_call_of_a_burst_is_answered(client, agent):
+    """As many calls at a time as a client may have are all answered, however fast their answers come."""
+    echo = await agent("echo", "echo")
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(client.inspect(echo)) for _ in range(CALLS)]
+
+    assert {call.result().agent_id for call in calls} == {echo}
+
+
+async def test_large_answers_are_lost_to_nobody_who_reads(client, agent):
+    """Three times as many bytes as a worker keeps for a session that does not read all reach one that does."""
+    echoes = [await agent("echo", f"echo {number}") for number in range(AGENTS)]
+    requests = [Message(echo, bytes(LARGE)) for echo in echoes]
+    answers = await client.request_many(requests * (MESSAGES // AGENTS))
+
+    assert {type(answer) for answer in answers} == {Message}
+    assert (await client.stats())["totals"].get("session_full", 0) == 0
