@@ -30,7 +30,7 @@ from caxton.wire.supervision import AskHealth, Told
 
 T = TypeVar("T")
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 90.0
 # Longer than a drain (10 s), after which the runtime kills its workers by itself.
 STOP_TIMEOUT_S = 20.0
 EVENT_TIMEOUT_S = 10.0

@@ -15,7 +15,7 @@ from faultlab.commands import python
 from faultlab.orders import Orders
 from faultlab.shadow import Shadow
 
-READY_TIMEOUT_S = 40.0
+READY_TIMEOUT_S = 90.0
 ORPHAN_TIMEOUT_S = 2.0
 _ASK_TIMEOUT_S = 10.0
 _LOOK_PERIOD_S = 0.02

@@ -1,6 +1,9 @@
 """The options that choose dead letters: their names, or a filter whose every field must fit."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import wraps
+from inspect import Signature, signature
 from typing import Annotated, Any
 
 import typer
@@ -46,15 +49,15 @@ AllOption = Annotated[bool, typer.Option("--all", help="Every dead letter there 
 
 
 class Choice:
-    """Which dead letters the command line means."""
+    """Which dead letters the command line means. What it is made of are the options of every command that `chooses`."""
 
     def __init__(
         self,
-        ids: list[str] | None,
-        reason: str | None,
-        agent: str | None,
-        sender: str | None,
-        before: datetime | None,
+        ids: IdOption = None,
+        reason: ReasonOption = None,
+        agent: AgentOption = None,
+        sender: SenderOption = None,
+        before: BeforeOption = None,
     ) -> None:
         self.ids = ids or None
         self._reason = reason
@@ -77,6 +80,25 @@ class Choice:
             "sender": _who(client, self._sender),
             "before": None if self._before is None else int(self._before.timestamp() * 1_000),
         }
+
+
+def chooses(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that choose dead letters; what they say is its first argument.
+
+    Raises ValidationError for options that do not go together.
+    """
+    chosen = signature(Choice).parameters
+    own = [*signature(command).parameters.values()][1:]
+
+    @wraps(command)
+    def choosing(**options: Any) -> None:
+        command(Choice(**{name: options.pop(name) for name in chosen}), **options)
+
+    # What typer makes options of.
+    options = [*chosen.values(), *own]
+    choosing.__signature__ = Signature(options)  # type: ignore[attr-defined] # nobody has it unless it is set
+    choosing.__annotations__ = {option.name: option.annotation for option in options}
+    return choosing
 
 
 def _who(client: Client, name: str | None) -> AgentId | None:

@@ -18,7 +18,7 @@ from time import monotonic
 
 from caxton.errors import ConfigurationError, Timeout
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 90.0
 # Longer than a drain, after which the runtime kills its workers by itself.
 STOP_TIMEOUT_S = 20.0
 _CAXTON = "from caxton.cli.main import main; main()"

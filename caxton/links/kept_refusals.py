@@ -125,5 +125,5 @@ def _read(stored: bytes) -> _Kept:
         raise InvalidMessageFormat("kept refusals", f"version {stored[:1]!r}; this one reads {_VERSION!r}")
     try:
         return _decode(stored[1:])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidMessageFormat("kept refusals", str(error)) from None

@@ -87,7 +87,7 @@ def _rows(found: sqlite3.Cursor) -> Iterator[DeadRow]:
         message = unseal(sealed, number, sender, receiver, texts, *counts, 0 if requeued is None else requeued)
         try:
             failed = read_error(error)
-        except msgspec.DecodeError as problem:
+        except (msgspec.DecodeError, UnicodeDecodeError) as problem:
             raise BrokenSeal(f"the error of dead letter {number} cannot be read: {problem}") from None
         attempts, died_ms, size = counts
         who = unsigned(sender), unsigned(receiver)

@@ -25,7 +25,7 @@ from caxton.wire.compile_job import (
 
 # -P: else a folder `workers/` in the current directory would be run instead.
 COMPILER_COMMAND = (sys.executable, "-P", "-m", "workers.compiler")
-START_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 30.0
 # One that has closed its output is gone in a moment, or is killed.
 _END_TIMEOUT_S = 1.0
 

@@ -45,5 +45,5 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
             )
         try:
             return msgspec.msgpack.decode(raw[1:], type=cls)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidMessageFormat("spawn spec", str(error)) from None

@@ -49,7 +49,7 @@ def test_the_tree_is_as_it_is_drawn():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 @given(draw=st.data())
 def test_every_error_comes_back_as_it_went(kind, draw):
     """By its name and fields, directly, in a control frame, and in a failure's content."""
@@ -69,7 +69,7 @@ def test_every_error_comes_back_as_it_went(kind, draw):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=25)
+@settings(max_examples=settings().max_examples // 4)
 @given(draw=st.data())
 def test_every_error_says_what_was_wrong_with_all_its_fields(kind, draw):
     """The text names each field's value, but for those that a subclass words itself."""

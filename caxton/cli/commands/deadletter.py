@@ -7,16 +7,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from caxton.cli.dead_letter_options import (
-    AgentOption,
-    AllOption,
-    BeforeOption,
-    Choice,
-    IdOption,
-    LimitOption,
-    ReasonOption,
-    SenderOption,
-)
+from caxton.cli.dead_letter_options import AllOption, Choice, LimitOption, chooses
 from caxton.cli.message_text import letter_values, moment, name_of
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
@@ -45,19 +36,15 @@ _LISTED = 100
     "caxton deadletter list --before 2026-01-31 -o json",
 )
 @reports_errors
+@chooses
 def list_letters(
-    letter: IdOption = None,
-    reason: ReasonOption = None,
-    agent: AgentOption = None,
-    sender: SenderOption = None,
-    before: BeforeOption = None,
+    choice: Choice,
     *,
     limit: LimitOption = _LISTED,
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
 ) -> None:
     """List dead letters, without what they say; 100 of them unless told otherwise."""
-    choice = Choice(letter, reason, agent, sender, before)
 
     async def use(client: Client) -> list[DeadLetter]:
         if choice.ids is not None:
@@ -96,12 +83,9 @@ def show(letter: LetterArgument, runtime_dir: RuntimeDirOption = None, output: O
     "caxton deadletter requeue --all -o json"
 )
 @reports_errors
+@chooses
 def requeue(
-    letter: IdOption = None,
-    reason: ReasonOption = None,
-    agent: AgentOption = None,
-    sender: SenderOption = None,
-    before: BeforeOption = None,
+    choice: Choice,
     *,
     limit: LimitOption = None,
     every: AllOption = False,
@@ -109,7 +93,6 @@ def requeue(
     output: Output = Format.TEXT,
 ) -> None:
     """Send dead letters again, each under a new id and with no attempts. Of named ones all must be there."""
-    choice = Choice(letter, reason, agent, sender, before)
     _check_chosen(choice, limit, every=every)
 
     async def use(client: Client) -> dict[str, MessageId]:
@@ -130,12 +113,9 @@ def requeue(
     "caxton deadletter purge --all --yes -o json"
 )
 @reports_errors
+@chooses
 def purge(
-    letter: IdOption = None,
-    reason: ReasonOption = None,
-    agent: AgentOption = None,
-    sender: SenderOption = None,
-    before: BeforeOption = None,
+    choice: Choice,
     *,
     limit: LimitOption = None,
     every: AllOption = False,
@@ -144,7 +124,6 @@ def purge(
     output: Output = Format.TEXT,
 ) -> None:
     """Forget dead letters for good: asks first, unless told --yes. Of named ones all must be there."""
-    choice = Choice(letter, reason, agent, sender, before)
     _check_chosen(choice, limit, every=every)
     if not yes:
         _confirm()

@@ -1,11 +1,11 @@
 """Processes that are killed: what was kept comes back, what was under way ends, and nothing hangs or leaks."""
 
 import asyncio
-import operator
 import signal
 import subprocess
 import sys
 import time
+from collections import deque
 
 import psutil
 import pytest
@@ -193,6 +193,9 @@ async def test_a_killed_client_leaves_nothing(client, served, on_shard):
     workers = (await client.health())["workers"]
     processes = [psutil.Process(pid) for pid in (served.pid, *(worker["pid"] for worker in workers))]
 
+    def open_now():
+        return [process.num_fds() for process in processes], set(served.runtime_dir.iterdir())
+
     async def is_alone():
         return (await client.health())["sessions"] == 1
 
@@ -200,20 +203,29 @@ async def test_a_killed_client_leaves_nothing(client, served, on_shard):
         await eventually(is_alone)
         other = await asyncio.to_thread(working_client, served, names)
         assert not await is_alone()
+        during, _ = open_now()
         other.send_signal(signal.SIGKILL)
         other.communicate()
         await eventually(is_alone)
+        return during
 
-    await come_and_be_killed()  # what is opened at the first client, and kept, is no leak
-    before = [process.num_fds() for process in processes]
-    files = set(served.runtime_dir.iterdir())
+    # What is opened at the first client, and kept, is no leak: what is left of it is counted when every process has
+    # been told of its end, each in its own time, and nothing changes any more.
+    during = await come_and_be_killed()
+    looks = deque(maxlen=5)
+
+    async def all_let_go():
+        looks.append(open_now())
+        fewer = all(now < then for now, then in zip(looks[-1][0], during, strict=True))
+        return fewer and looks.count(looks[-1]) == looks.maxlen
+
+    await eventually(all_let_go)
+    before = looks[-1]
     for _ in range(2):
         await come_and_be_killed()
 
     async def nothing_is_left():
-        # A worker may have been told of the first client's end after `before` was read: fewer are no leak.
-        open_now = [process.num_fds() for process in processes]
-        return all(map(operator.le, open_now, before)) and set(served.runtime_dir.iterdir()) <= files
+        return open_now() == before
 
     await eventually(nothing_is_left)
     replies = await client.request_many([Message(client.id_of(names[0]), b"")] * 100)

@@ -86,13 +86,13 @@ async def test_the_deadline_moves_with_progress(loop):
     assert [type(result) for result in await settled(batch)] == [int, int, int, Timeout]
 
 
-async def test_a_caller_that_is_cancelled_leaves_nothing_to_do():
+async def test_a_caller_that_is_cancelled_leaves_nothing_to_do(one_turn_of_the_loop):
     """When its caller is cancelled, every message of a batch has ended, so that none leaves any more."""
     batch = Batch(2, "send", 60.0, asyncio.get_running_loop())
     batch.end(0, AgentNotFound("x"))
     async with asyncio.TaskGroup() as group:
         waiting = group.create_task(settled(batch))
-        await asyncio.sleep(0)
+        await one_turn_of_the_loop()
         waiting.cancel()
 
     assert [type(result) for result in batch.results] == [AgentNotFound, NetworkError]

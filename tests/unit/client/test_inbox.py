@@ -24,18 +24,18 @@ def message(content):
     return Message(5, content)
 
 
-async def test_who_waits_for_the_inbox_is_woken(inbox):
+async def test_who_waits_for_the_inbox_is_woken(inbox, one_turn_of_the_loop):
     """Whoever waits gets the next message, or None when the client is closed; what is there is given out first."""
     async with asyncio.TaskGroup() as group:
         first = group.create_task(inbox.next())
         second = group.create_task(inbox.next())
-        await asyncio.sleep(0)
+        await one_turn_of_the_loop()
         inbox.keep(message(b"a"))
         await first
         inbox.keep(message(b"b"))
         await second
         last = group.create_task(inbox.next())
-        await asyncio.sleep(0)
+        await one_turn_of_the_loop()
         inbox.close()
 
     assert {first.result().content, second.result().content} == {b"a", b"b"}

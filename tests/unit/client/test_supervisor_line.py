@@ -19,11 +19,11 @@ def served(tmp_path_factory):
     lock.close()
 
 
-async def test_closing_ends_what_waits(served):
+async def test_closing_ends_what_waits(served, one_turn_of_the_loop):
     """Whoever waits for an answer when the line is closed gets NetworkError at once; closing twice is fine."""
     line = SupervisorLine(served)
     waiting = [asyncio.get_running_loop().create_task(line.ask(AskHealth(), 60.0)) for _ in range(2)]
-    await asyncio.sleep(0)
+    await one_turn_of_the_loop()
     line.close()
     line.close()
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, defaultdict, deque
 
 import msgspec
+import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -29,18 +30,6 @@ SIZES = st.sampled_from([0, 1, 1_000, 200_000, 2_000_000])
 REFUSED = (AgentNotFound("x"), QueueFull("x", 1, 1))
 
 
-class Wire:
-    def __init__(self):
-        self.frames = []
-
-    def send(self, frame):
-        self.frames.append(bytes(frame))
-        return True
-
-    def close(self, linger_ms=0):
-        self.frames = None
-
-
 def new_route():
     return ShardRoute(0, SESSION, MARK, Answers(), Counter())
 
@@ -62,9 +51,9 @@ def state_of(incarnation, number, told, full=()):
 class Way(RuleBasedStateMachine):
     """The worker is an `Incoming` with its credit: what it drops as over credit the client should never have sent."""
 
-    def __init__(self, loop):
+    def __init__(self, loop, make_wire):
         super().__init__()
-        self.loop = loop
+        self.loop, self.make_wire = loop, make_wire
         self.route = new_route()
         self.made = 0
         self.batches = []
@@ -83,7 +72,7 @@ class Way(RuleBasedStateMachine):
         self.incoming = Incoming(window_messages=window, window_bytes=1 << 20)
         self.taken, self.number, self.full = [], 0, set()
         self.placed = 0
-        self.route.change(Outlets(self.incarnation, Wire(), Wire()), "ready")
+        self.route.change(Outlets(self.incarnation, self.make_wire(), self.make_wire()), "ready")
         self.pump()
 
     @precondition(lambda self: self.route.outlets is not None)
@@ -216,12 +205,13 @@ class Way(RuleBasedStateMachine):
             batch.cancel()
 
 
-def test_whatever_the_worker_does_every_message_ends_once():
+@pytest.mark.hypothesis
+def test_whatever_the_worker_does_every_message_ends_once(make_wire):
     """Credit, windows and order are kept, every message ends once, what never left goes to the next worker."""
     loop = asyncio.new_event_loop()
     try:
         run_state_machine_as_test(
-            lambda: Way(loop),
+            lambda: Way(loop, make_wire),
             settings=settings(
                 max_examples=settings().max_examples // 2,
                 stateful_step_count=25,
@@ -233,9 +223,10 @@ def test_whatever_the_worker_does_every_message_ends_once():
         loop.close()
 
 
-def opened_route():
+@pytest.fixture
+def route(make_wire):
     route = VolatileRoute(0, SESSION, MARK)
-    route.change(Outlets(1, Wire(), Wire()))
+    route.change(Outlets(1, make_wire(), make_wire()))
     return route
 
 
@@ -250,10 +241,9 @@ def told(taken, credit_messages, credit_bytes):
     }
 
 
-def test_nothing_is_kept_for_callers_that_gave_up():
+def test_nothing_is_kept_for_callers_that_gave_up(route):
     """Messages that wait for an agent without room are dropped when others come after their callers gave up."""
     loop = asyncio.new_event_loop()
-    route = opened_route()
     route.link.full = frozenset({5})
     for _ in range(20):
         batch = Batch(100, "send", 60.0, loop)
@@ -266,10 +256,10 @@ def test_nothing_is_kept_for_callers_that_gave_up():
     assert type(route.backlog._blocked[5]) is deque
 
 
-def test_many_messages_for_one_agent_cost_no_more_each():
+def test_many_messages_for_one_agent_cost_no_more_each(route):
     """When a window opens, only as many messages move as fit in it, however many wait."""
     loop = asyncio.new_event_loop()
-    route, batch = opened_route(), Batch(5_000, "send", 60.0, loop)
+    batch = Batch(5_000, "send", 60.0, loop)
     route.submit([(Envelope(bytes(16), 7, SESSION, 5, b""), batch, place, True) for place in range(5_000)])
     route.pack()
     number = 0
@@ -288,25 +278,25 @@ def sent(route):
     return [(m.receiver, m.content[:1]) for frame in route.pack() for m in DATA.decode(frame).messages]
 
 
-def test_order_is_kept_when_the_worker_changes():
+def test_order_is_kept_when_the_worker_changes(route, make_wire):
     """What waited for room in an agent is older than what waited for credit, and goes to the next worker before it."""
     loop = asyncio.new_event_loop()
-    route, batch = opened_route(), Batch(66, "send", 60.0, loop)
+    batch = Batch(66, "send", 60.0, loop)
     route.link.full = frozenset({5})
     contents = [(5, b"a"), *[(6, b"x")] * 64, (5, b"b")]
     route.submit([(Envelope(bytes(16), 7, SESSION, r, c), batch, at, True) for at, (r, c) in enumerate(contents)])
     assert sent(route) == [(6, b"x")] * 64
-    route.change(Outlets(2, Wire(), Wire()))
+    route.change(Outlets(2, make_wire(), make_wire()))
 
     assert sent(route) == [(5, b"a"), (5, b"b")]
     batch.cancel()
     loop.close()
 
 
-def test_order_is_kept_while_bytes_are_scarce():
+def test_order_is_kept_while_bytes_are_scarce(route):
     """Messages whose agent has room again and that wait for byte credit keep their order through further states."""
     loop = asyncio.new_event_loop()
-    route, batch = opened_route(), Batch(4, "send", 60.0, loop)
+    batch = Batch(4, "send", 60.0, loop)
     route.link.full = frozenset({5})
     contents = [(6, bytes(900_000)), *[(5, letter + bytes(200_000)) for letter in (b"a", b"b", b"c")]]
     route.submit([(Envelope(bytes(16), 7, SESSION, r, c), batch, at, True) for at, (r, c) in enumerate(contents)])

@@ -84,4 +84,4 @@ class Destination(RuleBasedStateMachine):
 class TestDestination(Destination.TestCase):
     """A destination that fails is left alone, probed by one at a time, and never given up for good."""
 
-    settings = settings(max_examples=100, stateful_step_count=60)
+    settings = settings(stateful_step_count=60)

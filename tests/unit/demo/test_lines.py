@@ -57,7 +57,7 @@ def check(content, found):
             assert len(text.content.strip(SPACES)) >= len(text.content) - 1
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=settings().max_examples // 2)
 @given(FILES)
 def test_texts_are_the_file_and_cut_no_word(seed):
     """The texts are the file, cut no word, end each line once, and are short or one long word and a white space."""

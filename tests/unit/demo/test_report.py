@@ -3,7 +3,7 @@
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caxton.demo.report import Report, question, rank
@@ -32,7 +32,6 @@ def test_reads_what_a_counter_writes(report):
     assert Report.parse(written(report)) == report
 
 
-@settings(deadline=None)
 @given(reports(), st.data())
 def test_never_reads_part_of_a_report(report, data):
     """A report that was cut short or has bytes after its end is refused."""

@@ -5,7 +5,7 @@ from itertools import count
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caxton.demo.cast import COUNTER_LIMITS
@@ -56,7 +56,6 @@ def table(counts, total=None):
     return b"\x01" + (sum(counts.values()) if total is None else total).to_bytes(8, "little") + words
 
 
-@settings(deadline=None)
 @given(st.lists(WORDS, max_size=300), st.integers(0, 40))
 def test_counts_like_a_counter(start, words, top):
     """Totals, distinct words and the most frequent ones equal those of collections.Counter, ties in byte order."""
@@ -68,7 +67,6 @@ def test_counts_like_a_counter(start, words, top):
     assert list(report.top) == ordered(counts)[:top]
 
 
-@settings(deadline=None)
 @given(st.lists(WORDS, min_size=1, max_size=100), st.data())
 def test_the_next_instance_goes_on(start, words, data):
     """However often its instance ends, a counter that is given its last state counts on as if nothing had been."""
@@ -188,7 +186,6 @@ def test_does_not_start_from_a_state_that_is_not_its_own(start, state):
     assert refused.value.reason is TrapReason.INSTANTIATION
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=100) | st.binary(max_size=60).map(lambda more: EMPTY + more))
 def test_starts_from_any_bytes_or_refuses_them(start, state):
     """Whatever bytes are given as its state, it starts with a table that adds up, or does not start."""

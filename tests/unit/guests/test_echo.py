@@ -1,10 +1,9 @@
 """The echo agent."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(max_size=20_000), max_size=5))
 def test_answers_with_what_it_got(start, contents):
     """Every content comes back as it was, whatever came before it."""

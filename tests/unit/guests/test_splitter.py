@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from caxton.agents.limits import MIB
@@ -76,7 +76,6 @@ def expected(text, prefix, count):
     return [(f"{prefix}{fnv1a(word) % count}", word) for word in text.split()]
 
 
-@settings(deadline=None)
 @given(
     TEXTS,
     st.integers(1, 2**32 - 1),
@@ -130,7 +129,6 @@ def test_says_nothing_of_no_words(start, text):
     assert totals(splitter) == Totals(1, 1, 0, 0)
 
 
-@settings(deadline=None)
 @given(st.lists(TEXTS, max_size=4), st.lists(st.binary(max_size=50), max_size=3))
 def test_knows_what_it_has_done(start, texts, failures):
     """Its totals are the turns, texts and words that it sent, and the failures that it was told of."""
@@ -142,7 +140,6 @@ def test_knows_what_it_has_done(start, texts, failures):
     assert totals(splitter) == Totals(turns, len(texts), words, len(failures), *failures[:1])
 
 
-@settings(deadline=None)
 @given(st.lists(TEXTS | st.none(), min_size=1, max_size=5))
 def test_the_next_instance_goes_on(start, events):
     """Its totals are the state of every turn: a new instance that is given it counts on, failures included."""
@@ -216,7 +213,6 @@ def test_refuses_a_word_beyond_its_output(start):
     assert split(splitter, b"c 9\nw")[0] == expected(b"w", "c", 9)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text().filter(lambda key: key not in {"receiver", "content"}), VALUES, max_size=6))
 def test_passes_over_other_fields(start, others):
     """Whatever else stands in the message, of any kind, changes nothing."""
@@ -253,7 +249,6 @@ def test_reads_every_width_of_msgpack(start):
         assert splitter.handle(b"\x83\xa1x" + ext + b"\xa8receiver\x07\xa7content" + content) is not None
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_refuses_random_bytes(start, garbage):
     """Bytes that are no message get the error code -1."""
@@ -262,7 +257,6 @@ def test_refuses_random_bytes(start, garbage):
     assert refused.value.code == -1
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_never_answers_nonsense(start, data):
     """A message cut short or with bytes replaced is refused, or read as the message that it now is."""

@@ -292,7 +292,7 @@ class TwoPeersWithShortPages(TwoPeers):
     page, stop, most = 2, 4, 8
 
 
-SETTINGS = settings(max_examples=100, stateful_step_count=60)
+SETTINGS = settings(stateful_step_count=60)
 
 
 class TestTwoPeers(TwoPeers.TestCase):

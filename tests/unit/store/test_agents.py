@@ -26,7 +26,7 @@ async def open_agents(path):
     return database, StoredAgents(database)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(manifests=st.dictionaries(st.integers(1, 2**63 - 1), MANIFEST, max_size=5))
 async def test_registrations_survive_reopening(tmp_path, manifests):
     """Every field of a manifest comes back after the file was closed and opened again."""

@@ -142,7 +142,7 @@ class EveryStore(RuleBasedStateMachine):
 class TestEveryStore(EveryStore.TestCase):
     """Wherever the owner is killed, the book says what it said before the commit or after it, all of it."""
 
-    settings = settings(max_examples=60, stateful_step_count=25)
+    settings = settings(max_examples=settings().max_examples // 2, stateful_step_count=25)
 
 
 def test_a_new_book_is_its_users_alone_of_exact_size_and_zero(path):
@@ -233,7 +233,7 @@ def test_a_book_that_never_stands_still_is_given_up(path, book, monkeypatch):
     byte=st.integers(0, 255),
     cut=st.none() | st.integers(0, at.total_words(4) * at.WORD),
 )
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 def test_a_damaged_book_is_read_or_refused_and_nothing_else(tmp_path_factory, place, byte, cut):
     """One byte changed anywhere, and perhaps cut short: StorageError, or a view of the right shape."""
     path = tmp_path_factory.mktemp("books") / "book"

@@ -111,7 +111,7 @@ def flipped(content, at, bit):
     return bytes(changed)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(place=24, bit=0)  # a format of the schema that SQLite does not know
 @example(place=16, bit=0)  # the header then says that nobody may write the file
 @given(place=PLACE, bit=BIT)
@@ -131,7 +131,7 @@ async def test_a_flipped_bit_is_told_or_changes_nothing(tmp_path, closed, place,
     shutil.rmtree(path.parent)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=PLACE, bit=BIT)
 async def test_a_flipped_bit_in_the_log_is_told(tmp_path, killed, place, bit):
     """A log that SQLite reads only a part of is no shorter log: what was committed in it is missed."""

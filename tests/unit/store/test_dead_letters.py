@@ -61,7 +61,7 @@ def fits(row, which):
     )
 
 
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(which=FILTER, after=st.integers(0, 31) | st.integers(2**63, 2**65), limit=st.integers(1, 31))
 async def test_every_field_of_a_filter_must_fit(store, which, after, limit):
     """Pages, whole letters and numbers are of the same letters, oldest first, and say whether there are more."""

@@ -199,7 +199,10 @@ def adds_up(figures):
     return here == ended + figures.pending + figures.in_flight + figures.passed_on
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=settings().max_examples // 2,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(events=EVENTS)
 async def test_the_books_balance_after_any_history(tmp_path, events):
     """For each shard and for all, by every term counted alone, and in each of two readings while messages move."""

@@ -64,7 +64,7 @@ def test_an_artifact_belongs_to_its_source_its_engine_and_its_key(cache, tmp_pat
 
 
 @given(data=st.data())
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_change_of_an_artifact_goes_unseen(cache, tmp_path, data):
     """Any one byte changed, cut off or added makes the artifact absent."""
     cache.put_artifact(SHA, ENGINE, b"native code")

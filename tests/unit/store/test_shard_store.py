@@ -129,7 +129,10 @@ def commits(draw):
     return commit
 
 
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=settings().max_examples // 2,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(commit=commits())
 async def test_no_data_makes_a_commit_fail_and_all_of_it_comes_back(tmp_path, commit):
     """Integers of any size, lone surrogates, NULs and bytes of any kind are stored, and read by a successor."""

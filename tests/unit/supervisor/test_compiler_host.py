@@ -102,14 +102,14 @@ async def test_a_compiler_that_babbles_is_refused(host):
     assert await host.compile("agent", DEFAULT_LIMITS, b"fine") == b"finefine"
 
 
-async def test_modules_that_wait_are_bounded(host_of, monkeypatch):
+async def test_modules_that_wait_are_bounded(host_of, monkeypatch, one_turn_of_the_loop):
     """Beyond the bound a module is refused at once; those that wait give up at their deadline."""
     monkeypatch.setattr("caxton.supervisor.compiler_host.WAIT_S", 0.5)
     host = host_of((sys.executable, "-S", "-c", "import sys; sys.stdin.read()"))
     waiting = [
         asyncio.get_running_loop().create_task(host.compile("agent", DEFAULT_LIMITS, b"m")) for _ in range(MAX_WAITING)
     ]
-    await asyncio.sleep(0)
+    await one_turn_of_the_loop()
 
     with pytest.raises(ResourceExhausted, match="wait to be compiled"):
         await host.compile("agent", DEFAULT_LIMITS, b"m")

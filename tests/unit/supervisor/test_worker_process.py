@@ -68,14 +68,16 @@ async def test_a_stopped_worker_is_killed_too():
 async def test_ending_unseen_tells_nobody():
     """A worker that is ended unseen is reaped at once, and its exit is not told."""
     process, exit_to_come = spawn("import time; time.sleep(60)")
+    other, exit_of_other = spawn("import time; time.sleep(60)")
 
     process.end_unseen()
     process.end_unseen()
 
     with pytest.raises(ProcessLookupError):
         os.kill(process.pid, 0)
-    await asyncio.sleep(0)
-    assert not exit_to_come.done()
+    other.kill()
+    await exit_of_other
+    assert not exit_to_come.done(), "what ended earlier would have been told by now"
 
 
 async def test_a_worker_has_a_process_group_of_its_own():

@@ -214,7 +214,7 @@ def test_values_for_people_may_nest_but_not_without_end():
 
 
 @given(which=st.sampled_from(sorted(CODECS)), noise=st.binary(max_size=400), versioned=st.booleans())
-@settings(max_examples=500)
+@settings(max_examples=5 * settings().max_examples)
 def test_random_bytes_never_raise_anything_else(which, noise, versioned):
     """With or without the right version byte."""
     frame = VERSION + noise if versioned else noise

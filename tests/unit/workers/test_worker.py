@@ -24,7 +24,9 @@ NUMBER = st.one_of(st.integers(0, 5), st.integers(0, TOP), st.sampled_from([TOP,
 REFUSALS = st.lists(
     st.builds(Refusal, NUMBER, st.integers(1, TOP), st.text(max_size=5), st.just({"problem": None})), max_size=3
 )
-AS_IT_IS = settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+AS_IT_IS = settings(
+    max_examples=3 * settings().max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def told(shard, number):
@@ -220,7 +222,7 @@ def test_no_sequence_breaks_the_worker(make_shard, message, first, count, fields
     shard.close()
 
 
-@settings(AS_IT_IS, max_examples=300)
+@settings(AS_IT_IS, max_examples=3 * settings().max_examples)
 @given(seed=st.integers(0, 2**32), cuts=st.integers(0, 8))
 def test_mangled_control_frames_only_ever_count(shard, seed, cuts):
     """A control frame of a client with any of its bytes changed is taken or counted, and nothing escapes."""
@@ -256,7 +258,6 @@ def test_every_call_of_a_flood_is_answered(shard, monkeypatch):
             shard.worker._calls = Calls(shard.worker._rooms, shard.worker._attached, group, lambda: None)
             for number in range(200):
                 shard.say(Call(session, mark, OWN, number, ListAgents()))
-            await asyncio.sleep(0)
 
     shard.runner.run(flood())
     answers = [answer for answer in told(shard, session) if not isinstance(answer, LinkState)]

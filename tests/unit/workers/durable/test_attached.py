@@ -123,14 +123,14 @@ def test_a_handler_that_fails_is_tried_again(durable, client, agent, exchange, c
     assert [(d.message.content, d.attempts) for d in again] == [(b"1", 2), (b"2", 1)]
 
 
-def test_an_exchange_waits_for_a_message(durable, client, agent, durable_message):
+def test_an_exchange_waits_for_a_message(durable, client, agent, durable_message, one_turn_of_the_loop):
     """An exchange that finds nothing is answered as soon as something comes, and with none after its time."""
 
     async def both():
         asked = Exchange(agent.agent_id, [], 5, 10 * SECOND)
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(durable.worker._attached.exchange(client.number, asked))
-            await asyncio.sleep(0)
+            await one_turn_of_the_loop()
             client.send(durable_message(client.number, agent.agent_id, content=b"1"))
             client.push()
             durable.settle()
@@ -139,7 +139,9 @@ def test_an_exchange_waits_for_a_message(durable, client, agent, durable_message
     assert [d.message.content for d in durable.runner.run(both()).deliveries] == [b"1"]
 
 
-def test_a_paused_agent_is_given_nothing(durable, client, agent, exchange, converse, durable_message):
+def test_a_paused_agent_is_given_nothing(
+    durable, client, agent, exchange, converse, durable_message, one_turn_of_the_loop
+):
     """While an attached agent is paused its messages wait; whoever waits for them gets them when it is resumed."""
     durable.runner.run(durable.lifecycle.pause(agent.agent_id))
     send(client, agent, durable_message, b"1")
@@ -150,7 +152,7 @@ def test_a_paused_agent_is_given_nothing(durable, client, agent, exchange, conve
         asked = Exchange(agent.agent_id, [], 5, 10 * SECOND)
         async with asyncio.TaskGroup() as group:
             waiting = group.create_task(durable.worker._attached.exchange(client.number, asked))
-            await asyncio.sleep(0)
+            await one_turn_of_the_loop()
             await durable.lifecycle.resume(agent.agent_id)
             durable.settle()
             return await asyncio.wait_for(waiting, 5)

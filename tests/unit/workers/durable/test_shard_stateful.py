@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -307,6 +308,7 @@ class World(RuleBasedStateMachine):
                 assert theirs == sorted(theirs), f"{theirs} from {sender:x} are not in order"
 
 
+@pytest.mark.hypothesis
 def test_what_is_acknowledged_is_somewhere(clocks, converse, ask, durable_message, make_shard, make_far, restart):
     """Whatever is sent, killed, paused, attached, lost and requeued: every acknowledged message has one end."""
 
@@ -318,5 +320,7 @@ def test_what_is_acknowledged_is_somewhere(clocks, converse, ask, durable_messag
     rooms.make_shard, rooms.make_far, rooms.restart = make_shard, make_far, restart
     run_state_machine_as_test(
         lambda: World(rooms),
-        settings=settings(max_examples=60, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
+        settings=settings(
+            max_examples=settings().max_examples // 2, stateful_step_count=40, suppress_health_check=list(HealthCheck)
+        ),
     )

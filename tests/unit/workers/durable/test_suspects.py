@@ -1,3 +1,5 @@
+from collections import Counter
+
 import msgspec
 import pytest
 
@@ -18,14 +20,16 @@ class Killed(BaseException):
 
 @pytest.fixture
 def deadly(make_shard, make_far):
-    """A shard with a client, whose worker dies in every turn of the content `kills`."""
+    """A shard with a client, whose worker dies in turns: `deaths` says of which contents, and how often at most."""
     shard = make_shard(durable=True, shards=2)
     shard.handled = []
+    shard.deaths = Counter(kill=1_000)
     shard.client = make_far(shard.sessions[0], shard)
 
     def work(_agent, given):
         content = msgspec.msgpack.decode(given)["content"]
-        if content == b"kill":
+        if shard.deaths[content.decode()]:
+            shard.deaths[content.decode()] -= 1
             raise Killed
         shard.handled.append(content)
 
@@ -33,7 +37,45 @@ def deadly(make_shard, make_far):
     return shard
 
 
-def live(shard, converse, restart, handled):
+@pytest.fixture
+def send(deadly, durable_message):
+    """A function that sends contents to an agent, each for itself."""
+
+    def sent(agent, *contents):
+        client = deadly.client
+        for content in contents:
+            client.send(durable_message(client.number, agent.agent_id, content=content))
+
+    return sent
+
+
+@pytest.fixture
+def successor(restart):
+    """A function that returns the worker after one that died in a turn; it knows of which, by the crash note."""
+
+    def after(shard, client):
+        return restart(shard, client, note=tuple(shard.turns._note[place] for place in (SOURCE, SEQUENCE, AGENT)))
+
+    return after
+
+
+@pytest.fixture
+def charged(deadly, converse, successor):
+    """A function that lets the worker die; its successor has taken everything again, and claimed what it died of."""
+
+    def claimed():
+        with pytest.raises(Killed):
+            converse(deadly, deadly.client)
+        shard = successor(deadly, deadly.client)
+        deadly.client.listen()
+        deadly.client.push()
+        shard.step()
+        return shard
+
+    return claimed
+
+
+def live(shard, converse, successor):
     """Let the shard and its successors work until nobody dies any more; returns the last, and how many died."""
     deaths, client = 0, shard.client
     while True:
@@ -41,73 +83,44 @@ def live(shard, converse, restart, handled):
             converse(shard, client)
         except Killed:
             deaths += 1
-            shard = restart(shard, client, note=tuple(shard.turns._note[place] for place in (SOURCE, SEQUENCE, AGENT)))
-            shard.client, shard.handled = client, handled
+            shard = successor(shard, client)
         else:
             return shard, deaths
 
 
-def test_a_message_that_kills_is_dead_after_three_deaths(deadly, converse, restart, durable_message):
+def test_a_message_that_kills_is_dead_after_three_deaths(deadly, converse, successor, send):
     """The killing message is a dead letter with its reason after three deaths; innocent ones are handled, in order."""
     agent, client = deadly.agent(1), deadly.client
-    for content in (b"1", b"kill", b"2", b"3"):
-        client.send(durable_message(client.number, agent.agent_id, content=content))
-    handled = deadly.handled
-    shard, deaths = live(deadly, converse, restart, handled)
+    send(agent, b"1", b"kill", b"2", b"3")
+    shard, deaths = live(deadly, converse, successor)
     (letter,), _ = shard.runner.run(shard.store.letters_with_messages(DeadLetterFilter(), 10))
 
     assert (deaths, letter.reason, client.acknowledged) == (3, "poison", 4)
     assert shard.registry.find(agent.agent_id).state.value == "failed"
     shard.runner.run(shard.lifecycle.resume(agent.agent_id))
     converse(shard, client)
-    assert [n for n in handled if n != b"1"] == [b"2", b"3"]
+    assert [n for n in deadly.handled if n != b"1"] == [b"2", b"3"]
     assert shard.durable.suspects.charges == {}
     assert check([shard.ledger()]).balanced
 
 
-def test_who_stands_before_a_suspect_goes_first(deadly, converse, restart, durable_message):
+def test_who_stands_before_a_suspect_goes_first(deadly, converse, successor, send):
     """A charged message runs alone, and neither before those of its pair that came earlier nor after later ones."""
-    agent, client = deadly.agent(1), deadly.client
-    kills = [1]
-
-    def work(_agent, given):
-        content = msgspec.msgpack.decode(given)["content"]
-        if content == b"2" and kills[0]:
-            kills[0] -= 1
-            raise Killed
-        deadly.handled.append(content)
-
-    deadly.turns.work = work
-    for content in (b"1", b"2", b"3"):
-        client.send(durable_message(client.number, agent.agent_id, content=content))
-    _, deaths = live(deadly, converse, restart, deadly.handled)
+    deadly.deaths["2"] = 1
+    send(deadly.agent(1), b"1", b"2", b"3")
+    _, deaths = live(deadly, converse, successor)
 
     assert (deaths, deadly.handled) == (1, [b"1", b"1", b"2", b"3"])
 
 
-def test_a_suspect_shares_no_commit(deadly, converse, restart, durable_message):
+def test_a_suspect_shares_no_commit(deadly, charged, send):
     """A charged message runs when all that ran before it is committed, and nothing runs before its own commit is."""
     agent, other, client = deadly.agent(1), deadly.agent(2), deadly.client
-    kills = [1]
-
-    def work(_agent, given):
-        content = msgspec.msgpack.decode(given)["content"]
-        if content == b"1" and kills[0]:
-            kills[0] -= 1
-            raise Killed
-        deadly.handled.append(content)
-
-    deadly.turns.work = work
-    for to, content in ((agent, b"1"), (other, b"2")):
-        client.send(durable_message(client.number, to.agent_id, content=content))
-    with pytest.raises(Killed):
-        converse(deadly, client)
-    note = tuple(deadly.turns._note[place] for place in (SOURCE, SEQUENCE, AGENT))
-    shard = restart(deadly, client, note=note)
-    client.listen()
-    client.push()
-    shard.step()  # claims the one, runs the other
-    client.send(durable_message(client.number, other.agent_id, content=b"3"))
+    deadly.deaths["1"] = 1
+    send(agent, b"1")
+    send(other, b"2")
+    shard = charged()  # the one waits, the other has run
+    send(other, b"3")
     client.push()
     shard.step()
     assert deadly.handled == [b"2"], "what ran before it is not committed"
@@ -122,28 +135,12 @@ def test_a_suspect_shares_no_commit(deadly, converse, restart, durable_message):
     assert deadly.handled == [b"2", b"1", b"3"]
 
 
-def test_a_suspect_of_a_paused_agent_waits_in_its_place(deadly, converse, restart, durable_message):
+def test_a_suspect_of_a_paused_agent_waits_in_its_place(deadly, charged, converse, send):
     """A suspect whose agent is paused keeps its place in the mailbox, and runs alone, first, after the pause."""
     agent, client = deadly.agent(1), deadly.client
-    kills = [1]
-
-    def work(_agent, given):
-        content = msgspec.msgpack.decode(given)["content"]
-        if content == b"1" and kills[0]:
-            kills[0] -= 1
-            raise Killed
-        deadly.handled.append(content)
-
-    deadly.turns.work = work
-    for content in (b"1", b"2"):
-        client.send(durable_message(client.number, agent.agent_id, content=content))
-    with pytest.raises(Killed):
-        converse(deadly, client)
-    note = tuple(deadly.turns._note[place] for place in (SOURCE, SEQUENCE, AGENT))
-    shard = restart(deadly, client, note=note)
-    client.listen()
-    client.push()
-    shard.step()  # claims it
+    deadly.deaths["1"] = 1
+    send(agent, b"1", b"2")
+    shard = charged()
     assert shard.durable.suspects.waiting
     shard.runner.run(shard.lifecycle.pause(agent.agent_id))
     converse(shard, client)
@@ -155,20 +152,13 @@ def test_a_suspect_of_a_paused_agent_waits_in_its_place(deadly, converse, restar
     assert (deadly.handled, shard.ledger().pending) == ([b"1", b"2"], 0)
 
 
-def test_a_suspect_whose_agent_goes_is_a_dead_letter(deadly, converse, restart, durable_message):
+def test_a_suspect_whose_agent_goes_is_a_dead_letter(deadly, charged, converse, send):
     """A suspect whose agent is removed before its turn is a dead letter, as what waits behind it is."""
-    agent, client = deadly.agent(1), deadly.client
-    for content in (b"kill", b"2"):
-        client.send(durable_message(client.number, agent.agent_id, content=content))
-    with pytest.raises(Killed):
-        converse(deadly, client)
-    note = tuple(deadly.turns._note[place] for place in (SOURCE, SEQUENCE, AGENT))
-    shard = restart(deadly, client, note=note)
-    client.listen()
-    client.push()
-    shard.step()
+    agent = deadly.agent(1)
+    send(agent, b"kill", b"2")
+    shard = charged()
     shard.runner.run(shard.lifecycle.remove([agent.agent_id]))
-    converse(shard, client)
+    converse(shard, deadly.client)
 
     assert (shard.ledger().dead_letters, shard.ledger().pending, deadly.handled) == (2, 0, [])
     assert check([shard.ledger()]).balanced

@@ -20,7 +20,7 @@ LIMITS = Limits(max_fuel=100_000)
 SEEDS = ["echo", "bump", "faults", "log", "grown_reply", "count"]
 MUTATIONS_PER_SEED = 60
 
-over = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+over = settings(max_examples=3 * settings().max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def _assemble(guest: str) -> bytes:

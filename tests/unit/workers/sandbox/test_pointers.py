@@ -16,7 +16,7 @@ U32 = st.integers(0, 2**32 - 1) | EDGES
 POINTERS = st.integers(0, 2**31 - 1) | EDGES | st.integers(0, MEMORY)
 LENGTHS = U32 | st.integers(0, MEMORY)
 
-over = settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+over = settings(max_examples=4 * settings().max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @given(pointer=POINTERS, length=LENGTHS)

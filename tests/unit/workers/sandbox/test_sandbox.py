@@ -13,7 +13,7 @@ from workers.sandbox.traps import GuestError, Trap, TrapReason
 
 
 @given(content=st.binary(max_size=20_000))
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_echo_returns_what_it_was_given(all_sandboxes, content):
     """Every content comes back from the echo as it went in, the empty one included."""
     sandbox = all_sandboxes.start("bump")

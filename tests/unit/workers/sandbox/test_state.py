@@ -27,7 +27,7 @@ def state_of(sandbox):
 
 @given(state=st.binary(min_size=1, max_size=3 * 4 * KIB))
 @example(state=b"s" * MAX_STATE)
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=settings().max_examples // 2, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_instance_is_given_its_state(all_sandboxes, state):
     """The state reaches caxton_init byte for byte, whatever it is and up to the largest, memory grown or not."""
     sandbox = all_sandboxes.start("state_echo", state=state)

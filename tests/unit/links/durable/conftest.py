@@ -1,12 +1,9 @@
-"""The durable lane over channels that drop, repeat and reorder, while both ends are killed at any moment."""
+"""One life of one side of a durable link, and what survives it: the lane without a socket, a file or a clock."""
 
 from collections import deque
 from dataclasses import dataclass, field
-from unittest.mock import patch
 
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+import pytest
 
 from caxton.errors import AgentNotFound, QueueFull, from_fields
 from caxton.links.durable import DurableIncoming, DurableLink, DurableOutgoing
@@ -16,8 +13,6 @@ from caxton.wire.control import Hello, LinkState
 ERRORS = (QueueFull("a", 8, 8), AgentNotFound("b"), AgentNotFound("c"))
 PLACED = "placed"
 MARK = bytes(16)
-ROUNDS, ROUNDS_OF_A_REFUSAL = 50, 3
-SIDE = st.integers(0, 1)
 
 
 @dataclass(frozen=True)
@@ -68,6 +63,10 @@ class Store:
     file_of_other: int = 0
     over_credit: int = 0  # frames dropped; a hello that came late may have made the source count other bytes
     rewinds: int = 0
+
+    @property
+    def refused(self):
+        return {sequence: fate for sequence, fate in self.fates.items() if fate != PLACED}
 
     def write(self, commit):
         assert commit.taken >= self.taken
@@ -241,217 +240,18 @@ class End:
         return known
 
 
-class TwoEnds(RuleBasedStateMachine):
-    """The machine of the properties below; `page` and `most` are the bounds on refusals it runs with."""
+@pytest.fixture
+def two_ends():
+    """A function that makes the two sides of a link, each in its first life; `window`: messages, None without end."""
 
-    page, most = 256, 4_096
-
-    def __init__(self):
-        super().__init__()
-        self.patches = [
-            patch("caxton.links.kept_refusals.MAX_REFUSALS", self.page),
-            patch("caxton.links.durable_incoming.MOST_KEPT", self.most),
-        ]
-        for each in self.patches:
-            each.start()
-
-    @initialize(window=st.none() | st.integers(1, 500), every=st.integers(0, 5))
-    def connect(self, window, every):
-        self.every = every
-        self.lives = 2
+    def make(window):
         stores = [Store(101), Store((1 << 63) + 102)]
-        self.ends = [End(1, stores[0], 2, window), End(2, stores[1], 1, window)]
-        self.frames: list[Frame] = []
-        self.controls: list[Hello | LinkState] = []
-        self.exchange_words(3)
+        return [End(1, stores[0], 2, window), End(2, stores[1], 1, window)]
 
-    def teardown(self):
-        try:
-            if hasattr(self, "ends"):
-                self.come_to_rest()
-        finally:
-            for each in self.patches:
-                each.stop()
-
-    # ------------------------------------------------------------------------------------------------ what happens
-    @rule(side=SIDE, counts=st.lists(st.integers(1, 40), max_size=4), size=st.integers(0, 40_000) | st.just(2_000_000))
-    def emit(self, side, counts, size):
-        for count in counts:
-            self.ends[side].emit(count, size)
-
-    @rule(side=SIDE, counts=st.lists(st.integers(1, 20), min_size=1, max_size=4))
-    def emit_and_work(self, side, counts):
-        self.emit(side, counts, 100)
-        self.work(side)
-
-    @rule(side=SIDE, commits=st.booleans())
-    def close_commit(self, side, commits):
-        self.ends[side].close_commit()
-        if commits:
-            self.commit(side)
-
-    @precondition(lambda self: any(end.commits for end in self.ends))
-    @rule(side=SIDE)
-    def commit(self, side):
-        if self.ends[side].commits:
-            self.ends[side].commit()
-
-    @rule(side=SIDE)
-    def work(self, side):
-        """A pass as it should be."""
-        end = self.ends[side]
-        end.close_commit()
-        while end.commits:
-            end.commit()
-        self.release(end)
-
-    def release(self, end):
-        if end.hello_due:
-            self.controls.append(end.hello())
-        self.frames += end.send()
-        if end.link.changed or end.link.open:
-            self.controls.append(end.tell())
-
-    @rule(side=SIDE)
-    def send(self, side):
-        self.frames += self.ends[side].send()
-
-    @rule(side=SIDE)
-    def tell(self, side):
-        self.controls.append(self.ends[side].tell())
-
-    @rule(side=SIDE)
-    def say_hello(self, side):
-        self.controls.append(self.ends[side].hello())
-
-    @rule(side=SIDE, full=st.booleans())
-    def fill_the_disk(self, side, full):
-        self.ends[side].link.incoming.closed = "full" if full else ""
-
-    @precondition(lambda self: self.frames)
-    @rule(order=st.permutations(range(4)), keep=st.integers(0, 4), drop=st.integers(0, 9))
-    def carry_frames(self, order, keep, drop):
-        """The oldest few, in any order; some stay and come again, one may be lost."""
-        chosen = [self.frames[at] for at in order if at < len(self.frames)]
-        for place, frame in enumerate(chosen):
-            if place != drop:
-                self.arrive(frame)
-            if place >= keep or place == drop:
-                self.frames.remove(frame)
-
-    @precondition(lambda self: self.controls)
-    @rule(at=st.integers(0, 99), again=st.booleans(), dropped=st.booleans())
-    def carry_control(self, at, again, dropped):
-        at %= len(self.controls)
-        control = self.controls[at] if again and not dropped else self.controls.pop(at)
-        if not dropped:
-            self.hear(control)
-
-    @rule()
-    def carry_all_control(self):
-        controls, self.controls = self.controls, []
-        for control in controls:
-            self.hear(control)
-
-    @rule(rounds=st.integers(1, 3))
-    def exchange_words(self, rounds):
-        """Both work as they should, and control goes through, but no data."""
-        for _ in range(rounds):
-            self.work(0)
-            self.work(1)
-            self.carry_all_control()
-
-    @rule(side=SIDE, luck=st.integers(0, 2), is_noticed=st.booleans())
-    def kill(self, side, luck, is_noticed):
-        if luck:
-            return  # a life is long enough for something to happen in it
-        dead = self.ends[side]
-        self.lives += 1
-        self.ends[side] = End(self.lives, dead.store, self.ends[1 - side].number, dead.window)
-        if is_noticed:
-            self.hear_of_the_successor(1 - side)
-            self.exchange_words(2)
-
-    @rule(side=SIDE)
-    def hear_of_the_successor(self, side):
-        end, number = self.ends[side], self.ends[1 - side].number
-        if end.other != number:
-            end.meet(number)
-
-    @rule(luck=st.integers(0, 3), loses_the_tail=st.booleans())
-    def rest(self, luck, loses_the_tail):
-        if luck:
-            return
-        if loses_the_tail:  # then no later frame shows the gap
-            self.exchange_words(2)
-            self.frames.clear()
-        self.come_to_rest()
-
-    # ----------------------------------------------------------------------------------------------- what it does
-    def arrive(self, frame):
-        for end in self.ends:
-            end.arrive(frame, self.every)
-
-    def hear(self, control):
-        for side, end in enumerate(self.ends):
-            end.hear(control, self.ends[1 - side].store)
-
-    def come_to_rest(self):
-        """Let everything through, in order, until nobody has anything to say any more."""
-        for end in self.ends:
-            end.link.incoming.closed = ""
-        for side in range(2):
-            self.hear_of_the_successor(side)
-        messages = sum(end.link.outgoing.emitted for end in self.ends)
-        for _ in range(ROUNDS + messages * ROUNDS_OF_A_REFUSAL):
-            self.let_all_through()
-            if not any(end.hello_due or end.link.changed or end.link.open for end in self.ends):
-                break
-        else:
-            raise AssertionError("the lane does not come to rest")
-        for source, target in (self.ends, reversed(self.ends)):
-            self.check_fates(source, target)
-
-    def let_all_through(self):
-        for side in range(2):
-            self.work(side)
-        frames, self.frames = self.frames, []
-        for frame in frames:
-            self.arrive(frame)
-        controls, self.controls = self.controls, []
-        for control in controls:
-            self.hear(control)
-        for end in self.ends:
-            if end.link.incoming.stalled >= 2:  # the way of the data is empty: these grounds are good
-                end.link.incoming.give_up()
-
-    def check_fates(self, source, target):
-        emitted = source.store.emitted
-        assert source.store.acknowledged == emitted == source.link.outgoing.emitted == target.store.taken
-        assert list(target.store.fates) == list(range(1, emitted + 1))
-        assert source.store.told == {s: fate for s, fate in target.store.fates.items() if fate != PLACED}
-        assert not source.store.outbox
-        assert source.link.absurd == 0
-        assert not target.store.over_credit or source.store.rewinds, "an honest source went over its credit"
+    return make
 
 
-class TwoEndsWithShortPages(TwoEnds):
-    """The same, with bounds so low that they are met all the time."""
-
-    page, most = 2, 8
-
-
-# No deadline for one run: to come to rest takes as many rounds as there are refusals.
-SETTINGS = settings(max_examples=100, stateful_step_count=60, deadline=None)
-
-
-class TestTwoEnds(TwoEnds.TestCase):
-    """Every message is committed exactly once, in order, and acknowledged or refused accordingly, whoever is killed."""
-
-    settings = SETTINGS
-
-
-class TestTwoEndsWithShortPages(TwoEndsWithShortPages.TestCase):
-    """Refusals that do not fit in one state are told once each, and while too many wait nothing more is taken."""
-
-    settings = SETTINGS
+@pytest.fixture
+def successor():
+    """A function that makes the next life of a side that is killed, by its number and whom it believes to be there."""
+    return lambda dead, number, other: End(number, dead.store, other, dead.window)
