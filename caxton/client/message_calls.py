@@ -166,9 +166,11 @@ _REQUESTED = _decided(DEFAULT_LANE_OF_REQUEST)
 
 
 def _submit(session: Session, by_lane: tuple[list[Entry], list[Entry]]) -> None:
-    for lane in Lane:
-        if by_lane[lane]:
-            session.submit(by_lane[lane], lane)
+    volatile, durable = by_lane
+    if volatile:
+        session.submit(volatile, Lane.VOLATILE)
+    if durable:
+        session.submit(durable, Lane.DURABLE)
 
 
 def _stamped(

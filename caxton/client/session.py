@@ -68,6 +68,8 @@ class Session:
         # The supervisor that opened this session: another one, however soon it came, knows nothing of it.
         self._served_by = holder(self._runtime.path)
         self._ticks = 0
+        # Shards for which something was submitted in this turn of the loop.
+        self._due: set[int] = set()
         self._closed = False
         self.over: CaxtonError | None = None
         self._heard_topology(opened.topology)
@@ -99,7 +101,11 @@ class Session:
         for shard, some in by_shard.items():
             self._routes[shard].submit(some, lane)
         self.counts["sent_durable" if lane else "sent"] += len(entries)
-        self.pump([self._routes[shard] for shard in by_shard])
+        if not self._due:
+            self._loop.call_soon(
+                self._pump_due
+            )  # with what else is sent meanwhile: a frame costs as much as 30 messages
+        self._due.update(by_shard)
 
     @property
     def shards(self) -> int:
@@ -117,6 +123,11 @@ class Session:
                 self.counts["unsent"] += 1  # the book shows it as emitted and never taken: lost
         for route in routes:
             route.durable.send()
+
+    def _pump_due(self) -> None:
+        due, self._due = self._due, set()
+        if not self._closed:
+            self.pump([self._routes[shard] for shard in due])
 
     async def call(self, shard: int, request: Request, timeout_s: float) -> Result:
         """Ask a shard's worker; raises the error it answers, NetworkError when it ends, Timeout, ShardUnavailable."""

@@ -1,6 +1,7 @@
 import asyncio
 
 from caxton.acl.message import Message
+from caxton.testing import eventually
 
 CALLS = 1_000
 AGENTS, LARGE, MESSAGES = 50, 16_384, 12_000
@@ -23,3 +24,25 @@ async def test_large_answers_are_lost_to_nobody_who_reads(client, agent):
 
     assert {type(answer) for answer in answers} == {Message}
     assert (await client.stats())["totals"].get("session_full", 0) == 0
+
+
+async def test_what_is_sent_in_one_turn_of_the_loop_shares_a_frame(client, agent):
+    """Requests that many tasks make at once travel together, as if one caller had made them."""
+    echo = await agent("echo", "echo")
+    taken, frames = await counted(client, 0)
+    async with asyncio.TaskGroup() as group:
+        requests = [group.create_task(client.request(echo, bytes([n]))) for n in range(100)]
+
+    assert [request.result().content for request in requests] == [bytes([n]) for n in range(100)]
+    assert (await counted(client, taken + 100))[1] - frames < 10
+
+
+async def counted(client, taken):
+    """The messages, at least so many, and the data frames that the worker says it has taken from clients."""
+
+    async def told():
+        totals = (await client.stats())["totals"]
+        counts = totals.get("taken_from_sessions", 0), totals.get("frames_in", 0)
+        return counts if counts[0] >= taken else None
+
+    return await eventually(told, 5.0)
