@@ -5,7 +5,24 @@ from typing import NoReturn
 
 import typer
 
-from bench.commands import agents, hops, kill, recovery, request, throughput
+from bench.commands import (
+    agents,
+    budget,
+    check,
+    hops,
+    kill,
+    latency,
+    limit,
+    lookup,
+    peers,
+    profile,
+    recovery,
+    report,
+    request,
+    scale,
+    sustain,
+    throughput,
+)
 
 app = typer.Typer(
     name="python -m bench",
@@ -16,11 +33,21 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command(epilog=throughput.EXAMPLES)(throughput.throughput)
+app.command(epilog=latency.EXAMPLES)(latency.latency)
+app.command(epilog=sustain.EXAMPLES)(sustain.sustain)
 app.command(epilog=hops.EXAMPLES)(hops.hops)
 app.command(epilog=request.EXAMPLES)(request.request)
 app.command(epilog=agents.EXAMPLES)(agents.agents)
+app.command(epilog=budget.EXAMPLES)(budget.budget)
+app.command(epilog=limit.EXAMPLES)(limit.limit)
+app.command(epilog=check.EXAMPLES)(check.check)
+app.command(epilog=peers.EXAMPLES)(peers.peers)
+app.command(epilog=profile.EXAMPLES)(profile.profile)
+app.command(epilog=scale.EXAMPLES)(scale.scale)
+app.command(epilog=lookup.EXAMPLES)(lookup.lookup)
 app.command(epilog=kill.EXAMPLES)(kill.kill)
 app.command(epilog=recovery.EXAMPLES)(recovery.recovery)
+app.command(epilog=report.EXAMPLES)(report.report)
 
 
 def _end(_signal: int, _frame: object) -> NoReturn:

@@ -27,6 +27,10 @@ LanesWindow = Annotated[
     ),
 ]
 Seconds = Annotated[float, typer.Option(min=1.0, help="Of measurement, after a warm-up of one.")]
+TickUs = Annotated[
+    int,
+    typer.Option(min=100, max=100_000, help="Microseconds from one batch to the next: what is due by then is sent."),
+]
 ResultsDir = Annotated[Path, typer.Option("--results", help="Folder that the result is saved in, as JSON.")]
 
 

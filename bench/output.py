@@ -61,7 +61,9 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
         elif isinstance(value, list):
-            for number, each in enumerate(value, 1):
-                yield f"{prefix}{name}.{number}", ", ".join(f"{k} {v}" for k, v in each.items())
+            # A list of anything else than figures is a curve to be drawn: nothing to read.
+            for number, each in enumerate([each for each in value if isinstance(each, Mapping)], 1):
+                shown = (f"{k} {v}" for k, v in each.items() if not isinstance(v, list))
+                yield f"{prefix}{name}.{number}", ", ".join(shown)
         else:
             yield f"{prefix}{name}", value

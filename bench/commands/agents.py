@@ -21,7 +21,7 @@ def agents(
     output: Output = Format.TEXT,
     results: ResultsDir = RESULTS_DIR,
 ) -> None:
-    """Start of a runtime, deployments, and what an agent takes of memory."""
+    """Start of a runtime, deployments, first messages, and what an agent takes of memory."""
     with bar(total=starts + 1) as progress:
         result = measure(agents, starts, workers, progress)
     finish("agents", result, output, results)

@@ -5,6 +5,8 @@ from hdrh.histogram import HdrHistogram
 # Up to a minute; what takes longer is shown as a minute.
 LONGEST_US = 60_000_000
 _PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
+# Of a curve, eight for each further nine: 0, 25, 43.8 … 90 … 99 … 99.9 … 99.99.
+_CURVE = [round(100 - 100 / 10 ** (step / 8), 4) for step in range(33)]
 
 
 class Latencies:
@@ -29,3 +31,8 @@ class Latencies:
         """Return p50, p90, p99, p999 and max."""
         found = {name: int(self._histogram.get_value_at_percentile(at)) for name, at in _PERCENTILES.items()}
         return found | {"max": int(self._histogram.get_max_value())}
+
+    def curve(self) -> list[tuple[float, int]]:
+        """Return 33 points (percentile, µs) from 0 to 99.99, evenly spread where the axis counts nines."""
+        found = self._histogram.get_percentile_to_value_dict(_CURVE)
+        return [(percentile, int(found[percentile])) for percentile in _CURVE]

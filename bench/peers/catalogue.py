@@ -1,0 +1,57 @@
+"""The peers: what each needs to be installed, and which module measures it."""
+
+import importlib.util
+import shutil
+import sys
+from dataclasses import dataclass
+
+from bench.peers.surroundings import PATH
+
+_INSTALL = "pip install 'caxton[peers]'"
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A peer and the command that measures it, to which bytes and seconds are added.
+
+    modules, programs: what must be there. install: how to get it. own_network: it listens on every address whatever it
+    is told, and so runs only in a network that has nothing but a loopback.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    modules: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    install: str = _INSTALL
+    own_network: bool = False
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether everything that it needs is there."""
+        modules = all(importlib.util.find_spec(module) for module in self.modules)
+        return modules and all(shutil.which(program, path=PATH) for program in self.programs)
+
+
+def _measured_by(module: str) -> tuple[str, ...]:
+    return sys.executable, "-m", f"bench.peers.{module}"
+
+
+CAXTON = Peer("caxton", _measured_by("caxton_agents"))
+PEERS = {
+    peer.name: peer
+    for peer in (
+        CAXTON,
+        Peer("pyzmq", _measured_by("raw_pyzmq")),
+        Peer(
+            "erlang",
+            _measured_by("erlang_vms"),
+            programs=("erl", "erlc", "epmd"),
+            install="Erlang/OTP, with erl, erlc and epmd on the PATH",
+        ),
+        Peer("nats", _measured_by("nats_request"), modules=("nats",), programs=("nats-server",)),
+        Peer("pykka", _measured_by("pykka_actors"), modules=("pykka",)),
+        Peer("ray", _measured_by("ray_actors"), modules=("ray",), own_network=True),
+        Peer("thespian", _measured_by("thespian_actors"), modules=("thespian",), own_network=True),
+        Peer("xoscar", _measured_by("xoscar_actors"), modules=("xoscar",)),
+    )
+}

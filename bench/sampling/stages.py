@@ -1,0 +1,185 @@
+"""The stages of a message's way, and which of them each module of Caxton belongs to."""
+
+from collections.abc import Iterable
+
+from bench.sampling.stacks import Frame
+
+EVENT_LOOP, OTHER = "event loop", "other"
+
+# What a stage is, in the order of the way: through a worker, and through a client.
+STAGES = {
+    "load": "the bench itself: it makes the batches and looks at their answers",
+    "stamp": "requests get their ids and times, and a place where their answers are waited for",
+    "route": "which shard, and whether there is credit and room",
+    "pack": "frames are made and sent: by a client, and by a worker's `release`",
+    "receive": "frames are received, decoded and checked",
+    "place": "is the receiver here, does it take messages, is there room",
+    "dispatch": "whose turn is it",
+    "turn": "one agent handles one message, beside the sandbox itself",
+    "sandbox": "bytes into the guest, the call, bytes out",
+    "effects": "what follows from a turn, and where that goes",
+    "gather": "what the turns cause on the durable lane, until one commit takes it",
+    "commit": "the transaction",
+    "answer": "replies find the requests that wait, and their callers",
+    "links": "states of links: acknowledgements, credit, refusals",
+    "pass": "the loop of a worker, around all that",
+    "bookkeeping": "books, counts, heartbeats, what is due every 200 ms",
+    "control": "deployments, calls, agents that come and go",
+    EVENT_LOOP: "between callbacks: waiting for descriptors, tasks, timers",
+    OTHER: "what no module of Caxton has called, or one that is not known here",
+}
+
+# A folder ends with `/`. What is nearer to the file wins.
+_STAGE_OF = {
+    "bench/": "load",
+    "bench/commands/": EVENT_LOOP,  # below them there is nothing but the loop, when nothing above them runs
+    "bench/questions/": EVENT_LOOP,
+    "bench/__main__.py": EVENT_LOOP,
+    # clients
+    "caxton/client/": "control",
+    "caxton/client/message_calls.py": "stamp",
+    "caxton/client/batches.py": "answer",
+    "caxton/client/answers.py": "answer",
+    "caxton/client/inbox.py": "answer",
+    "caxton/client/unread.py": "answer",
+    "caxton/client/receipts.py": "answer",
+    "caxton/client/session.py": "route",
+    "caxton/client/backlog.py": "route",
+    "caxton/client/shard_route.py": "route",
+    "caxton/client/volatile_route.py": "route",
+    "caxton/client/durable_route.py": "route",
+    "caxton/client/outlets.py": "pack",
+    "caxton/client/inlets.py": "receive",
+    "caxton/client/session_book.py": "bookkeeping",
+    # floors of Caxton that have a stage of their own wherever they are used
+    "caxton/links/": "links",
+    "caxton/store/": "commit",
+    "caxton/store/books.py": "bookkeeping",
+    "caxton/store/book_layout.py": "bookkeeping",
+    "aiosqlite/": "commit",  # its thread, between two of our functions
+    # workers
+    "workers/sandbox/": "sandbox",
+    "workers/__main__.py": EVENT_LOOP,
+    "workers/main.py": EVENT_LOOP,
+    "workers/worker.py": "pass",
+    "workers/worker_pass.py": "pass",
+    "workers/rooms.py": "bookkeeping",
+    "workers/upkeep.py": "bookkeeping",
+    "workers/inlet.py": "receive",
+    "workers/placing.py": "place",
+    "workers/durable_placing.py": "place",
+    "workers/delivery.py": "place",
+    "workers/registry.py": "place",
+    "workers/mailbox.py": "place",
+    "workers/keys.py": "place",
+    "workers/pressure.py": "place",
+    "workers/suspects.py": "place",
+    "workers/dispatcher.py": "dispatch",
+    "workers/parking.py": "dispatch",
+    "workers/attached.py": "dispatch",
+    "workers/turn.py": "turn",
+    "workers/crash_note.py": "turn",
+    "workers/guest_log.py": "turn",
+    "workers/guest_messages.py": "turn",
+    "workers/routes.py": "effects",
+    "workers/durable_routes.py": "effects",
+    "workers/attempts.py": "effects",
+    "workers/retries.py": "effects",
+    "workers/dead_letters.py": "effects",
+    "workers/journal.py": "gather",
+    "workers/committer.py": "commit",
+    "workers/durable_rooms.py": "commit",
+    "workers/release.py": "pack",
+    "workers/outbox.py": "pack",
+    "workers/ways.py": "pack",
+    "workers/peers.py": "pack",
+    "workers/control_inlet.py": "links",
+    "workers/greetings.py": "links",
+    "workers/calls.py": "control",
+    "workers/letter_calls.py": "control",
+    "workers/lifecycle.py": "control",
+    "workers/recovery.py": "control",
+    "workers/compiler.py": "control",
+    "workers/parent.py": "control",
+}
+
+# Functions that belong to another stage than their module does, with what is defined in them.
+_STAGE_OF_FUNCTION = {
+    ("caxton/client/session.py", "Session.pump"): "pack",
+    ("caxton/client/session.py", "Session._take_data"): "receive",
+    ("caxton/client/session.py", "Session._take_volatile"): "receive",
+    ("caxton/client/session.py", "Session._take_control"): "links",
+    ("caxton/client/session.py", "Session._tick"): "bookkeeping",
+    ("caxton/client/backlog.py", "Backlog.settle"): "links",
+    ("caxton/client/volatile_route.py", "VolatileRoute.pack"): "pack",
+    ("caxton/client/volatile_route.py", "VolatileRoute.take"): "receive",
+    ("caxton/client/volatile_route.py", "VolatileRoute.heard_state"): "links",
+    ("caxton/client/volatile_route.py", "VolatileRoute.send_state"): "links",
+    ("caxton/client/durable_route.py", "DurableRoute.send"): "pack",
+    ("caxton/client/durable_route.py", "DurableRoute._pack"): "pack",
+    ("caxton/client/durable_route.py", "DurableRoute.take"): "receive",
+    ("caxton/client/durable_route.py", "DurableRoute.heard_state"): "links",
+    ("caxton/client/durable_route.py", "DurableRoute.send_state"): "links",
+    ("workers/peers.py", "Peer.state"): "links",
+    ("workers/peers.py", "Peer.send_state"): "links",
+    ("workers/peers.py", "Peer.send_durable_state"): "links",
+    ("workers/worker.py", "Worker.heard_state"): "links",
+    ("workers/worker.py", "Worker._heard_durable_state"): "links",
+    ("workers/worker.py", "Worker.beat"): "bookkeeping",
+    ("workers/worker.py", "Worker._tick"): "bookkeeping",
+}
+
+# Floors that everybody stands on: their time is that of whoever calls them, as is that of other packages.
+_OF_THEIR_CALLERS = (
+    "caxton/acl/",
+    "caxton/agents/",
+    "caxton/config/",
+    "caxton/delivery/",
+    "caxton/errors.py",
+    "caxton/ids.py",
+    "caxton/placement/",
+    "caxton/transport/",
+    "caxton/wire/",
+)
+# Only around everything else, never in the way of a message: a client's process begins here, or in its shell.
+_AROUND = ("caxton/__init__.py", "caxton/cli/", "caxton/testing.py")
+
+
+def stage_of(frames: Iterable[Frame]) -> str:
+    """Return the stage of a stack, from its frames, the outermost first: that of the innermost which has one."""
+    for frame in reversed(tuple(frames)):
+        if (stage := _of_frame(frame)) is not None:
+            return stage
+    return OTHER
+
+
+def knows(path: str) -> bool:
+    """Return whether a file of Caxton, named from its package on, has a stage, or is known to have none."""
+    return _of_file(path) is not None or path.startswith((*_OF_THEIR_CALLERS, *_AROUND))
+
+
+def paths() -> list[str]:
+    """Return all files and folders that the table names, from their package on."""
+    return [*_STAGE_OF, *_OF_THEIR_CALLERS, *_AROUND]
+
+
+def named() -> set[str]:
+    """Return all stages that something belongs to."""
+    return {*_STAGE_OF.values(), *_STAGE_OF_FUNCTION.values()}
+
+
+def functions() -> list[tuple[str, str]]:
+    """Return (file, function) of all functions that belong to another stage than their file."""
+    return list(_STAGE_OF_FUNCTION)
+
+
+def _of_frame(frame: Frame) -> str | None:
+    function = frame.function.partition(".<locals>")[0]
+    return _STAGE_OF_FUNCTION.get((frame.file, function)) or _of_file(frame.file)
+
+
+def _of_file(path: str) -> str | None:
+    while path and path not in _STAGE_OF:
+        path = path.rstrip("/")
+        path = path[: path.rfind("/") + 1]
+    return _STAGE_OF.get(path)
