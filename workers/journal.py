@@ -82,11 +82,6 @@ class Journal:
         commit = self.commit
         return not (self.urgent or self.processed or self.emitted or self._moved or commit.settled or commit.targets)
 
-    @property
-    def gathered(self) -> int:
-        """How many messages ended, or have to wait, since the last close."""
-        return self.processed + len(self._fresh)
-
     def restore(self, next_number: int) -> None:
         """Know the first number that the file never used."""
         self._next_number = max(1, next_number)

@@ -116,6 +116,9 @@ class Worker:
         self._woken = False
         if self._ended:
             return  # the last commit is done: nothing may follow it
+        if self._committer.is_back:
+            self._wake()  # its release takes some turns of the loop: none of them is to last as long as a pass
+            return
         suspects = self._durable.suspects
         if suspects.waiting or self._alone:
             self._run_alone()
@@ -135,9 +138,8 @@ class Worker:
                 break
             if monotonic_ns() - a_pass.now_ns >= MAX_PASS_NS // 2:  # a frame that is begun now is finished in time
                 break  # what comes may cause no turn: frames that nobody can read, messages that are refused
-        self._committer.more = a_pass.unfinished or self._inlet.more
         self._end_pass(a_pass)
-        if self._committer.more:
+        if a_pass.unfinished or self._inlet.more:
             self._wake()
 
     def _end_pass(self, a_pass: Pass) -> None:
@@ -161,7 +163,6 @@ class Worker:
     def _run_alone(self) -> None:
         """Run one message that a worker died of, with nothing else in its commit, nor before that is done."""
         suspects = self._durable.suspects
-        self._committer.more = False  # nothing is taken until the commit is done
         if self._alone or not self._committer.quiet:
             self._committer.poke()
             return  # `_released` wakes us

@@ -10,7 +10,7 @@ from caxton.acl.message import Message
 from caxton.acl.options import Lane
 
 # Batches of 256 under way, where it is not said: the fewest with which the lane is as fast as with any number.
-DEFAULT_WINDOWS = {Lane.VOLATILE: 16, Lane.DURABLE: 8}
+DEFAULT_WINDOWS = {Lane.VOLATILE: 16, Lane.DURABLE: 12}
 TURNS = 2
 
 

@@ -94,7 +94,7 @@ class Commit:
     goes. queued: rows to add or replace; dequeued: numbers to delete. dead: dead letters to add; buried: their numbers
     to delete. states: by agent, None to forget. charges: deaths by root (source, sequence), 0 to forget. keys: rows to
     add or replace; keys_gone: (receiver, key), of before. counts: added to the shard's ledger. next_number: the first
-    number that was never used.
+    number that was never used. tried: whoever applies it is done, and is about to say how that went.
 
     A number that is both added and deleted is gone; only a key that is gone may be used anew at once.
     """
@@ -116,6 +116,7 @@ class Commit:
         "sources",
         "states",
         "targets",
+        "tried",
         "unfinished",
     )
 
@@ -137,3 +138,4 @@ class Commit:
         self.keys_gone: list[tuple[int, bytes]] = []
         self.counts: Counter[str] = Counter()
         self.next_number = 0
+        self.tried = False

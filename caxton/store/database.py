@@ -69,7 +69,8 @@ class Database:
         if self._connection is None:
             raise StorageError(str(self.path), "the database is closed")
         raw = self._connection._conn  # noqa: SLF001 (no public way to run one function on its thread; pinned, tested)
-        return await asyncio.shield(self._connection._execute(_named, self.path, work, raw))  # type: ignore[no-untyped-call] # noqa: SLF001 (as above)
+        # Without a task around it, the work begins now and not after whatever the loop has to do first.
+        return await self._connection._execute(_named, self.path, work, raw)  # type: ignore[no-any-return, no-untyped-call] # noqa: SLF001 (as above)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Run `work` in one transaction: all of it is on the disk when this returns, or nothing of it."""

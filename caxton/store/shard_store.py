@@ -113,6 +113,8 @@ class ShardStore:
             with suppress(sqlite3.Error):  # the second try says whether it helped
                 db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
             self._transact(db, commit)
+        finally:
+            commit.tried = True
 
     def _transact(self, db: sqlite3.Connection, commit: Commit) -> None:
         was = self._meta

@@ -4,7 +4,6 @@ import contextlib
 import pytest
 
 from caxton.errors import StorageError, StorageFull
-from workers.committer import ENOUGH, MOST_WAIT_NS
 from workers.registry import Hold
 
 
@@ -164,27 +163,41 @@ def test_what_nobody_waits_for_goes_with_the_next(durable, client, disk):
     assert committer._wanted.is_set()
 
 
-def test_while_more_comes_a_commit_waits_until_it_is_worth_its_while(durable):
-    """What is gathered waits while another pass follows, but not when it is enough, and no longer than 5 ms."""
+def test_no_pass_delays_the_release_of_a_commit(durable, client, durable_message, monkeypatch):
+    """Between the end of a commit and its release a pass only asks to come again, and then takes what came."""
+    agent = durable.agent(1)
+    commit, ran = durable.store.commit, []
+
+    def one_more():
+        client.send(durable_message(client.number, agent.agent_id))
+        client.push()
+        durable.step()
+        ran.append(len(durable.turns.ran))
+
+    async def looked_at(given):
+        one_more()
+        await commit(given)
+        one_more()
+
+    one_more()
+    with monkeypatch.context() as patched:
+        patched.setattr(durable.store, "commit", looked_at)
+        durable.runner.run(once(durable))
+    durable.work()
+    client.listen()
+
+    assert ran == [1, 2, 2]
+    assert (len(durable.turns.ran), client.acknowledged) == (3, 3)
+
+
+async def once(durable):
+    """One commit, and none of what is gathered meanwhile."""
     committer, journal = durable.worker._committer, durable.durable.journal
-    journal.urgent = committer.more = True
-    committer._began_ns, journal.now_ns = 10, MOST_WAIT_NS + 9
-    journal.processed = ENOUGH - 1
-    committer.poke()
-    assert not committer._wanted.is_set()
-
-    def asks():
-        committer.poke()
-        is_asked = committer._wanted.is_set()
-        committer._wanted.clear()
-        return is_asked
-
-    journal.processed = ENOUGH
-    assert asks()
-    journal.processed, journal.now_ns = 1, MOST_WAIT_NS + 10
-    assert asks()
-    journal.now_ns, committer.more = 10, False
-    assert asks()
+    closed = journal.close(durable.durable.ways.of)
+    committer.busy = True
+    await committer._write(closed)
+    committer._release(closed)
+    committer.busy = False
 
 
 def test_finish_commits_all_there_is(durable, client, disk, durable_message, one_turn_of_the_loop):
