@@ -130,7 +130,6 @@ class Journal:
     def end_session(self, number: int) -> list[Envelope]:
         """A client is gone: the file forgets it. Returns what was gathered for it and not yet packed."""
         self._moved.pop(number, None)
-        self.commit.sources.pop(number, None)
         self.commit.targets.pop(number, None)
         self.commit.ended.add(number)
         return self.emitted.pop(number, [])

@@ -21,8 +21,9 @@ from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, DataFrame
 MOST_UNREAD, MOST_UNREAD_BYTES = 65_536, 64 << 20
 # Control frames that stand in a socket: states are repeated, and answers to calls wait beside it.
 MOST_CONTROL = 256
-# So many answers: a client has no more calls under way, so what is beyond is dropped and counted.
-MOST_ANSWERS = 1_024
+# So many answers, and bytes of them: a client that reads has no more calls under way. What is beyond is dropped, and
+# counted.
+MOST_ANSWERS, MOST_ANSWERS_BYTES = 1_024, 64 << 20
 # What one session may have under way here, at most, and the pool that all of them share.
 MOST_WINDOW, LEAST_WINDOW, POOL = 8_192, 64, 32_768
 WINDOW_BYTES = 16 << 20
@@ -58,6 +59,7 @@ class Peer:
         self._unread_bytes = 0
         # Answers to calls that found no room in the socket.
         self._answers: deque[bytearray] = deque()
+        self._answers_bytes = 0
 
     def pack(self, messages: list[Envelope]) -> list[bytearray]:
         """Number messages and return the frames that carry them, each at most 256 messages and about 256 KiB."""
@@ -123,16 +125,18 @@ class Peer:
 
     def answer(self, control: bytearray) -> bool:
         """Send the answer to a call behind those that found no room before; False when too many of these wait."""
-        if len(self._answers) >= MOST_ANSWERS:
+        self.send_answers()
+        if len(self._answers) >= MOST_ANSWERS or self._answers_bytes >= MOST_ANSWERS_BYTES:
             return False
         self._answers.append(control)
+        self._answers_bytes += len(control)
         self.send_answers()
         return True
 
     def send_answers(self) -> None:
         """Send the answers that wait, as far as there is room."""
         while self._answers and self._control.send(self._answers[0]):
-            self._answers.popleft()
+            self._answers_bytes -= len(self._answers.popleft())
 
     def tell(self, control: bytearray) -> bool:
         """Hand over a control frame; False when there is no room."""

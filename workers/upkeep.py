@@ -63,9 +63,9 @@ class Upkeep:
 
 
 def _say_again(peer: Peer) -> None:
-    """Tell how the links stand, in case it was lost, and what found no room before."""
-    peer.send_answers()
+    """Tell how the links stand, in case it was lost, and then what found no room before."""
     if peer.link.open or peer.link.changed or peer.full:
         peer.send_state()
     if peer.durable is not None and (peer.durable.open or peer.durable.changed or peer.full):
         peer.send_durable_state()
+    peer.send_answers()

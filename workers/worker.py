@@ -113,7 +113,6 @@ class Worker:
 
     def run_pass(self) -> None:
         """Take what has come, run the turns there are, release what follows; come back if anything is left."""
-        self._woken = False
         if self._ended:
             return  # the last commit is done: nothing may follow it
         if self._committer.is_back:
@@ -304,7 +303,12 @@ class Worker:
     def _wake(self) -> None:
         if not self._woken:
             self._woken = True
-            self._loop.call_soon(self.run_pass)
+            self._loop.call_soon(self._come_back)
+
+    def _come_back(self) -> None:
+        """Run the pass that was asked for; one that a frame caused meanwhile does not ask for a second."""
+        self._woken = False
+        self.run_pass()
 
     def _take_control(self) -> None:
         if self._control_inlet.take(self._pass.counts):

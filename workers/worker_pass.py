@@ -57,7 +57,7 @@ COUNTERS = {
     "over_credit": "messages beyond what their source was allowed, dropped",
     "garbage": "frames that do not decode, or are not for this worker",
     "forged": "frames whose mark is not their source's, or whose source has ended",
-    "unanswered": "answers to calls of a client that does not read: 1,024 of them wait for it",
+    "unanswered": "answers to calls of a client that does not read: 1,024 of them, or 64 MiB, wait for it",
     "passes": "passes",
     "frames_in": "data frames taken",
     "frames_out": "data frames sent",

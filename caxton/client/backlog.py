@@ -17,7 +17,7 @@ from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES
 # Messages for one agent that are not yet acknowledged, at most: a mailbox of the usual size that is not full has room
 # for them, so nobody who keeps to it is refused.
 RECEIVER_WINDOW = 128
-# Receivers without anything under way that are still counted, at most, beside as many as are under way.
+# Receivers without anything under way that are still counted, at most, beside twice as many as messages under way.
 _MOST_KNOWN = 4_096
 
 # A message on its way: it, the batch it belongs to, its place there, and whether being placed is the end of it.

@@ -141,7 +141,9 @@ class MessageCalls(Connection):
 
     def _check_room(self, e: Envelope) -> None:
         lane = Lane.DURABLE if _SENT[e.flags & _KNOWN] & DURABLE else Lane.VOLATILE
-        route = self._open().route_of(e.receiver).lane(lane)
+        session = self._open()
+        session.pump_due()  # what was sent before in this turn of the loop takes its room first
+        route = session.route_of(e.receiver).lane(lane)
         if not route.has_room(e.receiver):
             raise QueueFull(str(AgentId(e.receiver)), route.backlog.load(e.receiver), RECEIVER_WINDOW)
 

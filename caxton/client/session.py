@@ -81,7 +81,10 @@ class Session:
         return self._routes[self.table.shard_of(agent_id)]
 
     def submit(self, entries: list[Entry], lane: Lane) -> None:
-        """Send messages of one lane, each to the shard that owns its receiver, now or when there is room."""
+        """Send messages of one lane to the shards that own their receivers: at the end of this turn of the loop.
+
+        What is sent meanwhile shares their frames. What finds no room waits for it.
+        """
         if self.over is not None:
             for _, batch, place, _ in entries:
                 batch.end(place, self.over)
@@ -102,9 +105,7 @@ class Session:
             self._routes[shard].submit(some, lane)
         self.counts["sent_durable" if lane else "sent"] += len(entries)
         if not self._due:
-            self._loop.call_soon(
-                self._pump_due
-            )  # with what else is sent meanwhile: a frame costs as much as 30 messages
+            self._loop.call_soon(self.pump_due)
         self._due.update(by_shard)
 
     @property
@@ -124,7 +125,8 @@ class Session:
         for route in routes:
             route.durable.send()
 
-    def _pump_due(self) -> None:
+    def pump_due(self) -> None:
+        """Send what was submitted in this turn of the loop, if it may go."""
         due, self._due = self._due, set()
         if not self._closed:
             self.pump([self._routes[shard] for shard in due])
@@ -201,6 +203,9 @@ class Session:
                 route.durable.take(frame, size)
             else:
                 self._take_volatile(frame, size, route)
+                if self._untold[frame.source] >= TELL_AFTER:  # also while there is always one more frame
+                    self._book.post(self.counts, self.answers.counts)
+                    self._tell(frame.source)
         if not taken or self._closed:
             return
         self._book.post(self.counts, self.answers.counts)

@@ -1,6 +1,9 @@
 import asyncio
 
 from caxton.acl.message import Message
+from caxton.client.backlog import RECEIVER_WINDOW
+from caxton.client.receipts import Receipt
+from caxton.errors import QueueFull
 from caxton.testing import eventually
 
 CALLS = 1_000
@@ -34,6 +37,17 @@ async def test_large_answers_are_lost_to_nobody_who_reads(client, agent):
 
     assert {type(answer) for answer in answers} == {Message}
     assert (await client.stats())["totals"].get("session_full", 0) == 0
+
+
+async def test_who_does_not_want_to_wait_is_refused_within_a_burst(client, agent):
+    """Of sends with wait=False that many tasks make at once, those beyond the receiver's window are refused at once."""
+    echo = await agent("echo", "echo")
+    await client.send_batch([Message(echo)] * 1_000)
+    sends = (client.send(echo, b"", wait=False) for _ in range(200))
+    results = await asyncio.gather(*sends, return_exceptions=True)
+
+    assert {type(result) for result in results} == {Receipt, QueueFull}
+    assert sum(isinstance(result, QueueFull) for result in results) >= 200 - RECEIVER_WINDOW
 
 
 async def counted(client, taken):

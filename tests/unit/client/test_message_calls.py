@@ -48,6 +48,9 @@ class Ended:
             self.answers.waiting.pop(message.message_id, None)
             batch.end(place, result)
 
+    def pump_due(self):
+        pass
+
     def route_of(self, receiver):
         return self
 

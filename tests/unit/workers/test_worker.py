@@ -289,3 +289,13 @@ def test_what_cannot_be_encoded_is_not_sent_by_accident():
     """The largest number that frames carry is 64 bits: msgpack refuses more, here and at every peer."""
     with pytest.raises(OverflowError):
         msgspec.msgpack.encode(TOP + 1)
+
+
+def test_one_pass_at_a_time_is_asked_for(shard):
+    """A pass that a frame causes while another is asked for does not make it two."""
+    shard.soon.clear()
+    for _ in range(3):
+        shard.worker._wake()
+        shard.step()
+
+    assert len(shard.soon) == 1
