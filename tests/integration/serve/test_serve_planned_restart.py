@@ -94,7 +94,7 @@ def test_a_stopped_worker_goes_with_its_killed_supervisor(serve, process_ended):
 
     served.process.kill()
 
-    assert all(process_ended(pid, 10.0) for pid in children)
+    assert all(process_ended(pid, 2.0) for pid in children)
 
 
 def test_the_next_runtime_serves_at_once_where_one_was_killed(serve):

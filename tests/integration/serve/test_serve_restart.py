@@ -1,16 +1,19 @@
 import os
 import signal
+import time
 
 
-def test_a_killed_worker_serves_again(serve):
-    """After `kill -9` of a worker its shard is ready again, under a new incarnation."""
+def test_a_killed_worker_serves_again_within_two_seconds(serve):
+    """After `kill -9` of a worker its shard is ready again within 2 s, under a new incarnation."""
     served = serve()
     served.event("ready")
     before = served.health()["workers"][0]
 
     os.kill(before["pid"], signal.SIGKILL)
+    killed_s = time.monotonic()
     served.event("worker_restarted")
 
+    assert time.monotonic() - killed_s < 2.0
     after = served.health()["workers"][0]
     assert after["incarnation"] > before["incarnation"]
     assert after["pid"] != before["pid"]
@@ -64,15 +67,18 @@ def test_a_damaged_file_quarantines_its_shard_alone(serve, caxton):
 
 
 def test_no_child_outlives_a_killed_supervisor(serve, process_ended):
-    """After `kill -9` of the supervisor, every worker and the compiler are gone."""
+    """Within 2 s of `kill -9` of the supervisor, every worker and the compiler are gone."""
     served = serve()
     served.event("ready")
     children = served.children()
 
     served.process.kill()
+    killed_s = time.monotonic()
+    gone = [process_ended(pid, 2.0) for pid in children]
 
     assert len(children) == 3
-    assert all(process_ended(pid, 10.0) for pid in children)
+    assert all(gone)
+    assert time.monotonic() - killed_s < 2.0
 
 
 def test_the_identity_survives_a_killed_supervisor(serve):
