@@ -86,6 +86,10 @@ class Backlog:
             entries, size = self._next_in_line(most, fits)
         if not entries:
             entries, size = self._next_one_by_one(most, fits, full)
+        if not (entries or self.under_way) and self._blocked:
+            # All that went first was given up, and nothing is under way whose acknowledgement would let others go.
+            self.unblock(room, full)
+            entries, size = self._next_one_by_one(most, fits, full)
         self.under_way.extend(entries)
         return entries, size
 
@@ -120,8 +124,8 @@ class Backlog:
         for queue in (first, self._queue):
             while queue and len(entries) < most:
                 entry = queue[0]
-                if entry[1].results[entry[2]] is not None:
-                    queue.popleft()  # its caller waits no longer: the deadline passed
+                if _is_given_up(entry):
+                    queue.popleft()
                     continue
                 receiver = entry[0].receiver
                 count = counts.get(receiver, 0)
@@ -166,9 +170,13 @@ class Backlog:
             blocked.setdefault(entry[0].receiver, deque()).appendleft(entry)
         for receiver in [r for r in blocked if r not in full and counts.get(r, 0) < RECEIVER_WINDOW]:
             waiting = blocked.pop(receiver)
-            some = min(room, RECEIVER_WINDOW - counts.get(receiver, 0), len(waiting))
-            first.extend([waiting.popleft() for _ in range(some)])
-            room -= some
+            some = min(room, RECEIVER_WINDOW - counts.get(receiver, 0))
+            while waiting and some:
+                entry = waiting.popleft()
+                if not _is_given_up(entry):  # one that is would take the place of those who still wait
+                    first.append(entry)
+                    some -= 1
+                    room -= 1
             if waiting:
                 blocked[receiver] = waiting
             if not room:
@@ -204,6 +212,12 @@ class Backlog:
     def _block(self, entry: Entry) -> None:
         """Let a message wait for room in its receiver, in place of those whose callers wait no longer."""
         waiting = self._blocked.setdefault(entry[0].receiver, deque())
-        while waiting and waiting[0][1].results[waiting[0][2]] is not None:
+        while waiting and _is_given_up(waiting[0]):
             waiting.popleft()
         waiting.append(entry)
+
+
+def _is_given_up(entry: Entry) -> bool:
+    """True when the caller waits no longer: it was cancelled, or its deadline passed."""
+    _, batch, place, _ = entry
+    return batch.results[place] is not None

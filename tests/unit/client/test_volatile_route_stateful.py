@@ -195,8 +195,8 @@ class Way(RuleBasedStateMachine):
         if self.route.outlets is None:
             self.start(500)
         for _ in range(3_000):
-            if not self.route.volatile.backlog.waiting and self.placed == len(self.taken):
-                break
+            if self.placed == len(self.taken) and not (self.incoming.changed or self.full):
+                break  # all is placed and told: a worker with nothing to say says nothing
             self.the_worker_tells(1, set(), set())
         assert self.route.volatile.backlog.waiting == 0
         for batch, entries, placed_is_all in self.batches:
@@ -272,6 +272,31 @@ def test_many_messages_for_one_agent_cost_no_more_each(route):
     loop.close()
 
     assert number <= 5_000 // RECEIVER_WINDOW + 3
+
+
+@pytest.mark.parametrize("lost", ["while they wait", "once they are to go first"])
+def test_callers_that_gave_up_hold_nobody_back(route, lost):
+    """However many callers of an agent gave up, who still waits for it is served, though nothing is under way."""
+    loop = asyncio.new_event_loop()
+    gone = Batch(5 * RECEIVER_WINDOW, "send", 60.0, loop)
+    batch = Batch(1, "send", 60.0, loop)
+    route.submit([(Envelope(bytes(16), 7, SESSION, 5, b"x"), gone, place, True) for place in range(len(gone.results))])
+    sent(route)
+    route.submit([(Envelope(bytes(16), 7, SESSION, 5, b"y"), batch, 0, True)])
+    left = []
+    for number in (1, 2):  # the worker places all that it got, and then has nothing more to say
+        if lost == "while they wait":
+            gone.cancel()
+        emitted = route.link.outgoing.emitted
+        route.heard_state(state_of(1, number, told(emitted, emitted + 8_192, 1 << 40)))
+        if number > 1:
+            gone.cancel()
+        left += sent(route)
+
+    assert (5, b"y") in left
+    assert not route.backlog.waiting
+    batch.cancel()
+    loop.close()
 
 
 def sent(route):
