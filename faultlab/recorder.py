@@ -9,7 +9,7 @@ import msgspec
 import uvloop
 
 import caxton
-from caxton.client.attached_turns import Delivered
+from caxton.client.attached.turns import Delivered
 from caxton.errors import CaxtonError
 from faultlab.journals import Journal, Recorded
 from faultlab.serial import Serial

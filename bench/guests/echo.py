@@ -9,8 +9,8 @@ from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
 from caxton.acl.performative import Performative
 from caxton.agents.limits import Limits
+from caxton.client.calls.deployments import Deployment
 from caxton.client.client import Client
-from caxton.client.deployments import Deployment
 from caxton.errors import CaxtonError
 from caxton.ids import AgentId
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import wasmtime
 
+from caxton.client.calls.deployments import Deployment
 from caxton.client.client import Client
-from caxton.client.deployments import Deployment
 from caxton.errors import CaxtonError
 from caxton.ids import AgentId
 

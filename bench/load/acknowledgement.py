@@ -9,7 +9,7 @@ from bench.load.closed_loop import BATCH, round_of
 from bench.load.latencies import Latencies
 from caxton.acl.message import Message
 from caxton.client.client import Client
-from caxton.client.receipts import Receipt
+from caxton.client.routes.receipts import Receipt
 from caxton.errors import CaxtonError
 
 ALONE = 200

@@ -9,10 +9,10 @@ async with caxton.connect() as client:
 import os
 from pathlib import Path
 
-from caxton.client.agent_calls import AgentCalls
-from caxton.client.dead_letter_calls import DeadLetterCalls
-from caxton.client.message_calls import MessageCalls
-from caxton.client.runtime_calls import RuntimeCalls
+from caxton.client.calls.agent_calls import AgentCalls
+from caxton.client.calls.dead_letter_calls import DeadLetterCalls
+from caxton.client.calls.message_calls import MessageCalls
+from caxton.client.calls.runtime_calls import RuntimeCalls
 from caxton.config.settings import runtime_directory
 
 

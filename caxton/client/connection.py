@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from caxton.client.session import Session
+from caxton.client.session.session import Session
 from caxton.client.supervisor_line import SupervisorLine
 from caxton.errors import ConfigurationError, NetworkError
 from caxton.ids import AgentId, AgentNames

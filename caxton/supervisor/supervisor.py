@@ -11,19 +11,19 @@ from typing import Any
 from caxton.config.settings import ServeSettings
 from caxton.errors import CaxtonError
 from caxton.supervisor import events
-from caxton.supervisor.compiler_host import CompilerHost
-from caxton.supervisor.compiler_process import COMPILER_COMMAND
-from caxton.supervisor.desk import FrontDesk
+from caxton.supervisor.compiler.host import CompilerHost
+from caxton.supervisor.compiler.process import COMPILER_COMMAND
+from caxton.supervisor.desk.desk import FrontDesk
+from caxton.supervisor.desk.reception import Reception
 from caxton.supervisor.events import Event
-from caxton.supervisor.heartbeats import HeartbeatInlet
-from caxton.supervisor.notices import Notices
-from caxton.supervisor.premises import Premises
-from caxton.supervisor.reception import Reception
-from caxton.supervisor.run_ledger import RunLedger
-from caxton.supervisor.shard import ShardState
+from caxton.supervisor.premises.premises import Premises
 from caxton.supervisor.stop_requests import StopRequests
-from caxton.supervisor.worker_process import WORKER_COMMAND
-from caxton.supervisor.workforce import Workforce
+from caxton.supervisor.workforce.heartbeats import HeartbeatInlet
+from caxton.supervisor.workforce.notices import Notices
+from caxton.supervisor.workforce.run_ledger import RunLedger
+from caxton.supervisor.workforce.shard import ShardState
+from caxton.supervisor.workforce.worker_process import WORKER_COMMAND
+from caxton.supervisor.workforce.workforce import Workforce
 from caxton.transport.endpoints import SUPERVISOR
 from caxton.transport.sockets import Context, Desk, Inlet, end_context, new_context
 

@@ -24,7 +24,7 @@ from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_json, print_text, reports_errors
 from caxton.cli.session import AgentArgument, with_agent
 from caxton.client.client import Client
-from caxton.client.receipts import Receipt
+from caxton.client.routes.receipts import Receipt
 from caxton.ids import AgentId
 
 app = typer.Typer(name="message", help="Talk to agents.", no_args_is_help=True, rich_markup_mode=None)

@@ -15,17 +15,17 @@ import pytest
 import wasmtime
 
 import caxton
-from caxton.client import message_calls
-from caxton.client import session as session_module
+from caxton.client.calls import message_calls
+from caxton.client.session import session as session_module
 from caxton.links.session import SessionMarks, session_id
 from caxton.placement.slot_table import SlotTable
 from caxton.store.books import read
 from caxton.store.directory_lock import DirectoryLock
 from caxton.store.module_cache import ModuleCache
 from caxton.store.shard_store import ShardStore
-from caxton.supervisor.crash_note import CrashNote as WrittenNote
-from caxton.supervisor.desk import FrontDesk
-from caxton.supervisor.identity import Identity
+from caxton.supervisor.desk.desk import FrontDesk
+from caxton.supervisor.premises.identity import Identity
+from caxton.supervisor.workforce.crash_note import CrashNote as WrittenNote
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Desk, Inlet, Outlet, end_context, new_context
 from caxton.wire.control import Topology

@@ -1,8 +1,8 @@
 import asyncio
 
 from caxton.acl.message import Message
-from caxton.client.backlog import RECEIVER_WINDOW
-from caxton.client.receipts import Receipt
+from caxton.client.routes.backlog import RECEIVER_WINDOW
+from caxton.client.routes.receipts import Receipt
 from caxton.errors import QueueFull
 from caxton.testing import eventually
 

@@ -12,7 +12,7 @@ import pytest
 
 from caxton.acl.message import Message
 from caxton.agents.limits import Limits
-from caxton.client.receipts import Receipt
+from caxton.client.routes.receipts import Receipt
 from caxton.errors import CaxtonError, NetworkError
 from caxton.supervisor.supervisor import SESSION_PERIOD_S
 from caxton.testing import eventually

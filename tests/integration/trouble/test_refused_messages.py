@@ -8,7 +8,7 @@ from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
 from caxton.acl.performative import Performative
 from caxton.agents.limits import Limits
-from caxton.client.receipts import Receipt
+from caxton.client.routes.receipts import Receipt
 from caxton.errors import (
     AgentNotFound,
     AgentNotRunning,

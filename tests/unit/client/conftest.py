@@ -5,7 +5,7 @@ from collections import deque
 import pytest
 
 from caxton.acl.envelope import DURABLE, Envelope
-from caxton.client.durable_route import SILENT_TICKS
+from caxton.client.routes.durable_route import SILENT_TICKS
 from caxton.errors import AgentNotFound, QueueFull
 from caxton.links.durable import DurableIncoming, DurableLink, DurableOutgoing
 from caxton.links.greeting import hear, say

@@ -4,10 +4,10 @@ import pytest
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.performative import Performative
-from caxton.client.answers import ENDED_KEPT, Answers
-from caxton.client.batches import Batch, settled
-from caxton.client.inbox import INBOX_CAPACITY
-from caxton.client.unread import Unread
+from caxton.client.routes.answers import ENDED_KEPT, Answers
+from caxton.client.routes.batches import Batch, settled
+from caxton.client.routes.inbox import INBOX_CAPACITY
+from caxton.client.routes.unread import Unread
 from caxton.errors import AgentError, InvalidMessageFormat, NetworkError
 from caxton.links.durable import DurableIncoming
 from caxton.wire.failure import report

@@ -5,8 +5,8 @@ import pytest
 
 from caxton.acl.envelope import DURABLE, Envelope
 from caxton.acl.message import Message
-from caxton.client import attached
-from caxton.client.attached import MOST_REFUSED, AttachedAgent
+from caxton.client.attached import agent as attached
+from caxton.client.attached.agent import MOST_REFUSED, AttachedAgent
 from caxton.errors import AgentNotRunning, NetworkError, QueueFull, SecurityError, ShardUnavailable, to_fields
 from caxton.ids import AgentId
 from caxton.placement.slot_table import SlotTable

@@ -6,7 +6,7 @@ from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Enve
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions
 from caxton.acl.performative import Performative
-from caxton.client.attached_turns import MOST_MESSAGES, each_said, ended
+from caxton.client.attached.turns import MOST_MESSAGES, each_said, ended
 from caxton.errors import ValidationError
 from caxton.ids import MessageId
 from caxton.wire.calls import Delivery

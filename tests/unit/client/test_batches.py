@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from caxton.client.batches import Batch, settled
+from caxton.client.routes.batches import Batch, settled
 from caxton.errors import AgentNotFound, NetworkError, Timeout
 
 

@@ -1,8 +1,8 @@
 import pytest
 
 from caxton.acl.envelope import Envelope
+from caxton.client.calls.letter_number import LetterNumber
 from caxton.client.client import Client
-from caxton.client.letter_number import LetterNumber
 from caxton.errors import AgentError, ValidationError, to_fields
 from caxton.ids import AgentNames, MessageId
 from caxton.wire.calls import (

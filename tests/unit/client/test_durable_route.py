@@ -5,13 +5,13 @@ import pytest
 
 from caxton.acl.envelope import DURABLE, Envelope
 from caxton.acl.options import Lane
-from caxton.client.answers import Answers
-from caxton.client.batches import Batch
-from caxton.client.durable_route import SILENT_TICKS, TELL_AFTER, TELL_AFTER_BYTES
-from caxton.client.inbox import INBOX_CAPACITY
-from caxton.client.outlets import Outlets
-from caxton.client.receipts import Receipt
-from caxton.client.shard_route import ShardRoute
+from caxton.client.routes.answers import Answers
+from caxton.client.routes.batches import Batch
+from caxton.client.routes.durable_route import SILENT_TICKS, TELL_AFTER, TELL_AFTER_BYTES
+from caxton.client.routes.inbox import INBOX_CAPACITY
+from caxton.client.routes.outlets import Outlets
+from caxton.client.routes.receipts import Receipt
+from caxton.client.routes.shard_route import ShardRoute
 from caxton.errors import NetworkError, ShardUnavailable, StorageError
 from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.control import Hello, LinkState

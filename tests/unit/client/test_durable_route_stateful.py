@@ -10,12 +10,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from caxton.acl.envelope import DURABLE, Envelope
 from caxton.acl.options import Lane
-from caxton.client.answers import Answers
-from caxton.client.backlog import RECEIVER_WINDOW
-from caxton.client.batches import Batch
-from caxton.client.outlets import Outlets
-from caxton.client.receipts import Receipt
-from caxton.client.shard_route import ShardRoute
+from caxton.client.routes.answers import Answers
+from caxton.client.routes.backlog import RECEIVER_WINDOW
+from caxton.client.routes.batches import Batch
+from caxton.client.routes.outlets import Outlets
+from caxton.client.routes.receipts import Receipt
+from caxton.client.routes.shard_route import ShardRoute
 from caxton.errors import AgentNotFound, NetworkError, QueueFull, ShardUnavailable, StorageError
 from caxton.wire.codec import CONTROL
 

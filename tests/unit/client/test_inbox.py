@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from caxton.acl.message import Message
-from caxton.client.inbox import INBOX_CAPACITY, Inbox
-from caxton.client.unread import Unread
+from caxton.client.routes.inbox import INBOX_CAPACITY, Inbox
+from caxton.client.routes.unread import Unread
 from caxton.links.durable import DurableIncoming
 
 

@@ -5,9 +5,9 @@ import pytest
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
-from caxton.client.answers import Answers
 from caxton.client.client import Client
-from caxton.client.receipts import Receipt
+from caxton.client.routes.answers import Answers
+from caxton.client.routes.receipts import Receipt
 from caxton.errors import QueueFull, ValidationError
 from caxton.ids import AgentNames, MessageId
 from caxton.placement.slot_table import SlotTable

@@ -5,8 +5,8 @@ import pytest
 
 from caxton.agents.limits import DEFAULT_LIMITS
 from caxton.errors import InvalidModule, ResourceExhausted, Timeout
-from caxton.supervisor.compiler_host import MAX_WAITING, CompilerHost
-from caxton.supervisor.compiler_process import COMPILER_COMMAND
+from caxton.supervisor.compiler.host import MAX_WAITING, CompilerHost
+from caxton.supervisor.compiler.process import COMPILER_COMMAND
 
 # A compiler that does as its module says: the engine's id, then one job.
 PROGRAM = """
@@ -85,7 +85,7 @@ async def test_a_module_that_cannot_be_compiled_is_refused(host, word, problem):
 
 async def test_a_compilation_that_takes_too_long_is_killed(host, monkeypatch):
     """Beyond the wall limit the compiler is killed, the module is refused, and the next one is compiled."""
-    monkeypatch.setattr("caxton.supervisor.compiler_process.COMPILE_WALL_S", 0.3)
+    monkeypatch.setattr("caxton.supervisor.compiler.process.COMPILE_WALL_S", 0.3)
 
     with pytest.raises(InvalidModule, match="took too long"):
         await host.compile("agent", DEFAULT_LIMITS, b"linger")
@@ -104,7 +104,7 @@ async def test_a_compiler_that_babbles_is_refused(host):
 
 async def test_modules_that_wait_are_bounded(host_of, monkeypatch, one_turn_of_the_loop):
     """Beyond the bound a module is refused at once; those that wait give up at their deadline."""
-    monkeypatch.setattr("caxton.supervisor.compiler_host.WAIT_S", 0.5)
+    monkeypatch.setattr("caxton.supervisor.compiler.host.WAIT_S", 0.5)
     host = host_of((sys.executable, "-S", "-c", "import sys; sys.stdin.read()"))
     waiting = [
         asyncio.get_running_loop().create_task(host.compile("agent", DEFAULT_LIMITS, b"m")) for _ in range(MAX_WAITING)
@@ -120,7 +120,7 @@ async def test_modules_that_wait_are_bounded(host_of, monkeypatch, one_turn_of_t
 @pytest.mark.parametrize("command", [(sys.executable, "-S", "-c", "raise SystemExit(4)"), ("/nonexistent/compiler",)])
 async def test_a_compiler_that_never_gets_ready_is_a_problem(host_of, monkeypatch, command):
     """A compiler that dies at its start is told, is tried again more and more slowly, and shows in the health."""
-    monkeypatch.setattr("caxton.supervisor.compiler_host.START_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("caxton.supervisor.compiler.host.START_TIMEOUT_S", 0.5)
     host = host_of(command)
 
     with pytest.raises(Timeout, match="starting the compiler"):

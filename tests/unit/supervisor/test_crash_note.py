@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caxton.supervisor.crash_note import CrashNote
+from caxton.supervisor.workforce.crash_note import CrashNote
 from workers import crash_note
 
 numbers = st.integers(0, 2**64 - 1)

@@ -5,8 +5,8 @@ import msgspec
 import pytest
 
 from caxton.errors import QueueFull, from_fields
-from caxton.supervisor import desk as desk_module
-from caxton.supervisor.desk import FrontDesk
+from caxton.supervisor.desk import desk as desk_module
+from caxton.supervisor.desk.desk import FrontDesk
 from caxton.transport.endpoints import RuntimeDir
 from caxton.transport.sockets import CallLine, Desk, end_context, new_context
 from caxton.wire.calls import Failed

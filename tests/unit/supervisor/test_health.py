@@ -1,7 +1,7 @@
 import pytest
 
-from caxton.supervisor.health import status_of
-from caxton.supervisor.shard import ShardState
+from caxton.supervisor.desk.health import status_of
+from caxton.supervisor.workforce.shard import ShardState
 
 READY, FAILED, RESTARTING = ShardState.READY, ShardState.FAILED, ShardState.RESTARTING
 

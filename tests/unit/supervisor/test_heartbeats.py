@@ -4,7 +4,7 @@ from collections import Counter
 import pytest
 
 from caxton.links.session import SessionMarks
-from caxton.supervisor.heartbeats import HeartbeatInlet
+from caxton.supervisor.workforce.heartbeats import HeartbeatInlet
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Inlet, Outlet, end_context, new_context
 from caxton.wire.codec import CONTROL

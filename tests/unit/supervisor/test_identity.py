@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from caxton.errors import ConfigurationError, StorageError
-from caxton.supervisor.identity import FILE_NAME, FORMAT_VERSION, Identity
+from caxton.supervisor.premises.identity import FILE_NAME, FORMAT_VERSION, Identity
 
 
 @pytest.fixture

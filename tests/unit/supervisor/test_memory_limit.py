@@ -1,6 +1,6 @@
 import pytest
 
-from caxton.supervisor.memory_limit import MemoryLimit
+from caxton.supervisor.workforce.memory_limit import MemoryLimit
 
 
 @pytest.mark.parametrize(("resident", "exceeded"), [(0, None), (100, None), (101, 100)])

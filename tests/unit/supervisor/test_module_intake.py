@@ -6,7 +6,7 @@ import pytest
 from caxton.agents.limits import BOUNDS, DEFAULT_LIMITS
 from caxton.errors import InvalidModule, ValidationError
 from caxton.store.module_cache import ModuleCache
-from caxton.supervisor.module_intake import ModuleIntake
+from caxton.supervisor.desk.module_intake import ModuleIntake
 from caxton.wire.supervision import UploadModule
 
 ENGINE = "00ff"

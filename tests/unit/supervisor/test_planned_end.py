@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caxton.supervisor.planned_end import STOP_TIMEOUT_S, PlannedEnd, Step
+from caxton.supervisor.workforce.planned_end import STOP_TIMEOUT_S, PlannedEnd, Step
 
 beats = st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=20)
 

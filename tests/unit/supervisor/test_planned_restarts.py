@@ -1,8 +1,8 @@
 import pytest
 
 from caxton.errors import ConfigurationError
-from caxton.supervisor.planned_restarts import PlannedRestarts
-from caxton.supervisor.shard import GIVEN_UP, ShardState
+from caxton.supervisor.workforce.planned_restarts import PlannedRestarts
+from caxton.supervisor.workforce.shard import GIVEN_UP, ShardState
 
 
 class Shard:

@@ -6,7 +6,7 @@ import pytest
 from caxton.config.settings import ServeSettings
 from caxton.errors import ConfigurationError, StorageError
 from caxton.store.directory_lock import holder
-from caxton.supervisor.premises import Premises
+from caxton.supervisor.premises.premises import Premises
 
 
 @pytest.fixture

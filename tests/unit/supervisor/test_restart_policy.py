@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caxton.supervisor.restart_policy import FIRST_DELAY_S, LONGEST_DELAY_S, WINDOW_S, RestartPolicy
+from caxton.supervisor.workforce.restart_policy import FIRST_DELAY_S, LONGEST_DELAY_S, WINDOW_S, RestartPolicy
 
 gaps = st.floats(0.0, 40.0)
 served = st.floats(0.0, 3.0)

@@ -2,7 +2,7 @@ import pytest
 
 from caxton.ids import SESSION_BIT
 from caxton.store.books import Book
-from caxton.supervisor.run_ledger import KEPT_SESSIONS, KEPT_WORKERS, RunLedger
+from caxton.supervisor.workforce.run_ledger import KEPT_SESSIONS, KEPT_WORKERS, RunLedger
 
 CLIENT = SESSION_BIT | 5
 COUNTERS = ("run", "queued", "parked", "gaps", "agents")

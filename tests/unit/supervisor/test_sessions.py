@@ -5,7 +5,7 @@ import pytest
 
 from caxton.errors import ResourceExhausted
 from caxton.ids import SESSION_BIT
-from caxton.supervisor.sessions import ARRIVAL_TIMEOUT_S, MAX_SESSIONS, Sessions
+from caxton.supervisor.desk.sessions import ARRIVAL_TIMEOUT_S, MAX_SESSIONS, Sessions
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caxton.supervisor.settling import Flow, Settling, flow_between
+from caxton.supervisor.workforce.settling import Flow, Settling, flow_between
 
 LIVING = frozenset({1, 2})
 

@@ -4,10 +4,10 @@ import signal
 import pytest
 
 from caxton.errors import StorageError
-from caxton.supervisor.crash_note import CrashNote
-from caxton.supervisor.restart_policy import RestartPolicy
-from caxton.supervisor.shard import EXIT_DAMAGED, Shard, ShardState
-from caxton.supervisor.worker_process import Exit
+from caxton.supervisor.workforce.crash_note import CrashNote
+from caxton.supervisor.workforce.restart_policy import RestartPolicy
+from caxton.supervisor.workforce.shard import EXIT_DAMAGED, Shard, ShardState
+from caxton.supervisor.workforce.worker_process import Exit
 from caxton.wire.control import Heartbeat
 
 
@@ -178,7 +178,7 @@ async def test_a_hung_worker_is_killed_once(monkeypatch):
     """Silence is answered by one kill, and not by another at the next check."""
     stage = Stage()
     stage.beat()
-    monkeypatch.setattr("caxton.supervisor.shard.SILENCE_TIMEOUT_S", -1.0)
+    monkeypatch.setattr("caxton.supervisor.workforce.shard.SILENCE_TIMEOUT_S", -1.0)
 
     stage.shard.check()
     monkeypatch.undo()
@@ -261,7 +261,7 @@ async def test_who_hangs_charges_nobody(monkeypatch):
     stage = Stage(limit=1)
     stage.notes[1] = NOTE
     stage.beat()
-    monkeypatch.setattr("caxton.supervisor.shard.SILENCE_TIMEOUT_S", -1.0)
+    monkeypatch.setattr("caxton.supervisor.workforce.shard.SILENCE_TIMEOUT_S", -1.0)
     stage.shard.check()
 
     stage.die(-signal.SIGKILL)
@@ -325,7 +325,7 @@ async def test_a_planned_end_is_drain_then_stop_then_a_successor():
 
 async def test_a_worker_that_does_not_retire_is_killed(monkeypatch):
     """At the end of its patience a worker is told to stop, then killed; that too was planned."""
-    monkeypatch.setattr("caxton.supervisor.planned_end.STOP_TIMEOUT_S", 0.0)
+    monkeypatch.setattr("caxton.supervisor.workforce.planned_end.STOP_TIMEOUT_S", 0.0)
     stage = Stage(limit=0)
     stage.beat()
 

@@ -9,7 +9,7 @@ import pytest
 from caxton.client.supervisor_line import SupervisorLine
 from caxton.errors import ConfigurationError, ResourceExhausted, RuntimeNotFound
 from caxton.store.books import Book
-from caxton.supervisor.sessions import MAX_SESSIONS
+from caxton.supervisor.desk.sessions import MAX_SESSIONS
 from caxton.transport.endpoints import SUPERVISOR
 from caxton.transport.sockets import CallLine, Inlet, Outlet, end_context, new_context
 from caxton.wire.codec import CONTROL
@@ -76,7 +76,7 @@ async def test_a_runtime_of_which_nobody_starts_ends_with_an_error(run):
 
 async def test_a_worker_that_never_gets_ready_is_killed(run, monkeypatch):
     """A worker that is alive but not ready in time is killed, and that counts as a death."""
-    monkeypatch.setattr("caxton.supervisor.shard.START_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("caxton.supervisor.workforce.shard.START_TIMEOUT_S", 0.5)
     running = run({"0": "mute"}, workers=1, restart_limit=0)
 
     hung = await running.event("worker_hung")
@@ -89,7 +89,7 @@ async def test_a_worker_that_never_gets_ready_is_killed(run, monkeypatch):
 
 async def test_a_silent_worker_is_killed(run, monkeypatch):
     """A worker without a heartbeat for too long is killed and replaced."""
-    monkeypatch.setattr("caxton.supervisor.shard.SILENCE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr("caxton.supervisor.workforce.shard.SILENCE_TIMEOUT_S", 0.5)
     running = run({"0": "hang"}, workers=1, restart_limit=1)
 
     hung = await running.event("worker_hung")
@@ -100,8 +100,8 @@ async def test_a_silent_worker_is_killed(run, monkeypatch):
 
 async def test_a_worker_in_a_long_legal_turn_is_left_alone(run, monkeypatch):
     """A silent worker whose note shows a young turn lives; once the turn is too old for any agent, it is killed."""
-    monkeypatch.setattr("caxton.supervisor.shard.SILENCE_TIMEOUT_S", 0.2)
-    monkeypatch.setattr("caxton.supervisor.shard.LONGEST_TURN_NS", 2_000_000_000)
+    monkeypatch.setattr("caxton.supervisor.workforce.shard.SILENCE_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("caxton.supervisor.workforce.shard.LONGEST_TURN_NS", 2_000_000_000)
     running = run({"0": "hang_in_turn"}, workers=1, restart_limit=0)
     await running.event("ready")
     ready_s = time.monotonic()

@@ -59,7 +59,7 @@ async def test_a_worker_that_never_rests_is_stopped_at_the_deadline(run):
 
 async def test_a_worker_that_does_not_listen_is_killed_and_replaced(run, monkeypatch):
     """A worker that ignores the word to end is killed; its successor serves, and no restart is used up."""
-    monkeypatch.setattr("caxton.supervisor.planned_end.STOP_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("caxton.supervisor.workforce.planned_end.STOP_TIMEOUT_S", 0.3)
     running = run({"0": "stubborn"}, workers=1, drain_timeout_s=0.3, restart_limit=0)
     await running.event("ready")
 

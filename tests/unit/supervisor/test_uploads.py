@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from caxton.agents.limits import DEFAULT_LIMITS
 from caxton.errors import ResourceExhausted, ValidationError
-from caxton.supervisor.uploads import IDLE_S, MAX_UPLOADS, Uploads
+from caxton.supervisor.desk.uploads import IDLE_S, MAX_UPLOADS, Uploads
 from caxton.wire.supervision import UploadModule
 
 

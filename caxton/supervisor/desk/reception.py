@@ -9,15 +9,15 @@ import msgspec
 
 from caxton import __version__
 from caxton.errors import RuntimeNotFound
-from caxton.supervisor.compiler_host import CompilerHost
-from caxton.supervisor.health import health_of, status_of
-from caxton.supervisor.module_intake import ModuleIntake
-from caxton.supervisor.notices import Notices
-from caxton.supervisor.premises import Premises
-from caxton.supervisor.run_ledger import RunLedger
-from caxton.supervisor.sessions import Sessions
+from caxton.supervisor.compiler.host import CompilerHost
+from caxton.supervisor.desk.health import health_of, status_of
+from caxton.supervisor.desk.module_intake import ModuleIntake
+from caxton.supervisor.desk.sessions import Sessions
+from caxton.supervisor.premises.premises import Premises
 from caxton.supervisor.stop_requests import StopRequests
-from caxton.supervisor.workforce import Workforce
+from caxton.supervisor.workforce.notices import Notices
+from caxton.supervisor.workforce.run_ledger import RunLedger
+from caxton.supervisor.workforce.workforce import Workforce
 from caxton.wire.supervision import (
     Accepted,
     AskHealth,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from caxton.agents.limits import DEFAULT_LIMITS, MAX_MODULE, Limits
 from caxton.agents.manifest import Encoding, Manifest
-from caxton.client.session import Session
+from caxton.client.session.session import Session
 from caxton.client.supervisor_line import SupervisorLine
 from caxton.errors import (
     AgentAlreadyRegistered,

@@ -4,8 +4,8 @@ from collections import Counter
 
 from caxton.acl.envelope import Envelope
 from caxton.acl.options import Lane
-from caxton.client.backlog import Backlog, Entry
-from caxton.client.outlets import Outlets
+from caxton.client.routes.backlog import Backlog, Entry
+from caxton.client.routes.outlets import Outlets
 from caxton.errors import NetworkError, ShardUnavailable
 from caxton.links.incoming import Incoming
 from caxton.links.link import Link

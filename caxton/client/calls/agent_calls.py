@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Literal, overload
 
 from caxton.agents.limits import Limits
-from caxton.client.attached import AttachedAgent
-from caxton.client.attached_turns import BatchHandler, EachHandler
+from caxton.client.attached.agent import AttachedAgent
+from caxton.client.attached.turns import BatchHandler, EachHandler
+from caxton.client.calls.deployments import Deployment, Deployments
 from caxton.client.connection import CALL_TIMEOUT_S, Connection
-from caxton.client.deployments import Deployment, Deployments
 from caxton.errors import CaxtonError, NetworkError, ValidationError, from_fields
 from caxton.ids import AgentId
 from caxton.wire.calls import (
@@ -110,7 +110,7 @@ class AgentCalls(Connection):
 
         The agent is registered if there is none of that name, and stays when the block ends: what is sent to it then
         waits. The handler gets one `Delivered` after the other, or with batch=True a list of them; see
-        `caxton.client.attached_turns` for what it may return. What a handler has ended and what it sent are committed
+        `caxton.client.attached.turns` for what it may return. What a handler has ended and what it sent are committed
         together, up to `at_once` messages (1 to 256) at a time; when this process is killed before that, they are
         delivered again, with a delivery_count of 2 or more.
         """

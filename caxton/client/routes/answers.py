@@ -7,9 +7,9 @@ from collections.abc import Set as AbstractSet
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.message import Message
 from caxton.acl.performative import Performative
-from caxton.client.backlog import Entry
-from caxton.client.inbox import Inbox
-from caxton.client.unread import Unread
+from caxton.client.routes.backlog import Entry
+from caxton.client.routes.inbox import Inbox
+from caxton.client.routes.unread import Unread
 from caxton.errors import CaxtonError
 from caxton.wire.failure import read_report
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from caxton.errors import ConfigurationError
 from caxton.supervisor import events
 from caxton.supervisor.events import Event
-from caxton.supervisor.shard import Shard, ShardState
+from caxton.supervisor.workforce.shard import Shard, ShardState
 
 
 @dataclass

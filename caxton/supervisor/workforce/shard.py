@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import Protocol
 
 from caxton.errors import StorageError
-from caxton.supervisor.crash_note import CrashNote
-from caxton.supervisor.planned_end import PlannedEnd, Step
-from caxton.supervisor.restart_policy import RestartPolicy
-from caxton.supervisor.worker_process import Exit, WorkerProcess
+from caxton.supervisor.workforce.crash_note import CrashNote
+from caxton.supervisor.workforce.planned_end import PlannedEnd, Step
+from caxton.supervisor.workforce.restart_policy import RestartPolicy
+from caxton.supervisor.workforce.worker_process import Exit, WorkerProcess
 from caxton.wire.control import Heartbeat
 
 # A worker waits for its predecessor's lock (up to 10 s), checks its shard's file and reads back what waits in it.

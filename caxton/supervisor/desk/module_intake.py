@@ -8,8 +8,8 @@ from collections.abc import Callable
 from caxton.agents.limits import BOUNDS, Limits
 from caxton.errors import CaxtonError, ValidationError
 from caxton.store.module_cache import ModuleCache
-from caxton.supervisor.compiler_host import CompilerHost
-from caxton.supervisor.uploads import Uploads
+from caxton.supervisor.compiler.host import CompilerHost
+from caxton.supervisor.desk.uploads import Uploads
 from caxton.wire.supervision import Accepted, UploadModule
 
 # Modules that are there were accepted for some agent once; each agent's own limits are checked when it is deployed.

@@ -15,12 +15,12 @@ from caxton.acl.options import (
     with_key,
 )
 from caxton.acl.performative import Performative
-from caxton.client.backlog import RECEIVER_WINDOW, Entry
-from caxton.client.batches import Batch, settled
 from caxton.client.connection import Connection
-from caxton.client.inbox import Inbox
-from caxton.client.receipts import Receipt
-from caxton.client.session import Session
+from caxton.client.routes.backlog import RECEIVER_WINDOW, Entry
+from caxton.client.routes.batches import Batch, settled
+from caxton.client.routes.inbox import Inbox
+from caxton.client.routes.receipts import Receipt
+from caxton.client.session.session import Session
 from caxton.errors import CaxtonError, QueueFull
 from caxton.ids import AgentId, UuidSource
 

@@ -3,11 +3,11 @@
 from collections import Counter
 
 from caxton.acl.options import Lane
-from caxton.client.answers import Answers
-from caxton.client.backlog import Entry
-from caxton.client.durable_route import DurableRoute
-from caxton.client.outlets import Outlets
-from caxton.client.volatile_route import VolatileRoute
+from caxton.client.routes.answers import Answers
+from caxton.client.routes.backlog import Entry
+from caxton.client.routes.durable_route import DurableRoute
+from caxton.client.routes.outlets import Outlets
+from caxton.client.routes.volatile_route import VolatileRoute
 from caxton.errors import CaxtonError, ShardUnavailable
 from caxton.wire.control import LinkState
 

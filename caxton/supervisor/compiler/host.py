@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from caxton.agents.limits import Limits
 from caxton.errors import CaxtonError, ResourceExhausted, Timeout
-from caxton.supervisor.compiler_process import START_TIMEOUT_S, CompilerProcess
-from caxton.supervisor.restart_policy import FIRST_DELAY_S, LONGEST_DELAY_S
+from caxton.supervisor.compiler.process import START_TIMEOUT_S, CompilerProcess
+from caxton.supervisor.workforce.restart_policy import FIRST_DELAY_S, LONGEST_DELAY_S
 from caxton.wire.compile_job import COMPILE_WALL_S, CompileJob
 
 # Jobs that may wait; each holds its module, up to 64 MiB.

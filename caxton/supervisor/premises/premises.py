@@ -14,7 +14,7 @@ from caxton.errors import ConfigurationError
 from caxton.links.session import SessionMarks
 from caxton.store.directory_lock import DirectoryLock
 from caxton.store.module_cache import ModuleCache
-from caxton.supervisor.identity import Identity
+from caxton.supervisor.premises.identity import Identity
 from caxton.transport.endpoints import RuntimeDir
 
 RUNTIME_FILE = "runtime.json"

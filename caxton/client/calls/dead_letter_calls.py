@@ -4,8 +4,8 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 
+from caxton.client.calls.letter_number import LetterNumber
 from caxton.client.connection import CALL_TIMEOUT_S, Connection
-from caxton.client.letter_number import LetterNumber
 from caxton.errors import NetworkError, ValidationError
 from caxton.ids import AgentId, MessageId
 from caxton.wire.calls import (

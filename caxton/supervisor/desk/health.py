@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from caxton.supervisor.shard import Shard, ShardState
+from caxton.supervisor.workforce.shard import Shard, ShardState
 from caxton.wire.supervision import WorkerHealth
 
 

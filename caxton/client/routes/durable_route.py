@@ -9,10 +9,10 @@ from itertools import islice
 import msgspec
 
 from caxton.acl.options import Lane
-from caxton.client.answers import Answers
-from caxton.client.backlog import Backlog, Entry
-from caxton.client.outlets import Outlets
-from caxton.client.unread import Unread
+from caxton.client.routes.answers import Answers
+from caxton.client.routes.backlog import Backlog, Entry
+from caxton.client.routes.outlets import Outlets
+from caxton.client.routes.unread import Unread
 from caxton.errors import NetworkError, ShardUnavailable, StorageError
 from caxton.links.durable import DurableIncoming, DurableLink, DurableOutgoing
 from caxton.links.greeting import hear, say

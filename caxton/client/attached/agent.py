@@ -10,7 +10,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from caxton.client.attached_turns import (
+from caxton.client.attached.turns import (
     BatchHandler,
     EachHandler,
     delivered,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Self
 
 from caxton.acl.message import Message
-from caxton.client.unread import Unread
+from caxton.client.routes.unread import Unread
 
 INBOX_CAPACITY = 10_000
 

@@ -10,17 +10,17 @@ from caxton.config.settings import ServeSettings
 from caxton.errors import ConfigurationError
 from caxton.placement.slot_table import SlotTable
 from caxton.supervisor import events
-from caxton.supervisor.crash_note import CrashNote
 from caxton.supervisor.events import Event
-from caxton.supervisor.memory_limit import MemoryLimit
-from caxton.supervisor.notices import Notices
-from caxton.supervisor.planned_restarts import PlannedRestarts
-from caxton.supervisor.premises import Premises
-from caxton.supervisor.restart_policy import RestartPolicy
-from caxton.supervisor.run_ledger import RunLedger
-from caxton.supervisor.settling import Settling, flow_between
-from caxton.supervisor.shard import GIVEN_UP, Shard, ShardState
-from caxton.supervisor.worker_process import Exit, WorkerProcess
+from caxton.supervisor.premises.premises import Premises
+from caxton.supervisor.workforce.crash_note import CrashNote
+from caxton.supervisor.workforce.memory_limit import MemoryLimit
+from caxton.supervisor.workforce.notices import Notices
+from caxton.supervisor.workforce.planned_restarts import PlannedRestarts
+from caxton.supervisor.workforce.restart_policy import RestartPolicy
+from caxton.supervisor.workforce.run_ledger import RunLedger
+from caxton.supervisor.workforce.settling import Settling, flow_between
+from caxton.supervisor.workforce.shard import GIVEN_UP, Shard, ShardState
+from caxton.supervisor.workforce.worker_process import Exit, WorkerProcess
 from caxton.wire.control import Heartbeat, Topology
 from caxton.wire.spawn_spec import SpawnSpec
 

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 from caxton.acl.envelope import Envelope
 from caxton.acl.options import Lane
-from caxton.client.batches import Batch
-from caxton.client.receipts import Receipt
+from caxton.client.routes.batches import Batch
+from caxton.client.routes.receipts import Receipt
 from caxton.errors import CaxtonError, from_fields
 from caxton.wire.control import Refusal
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES

@@ -9,13 +9,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from caxton.acl.options import Lane
-from caxton.client.answers import Answers
-from caxton.client.backlog import Entry
-from caxton.client.inlets import Inlets
-from caxton.client.outlets import Outlets
-from caxton.client.pending_calls import PendingCalls
-from caxton.client.session_book import SessionBook
-from caxton.client.shard_route import GIVEN_UP, ShardRoute
+from caxton.client.routes.answers import Answers
+from caxton.client.routes.backlog import Entry
+from caxton.client.routes.outlets import Outlets
+from caxton.client.routes.shard_route import GIVEN_UP, ShardRoute
+from caxton.client.session.inlets import Inlets
+from caxton.client.session.pending_calls import PendingCalls
+from caxton.client.session.session_book import SessionBook
 from caxton.errors import CaxtonError, NetworkError, ShardUnavailable, Timeout, from_fields
 from caxton.placement.slot_table import SlotTable
 from caxton.placement.slots import SLOT_MASK
