@@ -123,6 +123,23 @@ def test_a_handler_that_fails_is_tried_again(durable, client, agent, exchange, c
     assert [(d.message.content, d.attempts) for d in again] == [(b"1", 2), (b"2", 1)]
 
 
+def test_all_that_a_handler_fails_on_is_tried_again(
+    durable, client, agent, exchange, converse, clocks, durable_message
+):
+    """When a client fails on several messages of one sender that it was given at once, each of them comes again."""
+    send(client, agent, durable_message, b"1", b"2", b"3")
+    converse(durable, client)
+    exchange(*(Ended(given.delivery, [], "no") for given in exchange().deliveries))
+
+    clocks.wait(2)
+    durable.worker._tick()
+    durable.settle()
+    again = exchange().deliveries
+    assert [(d.message.content, d.attempts) for d in again] == [(b"1", 2), (b"2", 2), (b"3", 2)]
+    exchange(*(Ended(given.delivery) for given in again))
+    assert (agent.mailbox.depth, durable.ledger().pending) == (0, 0)
+
+
 def test_an_exchange_waits_for_a_message(durable, client, agent, durable_message, one_turn_of_the_loop):
     """An exchange that finds nothing is answered as soon as something comes, and with none after its time."""
 

@@ -54,3 +54,17 @@ def test_a_pair_may_wait_for_a_word_instead_of_a_time(shard, entry):
     assert retries.due(1 << 62) == []
     assert retries.release(agent, 1) == [first, behind]
     assert retries.release(agent, 1) == []
+
+
+def test_those_of_a_pair_that_fail_together_wait_together(shard, entry):
+    """Messages of one pair that failed before either was tried again come back in order, when the last of them is due."""
+    retries, agent = Retries(), shard.agent(1)
+    first, second, behind = (entry(agent, 1) for _ in range(3))
+    retries.hold(agent, first, 10)
+    retries.hold(agent, second, 30)
+    agent.retrying[1].append(behind)
+
+    assert retries.due(29) == []
+    assert retries.due(30) == [(agent, [first, second, behind])]
+    assert retries.due(1 << 62) == []
+    assert agent.retrying is None
