@@ -14,6 +14,7 @@ from caxton.delivery.circuit_breaker import CircuitBreaker
 from caxton.delivery.retry import RetryPolicy
 from caxton.errors import CaxtonError, StorageDamaged
 from caxton.ids import AgentNames
+from caxton.lines import LogLines
 from caxton.links.session import SessionMarks
 from caxton.store.agents import StoredAgents
 from caxton.store.books import Book
@@ -56,12 +57,13 @@ from workers.worker import Worker
 from workers.worker_pass import COUNTERS, NS_PER_MS
 
 EXIT_DAMAGED = 65  # EX_DATAERR: the supervisor does not try again
+_STDERR = 2
 log = logging.getLogger("caxton.worker")
 
 
 def main() -> int:
     """Serve one shard until the supervisor says stop (0), or something fails at the start (1)."""
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, handlers=[LogLines(_STDERR)])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:

@@ -137,7 +137,9 @@ _OF_THEIR_CALLERS = (
     "caxton/delivery/",
     "caxton/errors.py",
     "caxton/ids.py",
+    "caxton/lines.py",
     "caxton/placement/",
+    "caxton/printable.py",
     "caxton/transport/",
     "caxton/wire/",
 )

@@ -1,8 +1,12 @@
 """The command line. A command is one line here."""
 
+import sys
+
 import typer
 
+from caxton.cli import streams
 from caxton.cli.commands import agent, deadletter, demo, health, ledger, message, restart, serve, stats, stop
+from caxton.cli.output import FAILED
 
 app = typer.Typer(
     name="caxton",
@@ -26,4 +30,11 @@ app.add_typer(demo.app)
 
 def main() -> None:
     """Run the command line; ends the process with the exit code."""
-    app()
+    streams.prepare()
+    try:
+        app()
+        sys.stdout.flush()
+    except streams.OutputFailed as failure:
+        if not failure.quiet:
+            sys.stderr.write(f"caxton: standard output: {failure}; what was asked for may be done all the same\n")
+        sys.exit(FAILED)

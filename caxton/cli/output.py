@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from caxton.errors import CaxtonError, RuntimeNotFound, to_fields
+from caxton.printable import printable
 
 FAILED = 1
 NO_RUNTIME = 3
@@ -35,20 +36,25 @@ Output = Annotated[Format, typer.Option("-o", "--output", help="What to print: t
 
 def print_json(value: Any) -> None:
     """Print one JSON value on one line; what JSON does not know, such as bytes, is written as text."""
-    print_text(_dump(value))
+    _write(as_json(value) + "\n")
 
 
-def _dump(value: Any) -> str:
+def as_json(value: Any) -> str:
+    """Return one JSON value on one line, in which everything prints: what does not is escaped, as JSON may."""
     try:
-        return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        text = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:  # text that is no UTF-8, or a number beyond 64 bits
-        return json.dumps(value, default=str)
+        text = json.dumps(value, default=str)
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def print_text(line: str) -> None:
-    """Print a line for people."""
-    # A name on disk may be no UTF-8; it is shown with escapes.
-    sys.stdout.write(line.encode(errors="backslashreplace").decode() + "\n")
+    """Print a line for people; what of it does not print is escaped."""
+    _write(printable(line) + "\n")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
     sys.stdout.flush()
 
 
@@ -70,9 +76,9 @@ def report_error(error: CaxtonError, output: Format) -> int:
     """Print an error to standard error and return the exit code that says so."""
     if output is Format.JSON:
         told = {"error": type(error).__name__, "fields": to_fields(error), "message": str(error)}
-        sys.stderr.write(_dump(told) + "\n")
+        sys.stderr.write(as_json(told) + "\n")
     else:
-        sys.stderr.write(f"caxton: {error}\n")
+        sys.stderr.write(printable(f"caxton: {error}") + "\n")
     return NO_RUNTIME if isinstance(error, RuntimeNotFound) else FAILED
 
 

@@ -1,9 +1,13 @@
 """What the supervisor tells the person or program that started it: facts, in the past tense, with level and text."""
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from caxton.errors import CaxtonError
+
+UNTOLD = "events that could not be told"
 
 
 @dataclass(frozen=True)
@@ -14,6 +18,24 @@ class Event:
     level: str
     text: str
     fields: dict[str, Any] = field(default_factory=dict)
+
+
+class Telling:
+    """Tells events to whoever started the supervisor, and never fails: one that could not be told is counted.
+
+    Whoever tells has something else to do, and a full disk behind standard output must not keep it from that.
+    """
+
+    def __init__(self, tell: Callable[[Event], None], dropped: Counter[str]) -> None:
+        self._tell = tell
+        self._dropped = dropped
+
+    def __call__(self, event: Event) -> None:
+        """Tell an event, or count it."""
+        try:
+            self._tell(event)
+        except Exception:  # noqa: BLE001 (whatever it is, it is no reason to serve worse)
+            self._dropped[UNTOLD] += 1
 
 
 def ready(fields: dict[str, Any], failed: list[int], quarantined: list[int]) -> Event:

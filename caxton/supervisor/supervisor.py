@@ -15,7 +15,7 @@ from caxton.supervisor.compiler.host import CompilerHost
 from caxton.supervisor.compiler.process import COMPILER_COMMAND
 from caxton.supervisor.desk.desk import FrontDesk
 from caxton.supervisor.desk.reception import Reception
-from caxton.supervisor.events import Event
+from caxton.supervisor.events import Event, Telling
 from caxton.supervisor.premises.premises import Premises
 from caxton.supervisor.stop_requests import StopRequests
 from caxton.supervisor.workforce.heartbeats import HeartbeatInlet
@@ -42,7 +42,8 @@ _LAST_ANSWERS_MS = 100
 class Supervisor:
     """One runtime, from its directories' locks to its last child's end. `run` once, in the main thread's loop.
 
-    `tell` is called with what happens, and must not wait. The commands say how children are started.
+    `tell` is called with what happens, and must not wait; an event at which it fails is counted. The commands say how
+    children are started.
     """
 
     def __init__(
@@ -84,7 +85,9 @@ class _Life:
         self, plan: Supervisor, premises: Premises, context: Context, stop: StopRequests, tasks: asyncio.TaskGroup
     ) -> None:
         self._settings = plan.settings
-        self._tell = tell = plan.tell
+        # What came to the supervisor's sockets and was dropped, and what it could not tell, by reason.
+        dropped: Counter[str] = Counter()
+        self._tell = tell = Telling(plan.tell, dropped)
         self._premises = premises
         self._stop = stop
         self._tasks = tasks
@@ -92,8 +95,6 @@ class _Life:
         marks = premises.marks
         self._notices = notices = Notices(context, directory, marks)
         self._ledger = ledger = RunLedger(directory.book)
-        # What came to the supervisor's sockets and was dropped, by reason.
-        dropped: Counter[str] = Counter()
         self._workforce = Workforce(premises, plan.worker_command, plan.settings, notices, ledger, tell, dropped)
         self._compiler = CompilerHost(plan.compiler_command, lambda how: tell(events.compiler_died(how)))
         self._reception = reception = Reception(
@@ -151,18 +152,18 @@ class _Life:
                 "workers": len(shards),
                 "pid": os.getpid(),
             }
-            self._tell(events.ready(about, failed, quarantined))
             self._reception.opened.set()
+            self._tell(events.ready(about, failed, quarantined))
         return failure
 
     async def _end(self) -> int:
         """Drain in two phases, up to the deadline or the second signal; then nobody is left."""
         timeout_s = self._settings.drain_timeout_s
-        self._tell(events.drain_started(timeout_s))
         self._reception.opened.set()
         workforce, insisted = self._workforce, self._stop.insisted
         deadline_s = time.monotonic() + timeout_s
         workforce.drain(1)
+        self._tell(events.drain_started(timeout_s))
         await self._first_of(workforce.at_rest.wait(), workforce.emptied.wait(), insisted.wait(), until_s=deadline_s)
         if not insisted.is_set() and time.monotonic() < deadline_s:
             workforce.drain(2)

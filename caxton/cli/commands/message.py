@@ -3,10 +3,11 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 
+from caxton.acl.envelope import MAX_CONTENT
 from caxton.acl.message import Message
 from caxton.acl.options import DEFAULT_RETRIES, DEFAULT_TIMEOUT_MS, DeliveryOptions, Lane, Level
 from caxton.acl.performative import ACTS, Performative
@@ -25,6 +26,7 @@ from caxton.cli.output import Format, Output, print_json, print_text, reports_er
 from caxton.cli.session import AgentArgument, with_agent
 from caxton.client.client import Client
 from caxton.client.routes.receipts import Receipt
+from caxton.errors import ConfigurationError, MessageTooLarge
 from caxton.ids import AgentId
 
 app = typer.Typer(name="message", help="Talk to agents.", no_args_is_help=True, rich_markup_mode=None)
@@ -119,8 +121,20 @@ def _content(content: str | None, file: Path | None) -> bytes:
     if (content is None) == (file is None):
         raise typer.BadParameter("give the content, or - for standard input, or --file, and one of them only")
     if file is not None:
-        return file.read_bytes()
-    return sys.stdin.buffer.read() if content == "-" else os.fsencode(content or "")
+        with file.open("rb") as opened:
+            return _read(opened, str(file))
+    return _read(sys.stdin.buffer, "standard input") if content == "-" else os.fsencode(content or "")
+
+
+def _read(source: BinaryIO, name: str) -> bytes:
+    """Return what a source says; raises ConfigurationError when it cannot be read, MessageTooLarge."""
+    try:
+        said = source.read(MAX_CONTENT + 1)
+    except OSError as error:
+        raise ConfigurationError(name, error.strerror or str(error), "give what to say in another way") from None
+    if len(said) > MAX_CONTENT:
+        raise MessageTooLarge.of(len(said), MAX_CONTENT, f"{name}, as far as it was read")
+    return said
 
 
 def _act(performative: str) -> Performative:

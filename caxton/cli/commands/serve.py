@@ -1,9 +1,8 @@
 """`caxton serve`."""
 
 import asyncio
+import logging
 import os
-import select
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,8 @@ from caxton.cli.delivery_options import (
     RetryFactor,
 )
 from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
-from caxton.cli.output import Format, Output, print_json, print_text, reports_errors
+from caxton.cli.output import Format, Output, as_json, reports_errors
+from caxton.cli.streams import STDERR, STDOUT
 from caxton.config.delivery import DEFAULT_DELIVERY, DeliverySettings
 from caxton.config.settings import (
     DRAIN_TIMEOUT_S,
@@ -27,7 +27,9 @@ from caxton.config.settings import (
     ServeSettings,
     data_directory,
 )
+from caxton.lines import Lines, LogLines
 from caxton.placement.slot_table import MAX_WORKERS
+from caxton.printable import printable
 from caxton.supervisor.events import Event
 from caxton.supervisor.supervisor import Supervisor
 
@@ -96,33 +98,27 @@ def serve(
         worker_memory_limit_mib=worker_memory_limit,
         delivery=delivery,
     )
-
-    raise typer.Exit(asyncio.run(Supervisor(settings, _Announcer(output).tell).run()))
+    logging.basicConfig(handlers=[LogLines(STDERR)])
+    raise typer.Exit(asyncio.run(Supervisor(settings, _Announcer(output, Lines(STDOUT)).tell).run()))
 
 
 class _Announcer:
     """Prints events, and never lets the runtime wait, or end, for a reader of its output that does not read."""
 
-    def __init__(self, output: Format) -> None:
+    def __init__(self, output: Format, lines: Lines) -> None:
         self._output = output
-        self._missed = 0
+        self._lines = lines
 
     def tell(self, event: Event) -> None:
-        """Print an event; one that finds no room is counted, and the next one that does says how many were missed."""
-        if not select.select([], [sys.stdout], [], 0)[1]:
-            self._missed += 1
-            return
-        missed, self._missed = self._missed, 0
-        try:
-            self._print(event, missed)
-        except BrokenPipeError:
-            # Nobody will read any more; what is still in the buffer must not fail at the exit either.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-    def _print(self, event: Event, missed: int) -> None:
+        """Print an event, with how many before it were missed; raises OSError when this one will be missed too."""
+        missed = self._lines.missed
         if self._output is Format.JSON:
-            print_json(
+            line = as_json(
                 {"event": event.name, "level": event.level, "text": event.text, **event.fields, "missed": missed}
             )
         else:
-            print_text(f"{event.text} ({missed} lines before this one were not shown)" if missed else event.text)
+            line = printable(event.text)
+            if missed:
+                line += f" ({missed} lines before this one were not shown)"
+        if not self._lines.write(line):
+            raise OSError(f"standard output has no room for: {line}")

@@ -201,8 +201,8 @@ class Shard:
 
     def _kill_hung(self, process: WorkerProcess, why: str) -> None:
         self.forgive_silence()  # its end takes a moment; say it once
-        self._watch.worker_hung(process, why)
         process.kill()
+        self._watch.worker_hung(process, why)
 
     def _go_on(self, process: WorkerProcess, end: PlannedEnd) -> None:
         step = end.step(time.monotonic())
@@ -221,7 +221,7 @@ class Shard:
         self.last_exit = str(how)
         charged = self._is_charged(process, how)
         planned = end is not None and (how.status == 0 or (end.killed and how.by_sigkill))
-        self._watch.worker_ended(self, process, how, planned=planned)
+        # What becomes of the shard is settled before anybody is told, so that no trouble with telling can prevent it.
         if how.status == EXIT_DAMAGED:
             self.state = ShardState.QUARANTINED
         elif planned:
@@ -229,6 +229,7 @@ class Shard:
             self._follow(0.0)
         elif end is not None or self.state is not ShardState.DRAINING:
             self._plan_restart(served_s, charged=charged)
+        self._watch.worker_ended(self, process, how, planned=planned)
         self._watch.shard_gone(self)
 
     def _is_charged(self, process: WorkerProcess, how: Exit) -> bool:

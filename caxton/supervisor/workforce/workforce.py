@@ -162,9 +162,9 @@ class Workforce:
 
     def worker_ready(self, shard: Shard, process: WorkerProcess) -> None:
         """A worker has loaded its shard."""
+        self._changed()
         if shard.restarts or shard.planned_restarts:
             self._tell(events.worker_restarted(shard.number, process.pid, process.incarnation, shard.restarts))
-        self._changed()
 
     def worker_retiring(self, process: WorkerProcess, phase: int) -> None:
         """A worker is told to drain, alone."""
@@ -173,13 +173,13 @@ class Workforce:
 
     def worker_ended(self, shard: Shard, process: WorkerProcess, how: Exit, *, planned: bool) -> None:
         """A worker is reaped: close its books, remove its files, tell the others."""
+        self._ledger.close_worker(process.incarnation)
+        self._notices.drop(process.incarnation)
+        self._runtime_dir.forget(process.incarnation)
         if planned:
             self._tell(events.worker_retired(shard.number, process.pid, process.incarnation, str(how)))
         elif self._phase == 0:
             self._tell(events.worker_died(shard.number, process.pid, process.incarnation, str(how)))
-        self._ledger.close_worker(process.incarnation)
-        self._notices.drop(process.incarnation)
-        self._runtime_dir.forget(process.incarnation)
 
     def worker_hung(self, process: WorkerProcess, why: str) -> None:
         """A worker is being killed because it was silent."""
@@ -187,11 +187,11 @@ class Workforce:
 
     def shard_gone(self, shard: Shard) -> None:
         """A shard has no worker, for now or for good."""
+        self._changed()
         if shard.state is ShardState.FAILED and self._phase == 0:
             self._tell(events.shard_failed(shard.number, shard.last_exit or "unknown"))
         elif shard.state is ShardState.QUARANTINED:
             self._tell(events.shard_quarantined(shard.number, str(self._premises.data_dir)))
-        self._changed()
 
     # ---- inside
 
@@ -223,8 +223,8 @@ class Workforce:
         resident_bytes = shard.process.resident_bytes
         limit_bytes = self._memory_limit.exceeded(shard.number, resident_bytes, time.monotonic())
         if limit_bytes is not None:
-            self._tell(events.worker_over_memory(shard.number, shard.process.pid, resident_bytes, limit_bytes))
             self.planned.ask(shard)
+            self._tell(events.worker_over_memory(shard.number, shard.process.pid, resident_bytes, limit_bytes))
 
     def _changed(self) -> None:
         self._version += 1

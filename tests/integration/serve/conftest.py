@@ -113,6 +113,12 @@ def process_ended():
     return ended
 
 
+@pytest.fixture(scope="session")
+def command_line():
+    """The words that start `caxton` from this checkout."""
+    return CAXTON
+
+
 @pytest.fixture
 def caxton():
     """Run a command of `caxton` to its end."""

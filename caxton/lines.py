@@ -1,0 +1,97 @@
+"""Lines for whoever reads a descriptor: a runtime neither waits nor ends for a reader, and tells what it left out."""
+
+import logging
+import os
+import select
+import stat
+
+from caxton.printable import printable
+
+# A pipe that has room at all has room for as much at once.
+_AT_ONCE = select.PIPE_BUF
+
+
+class Lines:
+    """Writes lines to a descriptor that stays its owner's; writing never waits and never fails.
+
+    missed: lines that found no room, a full disk or nobody, since the last one that was written.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._given = descriptor
+        self._descriptor = _never_waiting(descriptor)
+        self._room = select.poll()
+        self._room.register(self._descriptor, select.POLLOUT)
+        # The line before was not written to its end, which the next one must not become a part of.
+        self._cut = False
+        self.missed = 0
+
+    def write(self, line: str) -> bool:
+        """Write a line, which must have no line ends inside; returns whether all of it was written."""
+        rest = b"\n" * self._cut + line.encode(errors="backslashreplace") + b"\n"
+        try:
+            while rest and self._room.poll(0):
+                written = os.write(self._descriptor, rest[:_AT_ONCE])
+                rest = rest[written:]
+                self._cut = True
+        except OSError:
+            pass  # full, closed, or nobody is left to read it: the next line may find it better
+        if rest:
+            self.missed += 1
+            return False
+        self._cut = False
+        self.missed = 0
+        return True
+
+    def close(self) -> None:
+        """Give back what was opened; nothing is written after it. Closing twice is fine."""
+        if self._descriptor != self._given:
+            os.close(self._descriptor)
+            self._descriptor = self._given
+        self._room = select.poll()
+
+
+class LogLines(logging.Handler):
+    """Writes log records to a descriptor, printable, one a line; a traceback has its lines indented below it."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._lines = Lines(descriptor)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record, and how many before it were left out."""
+        try:
+            head, *traced = self._told(record)
+        except Exception:  # noqa: BLE001 (arguments that do not fit the message are a bug, and not one to end for)
+            self.handleError(record)
+            return
+        missed = self._lines.missed
+        self._lines.write(f"{head} ({missed} lines before this one were not shown)" if missed else head)
+        for line in traced:
+            self._lines.write(line)
+
+    def close(self) -> None:
+        """Give back what was opened. Closing twice is fine."""
+        self._lines.close()
+        super().close()
+
+    def _told(self, record: logging.LogRecord) -> list[str]:
+        head = printable(f"{record.name}: {record.getMessage()}")
+        if record.exc_info is None:
+            return [head]
+        traced = (self.formatter or logging.Formatter()).formatException(record.exc_info)
+        return [head, *(f"    {printable(line)}" for line in traced.splitlines())]
+
+
+def _never_waiting(descriptor: int) -> int:
+    """Return another way to the same pipe or terminal on which writing never waits; where there is none, the same one.
+
+    O_NONBLOCK on the one that we were given would hold for everybody who shares it, such as the shell.
+    """
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+            return os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        pass
+    return descriptor

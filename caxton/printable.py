@@ -1,0 +1,25 @@
+"""Text of others as it may stand in a terminal or a log: it controls nothing there, and forges no line."""
+
+import re
+
+
+def printable(text: str, most: int | None = None, keep: str = "") -> str:
+    r"""Return `text` with what does not print escaped as Python writes it, but for the characters in `keep`.
+
+    Controls, line ends, invisible and reordering characters (U+202E) and lone surrogates do not print. Beyond `most`
+    characters it is cut, and ends with `…`. What is printable already comes back as it is, backslashes included.
+    """
+    if most is not None:
+        text = text[: most + 1]  # escapes only make it longer
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() or c in keep else _escaped(c) for c in text)
+    return text if most is None or len(text) <= most else f"{text[: most - 1]}…"
+
+
+def one_line(text: str, most: int) -> str:
+    """Return `text` printable and with each run of white space as one space, cut after `most` characters."""
+    return printable(re.sub(r"\s+", " ", text[: 4 * most]).strip(), most)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
