@@ -50,6 +50,11 @@ class CaxtonError(Exception):
         text = self.says.format_map({f.name: getattr(self, f.name) for f in fields(self)})
         return f"{text}; {self.hint}" if self.hint else text
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...], dict[str, Any]]:
+        # Not by `args`, which lack what was given by name; notes travel with the error.
+        notes = {"__notes__": [*self.__notes__]} if hasattr(self, "__notes__") else {}
+        return type(self), tuple(getattr(self, f.name) for f in fields(self)), notes
+
     def with_context(self, context: str) -> Self:
         """Note where this happened; the note is shown with the traceback. Returns the error itself."""
         self.add_note(context)

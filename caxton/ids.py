@@ -83,6 +83,9 @@ class _Uuid:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a {type(self).__name__} does not change")
 
+    def __reduce__(self) -> tuple[type[Self], tuple[bytes]]:
+        return type(self), (self._bytes,)  # a copy is made, and checked, like any other
+
     def __bytes__(self) -> bytes:
         return self._bytes
 

@@ -4,13 +4,17 @@ FIPA ACL Message Structure Specification, SC00061G, gives the fields; `caxton.ac
 """
 
 from collections.abc import Callable
-from typing import Self
+from typing import Self, TypeVar
+
+import msgspec
 
 from caxton.acl.envelope import DURABLE, LANE_OPEN, MAX_CONTENT, Envelope, Rare
 from caxton.acl.options import DEFAULT_OPTIONS, LEVELS, MIN_RETRIES, MIN_TIMEOUT_MS, DeliveryOptions, Lane
 from caxton.acl.performative import Performative
-from caxton.errors import MessageTooLarge, ValidationError
+from caxton.errors import InvalidMessageFormat, MessageTooLarge, ValidationError
 from caxton.ids import BROADCAST, AgentId, ConversationId, MessageId
+
+AnyMessage = TypeVar("AnyMessage", bound="Message")
 
 MAX_TEXT = 255
 _RARE = ("language", "encoding", "ontology", "protocol", "reply_to", "reply_by", "trace_context")
@@ -197,6 +201,9 @@ class Message:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a message does not change; make another")
 
+    def __reduce__(self) -> tuple[Callable[[type[Self], bytes], Self], tuple[type[Self], bytes]]:
+        return _travelled, (type(self), msgspec.msgpack.encode(self._envelope))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Message) and self._envelope == other._envelope
 
@@ -211,7 +218,19 @@ class Message:
 # The two steps of `object.__setattr__` without looking up the name: half the time, for every answer that comes.
 _new, _give = object.__new__, Message._envelope.__set__  # type: ignore[attr-defined,misc] # noqa: SLF001 (a slot of its own)
 MAX_SHOWN = 40
+_decode = msgspec.msgpack.Decoder(Envelope).decode
 _NOTHING_RARE = Rare(max_retries=DEFAULT_OPTIONS.max_retries)
+
+
+def _travelled(kind: type[AnyMessage], packed: bytes) -> AnyMessage:
+    """Return the message that was copied, or came from another process; raises InvalidMessageFormat for no message."""
+    try:
+        envelope = _decode(packed)
+    except msgspec.DecodeError as error:
+        raise InvalidMessageFormat("message", str(error)) from None
+    if not envelope.receiver or len(envelope.content) > MAX_CONTENT:
+        raise InvalidMessageFormat("message", "its receiver or its content is out of bounds")
+    return kind.of(envelope)
 
 
 def _lane_flag(options: DeliveryOptions) -> int:

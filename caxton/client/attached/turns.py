@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
+import msgspec
+
 from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Envelope
 from caxton.acl.message import Message
 from caxton.acl.performative import Performative
@@ -14,17 +16,11 @@ MOST_MESSAGES, MOST_BYTES = 256, 12 << 20
 _MOST_ERROR = 255
 
 
-class Delivered:
+class Delivered(msgspec.Struct, frozen=True):
     """A message for an attached agent. delivery_count: 2 and more mean that it may have been handled before."""
 
-    __slots__ = ("delivery_count", "message")
-
-    def __init__(self, message: Message, delivery_count: int) -> None:
-        self.message = message
-        self.delivery_count = delivery_count
-
-    def __repr__(self) -> str:
-        return f"Delivered({self.message!r}, delivery_count={self.delivery_count})"
+    message: Message
+    delivery_count: int = 1
 
 
 # None: handled, nothing to say. bytes: the content of an answer, if the message asks for one. Messages: sent as they
