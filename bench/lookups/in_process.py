@@ -14,7 +14,7 @@ from bench.guests.echo import echo_wasm
 from caxton.agents.manifest import Manifest
 from caxton.ids import AgentNames
 from caxton.placement.slot_table import SlotTable
-from workers.registry import Agent, Registry
+from workers.agents.registry import Agent, Registry
 
 # So many different ones that they do not all stay in the processor's nearest cache.
 PROBES = 100_000

@@ -68,10 +68,20 @@ def test_the_stages_name_only_what_there_is(root, sampling, tree):
 @pytest.mark.parametrize(
     ("places", "stage"),
     [
-        ([("workers/main.py", "main"), ("workers/inlet.py", "Inlet.take")], "receive"),
-        ([("workers/inlet.py", "Inlet.take"), ("caxton/transport/sockets.py", "Inlet.receive")], "receive"),
+        ([("workers/main.py", "main"), ("workers/intake/message_inlet.py", "MessageInlet.take")], "receive"),
         (
-            [("workers/release.py", "release"), ("caxton/transport/sockets.py", "Outlet.send"), ("zmq/a.py", "b")],
+            [
+                ("workers/intake/message_inlet.py", "MessageInlet.take"),
+                ("caxton/transport/sockets.py", "Inlet.receive"),
+            ],
+            "receive",
+        ),
+        (
+            [
+                ("workers/volatile/release.py", "release"),
+                ("caxton/transport/sockets.py", "Outlet.send"),
+                ("zmq/a.py", "b"),
+            ],
             "pack",
         ),
         ([("caxton/client/session/session.py", "Session.submit")], "route"),

@@ -29,6 +29,19 @@ def test_every_place_that_a_page_names_is_there(root, pages):
     assert lost == []
 
 
+def test_every_wing_is_on_the_map(root):
+    """The page on the architecture names every folder of workers, of the client and of the supervisor."""
+    page = (root / "docs/architecture.md").read_text(encoding="utf-8")
+    wings = [
+        str(init.parent.relative_to(root))
+        for house in ("workers", "caxton/client", "caxton/supervisor")
+        for init in root.glob(f"{house}/*/__init__.py")
+    ]
+
+    assert wings
+    assert [wing for wing in wings if f"`{wing}`" not in page] == []
+
+
 def test_the_readme_uses_only_what_the_package_exports(root):
     """Every Python example of the README parses, and what it takes from caxton is there."""
     examples = PYTHON.findall((root / "README.md").read_text(encoding="utf-8"))

@@ -8,8 +8,8 @@ agent shard worker slot supervisor incarnation session mailbox link inlet outlet
 turn effect outbox in_buffer out_buffer crash_note dispatcher registry placement sandbox guest host_function trap fuel
 epoch_deadline dead_letter ready alive restart_policy ledger capability performative sender receiver reply_to content
 language encoding ontology protocol conversation_id reply_with in_reply_to reply_by
-attached_agent source target mark acknowledgement refusal receipt hello greeting book file gather commit journal
-delivery row way state retry circuit_breaker hold idempotency_key requeue purge poison root charge suspect recovery
+attached_agent source target mark acknowledgement refusal receipt hello greeting book file commit_batch commit journal
+delivery row state retry circuit_breaker hold idempotency_key requeue purge poison root charge suspect recovery
 quarantined
 """
 

@@ -32,14 +32,14 @@ from caxton.wire.control import Topology
 from caxton.wire.spawn_spec import SpawnSpec
 from caxton.wire.supervision import SessionOpened
 from workers import main as worker_main
-from workers import worker as worker_module
 from workers.crash_note import CrashNote
+from workers.loop import worker as worker_module
+from workers.loop.worker import Worker
 from workers.sandbox import sandbox as sandbox_module
 from workers.sandbox.engine import GuestEngine
 from workers.sandbox.modules import compile_module
 from workers.sandbox.raw_call import FIRST, SECOND
 from workers.sandbox.watchdog import Watchdog
-from workers.worker import Worker
 
 # What chance, the clock and the supervisor would give; the page says so.
 RUNTIME_KEY = bytes(range(32))
@@ -74,7 +74,7 @@ class Stage:
 
     sent: (name of the inlet, frame) of all that left anybody. calls: what went into a guest and came out. commits:
     (shard's file, commit as the page shows it, commit), in the order in which they were done. now_ns: the workers'
-    monotonic clock. workers, rooms, engines, stores: by incarnation.
+    monotonic clock. workers, shards, engines, stores: by incarnation.
     """
 
     session, incarnations, names = SESSION, INCARNATIONS, tuple(AGENTS)
@@ -87,7 +87,7 @@ class Stage:
         self.marks = SessionMarks(self.identity.derived_key("marks"))
         self.table = SlotTable.even(len(INCARNATIONS))
         self.sent, self.calls, self.commits = [], [], []
-        self.workers, self.rooms, self.engines, self.stores = {}, {}, {}, {}
+        self.workers, self.shards, self.engines, self.stores = {}, {}, {}, {}
         self.now_ns = WORKER_NS
         self.moved = asyncio.Event()
 
@@ -104,7 +104,7 @@ class Stage:
         return INCARNATIONS[self.table.shard_of(client.id_of(name))]
 
     def sandbox(self, client, name):
-        return self.rooms[self.owner(client, name)].registry.agents[client.id_of(name)].sandbox
+        return self.shards[self.owner(client, name)].registry.agents[client.id_of(name)].sandbox
 
     def note(self, incarnation):
         return WrittenNote.read(self.runtime.crash_note(incarnation))
@@ -141,9 +141,9 @@ class Stage:
 
     async def quiet(self, incarnation):
         """Let a worker commit also what nobody waits for."""
-        rooms, committer = self.rooms[incarnation], self.workers[incarnation]._committer
+        shard, committer = self.shards[incarnation], self.workers[incarnation]._committer
         committer.tend()
-        await self.until(lambda: rooms.durable.journal.empty and not committer.busy)
+        await self.until(lambda: shard.durable.journal.empty and not committer._journal.under_way)
 
     @asynccontextmanager
     async def watched(self):
@@ -207,7 +207,7 @@ def pinned(stage):
         patch.setattr(message_calls, "time", SimpleNamespace(time_ns=lambda: CLIENT_MS * 1_000_000))
         patch.setattr(worker_module, "time", SimpleNamespace(time_ns=lambda: WORKER_MS * 1_000_000))
         patch.setattr(worker_module, "monotonic_ns", lambda: WORKER_NS)
-        patch.setattr("workers.upkeep.monotonic_ns", lambda: stage.now_ns)
+        patch.setattr("workers.loop.maintenance.monotonic_ns", lambda: stage.now_ns)
         patch.setattr(worker_module, "gc", SimpleNamespace(freeze=lambda: None))
         patch.setattr(worker_module, "TICK_S", NEVER_S)
         patch.setattr(session_module, "TICK_S", NEVER_S)
@@ -263,10 +263,10 @@ async def serving(stage, context, shard, incarnation):
     store = await ShardStore.open(stage.store / f"shard-{shard}.db", shard, WORKER_MS, WORKER_NS)
     note, engine = CrashNote(runtime.crash_note(incarnation)), GuestEngine()
     stage.stores[incarnation], stage.engines[incarnation] = store, engine
-    rooms = stage.rooms[incarnation] = worker_main._furnish(spec, context, store, note, engine, Watchdog(engine))
+    shard = stage.shards[incarnation] = worker_main._compose(spec, context, store, note, engine, Watchdog(engine))
     data, control = Inlet(context, runtime.data(incarnation)), Inlet(context, runtime.control(incarnation))
     supervisor = Outlet(context, runtime.control(SUPERVISOR))
-    worker = Worker(rooms, data, control, supervisor, stage.marks.mark(incarnation))
+    worker = Worker(shard, data, control, supervisor, stage.marks.mark(incarnation))
     stage.workers[incarnation] = worker
     async with asyncio.TaskGroup() as group:
         group.create_task(worker.serve(None))
@@ -274,8 +274,8 @@ async def serving(stage, context, shard, incarnation):
         yield
         worker.heard_drain(2, replaced=False)
     worker.close()
-    rooms.peers.close()
-    rooms.book.close()
+    shard.peers.close()
+    shard.book.close()
     note.close()
     await store.close()
 
@@ -303,10 +303,12 @@ async def on_stage(stage):
 async def greeted(stage, client):
     """Wait until each of the three has heard what the others took, and the files know whom they met."""
     routes = client._session._routes
-    ways = [rooms.durable.ways.by_target for rooms in stage.rooms.values()]
+    outboxes = [shard.durable.outboxes.by_target for shard in stage.shards.values()]
     await stage.until(lambda: all(route.durable.link.outgoing.greeted for route in routes))
     await stage.until(
-        lambda: all(len(way) == len(INCARNATIONS) and all(w.outgoing.greeted for w in way.values()) for way in ways)
+        lambda: all(
+            len(outbox) == len(INCARNATIONS) and all(w.outgoing.greeted for w in outbox.values()) for outbox in outboxes
+        )
     )
     for incarnation, worker in stage.workers.items():
         worker.run_pass()  # its book shows the agents that were deployed

@@ -71,8 +71,8 @@ async def send(stage, client):
         state_frame, state = await stage.first(f"{session}.control", since, CONTROL, of_lane(DURABLE))
         counted, _ = await stage.commit(there, before)
         _, back = await stage.first(f"w-{here}.control", since, CONTROL, of_lane(DURABLE, there))
-        way = stage.rooms[here].durable.ways.of(stage.table.shard_of(client.id_of("counter-0")))
-        await stage.until(lambda: way.outgoing.acknowledged)
+        outbox = stage.shards[here].durable.outboxes.of(stage.table.shard_of(client.id_of("counter-0")))
+        await stage.until(lambda: outbox.outgoing.acknowledged)
         settled = len(stage.commits)
         await stage.quiet(here)
         forgotten, _ = await stage.commit(here, settled, "settled")
@@ -122,7 +122,7 @@ async def request(stage, client):
         await stage.until(lambda: route.link.outgoing.acknowledged)
         client._session._tick()
         _, last = await stage.first(f"w-{owner}.control", since, CONTROL, of_lane(0))
-        outgoing = stage.rooms[owner].peers.by_number[stage.session].link.outgoing
+        outgoing = stage.shards[owner].peers.by_number[stage.session].link.outgoing
         await stage.until(lambda: outgoing.acknowledged)
     handled = next(call for call in stage.calls[said:] if call[0][1])
     assert response(stage.sandbox(client, "echo"), handled[1]) == answer.content == b"hello"

@@ -86,7 +86,7 @@ class RawSession:
         self.states = []
         self._context = new_context()
         self._control_inlet = Inlet(self._context, directory.control(self.number))
-        self._data_inlet = Inlet(self._context, directory.data(self.number))
+        self._message_inlet = Inlet(self._context, directory.data(self.number))
         self._data = Outlet(self._context, directory.data(self.worker))
         self._control = Outlet(self._context, directory.control(self.worker))
         self._book = Book.create(directory.book(self.number), self.number, ("sent",), peers=4)

@@ -1,4 +1,4 @@
-"""One worker without processes: its rooms and its loop as they are, its sockets and its guests in the test's hands."""
+"""One worker without processes: its shard and its loop as they are, its sockets and its guests in the test's hands."""
 
 import asyncio
 import struct
@@ -14,8 +14,6 @@ from caxton.agents.lifecycle import AgentState
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import Encoding, Manifest
 from caxton.config.delivery import DEFAULT_DELIVERY
-from caxton.delivery.circuit_breaker import CircuitBreaker
-from caxton.delivery.retry import RetryPolicy
 from caxton.errors import MessageExpired, StorageError
 from caxton.ids import AgentNames
 from caxton.links.session import SessionMarks
@@ -27,32 +25,14 @@ from caxton.store.shard_store import ShardStore
 from caxton.transport.endpoints import RuntimeDir
 from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.frames import DataFrame
-from workers import worker as loop
-from workers.attempts import Attempts
-from workers.dead_letters import DeadLetters
-from workers.dispatcher import Dispatcher
-from workers.durable_placing import DurablePlacing
-from workers.durable_rooms import DurableRooms
-from workers.durable_routes import DurableRoutes
-from workers.greetings import Greetings
-from workers.guest_messages import GuestOutput
-from workers.journal import Journal
-from workers.keys import Keys
-from workers.lifecycle import Lifecycle
-from workers.parking import Parking
-from workers.peers import Peers
-from workers.placing import Placing
-from workers.pressure import Pressure
-from workers.recovery import Recovery
-from workers.registry import Agent, Registry
-from workers.retries import Retries
-from workers.rooms import Rooms
-from workers.routes import Routes
+from workers.agents.registry import Agent
+from workers.composition import Ground, compose
+from workers.loop import worker as loop
+from workers.loop.worker import Worker
+from workers.peers.peers import Peers
+from workers.sandbox.guest_messages import GuestOutput
 from workers.sandbox.modules import ModuleMissing
-from workers.suspects import Suspects
-from workers.turn import Turns
-from workers.ways import Ways
-from workers.worker import Worker
+from workers.turns.turn import Turns
 from workers.worker_pass import COUNTERS, NS_PER_MS
 
 KEY = bytes(32)
@@ -94,7 +74,7 @@ class Post:
 class Scripted:
     """Guests whose turns the test writes: `script(agent, message)` returns the effects; `clock` may take time."""
 
-    def __init__(self, routes):
+    def __init__(self, routes, _durable):
         self.routes = routes
         self.instances = 0
         self.taken = []
@@ -171,8 +151,8 @@ class Guests(Turns):
     ran: agents and what they were given, turn by turn.
     """
 
-    def __init__(self, routes, durable, note):
-        output = GuestOutput(AgentNames(KEY))
+    def __init__(self, routes, durable):
+        note, output = SimpleNamespace(cells=[0] * 4), GuestOutput(AgentNames(KEY))
         attempts, journal, keys = durable.attempts, durable.journal, durable.keys
         super().__init__(None, None, None, note, output, routes, attempts, journal, keys, lambda *_: None)
         self.ran = []
@@ -189,7 +169,7 @@ class Guests(Turns):
 
 
 class Shard:
-    """The rooms of a worker, its loop, and what the outside says to it.
+    """The shard of a worker, its loop, and what the outside says to it.
 
     durable: with a real file, and turns as they are (`Guests`); otherwise the turns are `Scripted`, and nothing of
     the durable lane is committed. gone: sessions whose clients hold their lock no more.
@@ -200,51 +180,30 @@ class Shard:
     ):
         self.runner = asyncio.Runner()
         self.own, self.gone, self.closed = own, set(), False
-        self.registry, self.dispatcher, self.parking = Registry(), Dispatcher(), Parking()
         self.marks, self.table = SessionMarks(KEY), SlotTable.even(shards)
-        self.peers = Peers(None, RuntimeDir(Path(directory)), own, self.marks)
-        self.pressure = Pressure(self.peers)
-        self.placing = Placing(self.registry, self.dispatcher, self.pressure, 0, self.table)
-        self.routes = Routes(self.registry, self.peers, self.placing, self.parking, 0)
         self.file = path or Path(directory) / f"shard-{next(COUNT)}.db"
-        self.store = self.runner.run(self._open_store()) if durable else None
-        self.durable = self._furnish_durable(delivery)
-        note = SimpleNamespace(cells=[0] * 4)
-        self.turns = Guests(self.routes, self.durable, note) if durable else Scripted(self.routes)
         self.path = Path(directory) / f"{next(COUNT)}.book"
         self.book = Book.create(self.path, own, tuple(COUNTERS), peers=64)
+        self.store = self.runner.run(self._open_store()) if durable else None
         self.stored = StoredAgents(self.store.database) if durable else InMemory()
-        self.lifecycle = Lifecycle(
-            registry=self.registry,
+        ground = Ground(
+            number=0,
+            table=self.table,
+            names=AgentNames(KEY),
+            peers=Peers(None, RuntimeDir(Path(directory)), own, self.marks),
+            book=self.book,
+            store=self.store if durable else SimpleNamespace(file_id=FILE),
             stored=self.stored,
             modules=SimpleNamespace(load=self._module),
-            names=AgentNames(KEY),
-            turns=self.turns,
-            dispatcher=self.dispatcher,
-            parking=self.parking,
-            routes=self.routes,
-            pressure=self.pressure,
-            durable=self.durable,
-            shard=0,
-            table=self.table,
+            delivery=delivery,
+            dead_letter_capacity=delivery.dead_letter_capacity,
+            lives=lambda session: session not in self.gone,
+            dice=lambda: 0.0,
         )
-        self.rooms = Rooms(
-            0,
-            own,
-            self.registry,
-            self.peers,
-            self.placing,
-            self.dispatcher,
-            self.parking,
-            self.routes,
-            self.turns,
-            self.lifecycle,
-            self.pressure,
-            self.book,
-            self.store,
-            self.durable,
-            Recovery(self.durable, self.registry, self.durable.ways.lives),
-        )
+        self.parts = compose(ground, Guests if durable else Scripted)
+        for name in ("registry", "peers", "dispatcher", "parking", "placing", "routes", "turns", "lifecycle"):
+            setattr(self, name, getattr(self.parts, name))
+        self.pressure, self.durable = self.parts.pressure, self.parts.durable
         self.peers.serve([own, *range(OTHER, OTHER + shards - 1)])
         self.data, self.control, self.supervisor = Post(), Post(), Wire()
         self.worker = self.runner.run(self._make_worker())
@@ -257,35 +216,11 @@ class Shard:
     async def _open_store(self):
         return await ShardStore.open(self.file, 0, loop.time.time_ns() // NS_PER_MS, loop.monotonic_ns())
 
-    def _furnish_durable(self, delivery):
-        journal = Journal(FILE if self.store is None else self.store.file_id)
-        retries, suspects = Retries(), Suspects(journal)
-        letters = DeadLetters(journal, delivery.dead_letter_capacity, evicting=delivery.dead_letter_eviction)
-        keys = Keys(journal, self.routes.ids)
-        policy = RetryPolicy(delivery.retry_delay_ms, delivery.retry_factor)
-        attempts = Attempts(
-            journal,
-            retries,
-            letters,
-            keys,
-            suspects,
-            policy,
-            lambda: CircuitBreaker(delivery.breaker_threshold, delivery.breaker_timeout_s),
-            lambda: 0.0,
-        )
-        attempts.failing = self.routes
-        ways = Ways(lambda session: session not in self.gone)
-        placing = DurablePlacing(self.registry, self.placing, self.dispatcher, journal, letters, keys, suspects)
-        routes = DurableRoutes(self.registry, placing, journal, ways, attempts, self.table.owners, 0)
-        self.routes.durable = routes
-        greetings = Greetings(self.peers, ways, journal)
-        return DurableRooms(journal, ways, greetings, placing, routes, attempts, letters, keys, retries, suspects)
-
     def _module(self, sha256):
         raise ModuleMissing(sha256)
 
     async def _make_worker(self):
-        return Worker(self.rooms, self.data, self.control, self.supervisor, self.marks.mark(self.own))
+        return Worker(self.parts, self.data, self.control, self.supervisor, self.marks.mark(self.own))
 
     def agent(self, number, *, shard=0, capacity=1_000, encoding=Encoding.MSGPACK, enter=True, **limits):
         """A running agent, entered in the registry; its number and its shard make its id."""
@@ -393,8 +328,8 @@ def durable_message(message):
 
 @pytest.fixture
 def make_shard(tmp_path, monkeypatch):
-    """A function that makes a worker's rooms; they are closed when the test ends."""
-    monkeypatch.setattr("workers.peers.Outlet", Wire)
+    """A function that makes a worker's shard; it is closed when the test ends."""
+    monkeypatch.setattr("workers.peers.peers.Outlet", Wire)
     made = []
 
     def make(**options):

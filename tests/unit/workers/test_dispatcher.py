@@ -3,8 +3,8 @@ from collections import Counter
 import pytest
 
 from caxton.acl.options import LEVELS
-from workers.dispatcher import LOWER_EVERY, QUANTUM, Dispatcher
-from workers.registry import Hold
+from workers.agents.registry import Hold
+from workers.queues.dispatcher import LOWER_EVERY, QUANTUM, Dispatcher
 from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, Pass
 
 LOW, NORMAL, HIGH, CRITICAL = (int(level) for level in LEVELS)

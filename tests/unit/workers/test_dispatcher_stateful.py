@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from caxton.acl.options import LEVELS
-from workers.dispatcher import Dispatcher
-from workers.registry import Hold
+from workers.agents.registry import Hold
+from workers.queues.dispatcher import Dispatcher
 from workers.worker_pass import MAX_PASS_NS, Pass
 
 WHO = st.integers(0, 3)

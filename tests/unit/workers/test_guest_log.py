@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from workers.guest_log import LINES_PER_S, GuestLog
+from workers.turns.guest_log import LINES_PER_S, GuestLog
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def clock(monkeypatch):
             return self.now_s
 
     clock = Clock()
-    monkeypatch.setattr("workers.guest_log.monotonic", clock)
+    monkeypatch.setattr("workers.turns.guest_log.monotonic", clock)
     return clock
 
 

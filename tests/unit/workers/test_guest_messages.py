@@ -11,8 +11,8 @@ from caxton.acl.message import Message
 from caxton.acl.performative import ACTS
 from caxton.errors import InvalidMessageFormat, ResourceLimitExceeded
 from caxton.ids import BROADCAST, SESSION_BIT, AgentNames
-from workers import guest_messages
-from workers.guest_messages import MAX_STATE, GuestOutput, answer_to, to_guest
+from workers.sandbox import guest_messages
+from workers.sandbox.guest_messages import MAX_STATE, GuestOutput, answer_to, to_guest
 
 NAMES = AgentNames(bytes(32))
 UUID = st.binary(min_size=16, max_size=16)

@@ -20,7 +20,7 @@ from caxton.errors import (
 from caxton.store.agents import StoredAgents
 from caxton.store.database import Database
 from caxton.wire.failure import read_report
-from workers.registry import Hold
+from workers.agents.registry import Hold
 from workers.sandbox.modules import ModuleMissing
 
 GUESTS = Path(__file__).parents[2] / "guests"

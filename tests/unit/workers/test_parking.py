@@ -1,6 +1,6 @@
 import pytest
 
-from workers.parking import Parked, Parking
+from workers.queues.parking import Parked, Parking
 
 A_SECOND = 1_000_000_000
 

@@ -3,7 +3,8 @@ import pytest
 from caxton.ids import SESSION_BIT
 from caxton.wire.codec import DATA
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_BYTES, MAX_FRAME_MESSAGES
-from workers.peers import LEAST_WINDOW, MAX_SESSIONS, MOST_ANSWERS, MOST_WINDOW, POOL
+from workers.peers.peer import MOST_ANSWERS, MOST_WINDOW
+from workers.peers.peers import LEAST_WINDOW, MAX_SESSIONS, POOL
 
 OWN, OTHER = 7, 8
 

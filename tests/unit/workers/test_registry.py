@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caxton.agents.manifest import Manifest
-from workers.registry import Agent, Registry
+from workers.agents.registry import Agent, Registry
 
 
 @given(

@@ -1,8 +1,8 @@
 import pytest
 
 from caxton.store import books
-from workers.peers import MOST_UNREAD
-from workers.release import release
+from workers.peers.peer import MOST_UNREAD
+from workers.volatile.release import release
 from workers.worker_pass import Pass
 
 OTHER = 8

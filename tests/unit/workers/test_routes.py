@@ -6,8 +6,8 @@ from caxton.errors import AgentNotFound, MessageExpired, SessionNotFound, Unsupp
 from caxton.ids import BROADCAST
 from caxton.wire.control import LinkState, Topology
 from caxton.wire.failure import read_report
-from workers.mailbox import OVERSHOOT
-from workers.registry import Hold
+from workers.agents.mailbox import OVERSHOOT
+from workers.agents.registry import Hold
 
 OWN, OTHER, SECOND_NS = 7, 8, 1_000_000_000
 
@@ -21,8 +21,8 @@ def clock(monkeypatch):
             return self.now_ns
 
     clock = Clock()
-    for room in ("worker", "routes", "upkeep"):
-        monkeypatch.setattr(f"workers.{room}.monotonic_ns", clock)
+    for module in ("loop.worker", "turns.routes", "loop.maintenance"):
+        monkeypatch.setattr(f"workers.{module}.monotonic_ns", clock)
     return clock
 
 

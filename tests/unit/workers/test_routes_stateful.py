@@ -122,7 +122,7 @@ class Traffic(RuleBasedStateMachine):
     @invariant()
     def every_message_has_one_end(self):
         counts = self.shard.worker._pass.counts + self.unreleased() + Counter(self.shard.book.totals())
-        counts = dict(counts) | self.shard.rooms.gauges()
+        counts = dict(counts) | self.shard.parts.gauges()
         came = self.effects + sum(counts.get(name, 0) for name in CAME)
         ends = {name: counts.get(name, 0) for name in ENDS}
         assert came + self.twice == sum(ends.values()), ends
@@ -170,10 +170,10 @@ class Clock:
 def test_every_message_has_exactly_one_end(make_shard, message, monkeypatch):
     """Whoever is full, gone or silent: the ledger balances, order holds, bounds hold, and every wait ends in time."""
     clock = Clock()
-    for room in ("worker", "routes", "upkeep"):
-        monkeypatch.setattr(f"workers.{room}.monotonic_ns", clock)
-    monkeypatch.setattr("workers.mailbox.OVERSHOOT", OVERSHOOT)
-    monkeypatch.setattr("workers.routes.OVERSHOOT", OVERSHOOT)
+    for module in ("loop.worker", "turns.routes", "loop.maintenance"):
+        monkeypatch.setattr(f"workers.{module}.monotonic_ns", clock)
+    monkeypatch.setattr("workers.agents.mailbox.OVERSHOOT", OVERSHOOT)
+    monkeypatch.setattr("workers.turns.routes.OVERSHOOT", OVERSHOOT)
     run_state_machine_as_test(
         lambda: Traffic(make_shard, message, clock),
         settings=settings(stateful_step_count=40, phases=PHASES),

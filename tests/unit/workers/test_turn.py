@@ -17,10 +17,10 @@ from caxton.errors import (
 from caxton.ids import AgentNames
 from caxton.wire.failure import read_report
 from workers.crash_note import AGENT, SEQUENCE, SOURCE, CrashNote
-from workers.guest_messages import GuestOutput
+from workers.sandbox.guest_messages import GuestOutput
 from workers.sandbox.modules import ModuleMissing
 from workers.sandbox.traps import GuestError, Trap, TrapReason
-from workers.turn import Turns, error_of
+from workers.turns.turn import Turns, error_of
 
 NEVER = 1 << 62
 

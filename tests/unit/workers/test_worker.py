@@ -13,9 +13,9 @@ from caxton.store import books
 from caxton.wire.calls import Inspect, ListAgents
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Call, Drain, Hello, LinkState, Refusal, SessionEnded, Topology
-from workers.calls import Calls
-from workers.registry import Hold
-from workers.rooms import ENDED_KEPT
+from workers.agents.registry import Hold
+from workers.loop.calls import Calls
+from workers.loop.shard import ENDED_KEPT
 from workers.worker_pass import MAX_PASS_NS
 
 OWN = 7
@@ -119,7 +119,7 @@ def test_a_flood_of_frames_that_nobody_can_read_ends_with_the_pass(shard, monkey
         now_ns[0] += MAX_PASS_NS // 50
         return now_ns[0]
 
-    monkeypatch.setattr("workers.worker.monotonic_ns", clock)
+    monkeypatch.setattr("workers.loop.worker.monotonic_ns", clock)
     flood = repeat(b"\x01garbage")
     shard.worker._inlet._receive = lambda: next(flood)
     shard.step()
@@ -249,13 +249,13 @@ def test_mangled_control_frames_only_ever_count(shard, seed, cuts):
 
 def test_every_call_of_a_flood_is_answered(shard, monkeypatch):
     """Of more calls than may be under way the rest are refused with ResourceExhausted; all get an answer."""
-    monkeypatch.setattr("workers.calls.MAX_CALLS", 64)
+    monkeypatch.setattr("workers.loop.calls.MAX_CALLS", 64)
     session = shard.sessions[0]
     mark = shard.marks.mark(session)
 
     async def flood():
         async with asyncio.TaskGroup() as group:
-            shard.worker._calls = Calls(shard.worker._rooms, shard.worker._attached, group, lambda: None)
+            shard.worker._calls = Calls(shard.worker._shard, shard.worker._attached, group, lambda: None)
             for number in range(200):
                 shard.say(Call(session, mark, OWN, number, ListAgents()))
 
@@ -271,7 +271,7 @@ def test_workers_that_come_and_go_for_ever_fit_in_the_book(make_shard, message):
     session, agent = shard.sessions[0], shard.agent(1)
     shard.book.close()
     shard.path.unlink()
-    shard.book = shard.rooms.book = books.Book.create(shard.path, OWN, tuple(shard.book.totals()), ENDED_KEPT + 10)
+    shard.book = shard.parts.book = books.Book.create(shard.path, OWN, tuple(shard.book.totals()), ENDED_KEPT + 10)
     for number in range(20, ENDED_KEPT + 60):
         shard.say(Topology(0, shard.marks.mark(0), number, shard.table, [OWN, number], ["ready", "ready"]))
         shard.routes.send(agent, [message(agent.agent_id, 1 << 10 | 1)], (0, 0))

@@ -141,9 +141,16 @@ def converse(shard, *fars):
 def clocks(monkeypatch):
     """The clocks of a worker, which stand still until the test moves them."""
     clock = Clock()
-    for room in ("worker", "routes", "turn", "placing", "recovery", "upkeep"):
-        monkeypatch.setattr(f"workers.{room}.monotonic_ns", clock)
-    monkeypatch.setattr("workers.worker.time", clock)
+    for module in (
+        "loop.worker",
+        "turns.routes",
+        "turns.turn",
+        "volatile.placing",
+        "durable.recovery",
+        "loop.maintenance",
+    ):
+        monkeypatch.setattr(f"workers.{module}.monotonic_ns", clock)
+    monkeypatch.setattr("workers.loop.worker.time", clock)
     return clock
 
 

@@ -8,7 +8,7 @@ from caxton.errors import AgentNotFound, AgentNotRunning
 from caxton.ids import BROADCAST
 from caxton.store.ledger import check
 from caxton.wire.calls import Ended, Exchange
-from workers.registry import Hold
+from workers.agents.registry import Hold
 
 SECOND = 1_000
 

@@ -6,7 +6,7 @@ from caxton.agents.manifest import Encoding
 from caxton.config.delivery import DeliverySettings
 from caxton.wire.calls import DeadLetterFilter
 from caxton.wire.failure import read_report
-from workers.registry import Hold
+from workers.agents.registry import Hold
 from workers.sandbox.traps import GuestError, Trap, TrapReason
 
 DELIVERY = DeliverySettings(breaker_threshold=3, breaker_timeout_s=5.0)

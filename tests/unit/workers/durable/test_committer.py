@@ -4,7 +4,7 @@ import contextlib
 import pytest
 
 from caxton.errors import StorageError, StorageFull
-from workers.registry import Hold
+from workers.agents.registry import Hold
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def disk(durable, monkeypatch):
 
     Disk.answers, Disk.tried = [], []
     monkeypatch.setattr(durable.store, "commit", answer)
-    monkeypatch.setattr("workers.committer.RETRY_S", 0.001)
+    monkeypatch.setattr("workers.commit.committer.RETRY_S", 0.001)
     return Disk
 
 
@@ -121,7 +121,7 @@ def test_any_other_error_ends_the_worker(durable, client, disk, durable_message)
     client.listen()
 
     assert client.acknowledged == 0
-    assert durable.worker._committer.busy
+    assert durable.durable.journal.under_way
 
 
 def test_one_commit_has_what_many_passes_gathered(durable, client, disk, durable_message):
@@ -193,11 +193,11 @@ def test_no_pass_delays_the_release_of_a_commit(durable, client, durable_message
 async def once(durable):
     """One commit, and none of what is gathered meanwhile."""
     committer, journal = durable.worker._committer, durable.durable.journal
-    closed = journal.close(durable.durable.ways.of)
-    committer.busy = True
+    closed = journal.close(durable.durable.outboxes.of)
+    committer._journal.under_way = True
     await committer._write(closed)
     committer._release(closed)
-    committer.busy = False
+    committer._journal.under_way = False
 
 
 def test_finish_commits_all_there_is(durable, client, disk, durable_message, one_turn_of_the_loop):
@@ -214,11 +214,11 @@ def test_finish_commits_all_there_is(durable, client, disk, durable_message, one
             running = group.create_task(committer.run())
             committer.poke()
             await one_turn_of_the_loop()
-            assert committer.busy
+            assert committer._journal.under_way
             await committer.finish()
             running.cancel()
 
     durable.runner.run(end())
     assert durable.durable.journal.empty
     assert durable.ledger().pending == 1
-    assert not committer.quiet
+    assert not committer._journal.quiet

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caxton.store.waiting import count_done, is_done
-from workers.delivery import Delivery, StoredRow
+from workers.agents.delivery import Delivery, StoredRow
 
 
 @given(size=st.integers(1, 40), data=st.data())

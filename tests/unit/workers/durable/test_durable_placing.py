@@ -3,7 +3,7 @@ import pytest
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Rare
 from caxton.agents.manifest import Encoding
 from caxton.config.delivery import DeliverySettings
-from workers.registry import Hold
+from workers.agents.registry import Hold
 
 OTHER, OTHERS_FILE, TOP = 8, 5_000, (1 << 64) - 1
 
@@ -134,7 +134,7 @@ def test_what_comes_again_may_have_been_tried(durable, client, converse, durable
 def test_clients_are_refused_when_no_more_can_die(make_shard, make_far, converse, durable_message, monkeypatch):
     """At the capacity of the dead letters clients are refused with ResourceExhausted, and agents go on."""
     shard = make_shard(durable=True, shards=2, delivery=DeliverySettings())
-    shard.durable.letters.capacity = 1
+    shard.durable.dead_letters.capacity = 1
     client, worker = make_far(shard.sessions[0], shard), make_far(OTHER, shard, OTHERS_FILE)
     agent = shard.agent(1)
     worker.send(durable_message(3 << 10 | 1, 9 << 10))

@@ -6,7 +6,7 @@ from caxton.ids import BROADCAST
 from caxton.store.ledger import check
 from caxton.wire.calls import DeadLetterFilter
 from caxton.wire.failure import read_report
-from workers.registry import Hold
+from workers.agents.registry import Hold
 
 OTHER, OTHERS_FILE = 8, 5_000
 ROOT = (0, 0)
@@ -99,8 +99,8 @@ def test_a_full_receiver_holds_its_sender_back(durable, durable_message):
 
 def test_what_a_shard_does_not_take_holds_its_senders_back(durable, worker, converse, durable_message, monkeypatch):
     """Beyond the most that may wait for a shard its senders run no further turn, until it acknowledges."""
-    monkeypatch.setattr("workers.durable_routes.MOST_WAITING", 10)
-    monkeypatch.setattr("workers.worker.MOST_WAITING", 10)
+    monkeypatch.setattr("workers.durable.routes.MOST_WAITING", 10)
+    monkeypatch.setattr("workers.loop.worker.MOST_WAITING", 10)
     agent = durable.agent(1)
     durable.routes.send(agent, [durable_message(agent.agent_id, 5 << 10 | 1) for _ in range(12)], ROOT)
     durable.work()
@@ -128,7 +128,7 @@ def test_what_was_sent_stays_until_it_is_acknowledged(durable, make_far, convers
 
 def test_a_client_that_does_not_read_is_no_store(durable, make_far, durable_message, monkeypatch):
     """Beyond the most that may wait for a client messages for it are dead letters at once."""
-    monkeypatch.setattr("workers.durable_routes.MOST_UNREAD", 10)
+    monkeypatch.setattr("workers.durable.routes.MOST_UNREAD", 10)
     client = make_far(durable.sessions[0], durable)
     agent = durable.agent(1)
     for _ in range(2):

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from caxton.links.durable import DurableIncoming
 from caxton.store.waiting import decode_waiting
 from caxton.wire.frames import FULL_FRAME_BYTES
-from workers.delivery import DURABLE_ROOT, ROW_SPAN, Delivery
-from workers.journal import Journal, Source
-from workers.ways import Ways
+from workers.agents.delivery import DURABLE_ROOT, ROW_SPAN, Delivery
+from workers.commit.journal import Journal, Source
+from workers.commit.outboxes import Outboxes
 from workers.worker_pass import Pass
 
 FILE, SESSION = 77, 1 << 63
@@ -21,8 +21,8 @@ def journal():
 
 
 @pytest.fixture
-def ways():
-    return Ways(lambda _session: True)
+def outboxes():
+    return Outboxes(lambda _session: True)
 
 
 @pytest.fixture
@@ -37,25 +37,25 @@ def deliver(journal, durable_message):
     return make
 
 
-def close(journal, ways):
-    return journal.close(ways.of).commit
+def close(journal, outboxes):
+    return journal.close(outboxes.of).commit
 
 
-def test_what_is_finished_in_its_pass_costs_no_row(journal, ways, deliver):
+def test_what_is_finished_in_its_pass_costs_no_row(journal, outboxes, deliver):
     """A message that came and was finished before the close is in no row, and nothing is marked."""
     delivery = deliver()
     journal.finish(delivery)
-    commit = close(journal, ways)
+    commit = close(journal, outboxes)
 
     assert (commit.unfinished, commit.done, commit.queued, journal.unfinished) == ([], {}, {}, 0)
 
 
-def test_what_is_left_is_stored_in_its_order(journal, ways, deliver):
+def test_what_is_left_is_stored_in_its_order(journal, outboxes, deliver):
     """What is not finished at the close is stored, in the order in which it came, and has its root in the file."""
     deliveries = [deliver() for _ in range(600)]
     for delivery in deliveries[::2]:
         journal.finish(delivery)
-    commit = close(journal, ways)
+    commit = close(journal, outboxes)
 
     left = deliveries[1::2]
     stored = [waiting for row in commit.unfinished for waiting in decode_waiting(row.messages)]
@@ -67,41 +67,41 @@ def test_what_is_left_is_stored_in_its_order(journal, ways, deliver):
     assert journal.unfinished == 300
 
 
-def test_rows_are_bounded_in_bytes(journal, ways, deliver):
+def test_rows_are_bounded_in_bytes(journal, outboxes, deliver):
     """A row takes no more messages once it has a quarter of a megabyte."""
     for _ in range(5):
         deliver(content=bytes(FULL_FRAME_BYTES // 2))
-    assert [row.size for row in close(journal, ways).unfinished] == [2, 2, 1]
+    assert [row.size for row in close(journal, outboxes).unfinished] == [2, 2, 1]
 
 
-def test_what_is_finished_later_is_marked(journal, ways, deliver):
+def test_what_is_finished_later_is_marked(journal, outboxes, deliver):
     """Each later close marks what was finished since, and the last one lets the row go."""
     first, second = deliver(), deliver()
-    (row,) = close(journal, ways).unfinished
+    (row,) = close(journal, outboxes).unfinished
     journal.finish(first)
-    assert close(journal, ways).done == {row.number: (b"\x01", 1)}
+    assert close(journal, outboxes).done == {row.number: (b"\x01", 1)}
 
     journal.finish(second)
-    assert close(journal, ways).done == {row.number: None}
+    assert close(journal, outboxes).done == {row.number: None}
     assert journal.unfinished == 0
 
 
-def test_finishing_twice_counts_once(journal, ways, deliver):
+def test_finishing_twice_counts_once(journal, outboxes, deliver):
     """A message that is finished already can be finished again without effect."""
     delivery = deliver()
-    close(journal, ways)
+    close(journal, outboxes)
     journal.finish(delivery)
     journal.finish(delivery)
     assert journal.unfinished == 0
 
 
-def test_what_lingers_has_a_row_of_its_own(journal, ways, deliver):
+def test_what_lingers_has_a_row_of_its_own(journal, outboxes, deliver):
     """A message that waits moves from its row to one of its own, keeps its place among the others, and its due time."""
     other, delivery = deliver(), deliver()
-    (row,) = close(journal, ways).unfinished
+    (row,) = close(journal, outboxes).unfinished
     delivery.attempts = 1
     journal.linger(delivery, journal.now_ns + 2_000_000_000)
-    commit = close(journal, ways)
+    commit = close(journal, outboxes)
     (queued,) = commit.queued.values()
 
     assert commit.done == {row.number: (b"\x02", 1)}
@@ -110,58 +110,58 @@ def test_what_lingers_has_a_row_of_its_own(journal, ways, deliver):
     assert (journal.unfinished, other.row.number) == (2, row.number)
 
 
-def test_what_lingers_again_keeps_its_number(journal, ways, deliver):
+def test_what_lingers_again_keeps_its_number(journal, outboxes, deliver):
     """The row of a message that fails again is replaced, not deleted, and goes when it is finished."""
     delivery = deliver()
     journal.linger(delivery, 1)
-    (number,) = close(journal, ways).queued
+    (number,) = close(journal, outboxes).queued
     delivery.attempts = 2
     journal.linger(delivery, 2)
-    again = close(journal, ways)
+    again = close(journal, outboxes)
     assert list(again.queued) == [number]
     assert again.dequeued == []
 
     journal.finish(delivery)
-    last = close(journal, ways)
+    last = close(journal, outboxes)
     assert (last.queued, last.dequeued, journal.unfinished) == ({}, [number], 0)
 
 
-def test_a_first_turn_that_fails_lingers(journal, ways, durable_message):
+def test_a_first_turn_that_fails_lingers(journal, outboxes, durable_message):
     """A message that fails in the pass it came in, without having waited, is counted and stored from then on."""
     delivery = Delivery(durable_message(1, 2), SESSION, 9, 1)
     journal.linger(delivery, 1)
     assert journal.unfinished == 1
-    assert len(close(journal, ways).queued) == 1
+    assert len(close(journal, outboxes).queued) == 1
 
 
-def test_what_is_sent_is_numbered_at_the_close(journal, ways, durable_message):
+def test_what_is_sent_is_numbered_at_the_close(journal, outboxes, durable_message):
     """Messages become frames at the close, in their order, counted by where they go; the way's row goes with them."""
     for place in range(300):
         journal.emit(1, durable_message(5, 9, content=str(place).encode()))
     journal.emit(SESSION, durable_message(5, SESSION))
-    closed = journal.close(ways.of)
+    closed = journal.close(outboxes.of)
     commit = closed.commit
 
     assert [(row.target, row.first, row.last) for row in commit.outbox] == [(1, 1, 256), (1, 257, 300), (SESSION, 1, 1)]
     assert commit.targets[1].emitted == 300
     assert (commit.counts["emitted_workers"], commit.counts["emitted_sessions"]) == (300, 1)
-    assert [(way.target, len(rows)) for way, rows in closed.rows] == [(1, 2), (SESSION, 1)]
+    assert [(outbox.target, len(rows)) for outbox, rows in closed.rows] == [(1, 2), (SESSION, 1)]
     assert journal.empty
 
 
-def test_what_is_taken_is_stored_with_what_it_caused(journal, ways):
+def test_what_is_taken_is_stored_with_what_it_caused(journal, outboxes):
     """A commit has the last sequence of each source that moved, and only these, and what is placed when it is done."""
     source = Source(SESSION, DurableIncoming(window_messages=64, window_bytes=1 << 20))
     source.incoming.take(1, 5, 50)
     journal.took(source, 5, 50)
-    closed = journal.close(ways.of)
+    closed = journal.close(outboxes.of)
 
     assert closed.commit.sources == {SESSION: (5, None)}
     assert closed.placed == [(source, 5, 50)]
-    assert journal.close(ways.of).placed == []
+    assert journal.close(outboxes.of).placed == []
 
 
-def test_a_session_that_ends_leaves_no_row(journal, ways, durable_message):
+def test_a_session_that_ends_leaves_no_row(journal, outboxes, durable_message):
     """What was gathered for a client that ended is returned, and neither its source nor its target is written."""
     source = Source(SESSION, DurableIncoming(window_messages=64, window_bytes=1 << 20))
     source.incoming.take(1, 1, 1)
@@ -169,39 +169,39 @@ def test_a_session_that_ends_leaves_no_row(journal, ways, durable_message):
     sent = durable_message(5, SESSION)
     journal.emit(SESSION, sent)
     assert journal.end_session(SESSION) == [sent]
-    commit = close(journal, ways)
+    commit = close(journal, outboxes)
 
     assert (commit.sources, commit.targets, commit.outbox, commit.ended) == ({}, {}, [], {SESSION})
 
 
-def test_another_store_gets_what_the_old_one_did_not_acknowledge(journal, ways, durable_message):
+def test_another_store_gets_what_the_old_one_did_not_acknowledge(journal, outboxes, durable_message):
     """What a lost store had not acknowledged is numbered anew from 1: the old rows go and the new ones are released."""
     for place in range(3):
         journal.emit(1, durable_message(5, 9, content=bytes([place])))
-        closed = journal.close(ways.of)
-    way = ways.of(1)
-    numbers = [packed.number for packed in way.frames]
-    journal.renumber(way)
-    closed = journal.close(ways.of)
+        closed = journal.close(outboxes.of)
+    outbox = outboxes.of(1)
+    numbers = [packed.number for packed in outbox.frames]
+    journal.renumber(outbox)
+    closed = journal.close(outboxes.of)
 
     assert closed.commit.settled == numbers
     assert [(row.first, row.last) for row in closed.commit.outbox] == [(1, 1), (2, 2), (3, 3)]
     assert closed.commit.targets[1].emitted == 3
-    assert closed.rows == [(way, closed.commit.outbox)]
+    assert closed.rows == [(outbox, closed.commit.outbox)]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # it only makes messages
 @given(steps=st.lists(st.sampled_from(["enter", "finish", "linger", "close"]), max_size=60), data=st.data())
 def test_the_file_holds_what_is_not_finished(durable_message, steps, data):
     """Whatever enters, lingers, and is finished around closes: the rows hold exactly what is not finished."""
-    journal, ways = Journal(FILE), Ways(lambda _session: True)
+    journal, outboxes = Journal(FILE), Outboxes(lambda _session: True)
     rows, queue, live = {}, {}, []
     for step in [*steps, "close"]:
         if step == "enter":
             live.append(Delivery(durable_message(1, 2), SESSION, 9, 1))
             journal.enter(live[-1])
         elif step == "close":
-            commit = close(journal, ways)
+            commit = close(journal, outboxes)
             rows |= {r.number: [w.message.message_id for w in decode_waiting(r.messages)] for r in commit.unfinished}
             marks = {number: marked for number, marked in commit.done.items() if marked is not None}
             for number in commit.done.keys() - marks.keys():

@@ -5,7 +5,7 @@ from caxton.acl.envelope import Rare
 from caxton.agents.lifecycle import AgentState
 from caxton.store.ledger import check
 from caxton.wire.calls import DeadLetterFilter
-from workers.registry import Hold
+from workers.agents.registry import Hold
 from workers.sandbox.traps import Trap, TrapReason
 
 OTHER, OTHERS_FILE = 8, 5_000
@@ -42,7 +42,7 @@ def test_what_was_committed_is_not_done_again(durable, client, converse, restart
     client.send(*(durable_message(client.number, agent.agent_id) for _ in range(3)))
     client.push()
     durable.step()
-    closed = durable.durable.journal.close(durable.durable.ways.of)
+    closed = durable.durable.journal.close(durable.durable.outboxes.of)
     durable.runner.run(durable.store.commit(closed.commit))
     heir = restart(durable, client)
     converse(heir, client)
@@ -63,7 +63,7 @@ def test_a_dead_letter_is_in_the_commit_that_ends_its_message(durable, client, r
     client.send(durable_message(client.number, agent.agent_id, content=b"bad", rare=Rare(max_retries=0)))
     client.push()
     durable.step()
-    closed = durable.durable.journal.close(durable.durable.ways.of)
+    closed = durable.durable.journal.close(durable.durable.outboxes.of)
     durable.runner.run(durable.store.commit(closed.commit))
     heir = restart(durable, client)
     rows, _ = heir.runner.run(heir.store.letters_with_messages(DeadLetterFilter(), 10))

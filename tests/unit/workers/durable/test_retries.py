@@ -1,6 +1,6 @@
 import pytest
 
-from workers.retries import Retries
+from workers.durable.retries import Retries
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from caxton.config.delivery import DeliverySettings
 from caxton.store.ledger import check
 from caxton.wire.calls import DeadLetterFilter, Ended, Exchange, PurgeDeadLetters, RequeueDeadLetters
 from caxton.wire.control import SessionEnded
-from workers.letter_calls import LetterCalls
+from workers.loop.dead_letter_calls import DeadLetterCalls
 from workers.sandbox.traps import Trap, TrapReason
 
 OTHER, OTHERS_FILE = 8, 5_000
@@ -159,7 +159,7 @@ class World(RuleBasedStateMachine):
     @rule(written=st.booleans())
     def the_worker_is_killed(self, written):
         if written:
-            closed = self.shard.durable.journal.close(self.shard.durable.ways.of)
+            closed = self.shard.durable.journal.close(self.shard.durable.outboxes.of)
             self.shard.runner.run(self.shard.store.commit(closed.commit))
         self.restart(None)
 
@@ -225,7 +225,7 @@ class World(RuleBasedStateMachine):
 
     @rule(purged=st.booleans())
     def dead_letters_go(self, purged):
-        calls = LetterCalls(self.shard.rooms, lambda: None)
+        calls = DeadLetterCalls(self.shard.parts, lambda: None)
         if purged:
             before = Counter(self.letters())
             self.ask(self.shard, calls.answer(PurgeDeadLetters(ALL)))

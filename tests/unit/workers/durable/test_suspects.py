@@ -5,10 +5,10 @@ import pytest
 
 from caxton.store.ledger import check
 from caxton.wire.calls import DeadLetterFilter
+from workers.agents.delivery import DURABLE_ROOT, Delivery
+from workers.commit.journal import Journal
 from workers.crash_note import AGENT, SEQUENCE, SOURCE
-from workers.delivery import DURABLE_ROOT, Delivery
-from workers.journal import Journal
-from workers.suspects import Suspects
+from workers.durable.suspects import Suspects
 from workers.worker_pass import Pass
 
 SESSION = 1 << 63

@@ -9,7 +9,7 @@ from caxton.acl.envelope import Envelope
 from caxton.agents.limits import KIB, Limits
 from caxton.errors import ResourceLimitExceeded
 from caxton.ids import AgentNames
-from workers.guest_messages import MAX_STATE, GuestOutput
+from workers.sandbox.guest_messages import MAX_STATE, GuestOutput
 from workers.sandbox.traps import Trap, TrapReason
 
 INIT = '(func (export "caxton_init") (param i32 i32) (result i32)'

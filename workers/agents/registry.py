@@ -1,0 +1,176 @@
+"""Who lives on this shard."""
+
+from bisect import bisect_right
+from collections import deque
+from enum import IntFlag
+
+from caxton.agents.lifecycle import AgentState, transition
+from caxton.agents.manifest import Encoding, Manifest
+from caxton.delivery.circuit_breaker import CircuitBreaker
+from caxton.ids import AgentId
+from workers.agents.mailbox import Entry, Mailbox
+from workers.sandbox.sandbox import Sandbox
+
+
+class Hold(IntFlag):
+    """Why no turn of an agent runs here. PARKED: what it sent finds no room. ATTACHED: a client runs its turns."""
+
+    PARKED = 1
+    PAUSED = 2
+    FAILED = 4
+    BROKEN = 8
+    ATTACHED = 16
+
+
+class Agent:
+    """One registered agent. The turn owns its sandbox, placing and the dispatcher its mailbox, parking its effects.
+
+    takes, takes_durable: whether it is given messages of the lane; they wait while there are holds. saved: the state
+    that its next instance is given. retrying: what waits behind a message that waits for its retry, by sender, which
+    `Retries` owns. breaker: made at its first failure. attached: the session that runs its turns, 0 for none.
+    """
+
+    __slots__ = (
+        "agent_id",
+        "attached",
+        "breaker",
+        "capacity",
+        "content_only",
+        "counters",
+        "drawn",
+        "holds",
+        "mailbox",
+        "manifest",
+        "max_content",
+        "retrying",
+        "run",
+        "sandbox",
+        "saved",
+        "state",
+        "takes",
+        "takes_durable",
+    )
+
+    def __init__(self, agent_id: int, manifest: Manifest) -> None:
+        self.agent_id = agent_id
+        self.manifest = manifest
+        self.state = AgentState.UNLOADED
+        self.takes = False
+        self.content_only = manifest.encoding is Encoding.CONTENT
+        self.max_content = manifest.limits.max_message_bytes
+        self.capacity = manifest.limits.mailbox_capacity
+        self.mailbox: Mailbox | None = None
+        self.sandbox: Sandbox | None = None
+        # A plain number, because every message looks at it.
+        self.holds = 0
+        self.takes_durable = False
+        self.retrying: dict[int, deque[Entry]] | None = None
+        self.breaker: CircuitBreaker | None = None
+        self.saved = b""
+        self.attached = 0
+        # What the session was given and has not ended, by the number of the delivery; `Attached` owns it.
+        self.drawn: dict[int, Entry] = {}
+        # Turns that ended, whichever way. A field of its own, because every turn counts it.
+        self.run = 0
+        self.counters: dict[str, int] = {}
+
+    @property
+    def label(self) -> str:
+        """The agent in an error's text: its name and id."""
+        return f"{self.manifest.name} ({AgentId(self.agent_id)})"
+
+    def open_mailbox(self) -> Mailbox:
+        """Make the mailbox, and return it."""
+        self.mailbox = Mailbox(self.capacity)
+        return self.mailbox
+
+    def become(self, target: AgentState) -> None:
+        """Go to another state; raises InvalidStateTransition if there is no way."""
+        self.state = transition(self.label, self.state, target)
+        self._decide()
+
+    def hold(self, why: Hold) -> None:
+        """Let no turn run until `release`."""
+        self.holds |= int(why)
+        self._decide()
+
+    def release(self, why: Hold) -> None:
+        """This is no reason any more."""
+        self.holds &= ~int(why)
+        self._decide()
+
+    def attach(self, session: int) -> None:
+        """Let a session run its turns, or nobody (0)."""
+        self.attached = session
+        self._decide()
+
+    def close(self) -> None:
+        """Take nothing more: it is gone."""
+        self.takes = self.takes_durable = False
+
+    @property
+    def busy(self) -> bool:
+        """True while messages wait for it, or are with whoever runs its turns."""
+        return bool(self.drawn) or self.retrying is not None or (self.mailbox is not None and self.mailbox.depth > 0)
+
+    def drawn_out(self) -> list[Entry]:
+        """Take back what the session was given."""
+        entries, self.drawn = list(self.drawn.values()), {}
+        return entries
+
+    def _decide(self) -> None:
+        runs = self.state in {AgentState.RUNNING, AgentState.PAUSED} and not self.holds & Hold.BROKEN
+        self.takes_durable = runs or self.state is AgentState.FAILED
+        self.takes = runs and (self.attached > 0 or not self.holds & Hold.ATTACHED)
+
+    def count(self, name: str, n: int = 1) -> None:
+        """Add to a counter of this agent."""
+        self.counters[name] = self.counters.get(name, 0) + n
+
+    def close_sandbox(self) -> None:
+        """Give the instance up; the next message makes a fresh one."""
+        sandbox, self.sandbox = self.sandbox, None
+        if sandbox is not None:
+            self.count("fuel", sandbox.fuel_used)
+            sandbox.close()
+
+
+class Registry:
+    """The agents of this shard by id."""
+
+    def __init__(self) -> None:
+        self.agents: dict[int, Agent] = {}
+        # By name, for pages: sorted at the first page after a change, so that listing many sorts them once.
+        self._sorted: list[Agent] | None = None
+
+    def add(self, agent: Agent) -> None:
+        """Enter an agent; whoever calls has checked that the id is free."""
+        self.agents[agent.agent_id] = agent
+        self._sorted = None
+
+    def remove(self, agent_id: int) -> Agent | None:
+        """Forget an agent."""
+        self._sorted = None
+        return self.agents.pop(agent_id, None)
+
+    def find(self, agent_id: int) -> Agent | None:
+        """Return the agent, or None."""
+        return self.agents.get(agent_id)
+
+    def page(self, after: str, limit: int) -> tuple[list[Agent], bool]:
+        """Return up to `limit` agents by name after `after`, and whether there are more."""
+        if self._sorted is None:
+            self._sorted = sorted(self.agents.values(), key=_name)
+        start = bisect_right(self._sorted, after, key=_name)
+        return self._sorted[start : start + limit], len(self._sorted) > start + limit
+
+
+def _name(agent: Agent) -> str:
+    return agent.manifest.name
+
+
+def state_of(agent: Agent) -> str:
+    """Return the state of an agent as people are told it: also attached and detached."""
+    if agent.state is AgentState.RUNNING and agent.holds & Hold.ATTACHED:
+        return "attached" if agent.attached else "detached"
+    return agent.state.value

@@ -1,0 +1,148 @@
+"""The outbox of one target: what agents sent to a shard or a client, kept until it is acknowledged."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from caxton.acl.envelope import Envelope
+from caxton.ids import SESSION_BIT
+from caxton.links.durable import DurableOutgoing
+from caxton.store.commit import OutboxRow, TargetRow
+from caxton.wire.codec import PACKED
+from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, PackedFrame
+from workers.peers.peer import Peer
+
+_encode = msgspec.msgpack.Encoder().encode
+DURABLE_LANE = 1
+
+
+class Packed(NamedTuple):
+    """The messages of one frame, encoded, with their row's number in the outbox."""
+
+    number: int
+    first: int
+    last: int
+    messages: bytes
+
+
+class Outbox:
+    """To one target: a shard, by its number, or a session. It outlives the incarnations at its other end.
+
+    peer: who is at the other end now, once it is greeted. bytes: what the frames hold. row_acknowledged: the last
+    sequence of the last frame that was acknowledged as a whole; the file knows no more.
+    """
+
+    __slots__ = (
+        "_committed",
+        "_ever_sent",
+        "_to_send",
+        "bytes",
+        "frames",
+        "outgoing",
+        "peer",
+        "row_acknowledged",
+        "target",
+    )
+
+    def __init__(self, target: int, row: TargetRow, frames: list[Packed]) -> None:
+        self.target = target
+        self.outgoing = DurableOutgoing(
+            emitted=row.emitted, acknowledged=row.acknowledged, credit_messages=None, credit_bytes=None
+        )
+        self.outgoing.target_file = row.file
+        self.row_acknowledged = row.acknowledged
+        self.frames = deque(frames)
+        self.bytes = sum(len(frame.messages) for frame in frames)
+        self.peer: Peer | None = None
+        self._to_send: deque[Packed] = deque()
+        self._committed = row.emitted
+        self._ever_sent = row.emitted  # whatever an earlier life had stored, it may have sent
+
+    @property
+    def is_session(self) -> bool:
+        """True for the outbox of a client."""
+        return self.target >= SESSION_BIT
+
+    @property
+    def messages(self) -> int:
+        """How many messages stand in the outbox for this target."""
+        return self.outgoing.emitted - self.row_acknowledged
+
+    def row(self) -> TargetRow:
+        """Return what the file is to know of this outbox."""
+        return TargetRow(self.outgoing.target_file, self.outgoing.emitted, self.row_acknowledged)
+
+    def pack(self, messages: list[Envelope], number: Callable[[], int]) -> list[OutboxRow]:
+        """Number the messages, and return the rows of their frames: at most 256 messages and about 256 KiB each."""
+        rows: list[OutboxRow] = []
+        for start in range(0, len(messages), MAX_FRAME_MESSAGES):
+            self._pack(messages[start : start + MAX_FRAME_MESSAGES], number, rows)
+        return rows
+
+    def _pack(self, messages: list[Envelope], number: Callable[[], int], rows: list[OutboxRow]) -> None:
+        encoded = _encode(messages)
+        if len(encoded) > FULL_FRAME_BYTES and len(messages) > 1:
+            half = len(messages) // 2
+            self._pack(messages[:half], number, rows)
+            self._pack(messages[half:], number, rows)
+            return
+        first = self.outgoing.emit(len(messages), 0)
+        packed = Packed(number(), first, self.outgoing.emitted, encoded)
+        self.frames.append(packed)
+        self.bytes += len(encoded)
+        rows.append(OutboxRow(packed.number, self.target, first, packed.last, encoded))
+
+    def begin_anew(self, number: Callable[[], int]) -> list[OutboxRow]:
+        """The target has another store: number what it has not acknowledged from 1; returns the rows to add."""
+        frames, self.frames = list(self.frames), deque()
+        self.outgoing = DurableOutgoing(credit_messages=None, credit_bytes=None)
+        self.row_acknowledged = 0
+        rows: list[OutboxRow] = []
+        for packed in frames:
+            first = self.outgoing.emit(packed.last - packed.first + 1, 0)
+            again = packed._replace(number=number(), first=first, last=self.outgoing.emitted)
+            self.frames.append(again)
+            rows.append(OutboxRow(again.number, self.target, first, again.last, again.messages))
+        self._to_send.clear()
+        self._committed, self._ever_sent = 0, self.outgoing.emitted
+        return rows
+
+    def committed(self, rows: list[OutboxRow]) -> None:
+        """These are safe: they may go."""
+        self._to_send.extend(Packed(row.number, row.first, row.last, row.messages) for row in rows)
+        self._committed = rows[-1].last
+
+    def rewind(self) -> None:
+        """The other end was greeted anew: everything after what it took goes again."""
+        sent, committed = self.outgoing.sent, self._committed
+        self._to_send = deque(packed for packed in self.frames if sent < packed.last <= committed)
+
+    def send(self, own: int) -> bool:
+        """Send what may go; False when a socket had no room, and the rest waits for the next time."""
+        peer, waiting, outgoing = self.peer, self._to_send, self.outgoing
+        if peer is None or not outgoing.greeted:
+            return True
+        while waiting:
+            packed = waiting[0]
+            if packed.last > outgoing.acknowledged:
+                resent = packed.last <= self._ever_sent
+                raw = msgspec.Raw(packed.messages)
+                frame = PackedFrame(own, peer.mark, peer.number, DURABLE_LANE, packed.first, resent, raw)
+                if not peer.send(PACKED.encode(frame)):
+                    return False
+                outgoing.went(packed.last, 0)
+                self._ever_sent = max(self._ever_sent, packed.last)
+            waiting.popleft()
+        return True
+
+    def settle(self) -> list[Packed]:
+        """Return, and no longer hold, the frames that were acknowledged as a whole."""
+        settled: list[Packed] = []
+        while self.frames and self.frames[0].last <= self.outgoing.acknowledged:
+            packed = self.frames.popleft()
+            self.bytes -= len(packed.messages)
+            self.row_acknowledged = packed.last
+            settled.append(packed)
+        return settled

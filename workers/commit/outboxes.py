@@ -1,0 +1,61 @@
+"""The outboxes of this shard, by target; and whether a session that does not speak is still there."""
+
+from collections.abc import Callable
+from itertools import groupby
+
+from caxton.acl.envelope import Envelope
+from caxton.ids import SESSION_BIT
+from caxton.store.commit import OutboxRow, TargetRow
+from workers.commit.outbox import Outbox, Packed
+
+# Messages for one target that it has not acknowledged, at most, before those who send to it wait.
+MOST_WAITING = 8_192
+MOST_BYTES = 64 << 20
+# Beyond this a session does not read: what is for it dies.
+MOST_UNREAD = 65_536
+_NEW = TargetRow(0, 0, 0)
+
+
+class Outboxes:
+    """By target: a shard's number, or a session's. `lives` tells whether a session's client still holds its lock."""
+
+    def __init__(self, lives: Callable[[int], bool]) -> None:
+        self.by_target: dict[int, Outbox] = {}
+        self.lives = lives
+
+    def restore(self, targets: dict[int, TargetRow], rows: list[OutboxRow]) -> None:
+        """Take over what the file holds."""
+        frames = {target: list(some) for target, some in groupby(rows, key=lambda row: row.target)}
+        for target, row in targets.items():
+            packed = [Packed(r.number, r.first, r.last, r.messages) for r in frames.get(target, [])]
+            self.by_target[target] = Outbox(target, row, packed)
+
+    def of(self, target: int) -> Outbox:
+        """Return the outbox of a target, made at its first message."""
+        outbox = self.by_target.get(target)
+        if outbox is None:
+            outbox = self.by_target[target] = Outbox(target, _NEW, [])
+        return outbox
+
+    def session(self, number: int, waiting: list[Envelope] | None) -> Outbox | None:
+        """Return the outbox of a session, None when its client has ended. `waiting`: gathered for it already."""
+        outbox = self.by_target.get(number)
+        if outbox is None and waiting is None and not self.lives(number):
+            return None
+        return outbox or self.of(number)
+
+    @property
+    def under_way(self) -> bool:
+        """True while something that may go has not been acknowledged by who is there to do so."""
+        return any(
+            outbox.peer is not None and outbox.outgoing.greeted and outbox.frames for outbox in self.by_target.values()
+        )
+
+    def ended(self) -> list[int]:
+        """Return the sessions that have an outbox and whose clients are gone."""
+        return [n for n in self.by_target if n >= SESSION_BIT and not self.lives(n)]
+
+    def send_all(self, own: int) -> None:
+        """Send again what found no room."""
+        for outbox in self.by_target.values():
+            outbox.send(own)

@@ -1,0 +1,127 @@
+"""Idempotency keys: a message that comes again with the same key is not delivered again, but gets the same answer."""
+
+import msgspec
+
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
+from caxton.errors import CaxtonError, ResourceExhausted
+from caxton.ids import UuidSource
+from caxton.store.commit import KeyRow
+from workers.commit.journal import Journal
+
+# Design, section 3: kept 10 minutes with its answer, bounded.
+KEPT_MS = 600_000
+MOST_KEYS = 100_000
+# Of answers that are kept; at it no new key is taken. Answers of requests that are under way may go beyond.
+MOST_ANSWER_BYTES = 64 << 20
+# Senders that wait for the answer to one key.
+MOST_WAITERS = 1_024
+_decode = msgspec.msgpack.Decoder(Envelope).decode
+_encode = msgspec.msgpack.Encoder().encode
+_Key = tuple[int, bytes]
+
+
+class IdempotencyKeys:
+    """Known keys by receiver and key, oldest first. What is owed to those who asked again is in `due`."""
+
+    def __init__(self, journal: Journal, ids: UuidSource) -> None:
+        self._journal = journal
+        self._ids = ids
+        self._known: dict[_Key, KeyRow] = {}
+        # The message that a key was taken for, by its id; of keys that come from the file nobody knows it.
+        self._owners: dict[_Key, bytes] = {}
+        self._waiting: dict[_Key, list[Envelope]] = {}
+        self._answer_bytes = 0
+        self.due: list[Envelope] = []
+
+    def restore(self, rows: list[KeyRow]) -> None:
+        """Know what the file holds."""
+        self._known = {(row.receiver, row.key): row for row in sorted(rows, key=lambda row: row.expires_ms)}
+        self._answer_bytes = sum(len(row.answer or b"") for row in rows)
+
+    def admit(self, message: Envelope) -> tuple[CaxtonError | None, bool]:
+        """Return why a message is refused, or None; and whether it is seen to, because its key is known."""
+        rare = message.rare
+        if rare is None or rare.idempotency_key is None:
+            return None, False
+        wall_ms = self._journal.wall_ms
+        self._expire(wall_ms)
+        key = message.receiver, rare.idempotency_key.encode("utf-8", "surrogatepass")
+        row = self._known.get(key)
+        if row is None:
+            if len(self._known) >= MOST_KEYS:
+                return ResourceExhausted("idempotency keys in ten minutes", MOST_KEYS), True
+            if self._answer_bytes >= MOST_ANSWER_BYTES:
+                return ResourceExhausted("bytes of answers to idempotency keys in ten minutes", MOST_ANSWER_BYTES), True
+            self._owners[key] = message.message_id
+            self._keep(key, KeyRow(*key, wall_ms + KEPT_MS, None))
+            return None, False
+        if message.reply_with is not None and not self._is_answered(row, key, message):
+            return ResourceExhausted("requests with one idempotency key", MOST_WAITERS), True
+        self._journal.counts["duplicates"] += 1
+        self._journal.processed += 1
+        return None, True
+
+    def answered(self, handled: Envelope, messages: list[Envelope]) -> None:
+        """An agent handled a message and sent these: one of them may be the answer that its key is to keep."""
+        rare = handled.rare
+        if rare is None or rare.idempotency_key is None or handled.reply_with is None:
+            return
+        key = handled.receiver, rare.idempotency_key.encode("utf-8", "surrogatepass")
+        row = self._known.get(key)
+        answer = next((m for m in messages if m.in_reply_to == handled.reply_with), None)
+        if row is None or answer is None:
+            return
+        self._keep(key, row._replace(answer=_encode(answer)))
+        self.due += [self._copy(answer, message) for message in self._waiting.pop(key, [])]
+
+    def failed(self, message: Envelope) -> None:
+        """A message came to nothing: its key may be used again, by those too who waited for its answer."""
+        rare = message.rare
+        if rare is None or rare.idempotency_key is None:
+            return
+        key = message.receiver, rare.idempotency_key.encode("utf-8", "surrogatepass")
+        if key in self._known and self._owners.get(key, message.message_id) == message.message_id:
+            self._forget(key)
+
+    def _is_answered(self, row: KeyRow, key: _Key, message: Envelope) -> bool:
+        """Answer who asks again, or let it wait for the answer; False when too many wait."""
+        if row.answer is not None:
+            self.due.append(self._copy(_decode(row.answer), message))
+            return True
+        waiting = self._waiting.setdefault(key, [])
+        if len(waiting) >= MOST_WAITERS:
+            return False
+        waiting.append(message)
+        return True
+
+    def _keep(self, key: _Key, row: KeyRow) -> None:
+        before = self._known.get(key, row)
+        self._answer_bytes += len(row.answer or b"") - (0 if before is row else len(before.answer or b""))
+        self._known[key] = row
+        self._journal.commit.keys[key] = row
+        self._journal.urgent = True
+
+    def _expire(self, wall_ms: int) -> None:
+        while self._known:
+            key, row = next(iter(self._known.items()))
+            if row.expires_ms > wall_ms:
+                return
+            self._forget(key)
+
+    def _forget(self, key: _Key) -> None:
+        self._answer_bytes -= len(self._known.pop(key).answer or b"")
+        self._owners.pop(key, None)
+        self._waiting.pop(key, None)
+        self._journal.commit.keys.pop(key, None)
+        self._journal.commit.keys_gone.append(key)
+
+    def _copy(self, answer: Envelope, asked: Envelope) -> Envelope:
+        """Return the answer as it goes to somebody who asked again."""
+        return msgspec.structs.replace(
+            answer,
+            message_id=self._ids.next(),
+            receiver=asked.sender,
+            in_reply_to=asked.reply_with,
+            conversation_id=asked.conversation_id,
+            flags=(answer.flags & AUTOMATIC) | DURABLE,
+        )

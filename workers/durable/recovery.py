@@ -1,0 +1,140 @@
+"""What the file holds goes back to its owners, before the shard serves: nothing acknowledged is ever lost."""
+
+from collections.abc import Callable
+from time import monotonic_ns
+
+import msgspec
+
+from caxton.acl.envelope import AUTOMATIC, Envelope
+from caxton.delivery.dead_letter import Reason
+from caxton.delivery.retry import MAX_DELAY_MS
+from caxton.errors import AgentNotFound, SessionNotFound, WasmExecutionFailed
+from caxton.ids import SESSION_BIT, AgentId
+from caxton.store.recovered import InUnfinished, Recovered, StoredAt
+from caxton.store.waiting import Waiting
+from workers.agents.delivery import DURABLE_ROOT, ROW_SPAN, Delivery, StoredRow
+from workers.agents.registry import Agent, Registry
+from workers.crash_note import AGENT, SEQUENCE, SOURCE
+from workers.durable.attempts import entry_of
+from workers.durable.lane import DurableLane
+from workers.durable.suspects import MOST_DEATHS
+from workers.worker_pass import NS_PER_MS
+
+_decode = msgspec.msgpack.Decoder(list[Envelope]).decode
+
+
+class Recovery:
+    """Fills the durable lane, once, after the registry is loaded."""
+
+    def __init__(self, lane: DurableLane, registry: Registry, lives: Callable[[int], bool]) -> None:
+        self._lane = lane
+        self._registry = registry
+        self._lives = lives
+
+    def charge(self, note: tuple[int, ...]) -> Agent | None:
+        """The last worker died in a turn: charge its root, and its agent, which is returned if it has failed now."""
+        if not note[AGENT]:
+            return None
+        suspects = self._lane.suspects
+        if note[SEQUENCE] & DURABLE_ROOT:
+            suspects.charge((note[SOURCE], note[SEQUENCE]))
+        deaths = suspects.charge_agent(note[AGENT])
+        agent = self._registry.find(note[AGENT])
+        if agent is None:
+            return None
+        agent.counters["deaths"] = deaths
+        return agent if deaths >= MOST_DEATHS else None
+
+    def fill(self, found: Recovered) -> None:
+        """Give everybody what is theirs."""
+        lane = self._lane
+        lane.journal.restore(found.next_number)
+        lane.suspects.restore(found.charges)
+        for agent_id, deaths in lane.suspects.agents.items():
+            agent = self._registry.find(agent_id)
+            if agent is not None:
+                agent.counters["deaths"] = deaths
+        for file, row in found.sources.items():
+            lane.greetings.restore(file, row.taken, row.refusals)
+        lane.outboxes.restore(found.targets, found.outbox)
+        lane.keys.restore(found.keys)
+        lane.dead_letters.restore(found.dead_letter_numbers)
+        for agent_id, state in found.states.items():
+            agent = self._registry.find(agent_id)
+            if agent is not None:
+                agent.saved = state
+            else:
+                lane.journal.commit.states[agent_id] = None
+
+    def resume(self, found: Recovered) -> None:
+        """Let every message that waits stand where it stood; what nobody can handle any more is dead."""
+        rows = {number: StoredRow(number, row.size, row.done, row.marks) for number, row in found.unfinished.items()}
+        now_ms = self._lane.journal.wall_ms
+        for at, waiting in found.waiting:
+            delivery = _delivery(at, waiting, rows, self._lane.journal.file)
+            self._lane.journal.unfinished += 1
+            self._place(delivery, at, now_ms)
+        files = set(found.sources) | set(found.targets)
+        for number in sorted(file for file in files if file >= SESSION_BIT):
+            if not self._lives(number):
+                self.end_session(number)
+
+    def end_session(self, number: int) -> None:
+        """A client is gone: what it has not acknowledged is dead."""
+        lane = self._lane
+        journal, dead_letters = lane.journal, lane.dead_letters
+        error = SessionNotFound(str(AgentId(number)))
+        lane.suspects.forget_source(number)
+        outbox = lane.outboxes.by_target.pop(number, None)
+        lane.greetings.sources.pop(number, None)
+        for message in journal.end_session(number):
+            journal.counts["accepted_agents"] += 1
+            lane.attempts.bury(message, error, None, reason=Reason.SESSION_ENDED)
+        for packed in outbox.frames if outbox is not None else ():
+            journal.commit.settled.append(packed.number)
+            for message in _decode(packed.messages):
+                if message.flags & AUTOMATIC:
+                    journal.counts["acknowledged_sessions"] += 1  # what it speaks of is a dead letter already
+                else:
+                    dead_letters.bury(message, error, reason=Reason.SESSION_ENDED, term="dead_outbox")
+        journal.urgent = True
+
+    def _place(self, delivery: Delivery, at: StoredAt, now_ms: int) -> None:
+        lane, message = self._lane, delivery.message
+        agent = self._registry.find(message.receiver)
+        if agent is None:
+            lane.attempts.bury(message, AgentNotFound(f"{message.receiver:016x}"), delivery)
+            return
+        deaths = lane.suspects.deaths(delivery)
+        if deaths >= MOST_DEATHS:
+            error = WasmExecutionFailed(agent.label, "crash", f"this shard's worker died of it {deaths} times")
+            delivery.attempts = max(delivery.attempts, deaths)
+            lane.attempts.bury(message, error, delivery, reason=Reason.POISON)
+            return
+        due_ms = None if isinstance(at, InUnfinished) else at.next_retry_ms
+        if due_ms is not None and due_ms > now_ms:
+            wait_ms = min(due_ms - now_ms, MAX_DELAY_MS)  # the wall clock may have been turned back meanwhile
+            self._wait_for_retry(agent, delivery, monotonic_ns() + wait_ms * NS_PER_MS)
+        else:
+            lane.placing.queue(agent, delivery)
+
+    def _wait_for_retry(self, agent: Agent, delivery: Delivery, due_ns: int) -> None:
+        mailbox = agent.mailbox or agent.open_mailbox()
+        mailbox.depth += 1
+        behind = (agent.retrying or {}).get(delivery.message.sender)
+        if behind is not None:
+            behind.append(entry_of(delivery))
+        else:
+            self._lane.retries.hold(agent, entry_of(delivery), due_ns)
+
+
+def _delivery(at: StoredAt, waiting: Waiting, rows: dict[int, StoredRow], file: int) -> Delivery:
+    place = at.place if isinstance(at, InUnfinished) else 0
+    delivery = Delivery(waiting.message, file, at.number * ROW_SPAN + place | DURABLE_ROOT, waiting.expires_ns)
+    delivery.attempts = waiting.attempts
+    delivery.deliveries = max(waiting.deliveries, waiting.attempts) + 1  # the last life may have begun another turn
+    if isinstance(at, InUnfinished):
+        delivery.row, delivery.index = rows[at.number], at.place
+    else:
+        delivery.number, delivery.from_row, delivery.from_place = at.number, at.from_row, at.from_place
+    return delivery

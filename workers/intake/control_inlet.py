@@ -1,0 +1,87 @@
+"""Control frames in: states of links, hellos, calls, and the supervisor's word."""
+
+from collections import Counter
+from typing import Protocol
+
+from caxton.errors import InvalidMessageFormat
+from caxton.transport import sockets
+from caxton.wire.codec import CONTROL
+from caxton.wire.control import Call, Control, Drain, Hello, LinkState, SessionEnded, Topology
+from workers.peers.peer import Peer
+from workers.peers.peers import Peers
+
+AT_ONCE = 256
+
+
+class Listener(Protocol):
+    """What is told of control frames whose mark was checked."""
+
+    def heard_state(self, peer: Peer, state: LinkState) -> None:
+        """A peer says how the link stands."""
+
+    def heard_hello(self, peer: Peer, hello: Hello) -> None:
+        """A peer is there."""
+
+    def heard_call(self, peer: Peer, call: Call) -> None:
+        """A client asks for something."""
+
+    def heard_topology(self, topology: Topology) -> None:
+        """The supervisor says who serves which shard."""
+
+    def heard_session_end(self, session: int) -> None:
+        """The supervisor says that a client is gone."""
+
+    def heard_drain(self, phase: int, *, replaced: bool) -> None:
+        """The supervisor wants this worker to end."""
+
+
+class ControlInlet:
+    """Checks control frames and hands them on."""
+
+    def __init__(self, socket: sockets.Inlet, peers: Peers, own: int, listener: Listener) -> None:
+        self._receive = socket.receive
+        self._peers = peers
+        self._own = own
+        self._listener = listener
+
+    def take(self, counts: Counter[str]) -> bool:
+        """Take what has come, up to 256 frames; True when there may be more."""
+        for _ in range(AT_ONCE):
+            raw = self._receive()
+            if raw is None:
+                return False
+            try:
+                control = CONTROL.decode(raw)
+            except InvalidMessageFormat:
+                counts["garbage"] += 1
+                continue
+            self._sort(control, counts)
+        return True
+
+    def _sort(self, control: Control, counts: Counter[str]) -> None:
+        if isinstance(control, Topology | SessionEnded | Drain):
+            if not self._peers.is_supervisor(control.source, control.mark):
+                counts["forged"] += 1
+            else:
+                self._from_supervisor(control)
+            return
+        if not isinstance(control, LinkState | Hello | Call) or control.target != self._own:
+            counts["garbage"] += 1
+            return
+        peer = self._peers.known(control.source, control.mark)
+        if peer is None:
+            counts["forged"] += 1
+        elif isinstance(control, LinkState):
+            self._listener.heard_state(peer, control)
+        elif isinstance(control, Hello):
+            self._listener.heard_hello(peer, control)
+        else:
+            self._listener.heard_call(peer, control)
+
+    def _from_supervisor(self, control: Topology | SessionEnded | Drain) -> None:
+        if isinstance(control, Topology):
+            self._listener.heard_topology(control)
+        elif isinstance(control, SessionEnded):
+            self._listener.heard_session_end(control.session)
+        else:
+            self._listener.heard_drain(control.phase, replaced=control.replaced)

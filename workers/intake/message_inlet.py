@@ -1,0 +1,148 @@
+"""Frames in: decoded, checked against their source's mark, taken in sequence, placed. What is wrong is counted."""
+
+from caxton.errors import CaxtonError, InvalidMessageFormat, ShardUnavailable
+from caxton.transport import sockets
+from caxton.wire.codec import DATA
+from caxton.wire.frames import DataFrame
+from workers.durable.lane import DurableLane
+from workers.peers.peer import Peer
+from workers.peers.peers import Peers
+from workers.queues.dispatcher import Take
+from workers.turns.routes import Routes
+from workers.volatile.placing import DRAINING, Placing
+from workers.worker_pass import Pass
+
+# Taken at a time, then their turns run: few enough that what was decoded is still in the processor's cache.
+AT_ONCE = 256
+# Frames at a time, however few messages are in each: so that no flood of small ones keeps turns from running.
+MAX_FRAMES = 64
+
+
+class MessageInlet:
+    """Takes data frames, a few at a time.
+
+    draining: sessions are refused. leaving: a successor comes, and durable frames are left to it. more: the socket may
+    hold more than the last `take` took.
+    """
+
+    def __init__(
+        self,
+        socket: sockets.Inlet,
+        peers: Peers,
+        placing: Placing,
+        routes: Routes,
+        take: Take,
+        own: int,
+        durable: DurableLane,
+    ) -> None:
+        self._receive = socket.receive
+        self._durable = durable
+        self._peers = peers
+        self._placing = placing
+        self._routes = routes
+        self._take = take
+        self._own = own
+        self.draining = False
+        self.leaving = False
+        self.more = False
+
+    def take(self, a_pass: Pass) -> None:
+        """Take and place what has come, up to 256 messages (and what the last frame brings beyond) and 64 frames."""
+        messages = 0
+        self.more = True
+        for _ in range(MAX_FRAMES):
+            raw = self._receive()
+            if raw is None:
+                self.more = False
+                return
+            messages += self._take_frame(raw, a_pass)
+            if messages >= AT_ONCE:
+                return
+
+    def _take_frame(self, raw: bytes, a_pass: Pass) -> int:
+        counts = a_pass.counts
+        try:
+            frame = DATA.decode(raw)
+        except InvalidMessageFormat:
+            counts["garbage"] += 1
+            return 0
+        peer = self._peers.known(frame.source, frame.mark)
+        if peer is None:
+            counts["forged"] += 1
+            return 0
+        if frame.target != self._own:
+            counts["garbage"] += 1
+            a_pass.tell.add(peer.number)
+            return 0
+        return self._place_durable(peer, frame, a_pass) if frame.lane else self._place(peer, frame, a_pass)
+
+    def _place(self, peer: Peer, frame: DataFrame, a_pass: Pass) -> int:
+        counts, incoming, messages = a_pass.counts, peer.link.incoming, frame.messages
+        size = sum([len(m.content) for m in messages])
+        taken = incoming.take(frame.first, len(messages), size)
+        a_pass.tell.add(peer.number)
+        counts["gaps"] += taken.lost
+        if taken.skip:
+            counts["over_credit" if taken.over_credit else "duplicates"] += taken.skip
+            messages = messages[taken.skip :]
+            if not messages:
+                return 0
+        first = frame.first + taken.skip
+        counts["frames_in"] += 1
+        counts["taken_from_sessions" if peer.is_session else "taken_from_workers"] += len(messages)
+        if peer.is_session and self.draining:
+            why: CaxtonError = ShardUnavailable(self._placing.shard, DRAINING)
+            refused = [(first + place, message, why) for place, message in enumerate(messages)]
+        else:
+            refused = self._placing.from_peer(messages, peer.number, first, a_pass, self._take)
+        for sequence, message, error in refused:
+            if peer.is_session:
+                incoming.refuse(sequence, error)
+                counts["refused"] += 1
+            else:
+                self._routes.refuse(message, error)
+        incoming.place(len(messages), size)
+        a_pass.taken[peer.number] = incoming.taken
+        return len(messages)
+
+    def _place_durable(self, peer: Peer, frame: DataFrame, a_pass: Pass) -> int:
+        """Take a frame of the durable lane; it is acknowledged when what follows from it is committed."""
+        counts, durable, messages = a_pass.counts, self._durable, frame.messages
+        source = durable.greetings.source_of(peer)
+        if source is None or self.leaving:
+            counts["left"] += len(messages)
+            if source is None:
+                durable.greetings.say(peer)
+            return 0
+        size = sum([len(m.content) for m in messages])
+        incoming = source.incoming
+        taken = incoming.take(frame.first, len(messages), size)
+        if taken.skip:
+            counts["left" if taken.gap else "over_credit" if taken.over_credit else "duplicates"] += taken.skip
+            messages = messages[taken.skip :]
+            if incoming.hello_due:
+                durable.greetings.say(peer)
+            if not messages:
+                peer.announce()  # what was taken before may have been told in a state that was lost
+                a_pass.tell.add(peer.number)
+                return 0
+        first = frame.first + taken.skip
+        counts["frames_in"] += 1
+        counts["taken_from_sessions" if peer.is_session else "taken_from_workers"] += len(messages)
+        durable.journal.took(source, len(messages), size)
+        if peer.is_session and self.draining:
+            why: CaxtonError = ShardUnavailable(self._placing.shard, DRAINING)
+            refused = [(first + place, message, why) for place, message in enumerate(messages)]
+        else:
+            refused = durable.placing.from_peer(messages, source, first, a_pass, self._take, resent=frame.resent)
+        ledger = durable.journal.counts
+        ledger["accepted_clients" if peer.is_session else "taken_workers"] += len(messages)
+        for sequence, message, error in refused:
+            if peer.is_session:
+                incoming.refuse(sequence, error)
+                counts["refused"] += 1
+                ledger["accepted_clients"] -= 1
+                ledger["refused"] += 1
+            else:
+                durable.routes.refuse(message, error)
+        return len(messages)

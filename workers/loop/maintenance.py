@@ -1,0 +1,71 @@
+"""What is due every 200 ms whether or not anything came: states and hellos said again, retries, expiries, probes."""
+
+from collections.abc import Callable
+from time import monotonic_ns
+
+from workers.commit.committer import Committer
+from workers.loop.shard import Shard
+from workers.peers.peer import Peer
+from workers.worker_pass import Pass
+
+# A peer that says for so many ticks that it waits for messages which have not come, has lost them on the way.
+STALLED_TICKS = 10
+# Ticks between two looks at what waits for agents that run no turns, and at clients that may be gone without a word.
+LOOK_EVERY = 10
+# Beyond this much in all mailboxes, clients get no further credit until it is less.
+MOST_QUEUED, MOST_QUEUED_BYTES = 200_000, 256 << 20
+
+
+class Maintenance:
+    """Owned by the worker's loop. session_ended: what the worker does when a client is gone."""
+
+    def __init__(self, shard: Shard, committer: Committer, session_ended: Callable[[int], None]) -> None:
+        self._shard = shard
+        self._durable = shard.durable
+        self._committer = committer
+        self._session_ended = session_ended
+        self._ticks = 0
+
+    def tick(self, a_pass: Pass, *, more: bool) -> None:
+        """Do what is due. more: the inlet may hold frames, so that nobody's messages count as lost."""
+        shard, dispatcher, now_ns = self._shard, self._shard.dispatcher, monotonic_ns()
+        self._ticks += 1
+        for parked in shard.parking.expired(now_ns):
+            shard.routes.give_up(parked)
+            dispatcher.resume(parked.agent)
+        for agent, entries in self._durable.retries.due(now_ns):
+            dispatcher.put_back(agent, entries)
+        for agent in self._durable.attempts.close_breakers(now_ns):
+            dispatcher.resume(agent)
+        self._durable.greetings.tend()
+        if self._ticks % LOOK_EVERY == 0:
+            self._look_around(now_ns)
+        shard.peers.hold_back(dispatcher.queued > MOST_QUEUED or dispatcher.queued_bytes > MOST_QUEUED_BYTES)
+        for peer in list(shard.peers.by_number.values()):
+            if peer.link.incoming.stalled >= STALLED_TICKS and not more:
+                a_pass.counts["gaps"] += peer.link.incoming.give_up()
+                a_pass.taken[peer.number] = peer.link.incoming.taken
+            if peer.durable is not None and peer.durable.incoming.stalled >= STALLED_TICKS and not more:
+                peer.durable.incoming.give_up()  # nothing is lost on this lane: the next hello asks for it
+            _say_again(peer)
+        self._committer.tend()
+
+    def _look_around(self, now_ns: int) -> None:
+        """What waits too long for an agent that runs no turns expires; what is for a client that is gone is dead."""
+        for session in self._durable.outboxes.ended():
+            self._session_ended(session)
+        shard = self._shard
+        for agent in shard.registry.agents.values():
+            if agent.holds and agent.mailbox is not None and agent.mailbox.depth:
+                for message, _, _, _, delivery in shard.dispatcher.expired(agent, now_ns):
+                    shard.turns.expire(agent, message, delivery)
+                shard.dispatcher.leave(agent, 0, shard.pressure.room)  # what expired has left its places
+
+
+def _say_again(peer: Peer) -> None:
+    """Tell how the links stand, in case it was lost, and then what found no room before."""
+    if peer.link.open or peer.link.changed or peer.full:
+        peer.send_state()
+    if peer.durable is not None and (peer.durable.open or peer.durable.changed or peer.full):
+        peer.send_durable_state()
+    peer.send_answers()

@@ -1,0 +1,83 @@
+"""The shard of one worker, put together."""
+
+from dataclasses import dataclass, field
+
+from caxton.store.books import Book
+from caxton.store.shard_store import ShardStore
+from workers.agents.registry import Registry
+from workers.durable.lane import DurableLane
+from workers.durable.recovery import Recovery
+from workers.operations.lifecycle import Lifecycle
+from workers.peers.peers import Peers
+from workers.queues.dispatcher import Dispatcher
+from workers.queues.parking import Parking
+from workers.queues.pressure import Pressure
+from workers.turns.routes import Routes
+from workers.turns.turn import Turns
+from workers.volatile.placing import Placing
+
+# Rows of ended sessions, and of ended workers, that the book keeps, so that the supervisor can still compare; then the
+# oldest goes. With as many sessions that live, and 32 workers, the book has rows for all.
+ENDED_KEPT = 1_024
+
+
+@dataclass
+class Shard:
+    """Who does what in this worker; made by the composition root, used by the loop."""
+
+    number: int
+    incarnation: int
+    registry: Registry
+    peers: Peers
+    placing: Placing
+    dispatcher: Dispatcher
+    parking: Parking
+    routes: Routes
+    turns: Turns
+    lifecycle: Lifecycle
+    pressure: Pressure
+    book: Book
+    store: ShardStore
+    durable: DurableLane
+    recovery: Recovery
+    _ended_sessions: list[int] = field(default_factory=list)
+    _ended_workers: list[int] = field(default_factory=list)
+
+    def gauges(self) -> dict[str, int]:
+        """What the book shows of this moment."""
+        return {
+            "queued": self.dispatcher.queued - self.dispatcher.durable,
+            "pending": self.durable.journal.unfinished,
+            "dead_letters": len(self.durable.dead_letters),
+            "parked": self.parking.messages,
+            "agents": len(self.registry.agents),
+            "instances": self.turns.instances,
+        }
+
+    def totals(self) -> dict[str, int]:
+        """Every counter of the book, as last gathered."""
+        return self.book.totals()
+
+    def end_session(self, session: int) -> None:
+        """Forget a client; its row in the book stays for a while."""
+        self.peers.end(session)
+        self._keep_row(session, self._ended_sessions)
+
+    def serve(self, incarnations: list[int]) -> list[int]:
+        """Take over the workers of a topology; returns the shards whose worker is another one now."""
+        gone = set(self.peers.workers) - set(incarnations) - {0}
+        changed = self.peers.serve(incarnations)
+        for number in sorted(gone):
+            self._keep_row(number, self._ended_workers)
+        return changed
+
+    def is_lost(self, key: int) -> bool:
+        """True when parked effects wait for a peer that is no longer there, or an agent of such a one."""
+        if key in self.peers.by_number:
+            return False
+        return self.registry.find(key) is None
+
+    def _keep_row(self, number: int, ended: list[int]) -> None:
+        ended.append(number)
+        if len(ended) > ENDED_KEPT:
+            self.book.forget(ended.pop(0))

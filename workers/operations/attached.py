@@ -1,0 +1,214 @@
+"""Agents whose turns a client runs: it is given what waits in their mailboxes, and gives back what came of it."""
+
+import asyncio
+from collections.abc import Callable
+
+from msgspec import structs
+
+from caxton.acl.envelope import AUTOMATIC, DURABLE, MAX_CONTENT, Envelope
+from caxton.errors import (
+    AgentNotFound,
+    AgentNotRunning,
+    CaxtonError,
+    MessageTooLarge,
+    ValidationError,
+    WasmExecutionFailed,
+    to_fields,
+)
+from caxton.ids import BROADCAST
+from caxton.wire.calls import FULL_DELIVERIES_BYTES, Deliveries, Delivery, Ended, Exchange, Failed
+from workers.agents.mailbox import Entry
+from workers.agents.registry import Agent, Hold, Registry
+from workers.durable.lane import DurableLane
+from workers.queues.dispatcher import Dispatcher
+from workers.queues.pressure import Pressure
+from workers.turns.routes import Routes
+from workers.turns.turn import Turns
+
+_MS = 0.001
+
+
+class Attached:
+    """Exchanges messages with the sessions that run agents; one exchange at a time for each agent counts, the last.
+
+    wake: lets a pass release what an exchange causes.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        dispatcher: Dispatcher,
+        pressure: Pressure,
+        routes: Routes,
+        turns: Turns,
+        durable: DurableLane,
+        wake: Callable[[], None],
+    ) -> None:
+        self._registry = registry
+        self._dispatcher = dispatcher
+        self._pressure = pressure
+        self._routes = routes
+        self._turns = turns
+        self._durable = durable
+        self._wake = wake
+        self._numbers = 0
+        # The exchange that waits for an agent's messages.
+        self._waiting: dict[int, asyncio.Future[bool]] = {}
+
+    async def exchange(self, session: int, asked: Exchange) -> Deliveries:
+        """Take what ended, and give what comes next. Raises AgentNotFound, AgentNotRunning when it is not attached."""
+        agent = self._agent(session, asked.agent_id)
+        self._supersede(agent)
+        refused = [error for ended in asked.ended if (error := self._end(agent, ended)) is not None]
+        self._put_back(agent)
+        if asked.ended:
+            await self._durable.journal.committed_after(self._wake)
+            self._agent(session, asked.agent_id)
+        entries = self._draw(agent, asked.most)
+        if not entries and asked.most and await self._arrived(agent, asked.wait_ms):
+            self._agent(session, asked.agent_id)
+            entries = self._draw(agent, asked.most)
+        not_sent = [Failed(type(error).__name__, to_fields(error)) for error in refused]
+        return Deliveries([self._given(agent, entry) for entry in entries], not_sent)
+
+    def detach(self, session: int, agent_id: int) -> None:
+        """Let nobody run an agent's turns; what was given and has not ended waits again."""
+        agent = self._agent(session, agent_id)
+        self._supersede(agent)
+        agent.attach(0)
+        self._put_back(agent)
+
+    def session_ended(self, session: int) -> None:
+        """A client is gone: so are its handlers."""
+        for agent in [a for a in self._registry.agents.values() if a.attached == session]:
+            self._supersede(agent)
+            agent.attach(0)
+            self._put_back(agent)
+
+    def arrived(self, agents: set[int]) -> None:
+        """Messages came for agents that no turn runs here."""
+        for agent_id in agents:
+            waiting = self._waiting.pop(agent_id, None)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(True)
+
+    def _agent(self, session: int, agent_id: int) -> Agent:
+        agent = self._registry.find(agent_id)
+        if agent is None:
+            raise AgentNotFound(f"{agent_id:016x}")
+        if agent.attached != session:
+            raise AgentNotRunning(agent.label, "not attached to this session")
+        return agent
+
+    def _supersede(self, agent: Agent) -> None:
+        waiting = self._waiting.pop(agent.agent_id, None)
+        if waiting is not None:
+            _answer_no(waiting)
+
+    async def _arrived(self, agent: Agent, wait_ms: int) -> bool:
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[agent.agent_id] = future
+        timer = asyncio.get_running_loop().call_later(wait_ms * _MS, _answer_no, future)
+        try:
+            return await future
+        finally:
+            timer.cancel()
+            if self._waiting.get(agent.agent_id) is future:
+                del self._waiting[agent.agent_id]
+
+    def _draw(self, agent: Agent, most: int) -> list[Entry]:
+        if agent.holds & (Hold.PAUSED | Hold.PARKED | Hold.BROKEN | Hold.FAILED):
+            return []
+        now_ns, drawn = self._durable.journal.now_ns, []
+        for entry in self._dispatcher.draw(agent, most, FULL_DELIVERIES_BYTES):
+            message, _, _, expires_ns, delivery = entry
+            if expires_ns <= now_ns:
+                self._leave(agent)
+                self._turns.expire(agent, message, delivery)
+            elif not self._waits_behind(agent, entry):
+                drawn.append(entry)
+                if delivery is not None:
+                    delivery.deliveries += 1
+        return drawn
+
+    def _waits_behind(self, agent: Agent, entry: Entry) -> bool:
+        behind = (agent.retrying or {}).get(entry[0].sender) if entry[4] is not None else None
+        if behind is not None:
+            behind.append(entry)
+        return behind is not None
+
+    def _given(self, agent: Agent, entry: Entry) -> Delivery:
+        self._numbers += 1
+        agent.drawn[self._numbers] = entry
+        delivery = entry[4]
+        return Delivery(self._numbers, 1 if delivery is None else delivery.deliveries, entry[0])
+
+    def _end(self, agent: Agent, ended: Ended) -> CaxtonError | None:
+        """Take the end of one delivery; returns why what it sent was not sent."""
+        entry = agent.drawn.pop(ended.delivery, None)
+        if entry is None:
+            return None  # of an earlier exchange: it waits again
+        message, source, sequence, _, delivery = entry
+        self._leave(agent)
+        agent.run += 1
+        durable, attempts = message.flags & DURABLE, self._durable.attempts
+        if ended.error is not None:
+            error = WasmExecutionFailed(agent.label, "handler", ended.error)
+            agent.count("failed")
+            if durable:
+                if delivery is not None:
+                    delivery.deliveries -= 1  # `failed` counts it
+                attempts.failed(agent, message, (source, sequence), error, delivery)
+            elif not message.flags & AUTOMATIC:
+                self._routes.fail(message, error)
+            return None
+        if durable:
+            attempts.done(agent, delivery)
+        wrong = _wrong(ended.messages)
+        if wrong is not None:
+            return wrong
+        sent = [self._stamped(agent, m, message) for m in ended.messages]
+        if durable:
+            self._durable.keys.answered(message, sent)
+        if sent:
+            self._routes.send(agent, sent, (source, sequence))
+        return None
+
+    def _stamped(self, agent: Agent, message: Envelope, handled: Envelope) -> Envelope:
+        message.message_id = self._routes.ids.next()
+        message.sender = agent.agent_id
+        message.created_at = self._routes.a_pass.wall_ms
+        message.flags = handled.flags & DURABLE
+        if message.rare is not None:  # a key and an origin are for those who can vouch for them
+            message.rare = structs.replace(message.rare, idempotency_key=None, requeued_from=None)
+        return message
+
+    def _put_back(self, agent: Agent) -> None:
+        """What was given and has not ended waits again, in its order, in front; on the volatile lane it is over."""
+        entries = agent.drawn_out()
+        durable = [entry for entry in entries if entry[4] is not None]
+        for message, _, _, _, delivery in entries:
+            if delivery is None:  # it may have been handled, and is never given twice
+                self._leave(agent)
+                self._routes.a_pass.counts["discarded"] += 1
+                self._routes.fail(message, AgentNotRunning(agent.label, "detached"))
+        if durable:
+            self._dispatcher.put_back(agent, durable)
+
+    def _leave(self, agent: Agent) -> None:
+        self._dispatcher.leave(agent, 1, self._pressure.room)
+
+
+def _answer_no(future: "asyncio.Future[bool]") -> None:
+    if not future.done():
+        future.set_result(False)
+
+
+def _wrong(messages: list[Envelope]) -> CaxtonError | None:
+    """Return why none of what a handler sent can be sent, or None."""
+    for message in messages:
+        if not 0 < message.receiver < BROADCAST:
+            return ValidationError("receiver", f"{message.receiver} is not an agent to send to; nothing of it was sent")
+        if len(message.content) > MAX_CONTENT:
+            return MessageTooLarge.of(len(message.content), MAX_CONTENT)
+    return None

@@ -1,0 +1,141 @@
+"""One other end of this worker's links: a worker or a session, with its link on each lane and its two outlets."""
+
+from collections import deque
+
+from caxton.acl.envelope import Envelope
+from caxton.ids import SESSION_BIT
+from caxton.links.durable import DurableLink
+from caxton.links.incoming import Incoming
+from caxton.links.link import Link
+from caxton.links.outgoing import Outgoing
+from caxton.links.session import SessionMarks
+from caxton.transport.sockets import Outlet
+from caxton.wire.codec import CONTROL, DATA
+from caxton.wire.control import LinkState
+from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, DataFrame
+
+# Messages for a session that it has not acknowledged, at most: a client library reads always, and acknowledges.
+MOST_UNREAD, MOST_UNREAD_BYTES = 65_536, 64 << 20
+# So many answers, and bytes of them: a client that reads has no more calls under way. What is beyond is dropped, and
+# counted.
+MOST_ANSWERS, MOST_ANSWERS_BYTES = 1_024, 64 << 20
+# What one session may have under way here, at most.
+MOST_WINDOW, WINDOW_BYTES = 8_192, 16 << 20
+
+
+class Peer:
+    """One other end. The worker's loop owns it; `close` twice is fine."""
+
+    def __init__(self, number: int, own: int, marks: SessionMarks, data: Outlet, control: Outlet) -> None:
+        self.number = number
+        self.is_session = number >= SESSION_BIT
+        # What its frames must carry, and what frames to it carry: a session only ever sees its own mark.
+        self.their_mark = marks.mark(number)
+        self.mark = self.their_mark if self.is_session else marks.mark(own)
+        self.own = own
+        self._data = data
+        self._control = control
+        if self.is_session:
+            incoming = Incoming(window_messages=MOST_WINDOW, window_bytes=WINDOW_BYTES)
+        else:
+            incoming = Incoming(window_messages=None, window_bytes=None)
+        self.link = Link(Outgoing(credit_messages=None, credit_bytes=None), incoming)
+        # The durable lane, and the store that it belongs to, once the peer has said hello.
+        self.durable: DurableLink | None = None
+        self.file = 0
+        # True while agents without room are to be told on the durable lane.
+        self.announced = False
+        # Agents here that it fed and that have no room.
+        self.full: set[int] = set()
+        # Frames that it has not acknowledged: the last sequence of each, and its bytes.
+        self._unread: deque[tuple[int, int]] = deque()
+        self._unread_bytes = 0
+        # Answers to calls that found no room in the socket.
+        self._answers: deque[bytearray] = deque()
+        self._answers_bytes = 0
+
+    def pack(self, messages: list[Envelope]) -> list[bytearray]:
+        """Number messages and return the frames that carry them, each at most 256 messages and about 256 KiB."""
+        frames: list[bytearray] = []
+        for start in range(0, len(messages), MAX_FRAME_MESSAGES):
+            self._pack(messages[start : start + MAX_FRAME_MESSAGES], frames)
+        return frames
+
+    def _pack(self, messages: list[Envelope], frames: list[bytearray]) -> None:
+        """Add the frame of these messages, or those of each half when it came out too long."""
+        outgoing = self.link.outgoing
+        frame = DATA.encode(
+            DataFrame(self.own, self.mark, self.number, 0, outgoing.emitted + 1, resent=False, messages=messages)
+        )
+        if len(frame) > FULL_FRAME_BYTES and len(messages) > 1:
+            half = len(messages) // 2
+            self._pack(messages[:half], frames)
+            self._pack(messages[half:], frames)
+            return
+        outgoing.emit(len(messages), 0)  # nothing on this side holds bytes back
+        frames.append(frame)
+        if self.is_session:
+            self._unread.append((outgoing.emitted, len(frame)))
+            self._unread_bytes += len(frame)
+
+    def room(self) -> int:
+        """How many messages a session may still be sent that does not read: none beyond 65,536, or beyond 64 MiB."""
+        outgoing, unread = self.link.outgoing, self._unread
+        while unread and unread[0][0] <= outgoing.acknowledged:
+            self._unread_bytes -= unread.popleft()[1]
+        if self._unread_bytes > MOST_UNREAD_BYTES:
+            return 0
+        return max(0, MOST_UNREAD - outgoing.outstanding)
+
+    def send(self, frame: bytearray) -> bool:
+        """Hand over a data frame; False when there is no room."""
+        return self._data.send(frame)
+
+    def send_state(self) -> None:
+        """Tell the peer how the link stands. A state that finds no room is told again by the next one."""
+        self._control.send(CONTROL.encode(self.state()))
+
+    def state(self) -> LinkState:
+        """Return how the link stands."""
+        return self.link.state(self.own, self.mark, self.number, sorted(self.full))
+
+    def send_durable_state(self) -> None:
+        """Tell the peer how the durable link stands, if there is one."""
+        self.announced = False
+        if self.durable is not None:
+            self._control.send(CONTROL.encode(self.durable.state(self.own, self.mark, self.number, sorted(self.full))))
+
+    def announce(self) -> None:
+        """Note that the agents without room are others, on both lanes."""
+        self.link.announce()
+        if self.durable is not None:
+            self.durable.announce()
+            self.announced = True
+
+    def has_no_room(self, agent_id: int) -> bool:
+        """True when the peer says of an agent that it is full."""
+        return self.durable is not None and agent_id in self.durable.full
+
+    def answer(self, control: bytearray) -> bool:
+        """Send the answer to a call behind those that found no room before; False when too many of these wait."""
+        self.send_answers()
+        if len(self._answers) >= MOST_ANSWERS or self._answers_bytes >= MOST_ANSWERS_BYTES:
+            return False
+        self._answers.append(control)
+        self._answers_bytes += len(control)
+        self.send_answers()
+        return True
+
+    def send_answers(self) -> None:
+        """Send the answers that wait, as far as there is room."""
+        while self._answers and self._control.send(self._answers[0]):
+            self._answers_bytes -= len(self._answers.popleft())
+
+    def tell(self, control: bytearray) -> bool:
+        """Hand over a control frame; False when there is no room."""
+        return self._control.send(control)
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._data.close()
+        self._control.close()

@@ -1,0 +1,109 @@
+"""The other ends of this worker's links, by number: who is known, who has ended, and how clients share the window."""
+
+from collections.abc import Iterator
+from hmac import compare_digest
+
+from caxton.links.session import SessionMarks
+from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
+from caxton.transport.sockets import Context, Outlet
+from workers.peers.peer import MOST_WINDOW, Peer
+
+# Control frames that stand in a socket: states are repeated, and answers to calls wait beside it.
+MOST_CONTROL = 256
+# What one session may have under way here, at least, and the pool that all of them share.
+LEAST_WINDOW, POOL = 64, 32_768
+MAX_SESSIONS = 1_024
+
+
+class Peers:
+    """All peers by number. Workers come and go with the topology, sessions with their hello and their end."""
+
+    def __init__(self, context: Context, runtime: RuntimeDir, own: int, marks: SessionMarks) -> None:
+        self._context = context
+        self._runtime = runtime
+        self.own = own
+        self._marks = marks
+        self.by_number: dict[int, Peer] = {}
+        # Incarnation of the worker that serves each shard, 0 while there is none.
+        self.workers: list[int] = []
+        self._ended: dict[int, None] = {}
+        self._overloaded = False
+
+    def find(self, number: int) -> Peer | None:
+        """Return the peer, or None."""
+        return self.by_number.get(number)
+
+    def known(self, number: int, mark: bytes) -> Peer | None:
+        """Return the peer that a frame's source and mark name, met for the first time perhaps; None if it is not so.
+
+        A worker that we have not heard of is met too: after a restart, its first frame may come before the topology.
+        """
+        peer = self.by_number.get(number)
+        if peer is not None:
+            return peer if compare_digest(peer.their_mark, mark) else None
+        return self._meet(number) if self._marks.verify(number, mark) else None
+
+    def is_supervisor(self, number: int, mark: bytes) -> bool:
+        """True when a frame's source and mark are the supervisor's."""
+        return number == SUPERVISOR and self._marks.verify(number, mark)
+
+    def serve(self, incarnations: list[int]) -> list[int]:
+        """Take over the workers of a topology; returns the shards whose worker is another one now."""
+        changed = [s for s, n in enumerate(incarnations) if s >= len(self.workers) or self.workers[s] != n]
+        for gone in set(self.workers) - set(incarnations):
+            self.end(gone)
+        self.workers = list(incarnations)
+        for number in incarnations:
+            if number not in (0, self.own) and number not in self.by_number:
+                self._meet(number)
+        return changed
+
+    def end(self, number: int) -> None:
+        """Forget a peer that ended, for good."""
+        peer = self.by_number.pop(number, None)
+        if number:
+            self._ended[number] = None
+            while len(self._ended) > MAX_SESSIONS:
+                del self._ended[next(iter(self._ended))]
+        if peer is not None:
+            peer.close()
+            self.share_pool()
+
+    def has_ended(self, number: int) -> bool:
+        """True for a peer that was ended, among the last 1,024."""
+        return number in self._ended
+
+    def sessions(self) -> Iterator[Peer]:
+        """Every connected client."""
+        return (peer for peer in self.by_number.values() if peer.is_session)
+
+    def close(self) -> None:
+        """Disconnect from everybody. Closing twice is fine."""
+        for peer in self.by_number.values():
+            peer.close()
+        self.by_number.clear()
+
+    def _meet(self, number: int) -> Peer | None:
+        if number in self._ended or number == self.own or len(self.by_number) >= MAX_SESSIONS + len(self.workers):
+            return None
+        data = Outlet(self._context, self._runtime.data(number))
+        control = Outlet(self._context, self._runtime.control(number), MOST_CONTROL)
+        peer = self.by_number[number] = Peer(number, self.own, self._marks, data, control)
+        self.share_pool()
+        return peer
+
+    def hold_back(self, overloaded: bool) -> None:  # noqa: FBT001 (a state, not an option)
+        """Give sessions no further credit while `overloaded`, and give it again after."""
+        if overloaded != self._overloaded:
+            self._overloaded = overloaded
+            self.share_pool()
+
+    def share_pool(self) -> None:
+        """Give every session its share of the window, on each lane."""
+        sessions = list(self.sessions())
+        for peer in sessions:
+            share = 0 if self._overloaded else max(LEAST_WINDOW, min(MOST_WINDOW, POOL // len(sessions)))
+            peer.link.incoming.window_messages = share
+            if peer.durable is not None:
+                peer.durable.incoming.window_messages = share
+            peer.announce()

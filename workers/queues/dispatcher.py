@@ -1,0 +1,195 @@
+"""The next turn: round robin over agents with a quantum, higher levels first, one turn in eight from below."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from caxton.acl.envelope import Envelope
+from caxton.acl.options import LEVELS
+from workers.agents.delivery import Delivery
+from workers.agents.mailbox import NORMAL, QUEUE_OF_LEVEL, Entry, Mailbox
+from workers.agents.registry import Agent
+from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
+
+# Turns that an agent has in a row while others wait: enough to keep its sandbox warm, few enough to be fair.
+QUANTUM = 16
+# Of so many turns, one goes to a lower level than the highest that waits.
+LOWER_EVERY = 8
+Take = Callable[[Agent, Envelope, int, int, int, Delivery | None], int]
+Room = Callable[[Agent, Mailbox], None]
+
+
+class Dispatcher:
+    """Holds who is ready on each level.
+
+    queued, queued_bytes: what waits in all mailboxes; durable: how many of these messages the file has, or will have.
+    """
+
+    def __init__(self) -> None:
+        self.ready: tuple[deque[Agent], ...] = tuple(deque() for _ in LEVELS)
+        # Turns that were given while several levels waited.
+        self._chosen = 0
+        self.queued = 0
+        self.queued_bytes = 0
+        self.durable = 0
+        # Agents for which messages came and no turn runs here.
+        self.arrivals: set[int] = set()
+
+    def enqueue(
+        self, agent: Agent, mailbox: Mailbox, message: Envelope, source: int, sequence: int, now_ns: int
+    ) -> None:
+        """Put a message in its mailbox, and the agent in line."""
+        self.put(agent, mailbox, (message, source, sequence, now_ns + message.timeout_ms * NS_PER_MS, None))
+
+    def put(self, agent: Agent, mailbox: Mailbox, entry: Entry) -> None:
+        """Put an entry in its mailbox, and the agent in line."""
+        message = entry[0]
+        level = QUEUE_OF_LEVEL[message.level]
+        queue = mailbox.queue(level)
+        if not queue.in_line:
+            queue.in_line = True
+            self.ready[level].append(agent)
+        queue.append(entry)
+        mailbox.depth += 1
+        self.queued += 1
+        self.queued_bytes += len(message.content)
+        if entry[4] is not None:
+            self.durable += 1
+
+    def put_back(self, agent: Agent, entries: Iterable[Entry]) -> None:
+        """Put entries that were taken out back in front, in their order. They kept their places in the depth."""
+        mailbox = agent.mailbox or agent.open_mailbox()
+        for entry in reversed(list(entries)):
+            mailbox.queue(QUEUE_OF_LEVEL[entry[0].level]).appendleft(entry)
+            self.queued += 1
+            self.queued_bytes += len(entry[0].content)
+            self.durable += entry[4] is not None
+        if agent.attached:
+            self.arrivals.add(agent.agent_id)
+        self.resume(agent)
+
+    def draw(self, agent: Agent, most: int, most_bytes: int) -> list[Entry]:
+        """Take out up to so many entries for whoever runs the agent's turns, highest level first.
+
+        They keep their places in the depth until `leave`.
+        """
+        drawn: list[Entry] = []
+        if agent.mailbox is None:
+            return drawn
+        size = 0
+        for _, queue in agent.mailbox.queues():
+            while queue and len(drawn) < most and (not drawn or size + len(queue[0][0].content) <= most_bytes):
+                entry = queue.popleft()
+                size += len(entry[0].content)
+                drawn.append(entry)
+                self.durable -= entry[4] is not None
+        self.queued -= len(drawn)
+        self.queued_bytes -= size
+        return drawn
+
+    def expired(self, agent: Agent, now_ns: int) -> list[Entry]:
+        """Take out, and return, what waited too long in front of the queues of an agent that runs no turns."""
+        late: list[Entry] = []
+        if agent.mailbox is None:
+            return late
+        for _, queue in agent.mailbox.queues():
+            while queue and queue[0][3] <= now_ns:
+                late.append(queue.popleft())
+        agent.mailbox.depth -= len(late)
+        self.queued -= len(late)
+        self.queued_bytes -= sum(len(entry[0].content) for entry in late)
+        self.durable -= sum(entry[4] is not None for entry in late)
+        return late
+
+    def leave(self, agent: Agent, count: int, room: Room) -> None:
+        """Entries that were drawn, or waited for a retry, are finished: their places are free."""
+        mailbox = agent.mailbox
+        if mailbox is not None:
+            mailbox.depth -= count
+            if mailbox.fed_by is not None and mailbox.depth <= mailbox.low:
+                room(agent, mailbox)
+
+    def run(self, a_pass: Pass, take: Take, room: Room) -> None:  # noqa: C901 (the loop around every turn)
+        """Run turns until nothing is ready, or the pass has had its 5 ms or 4,096 of them.
+
+        `take` runs one turn and returns when it began (monotonic ns). `room` is told of each mailbox that was full and
+        is down to a half.
+        """
+        ready = self.ready
+        low, normal, high, critical = ready
+        now_ns = a_pass.now_ns
+        end_ns = now_ns + MAX_PASS_NS
+        turns = 0
+        while True:
+            if low or high or critical:
+                level, most = self._choose()
+            elif normal:
+                level, most = NORMAL, QUANTUM
+            else:
+                break
+            if turns >= MAX_TURNS or now_ns >= end_ns:
+                a_pass.unfinished = True
+                break
+            agent = ready[level].popleft()
+            mailbox = agent.mailbox
+            if mailbox is None:
+                continue
+            queue = mailbox.normal if level == NORMAL else mailbox.queue(level)
+            if agent.attached:
+                self.arrivals.add(agent.agent_id)
+            done = size = 0
+            while queue and done < most and now_ns < end_ns and not agent.holds:
+                message, source, sequence, expires_ns, delivery = queue.popleft()
+                done += 1
+                mailbox.depth -= 1
+                size += len(message.content)
+                if delivery is not None:
+                    self.durable -= 1
+                now_ns = take(agent, message, source, sequence, expires_ns, delivery)
+            turns += done
+            self.queued -= done
+            self.queued_bytes -= size
+            if queue and not agent.holds:
+                ready[level].append(agent)
+            else:
+                queue.in_line = False  # `enqueue` or `resume` puts it in line again
+            if mailbox.fed_by is not None and mailbox.depth <= mailbox.low:
+                room(agent, mailbox)
+        a_pass.turns += turns
+
+    def resume(self, agent: Agent) -> None:
+        """Put an agent in line again that was held, or let whoever runs its turns know."""
+        if agent.attached:
+            self.arrivals.add(agent.agent_id)
+        if agent.mailbox is not None and not agent.holds:
+            for level, queue in agent.mailbox.queues():
+                if queue and not queue.in_line:
+                    queue.in_line = True
+                    self.ready[level].append(agent)
+
+    def discard(self, agent: Agent) -> list[Entry]:
+        """Empty the mailbox of an agent that takes nothing more, and return what was in it."""
+        if agent.mailbox is None:
+            return []
+        # Where it stands in line it is passed over: nothing waits for it any more.
+        entries = agent.mailbox.empty()
+        self.queued -= len(entries)
+        self.queued_bytes -= sum(len(entry[0].content) for entry in entries)
+        self.durable -= sum(entry[4] is not None for entry in entries)
+        return entries
+
+    @property
+    def idle(self) -> bool:
+        """True when nobody is ready."""
+        low, normal, high, critical = self.ready
+        return not (low or normal or high or critical)
+
+    def _choose(self) -> tuple[int, int]:
+        """Return the level of the next turns, and how many it may have, when not only the normal level waits."""
+        waiting = [level for level in range(len(self.ready) - 1, -1, -1) if self.ready[level]]
+        if len(waiting) == 1:
+            return waiting[0], QUANTUM
+        self._chosen += 1
+        if self._chosen % LOWER_EVERY:
+            return waiting[0], 1
+        lower = waiting[1:]
+        return lower[self._chosen // LOWER_EVERY % len(lower)], 1

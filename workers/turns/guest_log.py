@@ -1,0 +1,31 @@
+"""What guests write through `caxton_v1.log`, on this process's log: named, levelled, no faster than anyone reads."""
+
+import logging
+from time import monotonic
+
+from workers.agents.registry import Agent
+
+LINES_PER_S = 200
+# What the sandbox hands over: 0 debug, 1 info, 2 warning, 3 error (docs/abi.md).
+_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
+_log = logging.getLogger("caxton.guest")
+
+
+class GuestLog:
+    """Writes at most 200 lines a second for all agents together. Each agent counts its lines and what is dropped."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._lines = 0
+
+    def write(self, agent: Agent, level: int, line: str) -> None:
+        """Write a line, bounded and escaped by the sandbox. Levels: 0 debug, 1 info, 2 warning, 3 error."""
+        agent.count("log_lines")
+        second = int(monotonic())
+        if second != self._second:
+            self._second, self._lines = second, 0
+        self._lines += 1
+        if self._lines > LINES_PER_S:
+            agent.count("log_dropped")
+            return
+        _log.log(_LEVELS[level], "%s: %s", agent.manifest.name, line)

@@ -1,0 +1,274 @@
+"""One turn: one agent handles one message. Bytes in, effects out; whatever a guest does, the shard goes on."""
+
+from collections.abc import Callable
+from time import monotonic_ns
+from typing import Protocol
+
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
+from caxton.acl.options import DEFAULT_TIMEOUT_MS
+from caxton.acl.performative import Performative
+from caxton.errors import AgentError, CaxtonError, InvalidMessageFormat, MessageExpired, WasmExecutionFailed
+from caxton.ids import SESSION_BIT, AgentId, UuidSource
+from workers.agents.delivery import Delivery
+from workers.agents.registry import Agent
+from workers.commit.journal import Journal
+from workers.crash_note import AGENT, SEQUENCE, SOURCE, STARTED, CrashNote
+from workers.durable.idempotency_keys import IdempotencyKeys
+from workers.sandbox.engine import GuestEngine
+from workers.sandbox.guest_messages import GuestOutput, answer_to, to_guest
+from workers.sandbox.modules import ModuleMissing, Modules
+from workers.sandbox.sandbox import Sandbox
+from workers.sandbox.traps import GuestError, Trap, printable, to_error
+from workers.sandbox.watchdog import Watchdog
+from workers.worker_pass import Pass
+
+_INFORM = int(Performative.INFORM)
+Root = tuple[int, int]
+
+
+class Effects(Protocol):
+    """Where a turn's messages go."""
+
+    ids: UuidSource
+
+    def send(self, agent: Agent, messages: list[Envelope], root: Root) -> None:
+        """Send a turn's messages on their way, in order."""
+
+    def fail(self, message: Envelope, error: CaxtonError) -> None:
+        """Tell the sender of `message` that it came to nothing, unless the message is automatic."""
+
+
+class Outcomes(Protocol):
+    """Where durable messages end."""
+
+    def claims(self, agent: Agent, delivery: Delivery) -> bool:
+        """True for a message that has its turn later, alone, because a worker died of it."""
+
+    def done(self, agent: Agent, delivery: Delivery | None) -> None:
+        """A turn ended for good."""
+
+    def failed(
+        self, agent: Agent, message: Envelope, root: Root, error: CaxtonError, delivery: Delivery | None
+    ) -> None:
+        """A turn ended in a trap, or the like."""
+
+    def expire(self, agent: Agent, message: Envelope, delivery: Delivery | None) -> None:
+        """A message waited beyond its timeout."""
+
+
+class Turns:
+    """Runs turns in sandboxes that are made at an agent's first message, and made anew after a trap."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 (what it works with; the composition root is the only caller)
+        self,
+        engine: GuestEngine,
+        modules: Modules,
+        watchdog: Watchdog,
+        note: CrashNote,
+        output: GuestOutput,
+        effects: Effects,
+        outcomes: Outcomes,
+        journal: Journal,
+        keys: IdempotencyKeys,
+        log: Callable[[Agent, int, str], None],
+    ) -> None:
+        self._engine = engine
+        self._modules = modules
+        self._watchdog = watchdog
+        self._note = note.cells
+        self._output = output
+        self._effects = effects
+        self._outcomes = outcomes
+        self._journal = journal
+        self._keys = keys
+        self._log = log
+        self.instances = 0
+        self.begin(Pass(0, 0))
+
+    def begin(self, a_pass: Pass) -> None:
+        """Run what follows as part of `a_pass`. Routes begin first: they know the time that ids carry."""
+        self.a_pass = a_pass
+        self._next_id = self._effects.ids.next
+
+    def take(  # noqa: C901, PLR0911, PLR0912 (the way of every message: a call more would cost as much as it tidies)
+        self,
+        agent: Agent,
+        message: Envelope,
+        source: int,
+        sequence: int,
+        expires_ns: int,
+        delivery: Delivery | None,
+    ) -> int:
+        """Let the agent handle the message; its effects, or the failure, go their way. Returns when it began, ns."""
+        now_ns = monotonic_ns()
+        if delivery is not None:
+            if self._waits(agent, message, delivery):
+                return now_ns
+            source, sequence = delivery.source, delivery.sequence  # the file may have it by now, under its own number
+        if expires_ns <= now_ns:
+            self._expire(agent, message, delivery)
+            return now_ns
+        note = self._note
+        note[SOURCE] = source
+        note[SEQUENCE] = sequence
+        note[STARTED] = now_ns
+        note[AGENT] = agent.agent_id
+        agent.run += 1
+        try:
+            sandbox = agent.sandbox
+            if sandbox is None:
+                sandbox = self._instantiate(agent)
+                now_ns = monotonic_ns()  # the deadline is for the message alone
+            if not agent.content_only:
+                self._whole(agent, message, sandbox, (source, sequence), delivery)
+                return now_ns
+            content = sandbox.handle(message.content, now_ns)
+        except Exception as problem:  # noqa: BLE001 (nothing that a guest causes may end the shard; all is told)
+            self._fail(agent, message, problem, (source, sequence), delivery)
+            return now_ns
+        flags = message.flags
+        if flags:
+            if delivery is None and agent.breaker is None:
+                self._journal.processed += 1  # as `done` does, for nearly every message
+            else:
+                self._outcomes.done(agent, delivery)
+        if content is None:
+            return now_ns
+        if message.reply_with is None:
+            self.a_pass.counts["unasked"] += 1
+            return now_ns
+        receiver = message.sender if message.rare is None else answer_to(message)
+        a_pass = self.a_pass
+        reply = Envelope(
+            self._next_id(),
+            _INFORM,
+            agent.agent_id,
+            receiver,
+            content,
+            None,
+            message.reply_with,
+            message.conversation_id,
+            a_pass.wall_ms,
+            message.level,
+            DEFAULT_TIMEOUT_MS,
+            flags,
+        )
+        emitted = self._journal.emitted if flags else a_pass.emitted
+        waiting = emitted.get(receiver) if receiver >= SESSION_BIT else None
+        if waiting is None:
+            self._effects.send(agent, [reply], (source, sequence))
+        else:  # a session that this pass already has messages for
+            waiting.append(reply)
+        if flags and message.rare is not None:
+            self._keys.answered(message, [reply])
+        return now_ns
+
+    def ended(self) -> None:
+        """Say that no turn is under way."""
+        self._note[AGENT] = 0
+
+    def close(self, agent: Agent) -> None:
+        """Give an agent's instance up."""
+        if agent.sandbox is not None:
+            self.instances -= 1
+            agent.close_sandbox()
+
+    def _whole(self, agent: Agent, message: Envelope, sandbox: Sandbox, root: Root, delivery: Delivery | None) -> None:
+        tried = 1 if delivery is None else delivery.deliveries + 1
+        output = sandbox.handle(to_guest(message, tried))
+        messages: list[Envelope] = []
+        if output is not None:
+            most, a_pass = agent.manifest.limits.max_output_messages, self.a_pass
+            messages, state = self._output.read(output, message, agent.agent_id, most, self._next_id, a_pass.wall_ms)
+            if state is not None:
+                self._save(agent, state)
+        if message.flags & DURABLE:
+            self._outcomes.done(agent, delivery)
+            self._keys.answered(message, messages)
+        if messages:
+            self._effects.send(agent, messages, root)
+
+    def _save(self, agent: Agent, state: bytes) -> None:
+        """Keep what the agent's next instance is to be given: committed with what else this turn causes."""
+        agent.saved = state
+        self._journal.commit.states[agent.agent_id] = state
+        self._journal.urgent = True
+
+    def _waits(self, agent: Agent, message: Envelope, delivery: Delivery) -> bool:
+        """Let a message wait that is to run alone, or that comes behind one of its pair which waits."""
+        behind = None if agent.retrying is None else agent.retrying.get(message.sender)
+        if behind is None:
+            if not self._outcomes.claims(agent, delivery):
+                return False
+        else:
+            behind.append((message, delivery.source, delivery.sequence, delivery.expires_ns, delivery))
+            if agent.mailbox is not None:
+                agent.mailbox.depth += 1  # it keeps its place
+        self.a_pass.held_back += 1
+        return True
+
+    def _instantiate(self, agent: Agent) -> Sandbox:
+        module = self._modules.load(agent.manifest.module)
+        agent.count("instances")
+        agent.sandbox = Sandbox(
+            self._engine,
+            module,
+            agent.manifest.limits,
+            self._watchdog,
+            lambda level, line: self._write(agent, level, line),
+            agent.saved,
+        )
+        self.instances += 1
+        return agent.sandbox
+
+    def _write(self, agent: Agent, level: int, line: str) -> None:
+        self.a_pass.counts["log_lines"] += 1
+        self._log(agent, level, line)
+
+    def expire(self, agent: Agent, message: Envelope, delivery: Delivery | None) -> None:
+        """A message waited for an agent that runs no turns until it was too late."""
+        self.a_pass.turns += 1  # `run` is turns less what expired
+        self._expire(agent, message, delivery)
+
+    def _expire(self, agent: Agent, message: Envelope, delivery: Delivery | None) -> None:
+        agent.count("expired")
+        self.a_pass.counts["expired"] += 1
+        if message.flags & DURABLE:
+            self._outcomes.expire(agent, message, delivery)
+        else:
+            self._effects.fail(message, MessageExpired(agent.label, message.timeout_ms / 1000))
+
+    def _fail(self, agent: Agent, message: Envelope, problem: Exception, root: Root, delivery: Delivery | None) -> None:
+        durable = message.flags & DURABLE
+        if isinstance(problem, GuestError):
+            agent.count("agent_errors")
+            self.a_pass.counts["agent_errors"] += 1
+            if durable:
+                self._outcomes.done(agent, delivery)
+        else:
+            agent.count("failed")
+            self.a_pass.counts["failed"] += 1
+            self.close(agent)  # a trap ends an instance, and one that writes nonsense is not to be trusted either
+            if durable:
+                self._outcomes.failed(agent, message, root, error_of(problem, agent), delivery)
+                return
+        if message.flags & AUTOMATIC:
+            self.a_pass.counts["failures_dropped"] += 1
+            return
+        self._effects.fail(message, error_of(problem, agent))
+
+
+def error_of(problem: Exception, agent: Agent) -> CaxtonError:
+    """Return the typed error that the sender of a message gets for how its turn ended."""
+    if isinstance(problem, CaxtonError) and not isinstance(problem, InvalidMessageFormat):
+        return problem  # such as ResourceExhausted: no more sandboxes in this process
+    label = str(AgentId(agent.agent_id))
+    if isinstance(problem, Trap):
+        return to_error(problem, label, agent.manifest.limits)
+    if isinstance(problem, GuestError):
+        return AgentError(label, problem.code)
+    if isinstance(problem, InvalidMessageFormat):
+        return WasmExecutionFailed(label, "invalid_output", problem.problem)
+    if isinstance(problem, ModuleMissing):
+        return WasmExecutionFailed(label, "module_missing", "its module is not in the cache; deploy it again")
+    return WasmExecutionFailed(label, "internal", printable(f"{type(problem).__name__}: {problem}"))
