@@ -6,6 +6,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from caxton.client.session.forks import abandon_in_children
 from caxton.client.session.session import Session
 from caxton.client.supervisor_line import SupervisorLine
 from caxton.errors import ConfigurationError, NetworkError
@@ -20,7 +21,8 @@ CALL_TIMEOUT_S = 10.0
 class Connection:
     """One session with a runtime, for one event loop: opened by `async with`. An agent is named by its id or its name.
 
-    Opening raises RuntimeNotFound; use outside the block raises ConfigurationError.
+    Opening raises RuntimeNotFound; use outside the block, or in a child that was forked inside it, raises
+    ConfigurationError.
     """
 
     def __init__(self, runtime_dir: Path) -> None:
@@ -28,6 +30,8 @@ class Connection:
         self._session: Session | None = None
         self._line: SupervisorLine | None = None
         self._names: AgentNames
+        # In a forked child: what the parent goes on with, kept untouched.
+        self._of_parent: tuple[Session, SupervisorLine] | None = None
 
     async def __aenter__(self) -> Self:
         line = SupervisorLine(self._runtime_dir)
@@ -39,6 +43,7 @@ class Connection:
             raise
         self._line = line
         self._names = AgentNames(opened.naming_key)
+        abandon_in_children(self)
         return self
 
     async def __aexit__(
@@ -55,6 +60,15 @@ class Connection:
         if line is not None:
             line.close()
 
+    def abandon(self) -> None:
+        """In a forked child: this client is the parent's, and no use here. Called by itself."""
+        if self._session is None or self._line is None:
+            return
+        self._session.abandon()
+        self._line.abandon()
+        self._of_parent = self._session, self._line
+        self._session = self._line = None
+
     def id_of(self, agent: AgentId | int | str) -> AgentId:
         """Return the id of an agent that is named, or the id itself; whether there is such an agent is not asked."""
         if isinstance(agent, str):
@@ -64,10 +78,13 @@ class Connection:
 
     def _open(self) -> Session:
         if self._session is None:
-            raise ConfigurationError(
-                "client", "it is not open", "use it inside `async with caxton.connect() as client:`"
-            )
+            raise self._not_open()
         return self._session
+
+    def _not_open(self) -> ConfigurationError:
+        if self._of_parent is not None:
+            return ConfigurationError("client", "it was opened before this process was forked", "connect again here")
+        return ConfigurationError("client", "it is not open", "use it inside `async with caxton.connect() as client:`")
 
     def _open_line(self) -> SupervisorLine:
         self._open()

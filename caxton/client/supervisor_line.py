@@ -55,6 +55,10 @@ class SupervisorLine:
         self._line.close()
         end_context(self._context)
 
+    def abandon(self) -> None:
+        """In a forked child: take nothing any more. The socket, and the loop that watches it, stay the parent's."""
+        self._closed = True
+
     async def _answer(self, future: asyncio.Future[SupervisorResult]) -> SupervisorResult:
         while not future.done():
             await asyncio.wait([future], timeout=_LOOK_PERIOD_S)

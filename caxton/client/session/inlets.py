@@ -57,6 +57,10 @@ class Inlets:
                 continue
             yield control
 
+    def abandon(self) -> None:
+        """In a forked child: take nothing any more. The sockets, and the loop that watches them, stay the parent's."""
+        self._closed = True
+
     def close(self) -> None:
         """Listen no longer."""
         self._closed = True

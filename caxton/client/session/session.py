@@ -168,6 +168,15 @@ class Session:
         end_context(self._context)
         self._book.close()
 
+    def abandon(self) -> None:
+        """In a forked child: do nothing any more. Nothing is closed that the parent has too."""
+        if not self._closed:
+            self._closed = True
+            if self._timer is not None:
+                self._timer.cancel()
+            self._inlets.abandon()
+            self._book.abandon()
+
     def _fail_all(self, error: CaxtonError) -> None:
         """End whatever anybody waits for."""
         for route in self._routes:

@@ -16,11 +16,14 @@ COUNTERS = (
 
 
 class SessionBook:
-    """Made in the session's own file, which stays locked until `close`, or until the process ends."""
+    """Made in the session's own file, which stays locked until `close`, or until the process ends.
+
+    Children that the process forks share the lock, which lasts while one of them has it: each is to `abandon` it.
+    """
 
     def __init__(self, path: Path, session: int) -> None:
         self._book = Book.create(path, session, COUNTERS, peers=256)
-        self._lock = os.open(path, os.O_RDWR)
+        self._lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._ended: deque[int] = deque()
         # As in `Book`: the last sequences of a link, visible with the next commit.
@@ -43,6 +46,18 @@ class SessionBook:
             self._book.forget(self._ended.popleft())
 
     def close(self) -> None:
-        """Let go of the file and the lock; once."""
+        """Let go of the file and the lock, whoever has a copy of its descriptor. Closing twice is fine."""
         self._book.close()
+        if self._lock >= 0:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            self._forget_lock()
+
+    def abandon(self) -> None:
+        """In a forked child: have no part in the file and the lock any more; they stay the parent's."""
+        self._book.close()
+        if self._lock >= 0:
+            self._forget_lock()
+
+    def _forget_lock(self) -> None:
         os.close(self._lock)
+        self._lock = -1
