@@ -57,7 +57,7 @@ def test_a_pair_may_wait_for_a_word_instead_of_a_time(shard, entry):
 
 
 def test_those_of_a_pair_that_fail_together_wait_together(shard, entry):
-    """Messages of one pair that failed before either was tried again come back in order, when the last of them is due."""
+    """Messages of one pair that failed before either was tried again come back in order, when the last is due."""
     retries, agent = Retries(), shard.agent(1)
     first, second, behind = (entry(agent, 1) for _ in range(3))
     retries.hold(agent, first, 10)
