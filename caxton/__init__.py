@@ -1,17 +1,73 @@
 """Caxton: many WebAssembly agents that nobody has to trust, talking in FIPA-ACL messages.
 
-Only `connect` is here, and it is loaded at first use: every worker process pays for what this file imports.
+What a program needs is here by one name each, and is loaded at first use: every worker process pays for what this file
+imports. docs/api.md lists what all of it can do.
 """
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "connect"]
+__all__ = [
+    "AgentId",
+    "AgentView",
+    "AttachedAgent",
+    "Client",
+    "ConversationId",
+    "DeadLetter",
+    "Delivered",
+    "DeliveryOptions",
+    "Deployment",
+    "Lane",
+    "Level",
+    "Limits",
+    "Message",
+    "MessageId",
+    "Performative",
+    "Receipt",
+    "__version__",
+    "connect",
+    "errors",
+    "testing",
+]
 
+if TYPE_CHECKING:
+    from caxton import errors, testing
+    from caxton.acl.message import Message
+    from caxton.acl.options import DeliveryOptions, Lane, Level
+    from caxton.acl.performative import Performative
+    from caxton.agents.limits import Limits
+    from caxton.client.attached.agent import AttachedAgent
+    from caxton.client.attached.turns import Delivered
+    from caxton.client.calls.deployments import Deployment
+    from caxton.client.client import Client, connect
+    from caxton.client.routes.receipts import Receipt
+    from caxton.ids import AgentId, ConversationId, MessageId
+    from caxton.wire.calls import AgentView, DeadLetter
+else:  # not for type checkers, for which every unknown name would be there and be Any
+    _HOMES = {
+        "caxton.acl.message": ("Message",),
+        "caxton.acl.options": ("DeliveryOptions", "Lane", "Level"),
+        "caxton.acl.performative": ("Performative",),
+        "caxton.agents.limits": ("Limits",),
+        "caxton.client.attached.agent": ("AttachedAgent",),
+        "caxton.client.attached.turns": ("Delivered",),
+        "caxton.client.calls.deployments": ("Deployment",),
+        "caxton.client.client": ("Client", "connect"),
+        "caxton.client.routes.receipts": ("Receipt",),
+        "caxton.ids": ("AgentId", "ConversationId", "MessageId"),
+        "caxton.wire.calls": ("AgentView", "DeadLetter"),
+    }
+    _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-def __getattr__(name: str) -> Any:
-    if name == "connect":
-        from caxton.client.client import connect  # noqa: PLC0415 (a worker must not load the client)
+    def __getattr__(name: str) -> object:
+        if name in {"errors", "testing"}:
+            return import_module(f"caxton.{name}")
+        home = _HOME_OF.get(name)
+        if home is None:
+            raise AttributeError(f"module 'caxton' has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(home), name)
+        return found
 
-        return connect
-    raise AttributeError(f"module 'caxton' has no attribute {name!r}")
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
