@@ -55,6 +55,11 @@ class DurableOutgoing(Outgoing):
         self._bytes_unlimited = credit_bytes is None
 
     @property
+    def starved(self) -> bool:
+        """True while the present incarnation of the target has to give more credit before anything goes."""
+        return self.greeted and self._credit_messages <= self.sent
+
+    @property
     def claimed(self) -> int:
         """The last sequence that the present incarnation of the target should have; 0 before it has greeted us."""
         return self.sent if self.greeted else 0

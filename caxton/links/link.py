@@ -42,7 +42,7 @@ class Link:
 
     @property
     def _waits(self) -> bool:
-        return self.outgoing.open or bool(self.full)
+        return self.outgoing.open or self.outgoing.starved or bool(self.full)
 
     def announce(self) -> None:
         """Note that the agents without room are others than in the last `state`."""
@@ -51,8 +51,10 @@ class Link:
     def state(self, source: int, mark: bytes, target: int, full: list[int]) -> LinkState:
         """Return what to tell the other now. `full`: this side's agents without room that it fed, at most 4,096.
 
-        The last sequence that went is told as `emitted` while this side waits for a word (an acknowledgement, room in
-        an agent), and 0 otherwise: that is how the other knows whether its own last state came through.
+        The last sequence that went is told as `emitted` while this side waits for a word (an acknowledgement, credit,
+        room in an agent), and 0 otherwise: that is how the other knows whether its own last state came through. Who
+        has sent nothing on this lane has nothing to tell as `emitted`, so it is told of no agent without room: it could
+        not ask again, and would wait for ever if the word that there is room were lost.
         """
         self._number += 1
         self._changed = False
@@ -70,7 +72,7 @@ class Link:
             credit_bytes=told.credit_bytes,
             refusals_from=told.refusals_from,
             refusals=told.refusals,
-            full=full[:MAX_FULL],
+            full=full[:MAX_FULL] if self.incoming.taken else [],
             emitted=self.outgoing.claimed if self._waits else 0,
             refusals_seen=self._seen_told,
         )

@@ -52,6 +52,11 @@ class Outgoing:
         return self.emitted > self.acknowledged
 
     @property
+    def starved(self) -> bool:
+        """True while all credit is used up: the target has to give more before anything goes."""
+        return self._credit_messages <= self.emitted
+
+    @property
     def claimed(self) -> int:
         """The last sequence that the target should have by now, unless it was lost on the way."""
         return self.emitted

@@ -54,10 +54,13 @@ class Greetings:
             self._begin_anew(outbox, hello.file)
         if peer.durable is None or peer.file != hello.file:
             self._meet(peer, outbox, hello.file)
+        was_greeted = outbox.outgoing.greeted
         if heard.greets:
             self._greet(outbox, hello)
         if heard.answer:
             self.say(peer)
+            if was_greeted:
+                peer.send_durable_state()  # who asks again may have missed one that says that all is well
         return True
 
     def _greet(self, outbox: Outbox, hello: Hello) -> None:

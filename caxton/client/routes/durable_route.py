@@ -23,7 +23,8 @@ from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, DataFrame
 # Messages taken or read without a word to the worker, which keeps them until then, or their weight in bytes; the next
 # tick tells the rest.
 TELL_AFTER, TELL_AFTER_BYTES = 2_048, 16 << 20
-# Ticks in which a worker acknowledges nothing of what is under way; then it is asked what it has.
+# Ticks in which a worker acknowledges nothing of what is under way, or takes nothing; then it is asked what it has, or
+# whether it takes something again: whoever sends nothing while it does not would miss a word that was lost.
 SILENT_TICKS = 10
 
 
@@ -141,7 +142,7 @@ class DurableRoute:
         link = self.link
         if self.outlets is None:
             return
-        self._silent_ticks = self._silent_ticks + 1 if link.outgoing.open and not link.outgoing.closed else 0
+        self._silent_ticks = self._silent_ticks + 1 if link.outgoing.open or link.outgoing.closed else 0
         if self._silent_ticks >= SILENT_TICKS:
             self._silent_ticks = 0
             self._asks = True

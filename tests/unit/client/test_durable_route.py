@@ -178,6 +178,16 @@ async def test_a_full_disk_ends_what_has_no_number(client):
     assert client.sent()[-1] == (65, False, [b"y"])
 
 
+async def test_a_worker_that_takes_nothing_is_asked_whether_it_does_again(client):
+    """Every two seconds, also when nothing is under way: its word that there is room on the disk may have been lost."""
+    client.start()
+    client.told(0, closed="the disk is full")
+    client.said(Hello)
+    for _ in range(SILENT_TICKS):
+        client.durable.tick()
+    assert [hello.answer_wanted for hello in client.said(Hello)] == [True]
+
+
 @pytest.mark.parametrize("state", ["failed", "quarantined"])
 async def test_a_shard_that_does_not_come_back_ends_what_has_no_number(client, state):
     """What waits for credit, and what comes, ends with ShardUnavailable; what is under way may still be committed."""

@@ -100,7 +100,39 @@ def test_agents_without_room_are_those_of_the_newest_state(pair):
 
 def test_no_more_agents_are_announced_than_a_state_carries(pair):
     """The messages to the others are refused one by one."""
-    assert len(pair[0].state(1, MARK, 2, list(range(1, 10_000))).full) == MAX_FULL
+    one, _ = pair
+    one.incoming.take(1, 1, 5)
+    assert len(one.state(1, MARK, 2, list(range(1, 10_000))).full) == MAX_FULL
+
+
+def test_who_has_sent_nothing_is_told_of_no_agent_without_room(pair):
+    """It could not ask again for the word that there is room, should that be lost."""
+    one, two = pair
+    tell(two, one, full=[5])
+    assert not one.full
+    two.incoming.take(1, 1, 5)
+    assert two.state(2, MARK, 1, [5]).full == [5]
+
+
+def test_who_has_no_credit_left_asks_until_it_has(pair):
+    """All it sent is acknowledged, but the other was held back: the word that gives more may have been lost."""
+    source = Link(Outgoing(), pair[0].incoming)
+    target = Link(Outgoing(), Incoming(window_messages=0, window_bytes=1 << 20))
+    source.outgoing.emit(64, 0)
+    target.incoming.take(1, 64, 0)
+    target.incoming.place(64, 0)
+    tell(target, source)
+    assert (source.outgoing.outstanding, source.outgoing.room()) == (0, 0)
+    target.incoming.window_messages = 100
+    target.announce()
+    target.state(2, MARK, 1, [])  # there is credit again, and it is lost
+
+    assert source.open
+    tell(source, target)
+    assert target.open
+    tell(target, source)
+    assert source.outgoing.room() == 100
+    assert not source.open
 
 
 def test_an_absurd_state_has_no_effect_at_all(pair, state):

@@ -1,5 +1,7 @@
 import pytest
+from msgspec.structs import replace
 
+from caxton.links.greeting import say
 from caxton.store.ledger import check
 from caxton.wire.control import Hello, Topology
 
@@ -22,6 +24,23 @@ def test_frames_before_a_hello_are_left(durable, make_far, converse, durable_mes
     client.ever = 1
     converse(durable, client)
     assert (client.acknowledged, len(durable.turns.ran)) == (1, 1)
+
+
+def test_who_asks_again_hears_that_the_disk_has_room(durable, make_far):
+    """A client that missed the word that messages are taken again, and sends nothing, hears it when it asks."""
+    client = make_far(durable.sessions[0], durable)
+    durable.durable.greetings.close("the disk is full")
+    client.listen()
+    assert client.link.outgoing.closed == "the disk is full"
+    durable.durable.greetings.close("")
+    durable.peers.find(client.number)._control.frames.clear()
+    client.read[0] = 0
+
+    ends = client.number, client.mark, durable.own
+    hello = say(ends, client.file, client.known, client.link.outgoing, client.link.incoming)
+    durable.say(replace(hello, answer_wanted=True))
+    client.listen()
+    assert client.link.outgoing.closed == ""
 
 
 def test_a_gap_is_never_skipped(durable, make_far, converse, durable_message):
