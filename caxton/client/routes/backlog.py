@@ -1,7 +1,7 @@
 """The messages of one lane to one shard: those that wait for room, and those under way that nobody acknowledged yet."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any, TypeAlias
@@ -17,6 +17,8 @@ from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES
 # Messages for one agent that are not yet acknowledged, at most: a mailbox of the usual size that is not full has room
 # for them, so nobody who keeps to it is refused.
 RECEIVER_WINDOW = 128
+# Messages that were given up and wait all the same, at most, beside as many as wait: then they are looked for.
+_MOST_GIVEN_UP = 4_096
 # Receivers without anything under way that are still counted, at most, beside twice as many as messages under way.
 _MOST_KNOWN = 4_096
 
@@ -27,7 +29,8 @@ Entry: TypeAlias = tuple[Envelope, Batch[Any], int, bool]
 class Backlog:
     """Keeps messages in order for each receiver, and no more of them under way than the receiver's window allows.
 
-    What waits is bounded by the batches that callers wait for; what is under way by the credit.
+    What waits is bounded by the batches that callers wait for: of those that were given up no more are kept than of the
+    others, and 4,096. What is under way is bounded by the credit.
     under_way: in sequence, the first is the one after the last that was acknowledged.
     """
 
@@ -41,10 +44,16 @@ class Backlog:
         self._blocked: dict[int, deque[Entry]] = {}
         # How many are under way, by receiver.
         self._unacknowledged: dict[int, int] = {}
+        # How many were added since those that were given up were dropped, and when that is done again.
+        self._added = 0
+        self._look_at = _MOST_GIVEN_UP
 
-    def add(self, entries: Iterable[Entry]) -> None:
+    def add(self, entries: list[Entry]) -> None:
         """Let messages wait for `fill`."""
         self._queue.extend(entries)
+        self._added += len(entries)
+        if self._added >= self._look_at:
+            self._drop_given_up()
 
     @property
     def ready(self) -> bool:
@@ -204,6 +213,22 @@ class Backlog:
         self._queue.clear()
         self._first.clear()
         self._blocked.clear()
+
+    def _drop_given_up(self) -> None:
+        """Keep nothing for callers that gave up: once for as many messages as waited the last time, so it costs little.
+
+        While nothing leaves, because there is no worker, no credit or no room, nobody else comes across them.
+        """
+        self._queue = deque(entry for entry in self._queue if not _is_given_up(entry))
+        self._first = deque(entry for entry in self._first if not _is_given_up(entry))
+        for receiver, waiting in list(self._blocked.items()):
+            kept = deque(entry for entry in waiting if not _is_given_up(entry))
+            if kept:
+                self._blocked[receiver] = kept
+            else:
+                del self._blocked[receiver]
+        self._added = 0
+        self._look_at = max(_MOST_GIVEN_UP, self.waiting)
 
     def _all_waiting(self) -> list[Entry]:
         blocked = [entry for entries in self._blocked.values() for entry in entries]

@@ -256,6 +256,29 @@ def test_nothing_is_kept_for_callers_that_gave_up(route):
     assert type(route.backlog._blocked[5]) is deque
 
 
+@pytest.mark.parametrize("why", ["behind one that waits", "without credit", "without a worker"])
+def test_nothing_is_kept_for_callers_that_gave_up_while_nothing_leaves(route, why):
+    """However many callers give up while nothing can leave, no more of what was theirs is kept than a few thousand."""
+    loop = asyncio.new_event_loop()
+    patient = Batch(1, "send", 60.0, loop)
+    if why == "behind one that waits":
+        route.link.full = frozenset({5})
+    elif why == "without credit":
+        route.link.outgoing.emit(64, 0)
+    else:
+        route.change(None)
+    route.submit([(Envelope(bytes(16), 7, SESSION, 5, b""), patient, 0, True)])
+    for _ in range(100):
+        batch = Batch(100, "send", 60.0, loop)
+        route.submit([(Envelope(bytes(16), 7, SESSION, 5, b""), batch, place, True) for place in range(100)])
+        assert route.pack() == []
+        batch.cancel()
+    assert route.backlog.waiting < 5_000
+    assert patient.left
+    patient.cancel()
+    loop.close()
+
+
 def test_many_messages_for_one_agent_cost_no_more_each(route):
     """When a window opens, only as many messages move as fit in it, however many wait."""
     loop = asyncio.new_event_loop()
