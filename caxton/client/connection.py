@@ -1,7 +1,11 @@
 """What every part of the client stands on: one open session, one line to the supervisor, the names of agents."""
 
+import asyncio
 import os
 import sys
+import threading
+import warnings
+import weakref
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,8 +25,8 @@ CALL_TIMEOUT_S = 10.0
 class Connection:
     """One session with a runtime, for one event loop: opened by `async with`. An agent is named by its id or its name.
 
-    Opening raises RuntimeNotFound; use outside the block, or in a child that was forked inside it, raises
-    ConfigurationError.
+    Opening raises RuntimeNotFound. Use outside the block, in another loop (which is what other threads have) or in a
+    child that was forked inside it raises ConfigurationError, and so does entering while it is open.
     """
 
     def __init__(self, runtime_dir: Path) -> None:
@@ -30,21 +34,37 @@ class Connection:
         self._session: Session | None = None
         self._line: SupervisorLine | None = None
         self._names: AgentNames
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # Held while somebody opens this or has it open: of two tasks or threads that enter, one does.
+        self._entered = threading.Lock()
+        # Ends what was never closed. Without it ZeroMQ's context would wait for ever for sockets that nobody closes.
+        self._unclosed: weakref.finalize[[Session, SupervisorLine], Connection] | None = None
         # In a forked child: what the parent goes on with, kept untouched.
         self._of_parent: tuple[Session, SupervisorLine] | None = None
 
     async def __aenter__(self) -> Self:
+        if not self._entered.acquire(blocking=False):
+            raise self._not_open() if self._of_parent else _open_already()
+        try:
+            await self._enter()
+        except BaseException:
+            self._entered.release()
+            raise
+        return self
+
+    async def _enter(self) -> None:
+        self._loop = asyncio.get_running_loop()
         line = SupervisorLine(self._runtime_dir)
         try:
             opened = await _open_session(line)
-            self._session = Session(RuntimeDir(self._runtime_dir), opened)
+            session = Session(RuntimeDir(self._runtime_dir), opened)
         except BaseException:
             line.close()
             raise
-        self._line = line
+        self._session, self._line = session, line
         self._names = AgentNames(opened.naming_key)
+        self._unclosed = weakref.finalize(self, _end_unclosed, session, line)
         abandon_in_children(self)
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -52,13 +72,17 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """End the session; calls that wait get NetworkError. Closing twice is fine."""
+        """End the session; calls that wait get NetworkError. Closing twice is fine.
+
+        In another thread than its loop's it is closed soon.
+        """
+        if self._unclosed is None or self._unclosed.detach() is None:
+            return  # not open, or somebody else closes it
         session, self._session = self._session, None
         line, self._line = self._line, None
-        if session is not None:
-            session.close()
-        if line is not None:
-            line.close()
+        if session is not None and line is not None:
+            _end(session, line)
+        self._entered.release()
 
     def abandon(self) -> None:
         """In a forked child: this client is the parent's, and no use here. Called by itself."""
@@ -68,17 +92,26 @@ class Connection:
         self._line.abandon()
         self._of_parent = self._session, self._line
         self._session = self._line = None
+        if self._unclosed is not None:
+            self._unclosed.detach()
 
     def id_of(self, agent: AgentId | int | str) -> AgentId:
         """Return the id of an agent that is named, or the id itself; whether there is such an agent is not asked."""
         if isinstance(agent, str):
-            self._open()
+            if self._session is None:
+                raise self._not_open()
             return AgentId(self._names.id_of(agent))
         return AgentId(agent)
 
     def _open(self) -> Session:
         if self._session is None:
             raise self._not_open()
+        if _running_loop() is not self._loop:
+            raise ConfigurationError(
+                "client",
+                "it was opened in another event loop",
+                "open one in each loop, or hand coroutines to its loop with asyncio.run_coroutine_threadsafe",
+            )
         return self._session
 
     def _not_open(self) -> ConfigurationError:
@@ -108,3 +141,39 @@ async def _open_session(line: SupervisorLine) -> SessionOpened:
     if not isinstance(opened, SessionOpened):
         raise NetworkError("the supervisor", "it answered something else than a session")
     return opened
+
+
+def _open_already() -> ConfigurationError:
+    return ConfigurationError(
+        "client", "it is open already", "enter each client once; for another session connect again"
+    )
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _end(session: Session, line: SupervisorLine) -> None:
+    """Close a session and its line: in their loop if that runs, and here if it does not."""
+
+    def close() -> None:
+        session.close()
+        line.close()
+
+    loop = session.loop
+    if loop.is_running() and loop is not _running_loop():
+        loop.call_soon_threadsafe(close)
+    else:
+        close()
+
+
+def _end_unclosed(session: Session, line: SupervisorLine) -> None:
+    """End what a client has left that was collected, or is there at the interpreter's end, and was never closed."""
+    if session.loop.is_running():  # perhaps in the midst of what we would close
+        session.loop.call_soon_threadsafe(_end, session, line)
+    else:
+        _end(session, line)
+    warnings.warn("a client was never closed; use `async with caxton.connect()`", ResourceWarning, stacklevel=2)

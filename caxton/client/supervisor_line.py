@@ -25,16 +25,17 @@ class SupervisorLine:
         self._waiting: dict[int, asyncio.Future[SupervisorResult]] = {}
         self._asked = 0
         self._closed = False
+        self._loop = asyncio.get_running_loop()
         self._context = new_context()
         self._line = CallLine(self._context, RuntimeDir(runtime_dir).calls)
-        self._line.watch(asyncio.get_running_loop(), self._take)
+        self._line.watch(self._loop, self._take)
 
     async def ask(self, request: SupervisorRequest, timeout_s: float) -> SupervisorResult:
         """Return the supervisor's answer; raises the error that it answers, Timeout (seconds), NetworkError."""
         if self._closed:
             raise NetworkError("the supervisor", "this line to it was closed")
         self._asked = call_id = self._asked + 1
-        future: asyncio.Future[SupervisorResult] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[SupervisorResult] = self._loop.create_future()
         self._waiting[call_id] = future
         try:
             self._line.send(SUPERVISOR_CALL.encode(SupervisorCall(call_id, request)))
@@ -51,7 +52,8 @@ class SupervisorLine:
     def close(self) -> None:
         """Hang up; who waits for an answer gets NetworkError."""
         self._closed = True
-        self._fail_all(NetworkError("the supervisor", "this line to it was closed"))
+        if not self._loop.is_closed():  # or nobody waits any more
+            self._fail_all(NetworkError("the supervisor", "this line to it was closed"))
         self._line.close()
         end_context(self._context)
 

@@ -44,7 +44,7 @@ class Inlet:
     def close(self) -> None:
         """Stop listening. Closing twice is fine."""
         if self._watched is not None:
-            self._watched.remove_reader(self._socket.fileno())
+            _unwatch(self._watched, self._socket)
             self._watched = None
         self._socket.close(linger=0)
 
@@ -105,7 +105,7 @@ class Desk:
     def close(self, linger_ms: int = 0) -> None:
         """Stop listening. Closing twice is fine."""
         if self._loop is not None:
-            self._loop.remove_reader(self._socket.fileno())
+            _unwatch(self._loop, self._socket)
             self._loop = None
         self._socket.close(linger=linger_ms)
 
@@ -144,7 +144,7 @@ class CallLine:
     def close(self) -> None:
         """Hang up. Closing twice is fine."""
         if self._loop is not None:
-            self._loop.remove_reader(self._socket.fileno())
+            _unwatch(self._loop, self._socket)
             self._loop = self._wake = None
         self._socket.close(linger=0)
 
@@ -169,3 +169,8 @@ def _socket(context: Context, kind: int) -> zmq.Socket[bytes]:
     socket.setsockopt(zmq.RCVHWM, _RECEIVE_MARK)
     socket.setsockopt(zmq.RECONNECT_IVL, 20)
     return socket
+
+
+def _unwatch(loop: asyncio.AbstractEventLoop, socket: zmq.Socket[bytes]) -> None:
+    if not loop.is_closed():  # one that is watches nothing any more, and may say so by an error
+        loop.remove_reader(socket.fileno())

@@ -1,6 +1,5 @@
 """What a client says to agents, and what they say to it. Calls that carry many messages cost per batch."""
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
 
@@ -71,7 +70,7 @@ class MessageCalls(Connection):
         gets anywhere; what is left then ends as Timeout.
         """
         session = self._open()
-        batch: Batch[Receipt] = Batch(len(messages), "send", timeout_s, asyncio.get_running_loop())
+        batch: Batch[Receipt] = Batch(len(messages), "send", timeout_s, session.loop)
         number, now_ms = session.number, time.time_ns() // 1_000_000
         next_id = self._next_id(now_ms)
         by_lane: tuple[list[Entry], list[Entry]] = ([], [])
@@ -114,7 +113,7 @@ class MessageCalls(Connection):
         ends; what is left then ends as Timeout.
         """
         session = self._open()
-        batch: Batch[Message] = Batch(len(messages), "request", timeout_s, asyncio.get_running_loop())
+        batch: Batch[Message] = Batch(len(messages), "request", timeout_s, session.loop)
         number, now_ms = session.number, time.time_ns() // 1_000_000
         next_id, waiting = self._next_id(now_ms), session.answers.waiting
         by_lane: tuple[list[Entry], list[Entry]] = ([], [])

@@ -43,13 +43,13 @@ TELL_AFTER, TELL_AFTER_BYTES = 4_096, 16 << 20
 class Session:
     """Opened by the client with what the supervisor gave it; `close` twice is fine.
 
-    answers: who waits for what. table: which shard owns which agent. over: why nothing can come of anything any more,
-    once the runtime has ended or the client is closed.
+    loop: the one it lives in; no other may use it. answers: who waits for what. table: which shard owns which agent.
+    over: why nothing can come of anything any more, once the runtime has ended or the client is closed.
     """
 
     def __init__(self, runtime: "RuntimeDir", opened: "SessionOpened") -> None:
         self._runtime = runtime
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self.number, self._mark = opened.session, opened.mark
         self.table: SlotTable = opened.topology.table
         self.answers = Answers()
@@ -57,7 +57,7 @@ class Session:
         self.counts: Counter[str] = Counter()
         self._routes: list[ShardRoute] = []
         self._by_incarnation: dict[int, ShardRoute] = {}
-        self._calls = PendingCalls(self._loop)
+        self._calls = PendingCalls(self.loop)
         self._version = 0
         self._untold: Counter[int] = Counter()
         self._changed = asyncio.Event()
@@ -73,7 +73,7 @@ class Session:
         self._closed = False
         self.over: CaxtonError | None = None
         self._heard_topology(opened.topology)
-        self._inlets.watch(self._loop, self._take_data, self._take_control)
+        self._inlets.watch(self.loop, self._take_data, self._take_control)
         self._tick()
 
     def route_of(self, agent_id: int) -> ShardRoute:
@@ -105,7 +105,7 @@ class Session:
             self._routes[shard].submit(some, lane)
         self.counts["sent_durable" if lane else "sent"] += len(entries)
         if not self._due:
-            self._loop.call_soon(self.pump_due)
+            self.loop.call_soon(self.pump_due)
         self._due.update(by_shard)
 
     @property
@@ -135,12 +135,12 @@ class Session:
         """Ask a shard's worker; raises the error it answers, NetworkError when it ends, Timeout, ShardUnavailable."""
         if self.over is not None:
             raise self.over
-        deadline = self._loop.time() + timeout_s
+        deadline = self.loop.time() + timeout_s
         worker = await self._ready_worker(shard, deadline)
         number, future = self._calls.open(worker.incarnation)
         worker.control.send(CONTROL.encode(Call(self.number, self._mark, worker.incarnation, number, request)))
         try:
-            result = await asyncio.wait_for(future, max(0.0, deadline - self._loop.time()))
+            result = await asyncio.wait_for(future, max(0.0, deadline - self.loop.time()))
         except TimeoutError:
             raise Timeout(f"{type(request).__name__} on shard {shard}", timeout_s) from None
         finally:
@@ -159,11 +159,12 @@ class Session:
         for route in self._routes:
             route.send_states()  # the last acknowledgement of what was taken
         self.over = NetworkError("this client", "it was closed")
-        self._fail_all(self.over)
+        if not self.loop.is_closed():  # or nobody waits any more
+            self._fail_all(self.over)
+            self.answers.close()
         for route in self._routes:
             if route.outlets is not None:
                 route.outlets.close(linger_ms=100)
-        self.answers.close()
         self._inlets.close()
         end_context(self._context)
         self._book.close()
@@ -190,7 +191,7 @@ class Session:
         while (worker := self._routes[shard].outlets) is None:
             if self.over is not None:
                 raise self.over
-            left = deadline - self._loop.time()
+            left = deadline - self.loop.time()
             state = self._routes[shard].state
             if state in GIVEN_UP or left <= 0:
                 raise ShardUnavailable(shard, state)
@@ -292,7 +293,7 @@ class Session:
     def _tick(self) -> None:
         if self._closed:
             return
-        self._timer = self._loop.call_later(TICK_S, self._tick)
+        self._timer = self.loop.call_later(TICK_S, self._tick)
         self._book.post(self.counts, self.answers.counts)
         self._ticks += 1
         if self._ticks % LOOK_EVERY == 0 and self.over is None and holder(self._runtime.path) != self._served_by:

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from caxton.acl.envelope import Envelope
@@ -61,9 +63,9 @@ def shards():
 
 
 @pytest.fixture
-def client(shards, tmp_path):
+async def client(shards, tmp_path):
     client = Client(tmp_path)
-    client._session = shards
+    client._session, client._loop = shards, asyncio.get_running_loop()
     client._names = AgentNames(b"key")
     return client
 

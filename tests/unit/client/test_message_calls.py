@@ -36,6 +36,7 @@ class Ended:
     table = SlotTable.even(2)
 
     def __init__(self):
+        self.loop = asyncio.get_running_loop()
         self.answers = Answers()
         self.submitted = []
         self.waiting = {}
@@ -59,14 +60,14 @@ class Ended:
 
 
 @pytest.fixture
-def session():
+async def session():
     return Ended()
 
 
 @pytest.fixture
-def client(session, tmp_path):
+async def client(session, tmp_path):
     client = Client(tmp_path)
-    client._session = session
+    client._session, client._loop = session, asyncio.get_running_loop()
     client._names = AgentNames(b"key")
     return client
 
