@@ -182,8 +182,8 @@ class SessionNotFound(RoutingError):
 
 
 @dataclass(eq=False)
-class Timeout(CaxtonError):
-    """No answer in time, in seconds. What was asked for may have happened or not."""
+class Timeout(CaxtonError, TimeoutError):
+    """No answer in time, in seconds. What was asked for may have happened or not. Python's own TimeoutError too."""
 
     what: str
     timeout_s: float

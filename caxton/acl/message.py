@@ -4,16 +4,19 @@ FIPA ACL Message Structure Specification, SC00061G, gives the fields; `caxton.ac
 """
 
 from collections.abc import Callable
-from typing import Self, TypeVar
+from difflib import get_close_matches
+from typing import Self, TypeAlias, TypeVar
 
 import msgspec
 
-from caxton.acl.envelope import DURABLE, LANE_OPEN, MAX_CONTENT, Envelope, Rare
+from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Envelope, Rare
+from caxton.acl.failure import read_report
 from caxton.acl.options import DEFAULT_OPTIONS, LEVELS, MIN_RETRIES, MIN_TIMEOUT_MS, DeliveryOptions, Lane
-from caxton.acl.performative import Performative
-from caxton.errors import InvalidMessageFormat, MessageTooLarge, ValidationError
+from caxton.acl.performative import ACTS, Performative
+from caxton.errors import CaxtonError, InvalidMessageFormat, MessageTooLarge, ValidationError
 from caxton.ids import BROADCAST, AgentId, ConversationId, MessageId
 
+Content: TypeAlias = bytes | bytearray | memoryview
 AnyMessage = TypeVar("AnyMessage", bound="Message")
 
 MAX_TEXT = 255
@@ -23,11 +26,12 @@ _RARE = ("language", "encoding", "ontology", "protocol", "reply_to", "reply_by",
 class Message:
     """One ACL message. Immutable; equal when every field is.
 
-    receiver: an AgentId (all ones: broadcast). content: bytes, at most 10 MB. language, encoding, ontology, protocol,
-    trace_context: text of at most 255 characters. reply_by: milliseconds since 1970. Sender, message id and time are
-    stamped by the runtime when the message is sent. Raises ValidationError for a value out of bounds, MessageTooLarge
-    for the content. A message whose lane is not decided takes that of the call that sends it; one with an idempotency
-    key is durable.
+    receiver: an AgentId (all ones: broadcast). content: bytes, or what holds bytes (bytearray, memoryview, array) and
+    is copied; at most 10 MB. performative: a `Performative`, or FIPA's name of one, such as "query-ref". language,
+    encoding, ontology, protocol, trace_context: text of at most 255 characters. reply_by: milliseconds since 1970.
+    Sender, message id and time are stamped by the runtime when the message is sent. Raises ValidationError for a value
+    out of bounds, MessageTooLarge for the content. A message whose lane is not decided takes that of the call that
+    sends it; one with an idempotency key is durable.
     """
 
     __slots__ = ("_envelope",)
@@ -36,9 +40,9 @@ class Message:
     def __init__(  # noqa: PLR0913 (FIPA's fields are what they are)
         self,
         receiver: AgentId | int,
-        content: bytes = b"",
+        content: Content = b"",
         *,
-        performative: Performative = Performative.INFORM,
+        performative: Performative | str = Performative.INFORM,
         language: str | None = None,
         encoding: str | None = None,
         ontology: str | None = None,
@@ -52,7 +56,7 @@ class Message:
         delivery_options: DeliveryOptions = DEFAULT_OPTIONS,
     ) -> None:
         if not isinstance(content, bytes):
-            raise ValidationError("content", f"{type(content).__name__} where bytes are wanted")
+            content = _copied(content)
         if len(content) > MAX_CONTENT:
             raise MessageTooLarge.of(len(content), MAX_CONTENT)
         if not isinstance(delivery_options, DeliveryOptions):
@@ -194,6 +198,18 @@ class Message:
             idempotency_key=key if key and lane is Lane.DURABLE else None,
         )
 
+    def failure(self) -> CaxtonError | None:
+        """Return the error that this message tells of when it is a failure which the runtime made; otherwise None.
+
+        A failure that an agent sent says what it means in its own content.
+        """
+        if not self._envelope.flags & AUTOMATIC or self.performative is not Performative.FAILURE:
+            return None
+        try:
+            return read_report(self._envelope.content)
+        except InvalidMessageFormat as error:
+            return error
+
     @property
     def _rare(self) -> Rare:
         return self._envelope.rare or _NOTHING_RARE
@@ -240,6 +256,18 @@ def _lane_flag(options: DeliveryOptions) -> int:
     return DURABLE if Lane.of(options.reliability) is Lane.DURABLE else 0
 
 
+def _copied(content: object) -> bytes:
+    """Return the bytes that anything with a buffer holds; raises ValidationError, MessageTooLarge before it copies."""
+    try:
+        held = memoryview(content)  # type: ignore[arg-type] # whatever has no buffer is refused
+    except TypeError:
+        hint = "; encode it first, as in text.encode()" if isinstance(content, str) else ""
+        raise ValidationError("content", f"{type(content).__name__} where bytes are wanted{hint}") from None
+    if held.nbytes > MAX_CONTENT:
+        raise MessageTooLarge.of(held.nbytes, MAX_CONTENT)
+    return held.tobytes()
+
+
 def _text(field: str, value: object) -> str | None:
     if value is None:
         return None
@@ -254,7 +282,8 @@ def _text(field: str, value: object) -> str | None:
 
 def _agent(field: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= BROADCAST:
-        raise ValidationError(field, f"{value!r:.80} is not an agent id")
+        hint = "; `client.id_of` gives the id of a name" if isinstance(value, str) else ""
+        raise ValidationError(field, f"{value!r:.80} is not an agent id{hint}")
     return int(value)
 
 
@@ -264,11 +293,17 @@ def _moment(field: str, value: int | None) -> int | None:
     raise ValidationError(field, f"{value!r:.80} is not a time in milliseconds since 1970")
 
 
-def _performative(value: Performative) -> int:
+def _performative(value: object) -> int:
+    if type(value) is Performative:
+        return int(value)
     try:
-        return int(Performative(value))
-    except ValueError as error:
-        raise ValidationError("performative", f"{value!r:.80} is not one of FIPA's 22 acts") from error
+        if isinstance(value, int | str) and not isinstance(value, bool):
+            return int(Performative(value))  # type: ignore[arg-type] # a name is found by `_missing_`
+    except ValueError:
+        pass
+    near = get_close_matches(value.lower(), ACTS, 1) if isinstance(value, str) else []
+    hint = f"; is {near[0]!r} meant?" if near else ""
+    raise ValidationError("performative", f"{value!r:.80} is not one of FIPA's 22 acts{hint}")
 
 
 def _id(field: str, value: MessageId | ConversationId | None, kind: Callable[..., object]) -> bytes | None:

@@ -4,7 +4,10 @@ from enum import IntEnum
 
 
 class Performative(IntEnum):
-    """What a message does. The number travels; `act` is FIPA's own spelling."""
+    """What a message does. The number travels; `act` is FIPA's own spelling, and how it prints.
+
+    `Performative("request")` and `Performative("REQUEST")` are found too; any other text raises ValueError.
+    """
 
     ACCEPT_PROPOSAL = 0
     AGREE = 1
@@ -41,6 +44,16 @@ class Performative(IntEnum):
         if found is None:
             raise ValueError(f"unknown performative {act!r}; known are {', '.join(BY_ACT)}")
         return found
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Performative | None":
+        return BY_ACT.get(value.lower().replace("_", "-")) if isinstance(value, str) else None
+
+    def __str__(self) -> str:
+        return self.act
+
+    def __format__(self, spec: str) -> str:
+        return format(self.act, spec)
 
 
 _ACTS = {p: p.name.lower().replace("_", "-") for p in Performative}

@@ -8,6 +8,7 @@ from itertools import chain, cycle, islice
 from pathlib import Path
 
 import caxton.guests
+from caxton.acl.failure import read_report
 from caxton.agents.limits import KIB, MIB, Limits
 from caxton.client.calls.deployments import Deployment
 from caxton.client.client import Client
@@ -21,7 +22,6 @@ from caxton.errors import (
     WasmExecutionFailed,
 )
 from caxton.ids import AgentId
-from caxton.wire.failure import read_report
 
 COUNTER_WASM = Path(caxton.guests.__file__).parent / "counter.wasm"
 SPLITTER_WASM = Path(caxton.guests.__file__).parent / "splitter.wasm"

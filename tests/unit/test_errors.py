@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from caxton import errors
+from caxton.acl import failure
 from caxton.errors import BY_NAME, CaxtonError, QueueFull, ValidationError, from_fields, to_fields
-from caxton.wire import failure
 from caxton.wire.calls import Failed
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Answer
@@ -87,6 +87,13 @@ def test_every_error_is_caught_as_a_caxton_error_and_is_documented(kind):
     assert issubclass(kind, CaxtonError)
     assert kind.__doc__
     assert not kind.__doc__.startswith(f"{kind.__name__}("), "written by dataclass, not by us"
+
+
+def test_a_timeout_is_pythons_too():
+    """Whoever waits catches it with whatever else took too long, and it says what it says."""
+    with pytest.raises(TimeoutError, match="the shard: no answer within 5 s") as raised:
+        raise errors.Timeout("the shard", timeout_s=5)
+    assert (raised.value.what, raised.value.timeout_s) == ("the shard", 5)
 
 
 def test_context_is_a_note_and_the_error_stays_itself():

@@ -3,11 +3,11 @@
 from time import monotonic_ns
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
+from caxton.acl.failure import report
 from caxton.acl.performative import Performative
 from caxton.errors import CaxtonError, MessageExpired, SessionNotFound, Unsupported
 from caxton.ids import BROADCAST, SESSION_BIT, AgentId, UuidSource
 from caxton.placement.slots import SLOT_MASK
-from caxton.wire.failure import report
 from workers.agents.mailbox import OVERSHOOT
 from workers.agents.registry import Agent, Hold, Registry
 from workers.durable.routes import DurableRoutes

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
+from caxton.acl.failure import read_report
 from caxton.acl.message import Message
 from caxton.acl.performative import Performative
 from caxton.client.routes.backlog import Entry
 from caxton.client.routes.inbox import Inbox
 from caxton.client.routes.unread import Unread
 from caxton.errors import CaxtonError
-from caxton.wire.failure import read_report
 
 # Durable requests that have ended and are remembered, at least; at most twice as many, and those of a frame or call.
 ENDED_KEPT = 8_192

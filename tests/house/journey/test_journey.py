@@ -4,12 +4,12 @@ import re
 
 import pytest
 
+from caxton.acl.failure import read_report
 from caxton.acl.options import DeliveryOptions
 from caxton.errors import CaxtonError
 from caxton.store.waiting import decode_waiting
 from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.control import Hello, LinkState
-from caxton.wire.failure import read_report
 
 DURABLE = 1
 RETRY_S = 1

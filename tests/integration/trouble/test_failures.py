@@ -5,12 +5,12 @@ import asyncio
 import msgspec
 import pytest
 
+from caxton.acl.failure import read_report
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions
 from caxton.acl.performative import Performative
 from caxton.agents.limits import Limits
 from caxton.errors import AgentError, ResourceLimitExceeded, WasmExecutionFailed
-from caxton.wire.failure import read_report
 
 LIMITS = Limits(max_fuel=10_000_000, max_execution_ms=50, max_memory_bytes=1 << 20, max_output_bytes=1_000)
 AMPLE_FUEL = msgspec.structs.replace(LIMITS, max_fuel=10**12)

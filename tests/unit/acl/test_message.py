@@ -1,15 +1,19 @@
 """The message that users hold."""
 
+import sys
+from array import array
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caxton.acl.envelope import DURABLE, LANE_OPEN, MAX_CONTENT, Envelope
+from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Envelope
+from caxton.acl.failure import report
 from caxton.acl.message import MAX_TEXT, Message
 from caxton.acl.options import DeliveryOptions, Level
 from caxton.acl.performative import Performative
-from caxton.errors import MessageTooLarge, ValidationError
+from caxton.errors import InvalidMessageFormat, MessageTooLarge, QueueFull, ValidationError, to_fields
 from caxton.ids import BROADCAST, AgentId, ConversationId, MessageId
 
 ID = st.integers(1, BROADCAST).map(AgentId)
@@ -115,11 +119,33 @@ def test_content_ends_at_ten_million_bytes():
     assert (caught.value.size, caught.value.limit) == (MAX_CONTENT + 1, MAX_CONTENT)
 
 
-@pytest.mark.parametrize("content", ["text", bytearray(b"x"), memoryview(b"x"), None, 5], ids=repr)
+@pytest.mark.parametrize("content", [None, 5, ["x"], "text"], ids=repr)
 def test_content_is_bytes(content):
-    """Nothing that could change, and nothing that needs an encoding."""
-    with pytest.raises(ValidationError, match="content"):
+    """Nothing else is taken, and whoever gives a text is told how to make bytes of it."""
+    with pytest.raises(ValidationError, match="content") as refused:
         Message(5, content)
+    assert ("text.encode()" in str(refused.value)) == isinstance(content, str)
+
+
+@pytest.mark.parametrize("kind", [bytearray, memoryview, lambda raw: array("B", raw), lambda raw: memoryview(raw)[::1]])
+def test_what_holds_bytes_is_copied(kind):
+    """A message keeps what it was made with, whatever becomes of the buffer."""
+    buffer = bytearray(b"hello")
+    given_content = kind(buffer)
+    message = Message(5, given_content)
+    buffer[0] = 0
+    if isinstance(given_content, array):
+        given_content[0] = 0
+    assert message.content == b"hello"
+    assert type(message.content) is bytes
+
+
+def test_a_buffer_counts_in_bytes():
+    """Items of eight bytes are more than they number, and a view with gaps gives what it shows."""
+    assert Message(5, array("Q", [1])).content == (1).to_bytes(8, sys.byteorder)
+    assert Message(5, memoryview(b"abcdef")[::2]).content == b"ace"
+    with pytest.raises(MessageTooLarge):
+        Message(5, memoryview(bytes(MAX_CONTENT + 8)).cast("Q"))
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -147,7 +173,10 @@ def test_an_agent_is_named_by_a_64_bit_number(name, value):
         ("reply_by", 2**63),
         ("reply_by", 1.5),
         ("reply_by", True),
-        ("performative", "inform"),
+        ("performative", "tell"),
+        ("performative", ""),
+        ("performative", True),
+        ("performative", 7.0),
         ("performative", 22),
         ("performative", -1),
         ("performative", None),
@@ -164,6 +193,42 @@ def test_a_value_of_the_wrong_kind_is_refused_by_name(name, value):
     """Before anything is sent."""
     with pytest.raises(ValidationError, match=name):
         Message(5, **{name: value})
+
+
+@pytest.mark.parametrize("text", ["query-ref", "QUERY_REF", "Query-Ref", 15, Performative.QUERY_REF], ids=str)
+def test_a_performative_may_be_given_by_its_name(text):
+    """FIPA's name, the member's, and the number mean the same."""
+    assert Message(5, performative=text).performative is Performative.QUERY_REF
+
+
+def test_a_misspelt_performative_is_told_the_nearest():
+    """Whoever mistypes an act is told which one was meant."""
+    with pytest.raises(ValidationError, match="is 'request' meant"):
+        Message(5, performative="requests")
+
+
+def test_a_name_as_a_receiver_is_told_where_ids_come_from():
+    """A message is made without a runtime, so it cannot look up a name."""
+    with pytest.raises(ValidationError, match="gives the id of a name"):
+        Message("echo", b"")
+
+
+def test_a_failure_of_the_runtime_tells_its_error():
+    """What the runtime says went wrong is an error of the tree, also when it cannot be read."""
+    told = Message.of(Envelope(bytes(16), Performative.FAILURE, 9, 5, report(QueueFull("a", 1, 2)), flags=AUTOMATIC))
+    damaged = Message.of(Envelope(bytes(16), Performative.FAILURE, 9, 5, b"damaged", flags=AUTOMATIC))
+
+    assert to_fields(told.failure()) == {"receiver": "a", "depth": 1, "capacity": 2}
+    assert type(told.failure()) is QueueFull
+    assert type(damaged.failure()) is InvalidMessageFormat
+
+
+def test_no_other_message_tells_of_a_failure():
+    """What an agent sends as a failure is its own, and what is no failure tells of none."""
+    content = report(QueueFull("a", 1, 2))
+
+    assert Message(5, content, performative=Performative.FAILURE).failure() is None
+    assert Message.of(Envelope(bytes(16), Performative.INFORM, 9, 5, content, flags=AUTOMATIC)).failure() is None
 
 
 def test_a_stamped_envelope_is_shown_as_it_is():

@@ -50,3 +50,19 @@ def test_another_act_is_refused_with_the_known_ones(act):
     """The spelling is FIPA's and no other."""
     with pytest.raises(ValueError, match="known are accept-proposal, agree"):
         Performative.parse(act)
+
+
+@pytest.mark.parametrize("performative", list(Performative), ids=str)
+def test_an_act_prints_as_fipa_writes_it(performative):
+    """In text it is its name, and in every other place the number that it always was."""
+    assert str(performative) == f"{performative}" == performative.act
+    assert f"{performative:>20}" == performative.act.rjust(20)
+    assert f"{int(performative)}" == repr(int(performative))
+    assert Performative(performative.act) is Performative(performative.name) is performative
+
+
+@pytest.mark.parametrize("value", ["tell", "", " inform", 22, None])
+def test_what_is_no_act_is_none(value):
+    """Nothing is guessed."""
+    with pytest.raises(ValueError, match="valid Performative"):
+        Performative(value)

@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
+from caxton.acl.failure import report
 from caxton.acl.performative import Performative
 from caxton.client.routes.answers import ENDED_KEPT, Answers
 from caxton.client.routes.batches import Batch, settled
@@ -10,7 +11,6 @@ from caxton.client.routes.inbox import INBOX_CAPACITY
 from caxton.client.routes.unread import Unread
 from caxton.errors import AgentError, InvalidMessageFormat, NetworkError
 from caxton.links.durable import DurableIncoming
-from caxton.wire.failure import report
 
 GONE = NetworkError("worker of shard 0", "it ended before it answered")
 LONG_S = 60.0

@@ -2,11 +2,11 @@
 
 import pytest
 
+from caxton.acl.failure import report
 from caxton.demo.cast import Cast, counters_for, failure_of
 from caxton.demo.totals import Totals
 from caxton.errors import AgentError, MessageExpired, NetworkError, ResourceLimitExceeded
 from caxton.ids import AgentId
-from caxton.wire.failure import report
 
 CAST = Cast((AgentId(1),), (AgentId(2), AgentId(3)), (AgentId(1),), b"c 2\n")
 

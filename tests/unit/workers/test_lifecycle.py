@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 
+from caxton.acl.failure import read_report
 from caxton.agents.lifecycle import AgentState
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import Encoding, Manifest
@@ -19,7 +20,6 @@ from caxton.errors import (
 )
 from caxton.store.agents import StoredAgents
 from caxton.store.database import Database
-from caxton.wire.failure import read_report
 from workers.agents.registry import Hold
 from workers.sandbox.modules import ModuleMissing
 

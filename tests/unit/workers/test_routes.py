@@ -1,11 +1,11 @@
 import pytest
 
 from caxton.acl.envelope import AUTOMATIC
+from caxton.acl.failure import read_report
 from caxton.agents.manifest import Encoding
 from caxton.errors import AgentNotFound, MessageExpired, SessionNotFound, Unsupported
 from caxton.ids import BROADCAST
 from caxton.wire.control import LinkState, Topology
-from caxton.wire.failure import read_report
 from workers.agents.mailbox import OVERSHOOT
 from workers.agents.registry import Hold
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from caxton.acl.envelope import AUTOMATIC, Rare
+from caxton.acl.failure import read_report
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import Encoding
 from caxton.errors import (
@@ -15,7 +16,6 @@ from caxton.errors import (
     WasmExecutionFailed,
 )
 from caxton.ids import AgentNames
-from caxton.wire.failure import read_report
 from workers.crash_note import AGENT, SEQUENCE, SOURCE, CrashNote
 from workers.sandbox.guest_messages import GuestOutput
 from workers.sandbox.modules import ModuleMissing

@@ -2,10 +2,10 @@ import msgspec
 import pytest
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Rare
+from caxton.acl.failure import read_report
 from caxton.agents.manifest import Encoding
 from caxton.config.delivery import DeliverySettings
 from caxton.wire.calls import DeadLetterFilter
-from caxton.wire.failure import read_report
 from workers.agents.registry import Hold
 from workers.sandbox.traps import GuestError, Trap, TrapReason
 

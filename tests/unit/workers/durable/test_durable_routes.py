@@ -1,11 +1,11 @@
 import pytest
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE
+from caxton.acl.failure import read_report
 from caxton.errors import AgentNotFound
 from caxton.ids import BROADCAST
 from caxton.store.ledger import check
 from caxton.wire.calls import DeadLetterFilter
-from caxton.wire.failure import read_report
 from workers.agents.registry import Hold
 
 OTHER, OTHERS_FILE = 8, 5_000

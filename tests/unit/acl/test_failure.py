@@ -5,8 +5,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from caxton.acl.failure import read_report, report
 from caxton.errors import BY_NAME, AgentError, CaxtonError, InvalidMessageFormat, QueueFull, ValidationError
-from caxton.wire.failure import read_report, report
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=5) | st.binary(),
