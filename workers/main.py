@@ -107,7 +107,7 @@ def _compose(
         modules=modules,
         delivery=spec.delivery,
         dead_letter_capacity=spec.dead_letter_capacity,
-        lives=lambda session: is_locked(runtime.book(session)),
+        lives=lambda session: is_locked(runtime.book(session)) is True,
         dice=random.random,
     )
     return compose(ground, make_turns)

@@ -161,6 +161,7 @@ def _end(session: Session, line: SupervisorLine) -> None:
 
     def close() -> None:
         session.close()
+        line.tell(session.good_bye)
         line.close()
 
     loop = session.loop

@@ -13,6 +13,7 @@ from caxton.wire.supervision import SupervisorCall, SupervisorRequest, Superviso
 
 # How often we look whether the supervisor is still there while we wait for its answer.
 _LOOK_PERIOD_S = 0.5
+_LINGER_MS = 100
 
 
 class SupervisorLine:
@@ -49,12 +50,18 @@ class SupervisorLine:
             raise from_fields(result.error, result.fields)
         return result
 
+    def tell(self, request: SupervisorRequest) -> None:
+        """Say something that has no answer; what finds no room, or comes after the loop's end, is dropped."""
+        if not self._closed and not self._loop.is_closed():
+            self._asked += 1
+            self._line.send(SUPERVISOR_CALL.encode(SupervisorCall(self._asked, request)))
+
     def close(self) -> None:
-        """Hang up; who waits for an answer gets NetworkError."""
+        """Hang up; who waits for an answer gets NetworkError. What was said last is given a moment to leave."""
         self._closed = True
         if not self._loop.is_closed():  # or nobody waits any more
             self._fail_all(NetworkError("the supervisor", "this line to it was closed"))
-        self._line.close()
+        self._line.close(_LINGER_MS)
         end_context(self._context)
 
     def abandon(self) -> None:

@@ -53,12 +53,17 @@ def holder(directory: Path) -> int | None:
         os.close(descriptor)
 
 
-def is_locked(path: Path) -> bool:
-    """True while some process holds the lock of a file. False when the file is not there."""
+def is_locked(path: Path) -> bool | None:
+    """True while some process holds the lock of a file, None when the file is not there.
+
+    True too when it cannot be looked at, for want of a descriptor perhaps: nobody is taken for gone because of that.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
     except OSError:
-        return False
+        return True
     try:
         return not _try(descriptor, fcntl.LOCK_SH)
     finally:

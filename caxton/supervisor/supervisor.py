@@ -109,7 +109,7 @@ class _Life:
         background = [
             self._tasks.create_task(self._compiler.run()),
             self._tasks.create_task(_every(CHECK_PERIOD_S, self._check)),
-            self._tasks.create_task(_every(SESSION_PERIOD_S, self._reception.end_sessions)),
+            self._tasks.create_task(_every(SESSION_PERIOD_S, self._reception.look_for_ended)),
             self._tasks.create_task(_every(REPEAT_PERIOD_S, self._repeat)),
         ]
         try:
@@ -123,6 +123,7 @@ class _Life:
             # Also when a part of us failed: no child and no socket is left.
             self._workforce.end_unseen()
             self._desk.close(_LAST_ANSWERS_MS)
+            self._reception.close()
             self._heartbeats.close()
             self._notices.close()
             for task in background:
@@ -170,8 +171,6 @@ class _Life:
             await self._first_of(workforce.emptied.wait(), insisted.wait(), until_s=deadline_s)
         killed = workforce.kill()
         await self._first_of(workforce.emptied.wait(), until_s=time.monotonic() + _REAP_TIMEOUT_S)
-        # Sessions took in what the workers' last passes sent them: only their newest books say so.
-        self._ledger.refresh(self._ledger.read_books(self._ledger.living))
         # What clients took in last is in their books.
         self._ledger.refresh(self._ledger.read_books(self._ledger.living))
         self._tell(events.stopped(self._ledger.lost()["total"], killed))

@@ -10,6 +10,8 @@ from caxton.ids import SESSION_BIT
 # sockaddr_un holds 108 bytes, the last one zero.
 LONGEST_PATH = 107
 _LONGEST_NAME = "s-0123456789abcdef.control"
+# What there may be of one peer; `new` is a book that is not locked yet.
+_KINDS = ("data", "control", "book", "new", "note")
 SUPERVISOR = 0
 
 
@@ -59,10 +61,15 @@ class RuntimeDir:
         """The mapped file that says what a worker is doing."""
         return self.path / f"{_name(incarnation)}.note"
 
+    def everything(self) -> list[Path]:
+        """The sockets, books and notes that are there, whoever's they are."""
+        patterns = ("supervisor.*", *(f"{who}-*.{kind}" for who in "ws" for kind in _KINDS))
+        return [path for pattern in patterns for path in self.path.glob(pattern)]
+
     def forget(self, peer: int) -> None:
         """Delete what a peer that ended has left behind."""
-        for path in self.path.glob(f"{_name(peer)}.*"):
-            path.unlink(missing_ok=True)
+        for kind in _KINDS:
+            (self.path / f"{_name(peer)}.{kind}").unlink(missing_ok=True)
 
 
 def _name(peer: int) -> str:

@@ -141,12 +141,12 @@ class CallLine:
         loop.add_reader(self._socket.fileno(), wake)
         self._loop, self._wake = loop, wake
 
-    def close(self) -> None:
-        """Hang up. Closing twice is fine."""
+    def close(self, linger_ms: int = 0) -> None:
+        """Hang up, giving what was said `linger_ms` to leave. Closing twice is fine."""
         if self._loop is not None:
             _unwatch(self._loop, self._socket)
             self._loop = self._wake = None
-        self._socket.close(linger=0)
+        self._socket.close(linger=linger_ms)
 
 
 def new_context() -> Context:

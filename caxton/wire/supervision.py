@@ -55,7 +55,14 @@ class RestartWorkers(msgspec.Struct, array_like=True, tag=6, frozen=True):
     """
 
 
-SupervisorRequest = OpenSession | UploadModule | AskHealth | AskStats | StopRuntime | RestartWorkers
+class EndSession(msgspec.Struct, array_like=True, tag=7, frozen=True):
+    """A client's good-bye: its session is over, its book is written. Nobody waits for an answer, and there is none."""
+
+    session: Id
+    mark: Mark
+
+
+SupervisorRequest = OpenSession | UploadModule | AskHealth | AskStats | StopRuntime | RestartWorkers | EndSession
 
 
 class SupervisorCall(msgspec.Struct, array_like=True, frozen=True):

@@ -25,6 +25,7 @@ from caxton.wire.calls import Failed, Request, Result
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Answer, Call, Control, Hello, LinkState, Topology
 from caxton.wire.frames import DataFrame
+from caxton.wire.supervision import EndSession
 
 if TYPE_CHECKING:
     from caxton.transport.endpoints import RuntimeDir
@@ -149,8 +150,13 @@ class Session:
             raise from_fields(result.error, result.fields)
         return result
 
+    @property
+    def good_bye(self) -> EndSession:
+        """What the supervisor is told once it is closed; without it the supervisor would notice by the lock."""
+        return EndSession(self.number, self._mark)
+
     def close(self) -> None:
-        """End the session: whoever waits is told, the runtime notices by the lock."""
+        """End the session: whoever waits is told, the runtime notices by the lock if nobody tells it."""
         if self._closed:
             return
         self._closed = True

@@ -16,15 +16,17 @@ COUNTERS = (
 
 
 class SessionBook:
-    """Made in the session's own file, which stays locked until `close`, or until the process ends.
+    """Made in the session's own file, locked from its first moment until `close`, or until the process ends.
 
     Children that the process forks share the lock, which lasts while one of them has it: each is to `abandon` it.
     """
 
     def __init__(self, path: Path, session: int) -> None:
-        self._book = Book.create(path, session, COUNTERS, peers=256)
-        self._lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        new = path.with_suffix(".new")
+        self._book = Book.create(new, session, COUNTERS, peers=256)
+        self._lock = os.open(new, os.O_RDWR | os.O_CLOEXEC)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        new.rename(path)  # whoever finds it under its name, not locked, knows that the session is over
         self._ended: deque[int] = deque()
         # As in `Book`: the last sequences of a link, visible with the next commit.
         self.emitted = self._book.emitted

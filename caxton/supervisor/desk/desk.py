@@ -15,11 +15,13 @@ MAX_CALLS = 1_024
 # Calls taken in one go, so that a flood of them does not hold the loop.
 _AT_ONCE = 64
 
-Answering = Callable[[bytes, SupervisorRequest], Awaitable[SupervisorResult]]
+Answering = Callable[[bytes, SupervisorRequest], Awaitable[SupervisorResult | None]]
 
 
 class FrontDesk:
     """Owns the desk's socket. `answering` gets the caller's address and its request; what it raises is the answer.
+
+    When it returns None, nobody waits for an answer, and none is sent.
 
     `tell_unforeseen` is called with errors that are nobody's plan. `dropped` counts, by reason, what was not answered.
     """
@@ -73,6 +75,8 @@ class FrontDesk:
     async def _answer(self, caller: bytes, call: SupervisorCall) -> None:
         try:
             result = await self._answering(caller, call.request)
+            if result is None:
+                return
         except CaxtonError as error:
             result = _failed(error)
         except OSError as error:

@@ -22,6 +22,7 @@ from caxton.wire.supervision import (
     Accepted,
     AskHealth,
     AskStats,
+    EndSession,
     Health,
     OpenSession,
     RestartWorkers,
@@ -32,6 +33,11 @@ from caxton.wire.supervision import (
     Told,
     UploadModule,
 )
+
+# Sessions that are closed in one go, so that many ends at once do not hold the loop.
+_CLOSED_AT_ONCE = 64
+# What a client sent just before its good-bye is taken before the workers are told that it is gone.
+_LAST_WORDS_S = 0.1
 
 
 class Reception:
@@ -58,9 +64,10 @@ class Reception:
         self.sessions = Sessions(premises.runtime_dir.book)
         self.intake = ModuleIntake(premises.modules, compiler)
         self.opened = asyncio.Event()
+        self._closing: asyncio.Handle | None = None
 
-    async def answer(self, caller: bytes, request: SupervisorRequest) -> SupervisorResult:
-        """Do what is asked; raises the typed error that is the answer otherwise."""
+    async def answer(self, caller: bytes, request: SupervisorRequest) -> SupervisorResult | None:
+        """Do what is asked; raises the typed error that is the answer otherwise. None: nobody waits for an answer."""
         match request:
             case OpenSession():
                 await self._wait_for_opening()
@@ -68,10 +75,9 @@ class Reception:
             case UploadModule():
                 await self._wait_for_opening()
                 return await self.intake.take(caller, request)
-            case AskHealth():
-                return Told(msgspec.to_builtins(self._health()))
-            case AskStats():
-                return Told(await self._stats())
+            case AskHealth() | AskStats():
+                asked = isinstance(request, AskHealth)
+                return Told(msgspec.to_builtins(self._health()) if asked else await self._stats())
             case RestartWorkers():
                 await self._wait_for_opening()
                 self._workforce.planned.ask_all()
@@ -79,14 +85,39 @@ class Reception:
             case StopRuntime():
                 self._stop.request()
                 return Accepted()
+            case EndSession():
+                self._end_session(request)
+                return None
 
-    def end_sessions(self, _late_s: float = 0.0) -> None:
-        """Close the sessions whose clients are gone: their books, their files, and the workers are told."""
-        for session in self.sessions.remove_ended(time.monotonic()):
-            self._ledger.close_session(session.number)
-            self._notices.drop(session.number)
-            self._notices.tell_session_ended(session.number)
-            self._premises.runtime_dir.forget(session.number)
+    def look_for_ended(self, _late_s: float = 0.0) -> None:
+        """Look which clients are gone without a word, and close their sessions."""
+        self.sessions.look(time.monotonic())
+        self._close_ended()
+
+    def close(self) -> None:
+        """Close no more sessions. Closing twice is fine."""
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
+
+    def _end_session(self, request: EndSession) -> None:
+        if not self._premises.marks.verify(request.session, request.mark):
+            self._dropped["good-byes with a wrong mark"] += 1
+        elif self.sessions.end(request.session) and self._closing is None:
+            self._closing = asyncio.get_running_loop().call_later(_LAST_WORDS_S, self._close_ended)
+
+    def _close_ended(self) -> None:
+        """Close sessions that are over: their books, their files, and the workers are told. Some now, the rest soon."""
+        self.close()
+        ended = [session.number for session in self.sessions.take_ended(_CLOSED_AT_ONCE)]
+        if not ended:
+            return
+        self._ledger.close_sessions(ended)
+        for session in ended:
+            self._notices.drop(session)
+            self._notices.tell_session_ended(session)
+            self._premises.runtime_dir.forget(session)
+        self._closing = asyncio.get_running_loop().call_soon(self._close_ended)
 
     async def _wait_for_opening(self) -> None:
         """Wait until the runtime serves, which takes as long as its shards' first starts; raises when it drains."""

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from caxton.errors import ResourceExhausted
@@ -23,42 +24,46 @@ class Session:
     pid: int
     client: str
     opened_s: float
-    arrived: bool = False
 
 
 class Sessions:
-    """The sessions that are open. `book_of` names the file that a session holds locked while it lives."""
+    """The sessions that are open. `book_of` names the file that a session holds locked while it is there."""
 
     def __init__(self, book_of: Callable[[int], Path]) -> None:
         self._book_of = book_of
         self._open: dict[int, Session] = {}
+        # Over, and not closed yet: each has its place until `take_ended`.
+        self._ended: dict[int, Session] = {}
 
     def __len__(self) -> int:
         return len(self._open)
 
-    @property
-    def numbers(self) -> list[int]:
-        """Every open session's number."""
-        return list(self._open)
-
     def open(self, pid: int, client: str, now_s: float) -> Session:
         """Let a client in under a number that nobody can guess; raises ResourceExhausted when there are too many."""
-        if len(self._open) >= MAX_SESSIONS:
+        if len(self._open) + len(self._ended) >= MAX_SESSIONS:
             raise ResourceExhausted("sessions", MAX_SESSIONS)
         session = Session(session_id(secrets.randbits(SESSION_BIT.bit_length() - 1)), pid, client, now_s)
         self._open[session.number] = session
         return session
 
-    def remove_ended(self, now_s: float) -> list[Session]:
-        """Forget the sessions whose clients are gone, and return them."""
-        ended = [session for session in self._open.values() if self._has_ended(session, now_s)]
-        for session in ended:
-            del self._open[session.number]
-        return ended
-
-    def _has_ended(self, session: Session, now_s: float) -> bool:
-        if is_locked(self._book_of(session.number)):
-            session.arrived = True
+    def end(self, number: int) -> bool:
+        """Its client says that a session is over; False when it is not open."""
+        session = self._open.pop(number, None)
+        if session is None:
             return False
-        # Before it was seen locked, the file may stand there unlocked for a moment.
-        return session.arrived or now_s - session.opened_s > ARRIVAL_TIMEOUT_S
+        self._ended[number] = session
+        return True
+
+    def look(self, now_s: float) -> None:
+        """Look which clients are gone without a word."""
+        for session in [session for session in self._open.values() if self._is_gone(session, now_s)]:
+            self.end(session.number)
+
+    def take_ended(self, most: int) -> list[Session]:
+        """Return up to so many sessions that are over, and forget them."""
+        return [self._ended.pop(number) for number in list(islice(self._ended, most))]
+
+    def _is_gone(self, session: Session, now_s: float) -> bool:
+        # A session's file bears its name from the moment that it is locked, and not before.
+        there = is_locked(self._book_of(session.number))
+        return not there if there is not None else now_s - session.opened_s > ARRIVAL_TIMEOUT_S

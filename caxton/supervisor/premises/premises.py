@@ -19,8 +19,6 @@ from caxton.transport.endpoints import RuntimeDir
 
 RUNTIME_FILE = "runtime.json"
 MODULES = "modules"
-# Sockets, books and notes: everything that RuntimeDir names.
-_OURS = ("w-*.data", "w-*.control", "w-*.book", "w-*.note", "s-*.data", "s-*.control", "s-*.book", "supervisor.*")
 
 
 class Premises:
@@ -81,9 +79,8 @@ class Premises:
 
     def _clear(self) -> None:
         """Remove what belongs to lives that have ended: while the lock is ours, nobody else is alive here."""
-        for pattern in (*_OURS, f"{RUNTIME_FILE}*"):
-            for path in self.runtime_dir.path.glob(pattern):
-                path.unlink(missing_ok=True)
+        for path in (*self.runtime_dir.everything(), *self.runtime_dir.path.glob(f"{RUNTIME_FILE}*")):
+            path.unlink(missing_ok=True)
 
     def _leave(self) -> None:
         while self._locks:

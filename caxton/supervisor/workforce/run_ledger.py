@@ -1,12 +1,12 @@
 """What this run has lost, from the books of everybody who was there. A pair of peers is closed by the first to end.
 
 What the survivor says of a closed pair may still change: it takes in what was on the way, or learns late that the other
-is gone. So a closed pair is reckoned anew from the survivor's newest book, until neither is left.
+is gone. So a closed pair is reckoned anew from the survivor's newest book, until many others have ended after it.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from caxton.errors import StorageError
@@ -14,7 +14,7 @@ from caxton.ids import SESSION_BIT
 from caxton.links.ledger import BookView, Loss, Totals, close_books
 from caxton.store import books
 
-# Records that are kept open; the oldest beyond these are reckoned a last time and added up.
+# Records that are kept; the oldest beyond these are reckoned a last time and added up.
 KEPT_WORKERS = 256
 KEPT_SESSIONS = 1_024
 # What a worker has rather than did; it has it no more when it is dead.
@@ -29,7 +29,7 @@ class _Closed:
 
     book: BookView
     peers: frozenset[int]
-    ends: dict[int, Totals] = field(default_factory=dict)
+    ends: dict[int, Totals]
 
     @property
     def is_session(self) -> bool:
@@ -52,12 +52,18 @@ class _Closed:
 
 
 class RunLedger:
-    """Knows who lives and who has ended in this run. `book_of` names a peer's book. Bounded, however long it runs."""
+    """Knows who lives and who has ended in this run. `book_of` names a peer's book. Bounded, however long it runs.
+
+    A session has links with workers only: what its end costs does not grow with the sessions that live or have ended.
+    """
 
     def __init__(self, book_of: Callable[[int], Path]) -> None:
         self._book_of = book_of
-        self._living: dict[int, BookView | None] = {}
-        self._closed: dict[int, _Closed] = {}
+        self._workers: dict[int, BookView | None] = {}
+        self._sessions: dict[int, BookView | None] = {}
+        # Records of those that have ended, oldest first.
+        self._dead_workers: dict[int, _Closed] = {}
+        self._ended_sessions: dict[int, _Closed] = {}
         self._folded: Counter[str] = Counter()
         # Counters of workers that are dead, added up.
         self._dead: Counter[str] = Counter()
@@ -66,7 +72,7 @@ class RunLedger:
 
     def enter(self, peer: int) -> None:
         """A worker's incarnation, or a session, begins."""
-        self._living[peer] = None
+        self._group(peer)[peer] = None
 
     def close_worker(self, incarnation: int) -> None:
         """A worker is dead and reaped; its book is still there, if it ever had one."""
@@ -74,19 +80,23 @@ class RunLedger:
         self._read_workers()
         if book is not None:
             self._dead.update({name: count for name, count in book.counters.items() if name not in GAUGES})
-            self._close(book)
+            self._close(book, [*self._workers.items(), *self._sessions.items()])
 
-    def close_session(self, session: int) -> None:
-        """A session has ended; its book is still there, if it ever had one. Workers have not been told yet."""
+    def close_sessions(self, sessions: Iterable[int]) -> None:
+        """Some sessions have ended; their books are still there, if they had any. Workers have not been told yet.
+
+        The workers' books are read once for all of them.
+        """
         self._read_workers()
-        book = self._last_book(session)
-        if book is not None:
-            self._close(book)
+        for session in sessions:
+            book = self._last_book(session)
+            if book is not None:
+                self._close(book, self._workers.items())
 
     @property
     def living(self) -> list[int]:
         """Everybody who is there."""
-        return list(self._living)
+        return [*self._workers, *self._sessions]
 
     def read_books(self, peers: Iterable[int]) -> list[BookView]:
         """Read these peers' books, without those that are not there yet, or no more. Touches nothing of this object."""
@@ -95,73 +105,75 @@ class RunLedger:
     def refresh(self, views: Iterable[BookView]) -> None:
         """Take in newer books of the living."""
         for view in views:
-            if view.owner in self._living:
-                self._living[view.owner] = view
+            living = self._group(view.owner)
+            if view.owner in living:
+                living[view.owner] = view
                 self._note(view)
 
     def book(self, peer: int) -> BookView | None:
         """Return the newest book of somebody who lives; None when it was never read."""
-        return self._living.get(peer)
+        return self._group(peer).get(peer)
 
     def totals(self) -> dict[str, int]:
         """Return the workers' counters, those of the dead included."""
         totals = Counter(self._dead)
-        for view in self._living_workers():
-            totals.update(view.counters)
+        for view in self._workers.values():
+            if view is not None:
+                totals.update(view.counters)
         return dict(totals)
 
     def lost(self) -> dict[str, int]:
         """Return what was lost, by where it was, in messages; `total` leaves out what waited for ended sessions."""
-        lost = Counter(self._folded)
-        for closed in self._closed.values():
-            lost.update(closed.lost())
-        gaps = (
-            lost[GAPS] + self._dead[GAPS] + sum(v.counters.get(GAPS, 0) for v in self._living.values() if v is not None)
-        )
+        lost = self._reckoned()
+        living = [view for view in (*self._workers.values(), *self._sessions.values()) if view is not None]
+        gaps = lost[GAPS] + self._dead[GAPS] + sum(view.counters.get(GAPS, 0) for view in living)
         places = {name: lost[name] for name in ("on_the_way_in", "queued", "on_the_way_out")}
         return places | {GAPS: gaps, "total": sum(places.values()) + gaps}
 
     @property
     def undelivered(self) -> int:
         """Messages that workers had sent to sessions that ended without taking them."""
-        return self._folded["undelivered"] + sum(c.loss().inbound for c in self._closed.values() if c.is_session)
+        return self._reckoned()["undelivered"]
 
-    def _living_workers(self) -> Iterator[BookView]:
-        return (view for peer, view in self._living.items() if view is not None and peer < SESSION_BIT)
+    def _reckoned(self) -> "Counter[str]":
+        lost = Counter(self._folded)
+        for closed in (*self._dead_workers.values(), *self._ended_sessions.values()):
+            lost.update(closed.lost())
+        return lost
+
+    def _group(self, peer: int) -> dict[int, BookView | None]:
+        return self._sessions if peer >= SESSION_BIT else self._workers
 
     def _read_workers(self) -> None:
         """Hear what workers say of one that ends, before they are told and forget it."""
-        self.refresh(self.read_books([peer for peer in self._living if peer < SESSION_BIT]))
+        self.refresh(self.read_books(self._workers))
 
     def _last_book(self, peer: int) -> BookView | None:
-        before = self._living.pop(peer, None)
+        before = self._group(peer).pop(peer, None)
         for view in self.read_books([peer]):
             return view
         self.unreadable += before is not None
         return before
 
-    def _close(self, book: BookView) -> None:
+    def _close(self, book: BookView, living: Iterable[tuple[int, BookView | None]]) -> None:
+        """Keep the record of one that ended, with those who live and may have a link with it."""
         self._note(book)
-        closed = self._closed[book.owner] = _Closed(book, frozenset(self._living))
-        for peer, view in self._living.items():
-            if view is not None and book.owner in view.links:
-                closed.ends[peer] = view.links[book.owner]
-        self._fold()
+        owner, views = book.owner, dict(living)
+        links = {peer: totals for peer, totals in book.links.items() if peer in views}
+        ends = {peer: view.links[owner] for peer, view in views.items() if view is not None and owner in view.links}
+        closed = _Closed(BookView(owner, book.counters, links), frozenset(views), ends)
+        records, kept = (
+            (self._ended_sessions, KEPT_SESSIONS) if closed.is_session else (self._dead_workers, KEPT_WORKERS)
+        )
+        records[owner] = closed
+        if len(records) > kept:
+            self._folded.update(records.pop(next(iter(records))).lost())
 
     def _note(self, view: BookView) -> None:
         for peer, totals in view.links.items():
-            closed = self._closed.get(peer)
+            closed = self._dead_workers.get(peer) or self._ended_sessions.get(peer)
             if closed is not None and view.owner in closed.peers:
                 closed.ends[view.owner] = totals
-
-    def _fold(self) -> None:
-        """Add up what nobody can change any more, and the oldest beyond what is kept."""
-        for sessions, kept in ((False, KEPT_WORKERS), (True, KEPT_SESSIONS)):
-            records = [closed for closed in self._closed.values() if closed.is_session is sessions]
-            for place, closed in enumerate(records):
-                if place < len(records) - kept or not closed.peers & self._living.keys():
-                    self._folded.update(closed.lost())
-                    del self._closed[closed.book.owner]
 
 
 def _read_all(paths: Iterable[tuple[int, Path]]) -> Iterator[BookView]:

@@ -1,9 +1,11 @@
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 from caxton.client.call_line import ask
+from caxton.client.client import connect
 from caxton.wire.supervision import OpenSession
 
 CLIENT = """
@@ -44,6 +46,22 @@ def test_a_session_ends_when_its_process_is_killed(serve):
     assert living["sessions"] == 1
     assert not Path(path).exists()
     client.communicate()
+
+
+def test_a_clean_end_is_known_at_once(serve):
+    """Clients that were closed count as sessions no longer, however short they lived."""
+    served = serve(workers=1)
+    served.event("ready")
+
+    async def come_and_go():
+        for _ in range(20):
+            async with connect(served.runtime_dir):
+                pass
+
+    asyncio.run(come_and_go())
+
+    assert served.health()["sessions"] == 0
+    served.until(served.health, lambda _: not [*served.runtime_dir.glob("s-*")])
 
 
 def test_a_client_that_never_comes_is_forgotten(serve):

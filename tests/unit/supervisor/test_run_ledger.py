@@ -2,6 +2,7 @@ import pytest
 
 from caxton.ids import SESSION_BIT
 from caxton.store.books import Book
+from caxton.supervisor.workforce import run_ledger
 from caxton.supervisor.workforce.run_ledger import KEPT_SESSIONS, KEPT_WORKERS, RunLedger
 
 CLIENT = SESSION_BIT | 5
@@ -19,7 +20,7 @@ class Peers:
     def enter(self, *peers):
         for peer in peers:
             self.ledger.enter(peer)
-            self.books[peer] = Book.create(self._path(peer), peer, COUNTERS, peers=300)
+            self.books[peer] = Book.create(self._path(peer), peer, COUNTERS, peers=1_000)
 
     def send(self, source, target, emitted, taken):
         """Let `source` emit up to one sequence and `target` take up to another."""
@@ -36,7 +37,7 @@ class Peers:
     def end(self, peer):
         self.books.pop(peer).close()
         if peer & SESSION_BIT:
-            self.ledger.close_session(peer)
+            self.ledger.close_sessions([peer])
         else:
             self.ledger.close_worker(peer)
         self._path(peer).unlink()
@@ -151,7 +152,7 @@ def test_a_worker_without_a_book_loses_nothing(peers):
         peers.ledger.enter(peer)
 
     peers.ledger.close_worker(1)
-    peers.ledger.close_session(CLIENT)
+    peers.ledger.close_sessions([CLIENT])
 
     assert peers.lost() == places()
     assert peers.ledger.unreadable == 0
@@ -203,4 +204,57 @@ def test_a_long_run_keeps_a_bounded_number_of_records(peers):
 
     assert peers.lost() == places(way_in=2 * deaths)
     assert peers.ledger.undelivered == ends
-    assert len(peers.ledger._closed) <= KEPT_WORKERS + KEPT_SESSIONS
+    assert len(peers.ledger._dead_workers) == KEPT_WORKERS
+    assert len(peers.ledger._ended_sessions) == KEPT_SESSIONS
+
+
+def test_the_end_of_a_session_costs_the_same_however_many_there_were(peers, monkeypatch):
+    """A session's end reads its own book and the workers', and reckons at most one other, however many have ended."""
+    read, reckoned = [], []
+    book_of, loss = peers.ledger._book_of, run_ledger._Closed.loss
+    peers.ledger._book_of = lambda peer: (read.append(peer), book_of(peer))[1]
+    monkeypatch.setattr(run_ledger._Closed, "loss", lambda closed: (reckoned.append(closed), loss(closed))[1])
+    peers.enter(1)
+    sessions = KEPT_SESSIONS + 50
+
+    for number in range(sessions):
+        session = SESSION_BIT | (number + 100)
+        peers.enter(session)
+        peers.send(session, 1, 2, 1)
+        peers.end(session)
+        peers.books[1].forget(session)
+
+    assert len(read) == 2 * sessions
+    assert len(reckoned) == sessions - KEPT_SESSIONS
+
+
+def test_sessions_that_end_together_cost_one_look_at_the_workers(peers):
+    """However many sessions end at once, each worker's book is read once for all of them."""
+    read = []
+    book_of = peers.ledger._book_of
+    peers.enter(1, 2)
+    sessions = [SESSION_BIT | (number + 100) for number in range(800)]
+    for session in sessions:
+        peers.enter(session)
+        peers.send(1, session, 3, 1)
+        peers.send(session, 2, 2, 1)
+        peers.books.pop(session).close()
+    peers.ledger._book_of = lambda peer: (read.append(peer), book_of(peer))[1]
+
+    peers.ledger.close_sessions(sessions)
+
+    assert sorted(read) == [1, 2, *sessions]
+    assert peers.lost() == places(way_in=800)
+    assert peers.ledger.undelivered == 1_600
+
+
+def test_sessions_have_no_links_with_each_other(peers):
+    """What a client's book says of another session is nobody's loss, and is not kept."""
+    other = SESSION_BIT | 6
+    peers.enter(1, CLIENT, other)
+    peers.send(CLIENT, other, 9, 0)
+
+    peers.end(CLIENT)
+
+    assert peers.lost() == places()
+    assert peers.ledger._ended_sessions[CLIENT].book.links == {}

@@ -13,7 +13,7 @@ from caxton.supervisor.desk.sessions import MAX_SESSIONS
 from caxton.transport.endpoints import SUPERVISOR
 from caxton.transport.sockets import CallLine, Inlet, Outlet, end_context, new_context
 from caxton.wire.codec import CONTROL
-from caxton.wire.supervision import OpenSession, SessionOpened, StopRuntime
+from caxton.wire.supervision import AskStats, EndSession, OpenSession, SessionOpened, StopRuntime
 
 
 async def test_ready_is_told_once_everybody_serves(run):
@@ -215,6 +215,27 @@ async def test_a_session_ends_with_its_lock(run):
     assert ended["totals"]["forged"] == 0
     assert not path.exists()
     book.close()
+
+
+async def test_a_good_bye_is_known_at_once(run):
+    """A session whose client says good-bye is over at once: its place, its files, and the workers are told."""
+    running = run()
+    await running.event("ready")
+    line = SupervisorLine(running.directory.path)
+    opened = await line.ask(OpenSession(os.getpid(), "test"), 5.0)
+    path = running.directory.book(opened.session)
+    Book.create(path, opened.session, ("gaps",)).close()
+
+    line.tell(EndSession(opened.session, bytes(16)))
+    with_a_wrong_mark = (await line.ask(AskStats(), 5.0)).values
+    line.tell(EndSession(opened.session, opened.mark))
+    said = (await line.ask(AskStats(), 5.0)).values
+
+    ended = await running.until(running.stats, lambda stats: stats["totals"]["sessions_ended"] == 2)
+    assert [with_a_wrong_mark["sessions"], said["sessions"]] == [1, 0]
+    assert ended["dropped_by_supervisor"] == {"good-byes with a wrong mark": 1}
+    assert not path.exists()
+    line.close()
 
 
 async def test_sessions_get_marks_that_workers_can_check(run):
