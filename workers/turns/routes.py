@@ -110,7 +110,7 @@ class Routes:
         target = self._registry.agents.get(message.receiver)
         if target is not None and agent is not None and target is not agent and message.in_reply_to is None:
             mailbox = target.mailbox
-            if mailbox is not None and mailbox.depth >= mailbox.high:
+            if mailbox is not None and mailbox.depth >= mailbox.high and target.takes:  # or it is refused at once
                 self._placing.pressed.append((target, HERE))
                 return message.receiver
         error = self._placing.from_agent(target, message, root, self.a_pass)

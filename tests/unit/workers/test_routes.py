@@ -3,7 +3,7 @@ import pytest
 from caxton.acl.envelope import AUTOMATIC
 from caxton.acl.failure import read_report
 from caxton.agents.manifest import Encoding
-from caxton.errors import AgentNotFound, MessageExpired, SessionNotFound, Unsupported
+from caxton.errors import AgentNotFound, AgentNotRunning, MessageExpired, SessionNotFound, Unsupported
 from caxton.ids import BROADCAST
 from caxton.wire.control import LinkState, Topology
 from workers.agents.mailbox import OVERSHOOT
@@ -97,6 +97,20 @@ def test_an_agent_whose_receiver_is_full_is_parked_with_the_rest(shard, message,
     assert not sender.holds
     assert taken_by(shard, full)[-1] is effects[1]
     assert taken_by(shard, free)[-1] is effects[2]
+
+
+def test_nobody_waits_for_an_agent_that_takes_nothing(shard, message, send_once):
+    """A message for a full mailbox whose agent no client runs now is refused at once, and its sender goes on."""
+    sender, full = shard.agent(1), shard.agent(2, capacity=4, encoding=Encoding.ATTACHED)
+    full.hold(Hold.ATTACHED)
+    full.attach(shard.sessions[1])
+    fill(shard, full, message, 3)
+    full.attach(0)
+    send_once(shard, sender, [message(sender.agent_id, full.agent_id)])
+    shard.settle()
+
+    assert not sender.holds
+    assert [type(error) for error in failures(shard, sender)] == [AgentNotRunning]
 
 
 def test_those_who_wait_are_woken_in_their_order(shard, message):
