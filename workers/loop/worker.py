@@ -191,15 +191,15 @@ class Worker:
 
     def _released(self, closed: Closed) -> None:
         """A commit is done: what it kept from going on may go on."""
-        self._alone = False
+        was_alone, self._alone = self._alone, False
         counts = self._pass.counts
         counts["commits"] += 1
         for outbox, rows in closed.rows:
             name = "emitted_to_sessions" if outbox.is_session else "emitted_to_workers"
             counts[name] += sum(row.last - row.first + 1 for row in rows)
             counts["frames_out"] += len(rows)
-        if self._durable.suspects.waiting or not self._shard.dispatcher.idle:
-            self._wake()
+        if was_alone or self._durable.suspects.waiting or not self._shard.dispatcher.idle:
+            self._wake()  # frames may have come while a suspect ran alone, and nothing tells of them again
 
     def heard_state(self, peer: Peer, state: LinkState) -> None:
         """A peer says how the link stands: credit and room may have come."""

@@ -130,7 +130,10 @@ def test_a_suspect_shares_no_commit(deadly, charged, send):
         shard.step()
         assert deadly.handled == [b"2", b"1"], "its own turn is not committed"
 
+    shard.soon.clear()
+    shard.worker._woken = False
     shard.commit()
+    assert shard.soon, "what came meanwhile is looked at at once"
     shard.step()
     assert deadly.handled == [b"2", b"1", b"3"]
 
