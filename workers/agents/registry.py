@@ -110,8 +110,9 @@ class Agent:
 
     @property
     def busy(self) -> bool:
-        """True while messages wait for it, or are with whoever runs its turns."""
-        return bool(self.drawn) or self.retrying is not None or (self.mailbox is not None and self.mailbox.depth > 0)
+        """True while messages wait for it, or are with whoever runs its turns, or what it sent waits for room."""
+        waits = self.mailbox is not None and self.mailbox.depth > 0
+        return waits or bool(self.drawn) or self.retrying is not None or bool(self.holds & Hold.PARKED)
 
     def drawn_out(self) -> list[Entry]:
         """Take back what the session was given."""

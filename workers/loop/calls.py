@@ -1,12 +1,22 @@
 """What clients ask of this shard beside messages: deploy, list, inspect, stop, remove. One call, one answer."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from caxton.acl.envelope import MAX_CONTENT
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import SHA256_BYTES, Encoding, Manifest
-from caxton.errors import AgentNotFound, CaxtonError, ResourceExhausted, ShardUnavailable, to_fields
+from caxton.errors import (
+    AgentNotFound,
+    CaxtonError,
+    ResourceExhausted,
+    SessionNotFound,
+    ShardUnavailable,
+    StorageError,
+    to_fields,
+)
+from caxton.ids import AgentId
 from caxton.wire.calls import (
     Agents,
     AgentView,
@@ -37,6 +47,7 @@ from workers.volatile.placing import DRAINING
 
 # Each attached agent has one exchange that waits.
 MAX_CALLS = 4_096
+log = logging.getLogger("caxton.worker")
 
 
 class Calls:
@@ -86,6 +97,8 @@ class Calls:
     async def _stop_drained(self) -> None:
         try:
             await self._lifecycle.stop_drained()
+        except StorageError as error:
+            log.warning("agents that were drained are not stopped yet: %s", error)  # the next tick tries again
         finally:
             self._stopping = False
 
@@ -134,7 +147,11 @@ class Calls:
         limits = Limits(mailbox_capacity=request.mailbox_capacity, max_message_bytes=MAX_CONTENT)
         no_module = bytes(SHA256_BYTES)
         manifest = Manifest(request.name, no_module, Encoding.ATTACHED, request.capabilities, limits)
-        return await self._lifecycle.attach(manifest, session)
+        agent = await self._lifecycle.attach(manifest, session)
+        if self._peers.find(session) is None:  # it ended while this was stored: nobody is left who would detach it
+            agent.attach(0)
+            raise SessionNotFound(str(AgentId(session)))
+        return agent
 
     def _answer(self, number: int, call_id: int, result: Result) -> None:
         peer = self._peers.find(number)

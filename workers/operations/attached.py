@@ -6,6 +6,7 @@ from collections.abc import Callable
 from msgspec import structs
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, MAX_CONTENT, Envelope
+from caxton.agents.lifecycle import AgentState
 from caxton.errors import (
     AgentNotFound,
     AgentNotRunning,
@@ -54,26 +55,34 @@ class Attached:
         self._numbers = 0
         # The exchange that waits for an agent's messages.
         self._waiting: dict[int, asyncio.Future[bool]] = {}
+        # The last exchange of each agent, while it is under way.
+        self._latest: dict[int, Exchange] = {}
 
     async def exchange(self, session: int, asked: Exchange) -> Deliveries:
-        """Take what ended, and give what comes next. Raises AgentNotFound, AgentNotRunning when it is not attached."""
+        """Take what ended, and give what comes next. Raises AgentNotFound, AgentNotRunning when it is not attached.
+
+        One that was superseded while it waited gives nothing: nobody listens to it any more.
+        """
         agent = self._agent(session, asked.agent_id)
         self._supersede(agent)
-        refused = [error for ended in asked.ended if (error := self._end(agent, ended)) is not None]
-        self._put_back(agent)
-        if asked.ended:
-            await self._durable.journal.committed_after(self._wake)
-            self._agent(session, asked.agent_id)
-        entries = self._draw(agent, asked.most)
-        if not entries and asked.most and await self._arrived(agent, asked.wait_ms):
-            self._agent(session, asked.agent_id)
-            entries = self._draw(agent, asked.most)
+        self._latest[agent.agent_id] = asked
+        try:
+            refused = [error for ended in asked.ended if (error := self._end(agent, ended)) is not None]
+            self._put_back(agent)
+            if asked.ended:
+                await self._durable.journal.committed_after(self._wake)
+            entries = self._draw_for(session, asked)
+            if not entries and asked.most and await self._arrived(agent, asked.wait_ms):
+                entries = self._draw_for(session, asked)
+        finally:
+            if self._latest.get(agent.agent_id) is asked:
+                del self._latest[agent.agent_id]
         not_sent = [Failed(type(error).__name__, to_fields(error)) for error in refused]
         return Deliveries([self._given(agent, entry) for entry in entries], not_sent)
 
     def detach(self, session: int, agent_id: int) -> None:
         """Let nobody run an agent's turns; what was given and has not ended waits again."""
-        agent = self._agent(session, agent_id)
+        agent = self._attached_to(session, agent_id)
         self._supersede(agent)
         agent.attach(0)
         self._put_back(agent)
@@ -93,6 +102,12 @@ class Attached:
                 waiting.set_result(True)
 
     def _agent(self, session: int, agent_id: int) -> Agent:
+        agent = self._attached_to(session, agent_id)
+        if agent.state is AgentState.STOPPED:
+            raise AgentNotRunning(agent.label, "stopped")  # whoever waits for its messages would wait for ever
+        return agent
+
+    def _attached_to(self, session: int, agent_id: int) -> Agent:
         agent = self._registry.find(agent_id)
         if agent is None:
             raise AgentNotFound(f"{agent_id:016x}")
@@ -101,6 +116,7 @@ class Attached:
         return agent
 
     def _supersede(self, agent: Agent) -> None:
+        self._latest.pop(agent.agent_id, None)
         waiting = self._waiting.pop(agent.agent_id, None)
         if waiting is not None:
             _answer_no(waiting)
@@ -116,20 +132,31 @@ class Attached:
             if self._waiting.get(agent.agent_id) is future:
                 del self._waiting[agent.agent_id]
 
+    def _draw_for(self, session: int, asked: Exchange) -> list[Entry]:
+        """Draw, if this exchange is still the last one, and its session still has the agent."""
+        agent = self._agent(session, asked.agent_id)
+        return self._draw(agent, asked.most) if self._latest.get(agent.agent_id) is asked else []
+
     def _draw(self, agent: Agent, most: int) -> list[Entry]:
         if agent.holds & (Hold.PAUSED | Hold.PARKED | Hold.BROKEN | Hold.FAILED):
             return []
-        now_ns, drawn = self._durable.journal.now_ns, []
-        for entry in self._dispatcher.draw(agent, most, FULL_DELIVERIES_BYTES):
-            message, _, _, expires_ns, delivery = entry
-            if expires_ns <= now_ns:
-                self._leave(agent)
-                self._turns.expire(agent, message, delivery)
-            elif not self._waits_behind(agent, entry):
-                drawn.append(entry)
-                if delivery is not None:
-                    delivery.deliveries += 1
+        drawn: list[Entry] = []
+        while not drawn and (entries := self._dispatcher.draw(agent, most, FULL_DELIVERIES_BYTES)):
+            drawn = [entry for entry in entries if not self._is_withheld(agent, entry)]
         return drawn
+
+    def _is_withheld(self, agent: Agent, entry: Entry) -> bool:
+        """Let what is too old expire, and what comes behind a retry of its pair wait there; count a try of the rest."""
+        message, _, _, expires_ns, delivery = entry
+        if expires_ns <= self._durable.journal.now_ns:
+            self._leave(agent)
+            self._turns.expire(agent, message, delivery)
+            return True
+        if self._waits_behind(agent, entry):
+            return True
+        if delivery is not None:
+            delivery.deliveries += 1
+        return False
 
     def _waits_behind(self, agent: Agent, entry: Entry) -> bool:
         behind = (agent.retrying or {}).get(entry[0].sender) if entry[4] is not None else None

@@ -127,11 +127,11 @@ class Lifecycle:
         await self._stop(agent)
 
     async def stop_drained(self) -> None:
-        """Stop the draining agents that have nothing left."""
+        """Stop the draining agents that have nothing left. Raises StorageError; those that are left stay draining."""
         for agent in [agent for agent in self.draining if not agent.busy]:
-            self.draining.remove(agent)
             if agent.state is AgentState.DRAINING:
                 await self._stop(agent)
+            self.draining.remove(agent)
 
     async def pause(self, agent_id: int) -> None:
         """Run no turn of an agent until `resume`, also over restarts. Raises AgentNotFound, InvalidStateTransition."""
@@ -166,7 +166,8 @@ class Lifecycle:
     async def attach(self, manifest: Manifest, session: int) -> Agent:
         """Let a session run an agent's turns; it is registered if there is none of the name.
 
-        Raises DeploymentError, AgentAlreadyRegistered for a sandboxed agent, or one that another session runs.
+        Raises DeploymentError, AgentAlreadyRegistered for a sandboxed agent, or one that another session runs;
+        AgentNotRunning for one that was stopped.
         """
         agent_id = self._names.id_of(manifest.name)
         agent = self._registry.find(agent_id)
@@ -177,6 +178,8 @@ class Lifecycle:
             agent = self._find(agent_id)
         if agent.manifest.encoding is not Encoding.ATTACHED or agent.attached not in {0, session}:
             raise AgentAlreadyRegistered(manifest.name)
+        if agent.state is AgentState.STOPPED:
+            raise AgentNotRunning(agent.label, "stopped")
         agent.attach(session)
         return agent
 

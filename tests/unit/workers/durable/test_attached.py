@@ -193,6 +193,53 @@ def test_only_the_last_exchange_counts(durable, client, agent, converse, durable
     assert durable.runner.run(both()).deliveries == []
 
 
+def test_an_exchange_that_was_superseded_gives_nothing(
+    durable, client, agent, exchange, converse, durable_message, one_turn_of_the_loop
+):
+    """When a client asks again while what it gave back is being committed, only the second answer has messages."""
+    send(client, agent, durable_message, b"1", b"2", b"3")
+    converse(durable, client)
+    (one,) = exchange(most=1).deliveries
+
+    async def both():
+        exchanges = durable.worker._attached.exchange
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(
+                exchanges(client.number, Exchange(agent.agent_id, [Ended(one.delivery)], 1, 10 * SECOND))
+            )
+            await one_turn_of_the_loop()
+            second = group.create_task(exchanges(client.number, Exchange(agent.agent_id, [], 1, 10 * SECOND)))
+            await one_turn_of_the_loop()
+            await durable.worker._committer.commit()
+        return first.result().deliveries, second.result().deliveries
+
+    first, second = durable.runner.run(both())
+    assert (first, [d.message.content for d in second]) == ([], [b"2"])
+
+
+def test_what_waits_behind_does_not_hide_what_can_be_given(
+    durable, client, agent, exchange, make_far, converse, durable_message
+):
+    """Messages of a sender that wait for a retry of its own, more than are asked for, let those of others through."""
+    send(client, agent, durable_message, b"1", b"2", b"3")
+    converse(durable, client)
+    other = make_far(durable.sessions[1], durable)
+    other.send(durable_message(other.number, agent.agent_id, content=b"other"))
+    converse(durable, other)
+    (one,) = exchange(most=1).deliveries
+
+    given = exchange(Ended(one.delivery, [], "no"), most=1).deliveries
+    assert [d.message.content for d in given] == [b"other"]
+
+
+def test_nobody_waits_for_the_messages_of_an_agent_that_was_stopped(durable, client, agent, exchange):
+    """An exchange for an agent that was stopped is refused, and so is who attaches it; whoever has it may detach."""
+    durable.runner.run(durable.lifecycle.stop(agent.agent_id))
+    with pytest.raises(AgentNotRunning):
+        exchange()
+    durable.worker._attached.detach(client.number, agent.agent_id)
+
+
 def test_who_has_not_attached_it_gets_nothing(durable, client, agent, exchange):
     """Another session's exchange is refused, and so is one for an agent that is not there."""
     with pytest.raises(AgentNotRunning):

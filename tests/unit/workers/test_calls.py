@@ -1,0 +1,104 @@
+import asyncio
+
+import pytest
+
+from caxton.agents.lifecycle import AgentState
+from caxton.errors import AgentNotRunning
+from caxton.wire.calls import Attach, Failed
+from caxton.wire.codec import CONTROL
+from caxton.wire.control import Call, SessionEnded
+from workers.loop.calls import Calls
+from workers.queues.parking import Parked
+
+
+class Group:
+    """A task group whose tasks the test awaits."""
+
+    def __init__(self):
+        self.tasks = []
+
+    def create_task(self, task):
+        self.tasks.append(asyncio.get_running_loop().create_task(task))
+
+    async def ended(self):
+        await asyncio.gather(*self.tasks)
+
+
+@pytest.fixture
+def group():
+    return Group()
+
+
+@pytest.fixture
+def calls(shard, group):
+    return Calls(shard.parts, shard.worker._attached, group, lambda: None)
+
+
+def attach(shard, calls, session, name):
+    peer = shard.peers.known(session, shard.marks.mark(session))
+    calls.take(peer, Call(session, peer.their_mark, shard.own, 1, Attach(name)))
+    return peer
+
+
+def test_nobody_attaches_for_a_client_that_is_gone(shard, calls, group):
+    """A client that ends while its new agent is being stored leaves an agent that the next client can attach."""
+    gone, other = shard.sessions[:2]
+
+    async def both():
+        attach(shard, calls, gone, "recorder")
+        shard.say(SessionEnded(0, shard.marks.mark(0), gone))
+        await group.ended()
+        peer = attach(shard, calls, other, "recorder")
+        await group.ended()
+        return peer
+
+    peer = shard.runner.run(both())
+    (agent,) = shard.registry.agents.values()
+    assert agent.attached == other
+    assert not isinstance(CONTROL.decode(peer._control.frames[-1]).result, Failed)
+
+
+def test_an_agent_that_was_stopped_is_not_attached(shard, calls, group):
+    """It gets no message ever again, so who attaches it would wait for ever."""
+
+    async def both():
+        attach(shard, calls, shard.sessions[0], "recorder")
+        await group.ended()
+        (agent,) = shard.registry.agents.values()
+        await shard.lifecycle.stop(agent.agent_id)
+        peer = attach(shard, calls, shard.sessions[0], "recorder")
+        await group.ended()
+        return peer
+
+    peer = shard.runner.run(both())
+    assert CONTROL.decode(peer._control.frames[-1]).result.error == AgentNotRunning.__name__
+
+
+def test_a_full_disk_does_not_end_the_worker_of_a_drained_agent(shard, calls, group):
+    """An agent that is drained while its state cannot be stored stays draining, and stops when there is room."""
+    agent = shard.agent(1)
+
+    async def drained():
+        await shard.lifecycle.stop(agent.agent_id, drain=True)
+        for shard.stored.broken in (True, False):
+            calls.stop_drained()
+            await group.ended()
+            yield agent.state
+
+    async def states():
+        return [state async for state in drained()]
+
+    assert shard.runner.run(states()) == [AgentState.DRAINING, AgentState.STOPPED]
+    assert shard.lifecycle.draining == []
+
+
+def test_a_drained_agent_sends_what_it_has_to_send(shard, message):
+    """While what an agent sent waits for room it is not drained."""
+    agent = shard.agent(1)
+    shard.parking.park(Parked(agent, [message(agent.agent_id, 5)], (0, 0), 0), 5)
+    shard.runner.run(shard.lifecycle.stop(agent.agent_id, drain=True))
+    shard.runner.run(shard.lifecycle.stop_drained())
+    assert agent.state is AgentState.DRAINING
+    shard.parking.forget(agent)
+    shard.runner.run(shard.lifecycle.stop_drained())
+    assert agent.state is AgentState.STOPPED
