@@ -29,6 +29,7 @@
     ├── Unsupported ................ asked for what this version does not have
     └── AgentFailure ............... the agent took the message and failed
         ├── WasmExecutionFailed .... a trap
+        ├── HandlerFailed .......... the handler of an attached agent raised, or returned what cannot be sent
         ├── ResourceLimitExceeded .. fuel, time, memory or output beyond the agent's limits
         └── AgentError ............. the agent's own error code
 
@@ -310,6 +311,19 @@ class WasmExecutionFailed(AgentFailure):
     reason: str
     detail: str
     says = "agent {agent} trapped: {reason} ({detail})"
+
+
+@dataclass(eq=False)
+class HandlerFailed(AgentFailure):
+    """An attached agent's handler raised `exception`, a type's name, or returned what cannot be sent; `detail` says it.
+
+    The program that runs the handler has the traceback in its log.
+    """
+
+    agent: str
+    exception: str
+    detail: str
+    says = "agent {agent} failed: its handler raised {exception} ({detail})"
 
 
 @dataclass(eq=False)

@@ -11,9 +11,9 @@ from caxton.errors import (
     AgentNotFound,
     AgentNotRunning,
     CaxtonError,
+    HandlerFailed,
     MessageTooLarge,
     ValidationError,
-    WasmExecutionFailed,
     to_fields,
 )
 from caxton.ids import BROADCAST
@@ -180,7 +180,8 @@ class Attached:
         agent.run += 1
         durable, attempts = message.flags & DURABLE, self._durable.attempts
         if ended.error is not None:
-            error = WasmExecutionFailed(agent.label, "handler", ended.error)
+            exception, _, detail = ended.error.partition(": ")
+            error = HandlerFailed(agent.label, exception, detail or "it says no more")
             agent.count("failed")
             if durable:
                 if delivery is not None:

@@ -5,7 +5,9 @@ async with client.attach("recorder", record) as agent:
 """
 
 import asyncio
+import logging
 from collections import Counter, deque
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -13,13 +15,22 @@ from typing import Any, Protocol, Self
 from caxton.client.attached.turns import (
     BatchHandler,
     EachHandler,
+    Said,
     delivered,
     each_said,
     ended,
     failed,
     size_of,
 )
-from caxton.errors import CaxtonError, MessageTooLarge, NetworkError, ShardUnavailable, Timeout, from_fields
+from caxton.errors import (
+    CaxtonError,
+    MessageTooLarge,
+    NetworkError,
+    ShardUnavailable,
+    Timeout,
+    ValidationError,
+    from_fields,
+)
 from caxton.ids import AgentId
 from caxton.placement.slot_table import SlotTable
 from caxton.wire.calls import (
@@ -40,6 +51,8 @@ CALL_TIMEOUT_S = 10.0
 # How long the shard may keep a question while it has no message.
 WAIT_MS = 5_000
 DETACH_TIMEOUT_S = 3.0
+# How long a block that ends waits for the turn that runs, when it is not said.
+DRAIN_S = 10.0
 # Between two tries to attach again: doubled each time.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 # Exchanges in a row that a shard refuses, though it lets us attach: then something is wrong with us.
@@ -48,6 +61,9 @@ MOST_REFUSED = 5
 NOT_SENT_KEPT = 100
 # What a worker that ends, restarts or is slow answers with: worth another try.
 PASSING = (NetworkError, ShardUnavailable, Timeout)
+
+_log = logging.getLogger("caxton.client")
+_CUT_SHORT = object()
 
 
 class Line(Protocol):
@@ -69,8 +85,9 @@ class AttachedAgent:
     not_sent: why messages that turns sent were refused; the newest 100.
 
     The handler runs in the task group of the block: one call at a time. It raises to have the message tried again,
-    as the message's options say. At the end of the block the call that runs is awaited; if the block ends by an error
-    or is cancelled, it is cancelled.
+    as the message's options say, and what it raised is in this program's log. At the end of the block the call that
+    runs is awaited for `drain_s` seconds, or not at all if the block ends by an error. Then it is cancelled: what it
+    was given waits for the next who attaches, or fails if it is volatile; what others have ended is given back.
     """
 
     def __init__(
@@ -82,6 +99,7 @@ class AttachedAgent:
         at_once: int,
         *,
         batch: bool,
+        drain_s: float = DRAIN_S,
     ) -> None:
         self.agent_id = agent_id
         self.name = request.name
@@ -92,6 +110,8 @@ class AttachedAgent:
         self._handler: Any = handler
         self._at_once = at_once
         self._batch = batch
+        self._drain_s = drain_s
+        self._drain: asyncio.TimerHandle | None = None
         self._group = asyncio.TaskGroup()
         self._task: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
@@ -120,7 +140,7 @@ class AttachedAgent:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._leave(at_once=error is not None)
+        self._leave(0.0 if error is not None else self._drain_s)
         try:
             await self._group.__aexit__(kind, error, traceback)
         except BaseExceptionGroup as group:
@@ -129,15 +149,21 @@ class AttachedAgent:
                 group.exceptions[0] if error is None or isinstance(error, asyncio.CancelledError) else error
             ) from None
         finally:
+            if self._drain is not None:
+                self._drain.cancel()
             self._ended.set()
             with suppress(CaxtonError):
                 await self._call(Detach(int(self.agent_id)), DETACH_TIMEOUT_S)
 
-    def _leave(self, *, at_once: bool) -> None:
-        """Let the serving end: after the turn that runs, or now; a question that is open is dropped."""
+    def _leave(self, drain_s: float) -> None:
+        """Let the serving end: after the turn that runs, cancelled if it takes longer; an open question is dropped."""
         self._is_leaving = True
-        if self._task is not None and (at_once or self._is_idle):
+        if self._task is None:
+            return
+        if self._is_idle or not drain_s:
             self._task.cancel()
+        else:
+            self._drain = asyncio.get_running_loop().call_later(drain_s, self._task.cancel)
 
     async def _serve(self) -> None:
         try:
@@ -174,7 +200,7 @@ class AttachedAgent:
         """Give back what has ended and return what is to be handled now: nothing, for the last word."""
         most, wait_ms = (0, 0) if self._is_leaving else (self._at_once, WAIT_MS)
         exchange = Exchange(int(self.agent_id), ends, most, wait_ms)
-        result = await self._call(exchange, wait_ms / 1_000 + CALL_TIMEOUT_S)
+        result = await self._call(exchange, DETACH_TIMEOUT_S if self._is_leaving else wait_ms / 1_000 + CALL_TIMEOUT_S)
         if not isinstance(result, Deliveries):
             raise NetworkError(f"the shard of {self.name}", "it answered something else than deliveries")
         for refusal in result.not_sent:
@@ -199,29 +225,70 @@ class AttachedAgent:
         for delivery in deliveries:
             if size >= FULL_DELIVERIES_BYTES or self._is_leaving:
                 break
-            try:
-                end = ended(delivery, await self._handler(delivered(delivery)))
-            except Exception as error:  # noqa: BLE001 (whatever a handler raises is the end of its turn)
-                end = failed(delivery, error)
+            said = await self._said(delivered(delivery))
+            if said is _CUT_SHORT:
+                break
+            end = self._end(delivery, said)
             size += size_of(end)
             ends.append(end)
         return ends
 
     async def _handle_all(self, deliveries: list[Delivery]) -> list[Ended]:
         """Handle them with one call. An error of it is the error of each."""
-        try:
-            said = each_said(await self._handler([delivered(delivery) for delivery in deliveries]), len(deliveries))
-        except Exception as error:  # noqa: BLE001 (whatever a handler raises is the end of its turn)
-            return [failed(delivery, error) for delivery in deliveries]
+        said = await self._said([delivered(delivery) for delivery in deliveries])
+        if said is _CUT_SHORT:
+            return []
+        each: Sequence[Any] = [said] * len(deliveries)
+        if not isinstance(said, BaseException):
+            try:
+                each = each_said(said, len(deliveries))
+            except ValidationError as error:
+                self._log_failure(error)
+                each = [error] * len(deliveries)
         ends: list[Ended] = []
         size = 0
-        for delivery, what in zip(deliveries, said, strict=True):
-            end = ended(delivery, what)
+        for delivery, what in zip(deliveries, each, strict=True):
+            end = self._end(delivery, what)
             if size and size + size_of(end) > FULL_DELIVERIES_BYTES:
                 end = failed(delivery, MessageTooLarge.of(size + size_of(end), FULL_DELIVERIES_BYTES, "batch"))
             size += size_of(end)
             ends.append(end)
         return ends
+
+    async def _said(self, given: Any) -> Any:
+        """Call the handler; returns what it returned or raised, _CUT_SHORT when the block ended first.
+
+        What it waited for may be cancelled by somebody else: that is an error of the handler like any other.
+        """
+        task = asyncio.current_task()
+        try:
+            return await self._handler(given)
+        except asyncio.CancelledError as error:
+            if task is not None and task.cancelling():
+                if not self._is_leaving:
+                    raise
+                return _CUT_SHORT
+            self._log_failure(error)
+            return error
+        except Exception as error:  # noqa: BLE001 (whatever a handler raises is the end of its turn)
+            self._log_failure(error)
+            return error
+        finally:
+            while self._is_leaving and task is not None and task.cancelling():
+                task.uncancel()  # the last word is still to be said
+
+    def _end(self, delivery: Delivery, said: "Said | BaseException") -> Ended:
+        """Return the end of a turn whose handler returned this, or raised it."""
+        if isinstance(said, BaseException):
+            return failed(delivery, said)
+        try:
+            return ended(delivery, said)
+        except ValidationError as error:
+            self._log_failure(error)
+            return failed(delivery, error)
+
+    def _log_failure(self, error: BaseException) -> None:
+        _log.error("the handler of agent %r failed", self.name, exc_info=error)
 
     async def _attach(self) -> None:
         result = await self._call(self._request, CALL_TIMEOUT_S)

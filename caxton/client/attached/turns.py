@@ -1,5 +1,6 @@
 """One turn of an attached agent: what its handler is given, and what becomes of what it returns."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
@@ -37,20 +38,23 @@ def delivered(delivery: Delivery) -> Delivered:
 
 
 def ended(delivery: Delivery, said: Said) -> Ended:
-    """Return the end of a turn whose handler returned `said`.
-
-    What is not fit to be sent is the error of the turn: it is tried again, as the message's options say.
-    """
-    try:
-        return Ended(delivery.delivery, _messages(delivery.message, said))
-    except ValidationError as error:
-        return failed(delivery, error)
+    """Return the end of a turn whose handler returned `said`; raises ValidationError for what is not fit to be sent."""
+    return Ended(delivery.delivery, _messages(delivery.message, said))
 
 
-def failed(delivery: Delivery, error: Exception) -> Ended:
-    """Return the end of a turn whose handler raised: nothing is sent."""
-    text = f"{type(error).__name__}: {error}".encode("utf-8", "replace").decode()
+def failed(delivery: Delivery, error: BaseException) -> Ended:
+    """Return the end of a turn whose handler raised: nothing is sent, and it is tried again, as its message says."""
+    text = f"{type(error).__name__}: {_text_of(error)}".encode("utf-8", "replace").decode()
     return Ended(delivery.delivery, [], text[:_MOST_ERROR])
+
+
+def _text_of(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "what it waited for was cancelled"
+    try:
+        return str(error)
+    except Exception as wrong:  # noqa: BLE001 (whatever a handler raises is the end of its turn, and of no more)
+        return f"its text cannot be had: {type(wrong).__name__}"
 
 
 def each_said(said: Sequence[Said] | None, count: int) -> Sequence[Said]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal, overload
 
 from caxton.agents.limits import Limits
-from caxton.client.attached.agent import AttachedAgent
+from caxton.client.attached.agent import DRAIN_S, AttachedAgent
 from caxton.client.attached.turns import BatchHandler, EachHandler
 from caxton.client.calls.deployments import Deployment, Deployments
 from caxton.client.connection import CALL_TIMEOUT_S, Connection
@@ -30,6 +30,7 @@ DEPLOY_TIMEOUT_S = 60.0
 # What an attached agent is given at a time when it is not said: enough that a commit is shared by many messages, few
 # enough that little is handled again when its process is killed.
 AT_ONCE = 64
+LONGEST_DRAIN_S = 86_400
 
 
 class AgentCalls(Connection):
@@ -82,6 +83,7 @@ class AgentCalls(Connection):
         capabilities: Sequence[str] = (),
         mailbox_capacity: int = 1_000,
         at_once: int = AT_ONCE,
+        drain_s: float = DRAIN_S,
     ) -> AttachedAgent: ...
 
     @overload
@@ -94,6 +96,7 @@ class AgentCalls(Connection):
         capabilities: Sequence[str] = (),
         mailbox_capacity: int = 1_000,
         at_once: int = AT_ONCE,
+        drain_s: float = DRAIN_S,
     ) -> AttachedAgent: ...
 
     def attach(
@@ -105,6 +108,7 @@ class AgentCalls(Connection):
         capabilities: Sequence[str] = (),
         mailbox_capacity: int = 1_000,
         at_once: int = AT_ONCE,
+        drain_s: float = DRAIN_S,
     ) -> AttachedAgent:
         """Return an agent whose messages this process handles, unsandboxed, inside an `async with` block.
 
@@ -112,14 +116,17 @@ class AgentCalls(Connection):
         waits. The handler gets one `Delivered` after the other, or with batch=True a list of them; see
         `caxton.client.attached.turns` for what it may return. What a handler has ended and what it sent are committed
         together, up to `at_once` messages (1 to 256) at a time; when this process is killed before that, they are
-        delivered again, with a delivery_count of 2 or more.
+        delivered again, with a delivery_count of 2 or more. A block that ends waits up to `drain_s` seconds for the
+        handler that runs, and then cancels it.
         """
         if type(at_once) is not int or not 1 <= at_once <= MAX_DELIVERIES:
             raise ValidationError("at_once", f"{at_once!r:.80} is not a whole number from 1 to {MAX_DELIVERIES}")
         if isinstance(capabilities, str):  # which would come out as one capability for each letter
             raise ValidationError("capabilities", f"{capabilities!r:.80} is text; give a list of texts")
+        if type(drain_s) not in {int, float} or not 0 <= drain_s <= LONGEST_DRAIN_S:
+            raise ValidationError("drain_s", f"{drain_s!r:.80} is not a number of seconds from 0 to {LONGEST_DRAIN_S}")
         request = Attach(name, tuple(capabilities), mailbox_capacity)
-        return AttachedAgent(self._open(), self.id_of(name), request, handler, at_once, batch=batch)
+        return AttachedAgent(self._open(), self.id_of(name), request, handler, at_once, batch=batch, drain_s=drain_s)
 
     async def agents(self) -> list[AgentView]:
         """Return every agent, by shard and name."""

@@ -7,7 +7,15 @@ from caxton.acl.envelope import DURABLE, Envelope
 from caxton.acl.message import Message
 from caxton.client.attached import agent as attached
 from caxton.client.attached.agent import MOST_REFUSED, AttachedAgent
-from caxton.errors import AgentNotRunning, NetworkError, QueueFull, SecurityError, ShardUnavailable, to_fields
+from caxton.errors import (
+    AgentNotRunning,
+    NetworkError,
+    QueueFull,
+    SecurityError,
+    ShardUnavailable,
+    ValidationError,
+    to_fields,
+)
 from caxton.ids import AgentId
 from caxton.placement.slot_table import SlotTable
 from caxton.wire.calls import AgentView, Attach, Deliveries, Delivery, Detach, Done, Exchange, Failed
@@ -80,8 +88,8 @@ def _short_pauses(monkeypatch):
     monkeypatch.setattr(attached, "FIRST_PAUSE_S", 0.0)
 
 
-def agent_of(shard, handler, *, batch=False):
-    return AttachedAgent(shard, AGENT, Attach("recorder"), handler, 64, batch=batch)
+def agent_of(shard, handler, *, batch=False, drain_s=5):
+    return AttachedAgent(shard, AGENT, Attach("recorder"), handler, 64, batch=batch, drain_s=drain_s)
 
 
 async def test_what_the_handler_ends_goes_back_with_the_next_question(shard):
@@ -252,6 +260,98 @@ async def test_an_error_in_the_block_cancels_the_handler(shard):
     with pytest.raises(KeyError, match="mine"):
         await block()
     assert shard.kinds() == [Attach, Exchange, Detach]
+
+
+@pytest.mark.parametrize("batch", [False, True])
+async def test_a_turn_that_outlasts_the_drain_is_cut_short(shard, batch):
+    """When the drain is over the handler is cancelled: its turn has not ended, and what ended before is given back."""
+    began = asyncio.Event()
+
+    async def handler(message):
+        if batch or message.message.content == b"slow":
+            began.set()
+            await asyncio.get_running_loop().create_future()
+
+    async with asyncio.timeout(5):
+        async with agent_of(shard, handler, batch=batch, drain_s=0.01):
+            shard.put(Deliveries([delivery(1), delivery(2, b"slow"), delivery(3)]))
+            await began.wait()
+    last = shard.exchanges()[-1]
+    assert [end.delivery for end in last.ended] == ([] if batch else [1])
+    assert shard.kinds()[-1] is Detach
+
+
+async def test_a_handler_that_is_cut_short_may_end_its_turn_all_the_same(shard):
+    """A handler that catches its cancellation and returns has ended its turn, which is given back."""
+    began = asyncio.Event()
+
+    async def handler(message):
+        began.set()
+        try:
+            await asyncio.get_running_loop().create_future()
+        except asyncio.CancelledError:
+            return
+
+    async with asyncio.timeout(5):
+        async with agent_of(shard, handler, drain_s=0):
+            shard.put(Deliveries([delivery(1), delivery(2)]))
+            await began.wait()
+    assert [end.delivery for end in shard.exchanges()[-1].ended] == [1]
+
+
+@pytest.mark.parametrize("batch", [False, True])
+async def test_what_a_handler_awaits_may_be_cancelled_by_others(shard, caplog, batch):
+    """A handler that meets a cancellation which is not its own has failed in this turn, and goes on with the next."""
+    shared = asyncio.get_running_loop().create_future()
+    shared.cancel()
+
+    async def handler(message):
+        if not shard.exchanges()[1:]:
+            await shared
+
+    async with agent_of(shard, handler, batch=batch) as agent:
+        shard.put(Deliveries([delivery(1)]), Deliveries([delivery(2)]))
+        exchanges = await shard.exchanged(3)
+    assert [end.error for exchange in exchanges for end in exchange.ended] == [
+        "CancelledError: what it waited for was cancelled",
+        None,
+    ]
+    assert agent.counts == {"attached": 1, "handled": 1, "failed": 1}
+    assert [record.exc_info[0] for record in caplog.records] == [asyncio.CancelledError]
+
+
+async def test_whoever_cancels_the_serving_ends_it(shard):
+    """A cancellation of all tasks ends the handler as it ends everything: that is no failure of its turn."""
+    began = asyncio.Event()
+
+    async def handler(message):
+        began.set()
+        await asyncio.get_running_loop().create_future()
+
+    async with agent_of(shard, handler) as agent:
+        shard.put(Deliveries([delivery(1)]))
+        await began.wait()
+        agent._task.cancel()
+        await agent.wait()
+    assert shard.kinds() == [Attach, Exchange, Detach]
+
+
+@pytest.mark.parametrize("batch", [False, True])
+async def test_the_errors_of_a_handler_are_in_the_log(shard, caplog, batch):
+    """What a handler raises, and that it returned what cannot be sent, is logged once, with the traceback."""
+
+    async def handler(message):
+        if not shard.exchanges()[1:]:
+            raise KeyError("mine")
+        return 5
+
+    async with agent_of(shard, handler, batch=batch):
+        shard.put(Deliveries([delivery(1)]), Deliveries([delivery(2)]))
+        await shard.exchanged(3)
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+        ("ERROR", "the handler of agent 'recorder' failed")
+    ] * 2
+    assert [r.exc_info[0] for r in caplog.records] == [KeyError, ValidationError]
 
 
 async def test_an_open_question_is_dropped_at_the_end(shard):

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,7 +8,7 @@ from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Enve
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions
 from caxton.acl.performative import Performative
-from caxton.client.attached.turns import MOST_MESSAGES, each_said, ended
+from caxton.client.attached.turns import MOST_MESSAGES, each_said, ended, failed
 from caxton.errors import ValidationError
 from caxton.ids import MessageId
 from caxton.wire.calls import Delivery
@@ -58,10 +60,24 @@ def test_what_a_durable_turn_sends_is_durable(lane, handled):
     ids=lambda value: str(value)[:10],
 )
 def test_what_cannot_be_sent_is_the_error_of_the_turn(said, problem):
-    """Nothing of it is sent; the error says what was wrong."""
-    end = ended(given_message(), said)
-    assert end.messages == []
-    assert problem in end.error
+    """The error says what was wrong with it."""
+    with pytest.raises(ValidationError, match=problem):
+        ended(given_message(), said)
+
+
+def test_an_error_without_a_text_is_told_too():
+    """A turn that failed names what its handler raised, also when that has no text, or fails when asked for it."""
+
+    class MuteError(Exception):
+        def __str__(self):
+            raise KeyError("x")
+
+    told = [failed(given_message(), error).error for error in (OSError(), asyncio.CancelledError(), MuteError())]
+    assert told == [
+        "OSError: ",
+        "CancelledError: what it waited for was cancelled",
+        "MuteError: its text cannot be had: KeyError",
+    ]
 
 
 def test_a_batch_is_answered_one_by_one():

@@ -1,10 +1,11 @@
 import asyncio
 
 import pytest
+from caxton.wire.failure import read_report
 
-from caxton.acl.envelope import DURABLE
+from caxton.acl.envelope import DURABLE, Rare
 from caxton.agents.manifest import Encoding
-from caxton.errors import AgentNotFound, AgentNotRunning
+from caxton.errors import AgentNotFound, AgentNotRunning, HandlerFailed
 from caxton.ids import BROADCAST
 from caxton.store.ledger import check
 from caxton.wire.calls import Ended, Exchange
@@ -107,6 +108,26 @@ def test_what_a_failed_handler_sent_is_not_sent(durable, client, agent, exchange
     assert client.got == []
     assert (durable.ledger().pending, durable.ledger().counts.get("emitted_sessions", 0)) == (1, 0)
     assert check([durable.ledger()]).balanced
+
+
+def test_who_sent_it_is_told_what_a_handler_raised(durable, client, agent, exchange, converse, clocks, durable_message):
+    """A handler's last error is HandlerFailed, with the type and the text that its program told."""
+    send(client, agent, durable_message, b"1", b"2", rare=Rare(max_retries=1))
+    converse(durable, client)
+    for _ in range(2):
+        first, second = exchange().deliveries
+        exchange(Ended(first.delivery, [], "OSError: no: disk"), Ended(second.delivery, [], "KeyError: "))
+        clocks.wait(2)
+        durable.worker._tick()
+        durable.settle()
+    converse(durable, client)
+
+    errors = [read_report(message.content) for message in client.got]
+    assert [type(error) for error in errors] == [HandlerFailed] * 2
+    assert [(error.exception, error.detail) for error in errors] == [
+        ("OSError", "no: disk"),
+        ("KeyError", "it says no more"),
+    ]
 
 
 def test_a_handler_that_fails_is_tried_again(durable, client, agent, exchange, converse, clocks, durable_message):
