@@ -7,6 +7,7 @@ import typer
 
 from bench.commands import (
     agents,
+    book,
     budget,
     check,
     hops,
@@ -45,6 +46,7 @@ app.command(epilog=peers.EXAMPLES)(peers.peers)
 app.command(epilog=profile.EXAMPLES)(profile.profile)
 app.command(epilog=scale.EXAMPLES)(scale.scale)
 app.command(epilog=lookup.EXAMPLES)(lookup.lookup)
+app.command(epilog=book.EXAMPLES)(book.book)
 app.command(epilog=kill.EXAMPLES)(kill.kill)
 app.command(epilog=recovery.EXAMPLES)(recovery.recovery)
 app.command(epilog=report.EXAMPLES)(report.report)

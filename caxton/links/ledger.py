@@ -1,7 +1,7 @@
 """What was lost when a worker died, from the books that it and its peers kept."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 # How many messages a worker has taken and not finished: a counter it keeps in the same commit as `taken`.
@@ -17,11 +17,12 @@ class Totals(NamedTuple):
 
 @dataclass(frozen=True)
 class BookView:
-    """One owner's book at one instant: its named counters, and the totals of its link with each peer."""
+    """One owner's book at one instant: its counters and histograms, and the totals of its link with each peer."""
 
     owner: int
     counters: dict[str, int]
     links: dict[int, Totals]
+    histograms: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def emitted_to(self, peer: int) -> int:
         """The last sequence emitted to `peer`; 0 when there is no link."""

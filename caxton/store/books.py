@@ -4,133 +4,166 @@ The page cache keeps the file when its owner is killed, so the supervisor reads 
 not survive a power cut, and nothing volatile does.
 """
 
-import contextlib
+import errno
 import mmap
 import os
+import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Protocol, Self, overload
 
 from caxton.errors import ResourceExhausted, StorageError
 from caxton.links.ledger import BookView
 from caxton.store import book_layout as at
+from caxton.store.regular_file import opened
 
-# A commit holds the phase odd for microseconds; one that is met this often in a row is no accident.
-READ_TRIES = 1_000
+# One reading in some is in vain while the owner commits all the time. After so many it waits before each, and gives up
+# after so long: nobody commits as fast as that who means to be read.
+QUICK_READINGS = 100
+PAUSE_S = 0.001
+PATIENCE_S = 1.0
 
 
 class Words(Protocol):
-    """A file as unsigned 64-bit words: a store of one word is visible at once and whole, one of several bit by bit."""
+    """A file as unsigned 64-bit words: a store of one word is visible at once and whole."""
 
     @overload
     def __setitem__(self, places: slice, values: "array[int]", /) -> None: ...
     @overload
     def __setitem__(self, place: int, value: int, /) -> None: ...
+    def __getitem__(self, place: int, /) -> int: ...
 
 
 class Book:
     """Gathers changes in memory and makes them visible together. For its one owner, from one thread.
 
     Commit what was emitted before it is sent, and what was taken before anybody is told: then the books never say
-    less than what happened.
+    less than what happened. Whatever changes a number raises OverflowError for one outside 0..2**64-1.
     """
 
-    def __init__(self, words: Words, counters: tuple[str, ...], peers: int, close: Callable[[], None]) -> None:
-        self._words = words
+    def __init__(self, head: Words, copies: tuple[Words, Words], layout: at.Layout, close: Callable[[], None]) -> None:
+        self._head = head
+        self._copies = copies
+        self._layout = layout
         self._close = close
         self._closed = False
-        self._peers = peers
-        self._rows_start = at.rows_start(peers)
-        self._word_of = {name: at.COUNTERS_START + place for place, name in enumerate(counters)}
-        self._counted = dict.fromkeys(self._word_of, 0)
+        self._weights = at.weights(layout.copy_words)
+        self._starts = layout.starts
+        self._counters = {name: self._starts[name] for name, kind, _ in layout.series if kind == at.COUNTER}
+        # A copy as it is to become, the places in it that neither copy has yet, and those that only the newest has.
+        self._numbers = array("Q", [0]) * layout.copy_words
+        self._gathered: set[int] = set()
+        self._behind: set[int] = set()
         self._row_of: dict[int, int] = {}
         self._free: list[int] = []
         self._rows = 0
-        self._phase = 0
-        self._pending: dict[int, int] = {}
 
     @classmethod
-    def create(cls, path: Path, owner: int, counters: tuple[str, ...], peers: int = at.MAX_PEERS) -> Self:
+    def create(
+        cls,
+        path: Path,
+        owner: int,
+        counters: tuple[str, ...],
+        peers: int = at.MAX_PEERS,
+        histograms: Mapping[str, int] | None = None,
+    ) -> Self:
         """Make the file, for its user alone, all of its size reserved and every number zero.
 
-        `peers`: how many links it has place for at a time. Raises StorageError when the file is there or cannot be
-        made, ValueError for names or numbers that do not fit.
+        `peers`: how many links it has place for at a time. `histograms`: how many buckets each of them has. Raises
+        StorageError when the file is there or cannot be made, ValueError for names or numbers that do not fit.
         """
-        front = at.front_of(owner, counters, peers)
-        size = at.total_words(peers) * at.WORD
+        layout = at.Layout.of(counters, histograms or {}, peers)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                os.posix_fallocate(descriptor, 0, size)  # a mapped hole on a full disk would be a deadly SIGBUS later
-                mapped = mmap.mmap(descriptor, size)
-            finally:
-                os.close(descriptor)
+            mapped = _map_new(path, layout.file_words * at.WORD)
         except OSError as error:
             raise StorageError(str(path), f"the book cannot be made: {error.strerror}") from error
         words = memoryview(mapped).cast("Q")
-        words[: at.FRONT_WORDS] = front
-        words[at.AT_MAGIC] = at.MAGIC
+        front = layout.front(owner)
+        words[: len(front)] = front
+
+        head = words[: at.HEAD_WORDS]
+        first, second = (words[start : start + layout.copy_words] for start in layout.copies)
 
         def close() -> None:
-            words.release()
+            for view in (head, first, second, words):
+                view.release()
             mapped.close()
 
-        return cls(words, counters, peers, close)
+        return cls(head, (first, second), layout, close)
 
     def count(self, counter: str, more: int = 1) -> None:
         """Add to a counter. KeyError for a name the book was not made with."""
-        self.gauge(counter, self._counted[counter] + more)
+        place = self._starts[counter]
+        self._gathered.add(place)
+        self._numbers[place] += more
 
     def gauge(self, counter: str, value: int) -> None:
         """Set a counter. KeyError for a name the book was not made with."""
-        self._pending[self._word_of[counter]] = value
-        self._counted[counter] = value
+        self._set(self._starts[counter], value)
+
+    def record(self, histogram: str, bucket: int, more: int = 1) -> None:
+        """Add to a bucket, of those that the histogram has. KeyError for a name the book was not made with."""
+        place = self._starts[histogram] + bucket
+        self._gathered.add(place)
+        self._numbers[place] += more
 
     def totals(self) -> dict[str, int]:
         """Return every counter as gathered so far."""
-        return dict(self._counted)
+        return {name: self._numbers[place] for name, place in self._counters.items()}
 
     def emitted(self, peer: int, total: int) -> None:
         """Set the last sequence emitted to a peer. Raises ResourceExhausted when there is no row left for it."""
-        self._pending[self._row(peer) + 1] = total
+        self._set(self._row(peer) + 1, total)
 
     def taken(self, peer: int, total: int) -> None:
         """Set the last sequence taken from a peer. Raises ResourceExhausted when there is no row left for it."""
-        self._pending[self._row(peer) + 2] = total
+        self._set(self._row(peer) + 2, total)
 
     def forget(self, peer: int) -> None:
         """Give a peer's row back, once its books are closed; nothing happens for a peer without one."""
         row = self._row_of.pop(peer, None)
         if row is not None:
             self._free.append(row)
-            self._pending.update({row: 0, row + 1: 0, row + 2: 0})
+            for place in range(row, row + at.ROW_WORDS):
+                self._set(place, 0)
 
     def commit(self) -> None:
         """Make everything gathered visible at once, whatever happens to this process in between.
 
-        Raises StorageError after `close`, OverflowError for a number outside 0..2**64-1; nothing is visible then.
+        An exception that comes from outside (Ctrl-C) leaves the commit to the next one. Raises StorageError after
+        `close`; nothing is visible then.
         """
         if self._closed:
             raise StorageError("book", "it was closed before this commit")
-        pending = self._pending
-        if not pending:
+        gathered = self._gathered
+        if not gathered:
             return
-        words = self._words
-        changes = array("Q", [number for change in pending.items() for number in change])
-        words[at.JOURNAL_START : at.JOURNAL_START + len(changes)] = changes
-        words[at.AT_PAIRS] = len(pending)
-        words[at.AT_PHASE] = self._phase + 1
-        for word, value in pending.items():
-            words[word] = value
-        words[at.AT_PHASE] = self._phase = self._phase + 2
-        pending.clear()
+        head, numbers, weights = self._head, self._numbers, self._weights
+        sequence = head[at.AT_NEWEST] + 1
+        older, newest = self._copies[sequence % 2], self._copies[1 - sequence % 2]
+        seal = newest[at.SEAL] + weights[at.SEQUENCE]
+        for place in gathered:
+            seal += weights[place] * (numbers[place] - newest[place])
+        head[at.AT_ROWS] = self._rows
+        for place in gathered | self._behind:
+            older[place] = numbers[place]
+        older[at.SEQUENCE] = sequence
+        older[at.SEAL] = seal % at.PRIME
+        head[at.AT_NEWEST] = sequence
+        self._behind, self._gathered = gathered, set()
 
     def close(self) -> None:
         """Let go of the file, which stays; what was not committed is dropped. Twice is fine."""
         if not self._closed:
             self._closed = True
             self._close()
+
+    def _set(self, place: int, value: int) -> None:
+        if self._numbers[place] != value:
+            self._gathered.add(place)
+            self._numbers[place] = value
 
     def _row(self, peer: int) -> int:
         row = self._row_of.get(peer)
@@ -139,51 +172,65 @@ class Book:
     def _new_row(self, peer: int) -> int:
         if self._free:
             row = self._free.pop()
-        elif self._rows < self._peers:
-            row = self._rows_start + self._rows * at.ROW_WORDS
+        elif self._rows < self._layout.capacity:
+            row = self._layout.rows_start + self._rows * at.ROW_WORDS
             self._rows += 1
-            self._pending[at.AT_ROWS] = self._rows
         else:
-            raise ResourceExhausted("links in a book", self._peers)
-        self._pending[row] = peer
+            raise ResourceExhausted("links in a book", self._layout.capacity)
+        self._set(row, peer)
         self._row_of[peer] = row
         return row
+
+
+def _map_new(path: Path, size: int) -> mmap.mmap:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, size)  # a mapped hole on a full disk would be a deadly SIGBUS later
+        return mmap.mmap(descriptor, size)
+    except OSError:
+        path.unlink()
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def read(path: Path) -> BookView:
     """Return what the owner of a book last committed, alive or dead, in the midst of a commit or not.
 
-    Reads the file and maps nothing, so nobody who cuts it short can harm the reader. Relies on stores being seen in
-    their order, as on x86-64, when the owner is alive. Raises StorageError for a file that is not there, is no book,
-    is damaged, or changes too fast.
+    Reads the file and maps nothing, so nobody who cuts it short can harm the reader. Raises StorageError for a file
+    that is not there, is no book or one of another version, is damaged, or was being changed in every reading of 1 s.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        with opened(path) as descriptor:
+            head = _read_words(descriptor, 0, at.HEAD_WORDS)
+            table = _read_words(descriptor, at.HEAD_WORDS, at.check_head(head))
+            layout = at.read_layout(head + table, os.fstat(descriptor).st_size)
+            return at.view(layout, head[at.AT_OWNER], _newest_copy(descriptor, layout))
+    except at.Damage as error:
+        raise StorageError(str(path), f"the book is damaged: {error}") from error
     except OSError as error:
         raise StorageError(str(path), f"the book cannot be read: {error.strerror}") from error
-    try:
-        for _ in range(READ_TRIES):
-            found = _read_once(descriptor)
-            if found is not None:
-                return found
-    except (at.Damage, OSError) as error:
-        raise StorageError(str(path), f"the book is damaged: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            os.close(descriptor)
-    raise StorageError(str(path), f"the book changed during each of {READ_TRIES} readings")
 
 
-def _read_once(descriptor: int) -> BookView | None:
-    """Return the book, or None if a commit began or ended meanwhile."""
-    phase = _read_words(descriptor, at.AT_PHASE, 1)[0]
-    front = _read_words(descriptor, 0, at.FRONT_WORDS)
-    capacity = at.check_front(front, os.fstat(descriptor).st_size)
-    rows = _read_words(descriptor, at.rows_start(capacity), front[at.AT_ROWS] * at.ROW_WORDS)
-    journal = _read_words(descriptor, at.JOURNAL_START, 2 * front[at.AT_PAIRS]) if phase % 2 else array("Q")
-    if _read_words(descriptor, at.AT_PHASE, 1)[0] != phase:
-        return None
-    return at.view(front, rows, journal)
+def _newest_copy(descriptor: int, layout: at.Layout) -> "array[int]":
+    """Return the newest copy, whole, or one that has become it meanwhile. Raises Damage, TimeoutError."""
+    before: tuple[int, array[int]] | None = None
+    paused = False
+    give_up_at = time.monotonic() + PATIENCE_S
+    for reading in count(1):
+        newest, rows = _read_words(descriptor, at.AT_NEWEST, 2)
+        copy = _read_words(descriptor, layout.copies[newest % 2], layout.words_with(rows))
+        if at.is_whole(copy, newest):
+            return copy
+        still = before == (newest, copy)
+        if still and paused:
+            break
+        before, paused = (newest, copy), still or reading >= QUICK_READINGS
+        if paused:
+            if reading >= QUICK_READINGS and time.monotonic() > give_up_at:
+                raise TimeoutError(errno.ETIME, f"it changed in each of {reading} readings")
+            time.sleep(PAUSE_S)
+    raise at.Damage("its newest copy is not whole, and nobody writes")
 
 
 def _read_words(descriptor: int, start: int, count: int) -> "array[int]":

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from caxton.errors import ConfigurationError
+from caxton.store.regular_file import NotRegularFileError, opened
 
 LOCK_NAME = "lock"
 # Somebody who only asks who holds the lock (`holder`) has it for microseconds; a holder keeps it much longer.
@@ -54,20 +55,17 @@ def holder(directory: Path) -> int | None:
 
 
 def is_locked(path: Path) -> bool | None:
-    """True while some process holds the lock of a file, None when the file is not there.
+    """True while some process holds the lock of a file, None when no regular file is there.
 
     True too when it cannot be looked at, for want of a descriptor perhaps: nobody is taken for gone because of that.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+        with opened(path) as descriptor:
+            return not _try(descriptor, fcntl.LOCK_SH)
+    except (FileNotFoundError, NotRegularFileError):
         return None
     except OSError:
         return True
-    try:
-        return not _try(descriptor, fcntl.LOCK_SH)
-    finally:
-        os.close(descriptor)
 
 
 def _try(descriptor: int, kind: int) -> bool:

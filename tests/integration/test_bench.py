@@ -115,6 +115,7 @@ def test_a_backlog_outlives_a_kill(result_of, victim):
         (["hops", "--hops", "25"], "--hops"),
         (["recovery", "--backlog", "0"], "--backlog"),
         (["recovery", "--kill", "nobody"], "--kill"),
+        (["book", "--peers", "4097"], "--peers"),
     ],
 )
 def test_an_option_out_of_range_is_wrong_usage(bench, arguments, said):
@@ -148,6 +149,17 @@ def test_request_shows_latencies(result_of):
 
     assert result["count"] == 200
     assert_is_ascending(result["latency_us"])
+
+
+def test_a_book_is_read_beside_its_writer(result_of):
+    """Every reading has its time, at rest and beside a writer, and the writer commits meanwhile."""
+    result = result_of("book", "--count", "300", "--peers", "5", "--changes", "3")
+
+    assert (result["count"], result["peers"], result["changes"]) == (300, 5, 3)
+    assert result["commit_us"] > 0
+    assert result["commits_per_s"] > 0
+    for latency_us in ("read_at_rest_us", "read_at_rest_cpu_us", "read_beside_us", "read_beside_cpu_us"):
+        assert_is_ascending(result[latency_us])
 
 
 def test_agents_have_no_instance_before_their_first_message(result_of):

@@ -1,8 +1,11 @@
 """What a worker was doing, from its mapped file: the supervisor reads it, alive or dead; only the worker writes it."""
 
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+
+from caxton.store.regular_file import opened
 
 _LAYOUT = struct.Struct("<4Q")
 
@@ -20,8 +23,8 @@ class CrashNote:
     def read(cls, path: Path) -> "CrashNote | None":
         """Return the note in a file; None when there is none, or only part of one."""
         try:
-            with path.open("rb") as file:
-                raw = file.read(_LAYOUT.size)
+            with opened(path) as descriptor:
+                raw = os.read(descriptor, _LAYOUT.size)
         except OSError:
             return None
         return cls(*_LAYOUT.unpack(raw)) if len(raw) == _LAYOUT.size else None

@@ -1,9 +1,13 @@
-"""The volatile books: read at every store, at random damage, beside a writer, and after its death."""
+"""The volatile books: read at every store, in whatever order stores are seen, beside a writer and after its death."""
 
+import errno
+import itertools
+import os
 import random
 import signal
 import subprocess
 import sys
+from array import array
 from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
@@ -17,22 +21,24 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from caxton.errors import ResourceExhausted, StorageError
 from caxton.links.ledger import Totals
 from caxton.store import book_layout as at
-from caxton.store.books import READ_TRIES, Book, read
+from caxton.store.books import Book, read
 
 COUNTERS = ("run", "queued", "lost on the way")
+HISTOGRAMS = {"waiting": 3, "turn": 120}
 U64 = st.integers(0, 2**64 - 1)
 
 WRITER = """
 import sys
 from pathlib import Path
 from caxton.store.books import Book
-book = Book.create(Path(sys.argv[1]), 7, ("run", "queued"))
+book = Book.create(Path(sys.argv[1]), 7, ("run", "queued"), histograms={"turn": 9})
 print("made", flush=True)
 number = 0
 while True:
     number += 1
     book.count("run")
     book.gauge("queued", 3 * number)
+    book.record("turn", number % 9)
     for peer in range(1, 6):
         book.emitted(peer, number * peer)
         book.taken(peer, number)
@@ -57,47 +63,64 @@ def book(path):
 
 
 class Stores:
-    """Passes the stores of a book on, one word at a time, and calls for a look after each."""
+    """Passes the stores into a part of a book on, and then says which it was."""
 
-    def __init__(self, words, look):
+    def __init__(self, words, stored):
         self.words = words
-        self.look = look
+        self.stored = stored
+
+    def __getitem__(self, place):
+        return self.words[place]
 
     def __setitem__(self, place, value):
-        if not isinstance(place, slice):
-            place, value = slice(place, place + 1), [value]
-        for word, number in zip(range(place.start, place.stop), value, strict=True):
-            self.words[word] = number
-            self.look()
+        self.words[place] = value
+        self.stored(self.words, place, value)
+
+
+def watch(book, stored):
+    """Have a book say each store, into its head and its copies."""
+    book._head = Stores(book._head, stored)
+    book._copies = tuple(Stores(copy, stored) for copy in book._copies)
+
+
+def as_read(found):
+    return found.counters, found.links, found.histograms
 
 
 class EveryStore(RuleBasedStateMachine):
-    """A reader looks after every single store, as if the owner had been killed there."""
+    """A reader looks after every single store, as if the owner had been killed there; some stores are interrupted."""
 
     def __init__(self):
         super().__init__()
         self.path = Path(mkdtemp()) / "book"
-        self.book = Book.create(self.path, 7, COUNTERS, peers=4)
-        self.book._words = Stores(self.book._words, self.look)
+        self.book = Book.create(self.path, 7, COUNTERS, peers=4, histograms=HISTOGRAMS)
+        watch(self.book, self.look)
         self.counters = dict.fromkeys(COUNTERS, 0)
         self.links = {}
-        self.committed = self.next = self.as_read()
+        self.histograms = {name: [0] * buckets for name, buckets in HISTOGRAMS.items()}
+        self.committed = self.next = self.expected()
         self.seen_new = False
+        self.stores_left = None
 
     def teardown(self):
         self.book.close()
         rmtree(self.path.parent)
 
-    def as_read(self):
-        return dict(self.counters), {peer: Totals(*totals) for peer, totals in self.links.items()}
+    def expected(self):
+        links = {peer: Totals(*totals) for peer, totals in self.links.items()}
+        return dict(self.counters), links, {name: tuple(buckets) for name, buckets in self.histograms.items()}
 
-    def look(self):
+    def look(self, *_):
         found = read(self.path)
-        now = (found.counters, found.links)
+        now = as_read(found)
         assert found.owner == 7
         assert now in (self.committed, self.next), "a mixture of two commits"
         assert not (self.seen_new and now != self.next), "a commit that was visible is gone"
         self.seen_new = now == self.next
+        if self.stores_left is not None:
+            self.stores_left -= 1
+            if self.stores_left < 0:
+                raise KeyboardInterrupt
 
     @rule(name=st.sampled_from(COUNTERS), more=st.integers(0, 2**40))
     def count(self, name, more):
@@ -109,6 +132,11 @@ class EveryStore(RuleBasedStateMachine):
     def gauge(self, name, value):
         self.book.gauge(name, value)
         self.counters[name] = value
+
+    @rule(name=st.sampled_from(list(HISTOGRAMS)), bucket=st.integers(0, 2), more=st.integers(0, 2**40))
+    def record(self, name, bucket, more):
+        self.book.record(name, bucket, more)
+        self.histograms[name][bucket] += more
 
     @rule(peer=st.integers(1, 7), total=U64, emitted=st.booleans())
     def link(self, peer, total, emitted):
@@ -126,23 +154,79 @@ class EveryStore(RuleBasedStateMachine):
 
     @rule()
     def commit(self):
-        self.next = self.as_read()
+        self.next = self.expected()
         self.seen_new = False
         self.book.commit()
         self.committed = self.next
         self.look()
 
+    @rule(stores=st.integers(0, 20))
+    def interrupted_commit(self, stores):
+        self.next = self.expected()
+        self.seen_new = False
+        self.stores_left = stores
+        with suppress(KeyboardInterrupt):
+            self.book.commit()
+        self.stores_left = None
+        self.look()
+        self.committed = as_read(read(self.path))
+
     @precondition(lambda self: self.committed)
     @invariant()
     def what_is_gathered_is_not_visible(self):
-        found = read(self.path)
-        assert (found.counters, found.links) == self.committed
+        assert as_read(read(self.path)) == self.committed
 
 
 class TestEveryStore(EveryStore.TestCase):
-    """Wherever the owner is killed, the book says what it said before the commit or after it, all of it."""
+    """Wherever the owner is killed or interrupted, the book says what it said before the commit or after, all of it."""
 
     settings = settings(max_examples=settings().max_examples // 2, stateful_step_count=25)
+
+
+@given(commits=st.lists(st.dictionaries(st.integers(0, 5), U64, min_size=1), min_size=1, max_size=5), data=st.data())
+def test_in_whatever_order_stores_are_seen_nothing_is_mixed(tmp_path_factory, commits, data):
+    """Some stores of the last two commits are seen, whichever: a commit is read as a whole, none before the newest."""
+    path = tmp_path_factory.mktemp("books") / "book"
+    book = Book.create(path, 7, COUNTERS, peers=4, histograms={"turn": 6})
+    shown = [as_read(read(path))]
+    before, stores = path.read_bytes(), []
+
+    def stored(words, place, value):
+        start = {id(copy.words): start for copy, start in zip(book._copies, book._layout.copies, strict=True)}
+        stores[-1].append((start.get(id(words), 0) + place, value))
+
+    watch(book, stored)
+    for commit in commits:
+        stores.append([])
+        for bucket, value in commit.items():
+            book.record("turn", bucket, value - as_read(read(path))[2]["turn"][bucket])
+        book.emitted(1, len(stores))
+        book.commit()
+        shown.append(as_read(read(path)))
+    book.close()
+    words = array("Q", before)
+    for place, value in itertools.chain(*stores[:-2]):
+        words[place] = value
+    for commit in stores[-2:]:
+        for place, value in data.draw(st.lists(st.sampled_from(commit), unique=True)):
+            words[place] = value
+    path.write_bytes(words.tobytes())
+    with suppress(StorageError):
+        assert as_read(read(path)) in shown[words[at.AT_NEWEST] :]
+
+
+def test_histograms_stand_beside_counters_and_links(path):
+    """Each has its buckets, and what is counted in one bucket is in no other."""
+    book = Book.create(path, 7, ("run",), peers=4, histograms=HISTOGRAMS)
+    book.record("turn", 119, 5)
+    book.record("turn", 0)
+    book.record("waiting", 2)
+    book.emitted(3, 4)
+    book.commit()
+    book.close()
+    found = read(path)
+    assert (found.counters, found.links) == ({"run": 0}, {3: Totals(4, 0)})
+    assert found.histograms == {"waiting": (0, 0, 1), "turn": (1, *[0] * 118, 5)}
 
 
 def test_a_new_book_is_its_users_alone_of_exact_size_and_zero(path):
@@ -150,7 +234,7 @@ def test_a_new_book_is_its_users_alone_of_exact_size_and_zero(path):
     Book.create(path, 7, COUNTERS).close()
     status = path.stat()
     assert status.st_mode & 0o777 == 0o600
-    assert status.st_size == at.total_words(at.MAX_PEERS) * at.WORD
+    assert status.st_size == at.Layout.of(COUNTERS, {}, at.MAX_PEERS).file_words * at.WORD
     assert status.st_blocks * 512 >= status.st_size
     found = read(path)
     assert (found.owner, found.counters, found.links) == (7, dict.fromkeys(COUNTERS, 0), {})
@@ -163,7 +247,7 @@ def test_a_book_is_not_made_over_another(path, book):
     assert read(path).owner == 7
 
 
-@pytest.mark.parametrize("names", [("a", "a"), ("",), ("ä" * 17,), ("a\0",), tuple(map(str, range(49)))])
+@pytest.mark.parametrize("names", [("a", "a"), ("",), ("ä" * 17,), ("a\0",), tuple(map(str, range(at.MAX_SERIES + 1)))])
 def test_names_that_do_not_fit_are_refused(path, names):
     """Nothing is left behind."""
     with pytest.raises(ValueError, match="counter"):
@@ -179,13 +263,37 @@ def test_a_book_has_place_for_1_to_4096_links(path, peers):
     assert not path.exists()
 
 
-def test_a_number_that_is_none_is_not_committed(path, book):
-    """Nothing of that commit is visible."""
+@pytest.mark.parametrize("histograms", [{"turn": 0}, {"turn": at.MAX_VALUES}, {"run": 3}])
+def test_histograms_that_do_not_fit_are_refused(path, histograms):
+    """Without a bucket, with more numbers than a book may have, or under the name of a counter."""
+    with pytest.raises(ValueError, match="histogram"):
+        Book.create(path, 7, COUNTERS, histograms=histograms)
+    assert not path.exists()
+
+
+def test_a_disk_that_is_full_leaves_no_book_behind(path, monkeypatch):
+    """The room of a book is reserved when it is made, or there is none."""
+
+    def full(descriptor, start, size):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(StorageError, match="No space left"):
+        Book.create(path, 7, COUNTERS)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("number", [-1, 2**64])
+def test_a_number_that_is_none_is_not_gathered(path, book, number):
+    """The book goes on with what it was."""
     book.gauge("run", 5)
-    book.gauge("queued", -1)
+    for change in (book.gauge, book.count):
+        with pytest.raises(OverflowError):
+            change("queued", number)
     with pytest.raises(OverflowError):
-        book.commit()
-    assert read(path).counters["run"] == 0
+        book.taken(3, number)
+    book.commit()
+    assert read(path).counters == {"run": 5, "queued": 0, "lost on the way": 0}
 
 
 def test_a_closed_book_stays_readable_and_takes_nothing_more(path, book):
@@ -205,54 +313,6 @@ def test_a_counter_that_the_book_was_not_made_with_is_a_mistake(book):
         book.count("runs")
 
 
-def test_a_file_that_is_not_there_is_an_error_with_its_path(path):
-    """Errors of the operating system are mapped at the door."""
-    with pytest.raises(StorageError, match=r"book.*No such file"):
-        read(path)
-
-
-def test_a_book_that_was_never_finished_is_known_as_such(path, book):
-    """The magic is stored last."""
-    with path.open("r+b") as file:
-        file.write(bytes(8))
-    with pytest.raises(StorageError, match="never finished"):
-        read(path)
-
-
-def test_a_book_that_never_stands_still_is_given_up(path, book, monkeypatch):
-    """The reader's patience is bounded."""
-    tries = []
-    monkeypatch.setattr("caxton.store.books._read_once", tries.append)
-    with pytest.raises(StorageError, match="changed during"):
-        read(path)
-    assert len(tries) == READ_TRIES
-
-
-@given(
-    place=st.integers(0, at.FRONT_WORDS * at.WORD - 1) | st.integers(0, at.total_words(4) * at.WORD - 1),
-    byte=st.integers(0, 255),
-    cut=st.none() | st.integers(0, at.total_words(4) * at.WORD),
-)
-@settings(max_examples=3 * settings().max_examples)
-def test_a_damaged_book_is_read_or_refused_and_nothing_else(tmp_path_factory, place, byte, cut):
-    """One byte changed anywhere, and perhaps cut short: StorageError, or a view of the right shape."""
-    path = tmp_path_factory.mktemp("books") / "book"
-    book = Book.create(path, 7, COUNTERS, peers=4)
-    book.emitted(3, 4)
-    book.count("run", 9)
-    book.commit()
-    book.close()
-    raw = bytearray(path.read_bytes())
-    raw[place] = byte
-    path.write_bytes(raw[:cut])
-    found = None
-    with suppress(StorageError):
-        found = read(path)
-    if found is not None:
-        assert len(found.counters) <= at.MAX_COUNTERS
-        assert len(found.links) <= 4
-
-
 @pytest.fixture
 def writer(path):
     """A process that commits as fast as it can, killed after the test."""
@@ -270,6 +330,7 @@ def consistent_number(found):
     if number:
         links[1_000 + number % 9] = Totals(number, 0)
     assert found.counters == {"run": number, "queued": 3 * number}
+    assert found.histograms == {"turn": tuple((number + 9 - place) // 9 - (place == 0) for place in range(9))}
     assert found.links == links
     return number
 
