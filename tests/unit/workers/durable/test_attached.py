@@ -1,9 +1,9 @@
 import asyncio
 
 import pytest
-from caxton.wire.failure import read_report
 
 from caxton.acl.envelope import DURABLE, Rare
+from caxton.acl.failure import read_report
 from caxton.agents.manifest import Encoding
 from caxton.errors import AgentNotFound, AgentNotRunning, HandlerFailed
 from caxton.ids import BROADCAST
