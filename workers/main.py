@@ -100,7 +100,7 @@ def _compose(
         number=spec.shard,
         table=spec.table,
         names=names,
-        peers=Peers(context, runtime, own, SessionMarks(spec.marks_key)),
+        peers=Peers(context, runtime, own, SessionMarks(spec.marks_key), spec.most_sessions),
         book=Book.create(runtime.book(own), own, tuple(COUNTERS)),
         store=store,
         stored=StoredAgents(store.database),

@@ -56,7 +56,7 @@ COUNTERS = {
     "duplicates": "messages that came again and were dropped",
     "over_credit": "messages beyond what their source was allowed, dropped",
     "garbage": "frames that do not decode, or are not for this worker",
-    "forged": "frames whose mark is not their source's, or whose source has ended",
+    "forged": "frames whose mark is not their source's, whose source has ended, or is one client too many",
     "unanswered": "answers to calls of a client that does not read: 1,024 of them, or 64 MiB, wait for it",
     "passes": "passes",
     "frames_in": "data frames taken",

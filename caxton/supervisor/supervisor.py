@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
@@ -32,8 +31,6 @@ SESSION_PERIOD_S = 0.5
 REPEAT_PERIOD_S = 1.0
 # A check that comes this late means that we were stopped or starved ourselves, and heard nobody meanwhile.
 _LATE_S = 1.0
-# Two sockets' descriptors per peer, and what the workers, which inherit the limit, need for theirs.
-_DESCRIPTORS = 65_536
 # SIGKILL takes effect at once, unless the kernel is in the middle of something for the process.
 _REAP_TIMEOUT_S = 5.0
 _LAST_ANSWERS_MS = 100
@@ -63,7 +60,6 @@ class Supervisor:
 
         Raises ConfigurationError or StorageError when it cannot start.
         """
-        _raise_descriptor_limit()
         stop = StopRequests()
         with stop.listening(), Premises(self.settings) as premises:
             context = new_context()
@@ -198,10 +194,3 @@ async def _every(period_s: float, act: Callable[[float], None]) -> None:
         due_s = time.monotonic() + period_s
         await asyncio.sleep(period_s)
         act(time.monotonic() - due_s)
-
-
-def _raise_descriptor_limit() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

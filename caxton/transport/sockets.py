@@ -9,14 +9,16 @@ from typing import TypeAlias
 
 import zmq
 
+from caxton.transport.descriptors import MAX_SESSIONS
+
 Context: TypeAlias = "zmq.Context[zmq.Socket[bytes]]"
 
 # Above what credit ever lets stand in a socket: a frame that meets them is counted as unsent.
 _SEND_MARK = 65_536
 _RECEIVE_MARK = 4_096
 MAX_SOCKET_FRAME = 16 << 20
-# Two for each of 1,024 sessions, and room for workers; ZeroMQ's own limit is 1,023.
-_MAX_SOCKETS = 4_096
+# Two for each session, and room for workers; ZeroMQ's own limit is 1,023.
+_MAX_SOCKETS = 4 * MAX_SESSIONS
 
 
 class Inlet:

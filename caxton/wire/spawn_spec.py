@@ -13,6 +13,7 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
 
     incarnation: unique over the life of the data directory. last_crash: the crash note of the shard's last worker,
     when that one died in a turn. delivery: for the whole runtime; see `dead_letter_capacity` for this shard's share.
+    most_sessions: how many clients the runtime has room for.
     """
 
     runtime_dir: str
@@ -26,6 +27,7 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
     cache_key: bytes
     last_crash: bytes | None = None
     delivery: DeliverySettings = DEFAULT_DELIVERY
+    most_sessions: int = 1_024
 
     @property
     def dead_letter_capacity(self) -> int:

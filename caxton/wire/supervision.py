@@ -106,7 +106,10 @@ class WorkerHealth(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """status: healthy, degraded or unhealthy, with the reason. restarting: shards whose planned restart is to come."""
+    """status: healthy, degraded or unhealthy, with the reason. restarting: shards whose planned restart is to come.
+
+    most_sessions: how many clients there may be, which follows from how many files a process may open.
+    """
 
     status: str
     reason: str | None
@@ -116,6 +119,7 @@ class Health(msgspec.Struct, frozen=True):
     runtime_dir: str
     data_dir: str
     sessions: int
+    most_sessions: int
     restarting: list[int]
     workers: list[WorkerHealth]
 

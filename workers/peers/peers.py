@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from hmac import compare_digest
 
+from caxton.ids import SESSION_BIT
 from caxton.links.session import SessionMarks
+from caxton.transport.descriptors import LATE_SESSIONS
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Context, Outlet
 from workers.peers.peer import MOST_WINDOW, Peer
@@ -12,17 +14,24 @@ from workers.peers.peer import MOST_WINDOW, Peer
 MOST_CONTROL = 256
 # What one session may have under way here, at least, and the pool that all of them share.
 LEAST_WINDOW, POOL = 64, 32_768
-MAX_SESSIONS = 1_024
+# Peers that ended, by which frames of theirs that come late are known.
+ENDED_KNOWN = 1_024
 
 
 class Peers:
-    """All peers by number. Workers come and go with the topology, sessions with their hello and their end."""
+    """All peers by number. Workers come and go with the topology, sessions with their hello and their end.
 
-    def __init__(self, context: Context, runtime: RuntimeDir, own: int, marks: SessionMarks) -> None:
+    most_sessions: how many clients the supervisor lets in; a few more fit, for those whose end is not told yet.
+    """
+
+    def __init__(
+        self, context: Context, runtime: RuntimeDir, own: int, marks: SessionMarks, most_sessions: int
+    ) -> None:
         self._context = context
         self._runtime = runtime
         self.own = own
         self._marks = marks
+        self._most_sessions = most_sessions + LATE_SESSIONS
         self.by_number: dict[int, Peer] = {}
         # Incarnation of the worker that serves each shard, 0 while there is none.
         self.workers: list[int] = []
@@ -63,7 +72,7 @@ class Peers:
         peer = self.by_number.pop(number, None)
         if number:
             self._ended[number] = None
-            while len(self._ended) > MAX_SESSIONS:
+            while len(self._ended) > ENDED_KNOWN:
                 del self._ended[next(iter(self._ended))]
         if peer is not None:
             peer.close()
@@ -84,8 +93,10 @@ class Peers:
         self.by_number.clear()
 
     def _meet(self, number: int) -> Peer | None:
-        if number in self._ended or number == self.own or len(self.by_number) >= MAX_SESSIONS + len(self.workers):
+        if number in self._ended or number == self.own:
             return None
+        if number >= SESSION_BIT and len(self.by_number) >= self._most_sessions + len(self.workers):
+            return None  # ZeroMQ ends a process that opens more files than it may
         data = Outlet(self._context, self._runtime.data(number))
         control = Outlet(self._context, self._runtime.control(number), MOST_CONTROL)
         peer = self.by_number[number] = Peer(number, self.own, self._marks, data, control)

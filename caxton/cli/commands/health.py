@@ -38,8 +38,8 @@ def ask_values(runtime_dir: Any, question: AskHealth | AskStats) -> dict[str, An
 def _show(values: dict[str, Any]) -> None:
     reason = f" ({values['reason']})" if values["reason"] else ""
     print_text(
-        f"{values['status']}{reason}: up {values['uptime_s']:.0f} s, {values['sessions']} sessions, "
-        f"pid {values['pid']}, {values['runtime_dir']}"
+        f"{values['status']}{reason}: up {values['uptime_s']:.0f} s, "
+        f"{values['sessions']} of {values['most_sessions']} sessions, pid {values['pid']}, {values['runtime_dir']}"
     )
     print_table(
         "workers",

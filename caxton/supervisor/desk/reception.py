@@ -61,7 +61,7 @@ class Reception:
         self._stop = stop
         self._dropped = dropped
         self._started_s = time.monotonic()
-        self.sessions = Sessions(premises.runtime_dir.book)
+        self.sessions = Sessions(premises.runtime_dir.book, premises.room)
         self.intake = ModuleIntake(premises.modules, compiler)
         self.opened = asyncio.Event()
         self._closing: asyncio.Handle | None = None
@@ -145,6 +145,7 @@ class Reception:
             runtime_dir=str(self._premises.runtime_dir.path),
             data_dir=str(self._premises.data_dir),
             sessions=len(self.sessions),
+            most_sessions=self.sessions.room.most_sessions,
             restarting=self._workforce.planned.left,
             workers=[health_of(shard) for shard in shards],
         )
@@ -161,6 +162,7 @@ class Reception:
         return {
             "uptime_s": round(time.monotonic() - self._started_s, 3),
             "sessions": len(self.sessions),
+            "most_sessions": self.sessions.room.most_sessions,
             "workers": workers,
             "totals": ledger.totals(),
             "lost": ledger.lost(),

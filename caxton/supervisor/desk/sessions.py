@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from caxton.errors import ResourceExhausted
 from caxton.ids import SESSION_BIT
 from caxton.links.session import session_id
 from caxton.store.directory_lock import is_locked
+from caxton.transport.descriptors import Room
 
-MAX_SESSIONS = 1_024
 # A client that has not locked its file this long after it was let in has not come.
 ARRIVAL_TIMEOUT_S = 5.0
 
@@ -27,10 +26,14 @@ class Session:
 
 
 class Sessions:
-    """The sessions that are open. `book_of` names the file that a session holds locked while it is there."""
+    """The sessions that are open. `book_of` names the file that a session holds locked while it is there.
 
-    def __init__(self, book_of: Callable[[int], Path]) -> None:
+    room: how many there may be.
+    """
+
+    def __init__(self, book_of: Callable[[int], Path], room: Room) -> None:
         self._book_of = book_of
+        self.room = room
         self._open: dict[int, Session] = {}
         # Over, and not closed yet: each has its place until `take_ended`.
         self._ended: dict[int, Session] = {}
@@ -40,8 +43,8 @@ class Sessions:
 
     def open(self, pid: int, client: str, now_s: float) -> Session:
         """Let a client in under a number that nobody can guess; raises ResourceExhausted when there are too many."""
-        if len(self._open) + len(self._ended) >= MAX_SESSIONS:
-            raise ResourceExhausted("sessions", MAX_SESSIONS)
+        if len(self._open) + len(self._ended) >= self.room.most_sessions:
+            raise self.room.full()
         session = Session(session_id(secrets.randbits(SESSION_BIT.bit_length() - 1)), pid, client, now_s)
         self._open[session.number] = session
         return session

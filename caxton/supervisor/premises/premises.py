@@ -15,6 +15,7 @@ from caxton.links.session import SessionMarks
 from caxton.store.directory_lock import DirectoryLock
 from caxton.store.module_cache import ModuleCache
 from caxton.supervisor.premises.identity import Identity
+from caxton.transport.descriptors import Room, raise_limit
 from caxton.transport.endpoints import RuntimeDir
 
 RUNTIME_FILE = "runtime.json"
@@ -24,8 +25,8 @@ MODULES = "modules"
 class Premises:
     """A context manager: inside, both directories are this process's alone.
 
-    Raises ConfigurationError when a directory is in use, open to others, too long or not ours; StorageError when the
-    identity is damaged.
+    Raises ConfigurationError when a directory is in use, open to others, too long or not ours, or when no client fits
+    in; StorageError when the identity is damaged. room: how many clients fit.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
@@ -36,6 +37,7 @@ class Premises:
         self.identity: Identity
         self.modules: ModuleCache
         self.marks: SessionMarks
+        self.room: Room
 
     def __enter__(self) -> Self:
         try:
@@ -64,6 +66,7 @@ class Premises:
         self._locks.append(DirectoryLock(self.data_dir))
         cores = len(os.sched_getaffinity(0))
         self.identity = Identity.open(self.data_dir, self._workers, default_workers(cores))
+        self.room = Room.of(raise_limit(), self.identity.shards)
         self.marks = SessionMarks(self.identity.derived_key("marks"))
         self.modules = ModuleCache(self.data_dir / MODULES, self.identity.derived_key("cache"))
         self.modules.remove_partial()

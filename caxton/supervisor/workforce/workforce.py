@@ -209,6 +209,7 @@ class Workforce:
             cache_key=self._identity.derived_key("cache"),
             last_crash=last_crash,
             delivery=self._delivery,
+            most_sessions=self._premises.room.most_sessions,
         )
         process = WorkerProcess(self._command, spec, asyncio.get_running_loop(), on_exit)
         self._ledger.enter(incarnation)

@@ -42,11 +42,11 @@ class Command:
 class Served:
     """One `caxton serve`. Its events come out one after the other."""
 
-    def __init__(self, runtime_dir, data_dir, *options):
+    def __init__(self, runtime_dir, data_dir, *options, within=()):
         self.runtime_dir, self.data_dir = runtime_dir, data_dir
         places = ("--runtime-dir", str(runtime_dir), "--data-dir", str(data_dir))
         self.process = subprocess.Popen(
-            [*CAXTON, "serve", *places, "-o", "json", *map(str, options)],
+            [*within, *CAXTON, "serve", *places, "-o", "json", *map(str, options)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -135,12 +135,17 @@ def place():
 
 @pytest.fixture
 def serve(place):
-    """Start runtimes in this test's own directories, with 2 workers unless told otherwise."""
+    """Start runtimes in this test's own directories, with 2 workers unless told otherwise.
+
+    within: a command that becomes the one that follows it, in surroundings of its own.
+    """
     started = []
 
-    def start(*options, runtime_dir=None, data_dir=None, workers=2):
+    def start(*options, runtime_dir=None, data_dir=None, workers=2, within=()):
         workers_option = () if workers is None else ("--workers", workers)
-        served = Served(runtime_dir or place / "run", data_dir or place / "data", *workers_option, *options)
+        served = Served(
+            runtime_dir or place / "run", data_dir or place / "data", *workers_option, *options, within=within
+        )
         started.append(served)
         return served
 

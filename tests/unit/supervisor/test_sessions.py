@@ -6,12 +6,13 @@ import pytest
 
 from caxton.errors import ResourceExhausted
 from caxton.ids import SESSION_BIT
-from caxton.supervisor.desk.sessions import ARRIVAL_TIMEOUT_S, MAX_SESSIONS, Sessions
+from caxton.supervisor.desk.sessions import ARRIVAL_TIMEOUT_S, Sessions
+from caxton.transport.descriptors import MAX_SESSIONS, Room
 
 
 @pytest.fixture
 def sessions(tmp_path):
-    return Sessions(lambda number: tmp_path / f"{number:x}")
+    return Sessions(lambda number: tmp_path / f"{number:x}", Room(MAX_SESSIONS, 65_536))
 
 
 def locked(path):

@@ -9,7 +9,7 @@ import pytest
 from caxton.client.supervisor_line import SupervisorLine
 from caxton.errors import ConfigurationError, ResourceExhausted, RuntimeNotFound
 from caxton.store.books import Book
-from caxton.supervisor.desk.sessions import MAX_SESSIONS
+from caxton.supervisor.desk import sessions
 from caxton.transport.endpoints import SUPERVISOR
 from caxton.transport.sockets import CallLine, Inlet, Outlet, end_context, new_context
 from caxton.wire.codec import CONTROL
@@ -325,14 +325,15 @@ async def test_garbage_on_the_supervisors_sockets_is_counted(run):
     end_context(context)
 
 
-async def test_the_limit_of_sessions_is_really_open(run):
+async def test_the_limit_of_sessions_is_really_open(run, monkeypatch):
     """All sessions that are allowed are served with a socket each, and one more is refused."""
+    monkeypatch.setattr(sessions, "ARRIVAL_TIMEOUT_S", 100.0)
     running = run()
     await running.event("ready")
     context = new_context()
     line = SupervisorLine(running.directory.path)
     inlets = []
-    for _ in range(MAX_SESSIONS):
+    for _ in range((await running.health())["most_sessions"]):
         opened = await line.ask(OpenSession(os.getpid(), "test"), 5.0)
         inlets.append((Inlet(context, running.directory.control(opened.session)), opened.mark))
 

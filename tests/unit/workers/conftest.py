@@ -22,6 +22,7 @@ from caxton.store import books
 from caxton.store.agents import StoredAgents
 from caxton.store.books import Book
 from caxton.store.shard_store import ShardStore
+from caxton.transport.descriptors import MAX_SESSIONS
 from caxton.transport.endpoints import RuntimeDir
 from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.frames import DataFrame
@@ -190,7 +191,7 @@ class Shard:
             number=0,
             table=self.table,
             names=AgentNames(KEY),
-            peers=Peers(None, RuntimeDir(Path(directory)), own, self.marks),
+            peers=Peers(None, RuntimeDir(Path(directory)), own, self.marks, MAX_SESSIONS),
             book=self.book,
             store=self.store if durable else SimpleNamespace(file_id=FILE),
             stored=self.stored,
