@@ -86,7 +86,7 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.reliability is not None:
             Lane.of(self.reliability)
-        if self.priority not in LEVELS:
+        if type(self.priority) not in {int, Level} or self.priority not in LEVELS:
             raise ValidationError(
                 "priority", f"{self.priority!r} is not one of {', '.join(str(int(p)) for p in Level)}"
             )
@@ -109,4 +109,6 @@ def with_key(options: DeliveryOptions, idempotency_key: str | None) -> DeliveryO
     """Return the options with this idempotency key, or as they are for None. Raises ValidationError."""
     if idempotency_key is None:
         return options
+    if not isinstance(options, DeliveryOptions):
+        raise ValidationError("options", f"{options!r:.80} is not a DeliveryOptions")
     return msgspec.structs.replace(options, idempotency_key=idempotency_key)

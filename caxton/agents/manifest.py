@@ -1,5 +1,6 @@
 """What a deployment says of an agent."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated
 
@@ -55,10 +56,22 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
             value = getattr(self, field)
             if not isinstance(value, kind):
                 raise ValidationError(field, f"{value!r:.80} is not a {kind.__name__}")
-        if len(self.capabilities) > MAX_CAPABILITIES:
-            raise ValidationError("capabilities", f"{len(self.capabilities)} of them; at most {MAX_CAPABILITIES}")
-        for capability in self.capabilities:
-            check_text("capability", capability, MAX_CAPABILITY)
+        capabilities_of(self.capabilities)
+
+
+def capabilities_of(given: object) -> tuple[str, ...]:
+    """Return capabilities as a manifest has them, from any iterable but a text, which would be one for each letter.
+
+    Raises ValidationError.
+    """
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise ValidationError("capabilities", f"{given!r:.80} is not a list of texts")
+    capabilities = tuple(given)
+    if len(capabilities) > MAX_CAPABILITIES:
+        raise ValidationError("capabilities", f"{len(capabilities)} of them; at most {MAX_CAPABILITIES}")
+    for capability in capabilities:
+        check_text("capability", capability, MAX_CAPABILITY)
+    return capabilities
 
 
 def check_text(field: str, text: object, most: int) -> None:

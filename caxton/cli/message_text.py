@@ -28,7 +28,7 @@ def name_of(letter: DeadLetter) -> str:
 
 def letter_values(letter: DeadLetter, *, with_content: bool) -> dict[str, Any]:
     """Return a dead letter's values."""
-    message = Message.of(letter.message)
+    message = letter.message
     requeued_from = letter.requeued_from
     values = {
         "id": name_of(letter),

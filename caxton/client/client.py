@@ -14,14 +14,20 @@ from caxton.client.calls.dead_letter_calls import DeadLetterCalls
 from caxton.client.calls.message_calls import MessageCalls
 from caxton.client.calls.runtime_calls import RuntimeCalls
 from caxton.config.settings import runtime_directory
+from caxton.errors import ConfigurationError
 
 
 def connect(runtime_dir: Path | str | None = None) -> "Client":
     """Return a client of the runtime in `runtime_dir`, CAXTON_RUNTIME_DIR or the usual place, for an `async with`.
 
-    Opening raises RuntimeNotFound when nobody serves there.
+    Opening raises RuntimeNotFound when nobody serves there. Raises ConfigurationError for what is not a path.
     """
-    option = None if runtime_dir is None else Path(runtime_dir)
+    try:
+        option = None if runtime_dir is None else Path(runtime_dir)
+    except TypeError:
+        raise ConfigurationError(
+            "runtime_dir", f"{runtime_dir!r:.80} is not a path", "give a Path or its text"
+        ) from None
     return Client(runtime_directory(option, os.environ, os.geteuid()))
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from caxton.agents.manifest import MAX_NAME, check_text
 from caxton.client.session.forks import abandon_in_children
 from caxton.client.session.session import Session
 from caxton.client.supervisor_line import SupervisorLine
-from caxton.errors import ConfigurationError, NetworkError
-from caxton.ids import AgentId, AgentNames
+from caxton.errors import ConfigurationError, NetworkError, ValidationError
+from caxton.ids import BROADCAST, AgentId, AgentNames
 from caxton.transport.endpoints import RuntimeDir
 from caxton.wire.calls import Request, Result
 from caxton.wire.supervision import OpenSession, SessionOpened, SupervisorRequest, SupervisorResult
@@ -96,12 +97,18 @@ class Connection:
             self._unclosed.detach()
 
     def id_of(self, agent: AgentId | int | str) -> AgentId:
-        """Return the id of an agent that is named, or the id itself; whether there is such an agent is not asked."""
+        """Return the id of an agent that is named, or the id itself; whether there is such an agent is not asked.
+
+        Raises ValidationError for what can be neither.
+        """
+        if type(agent) is AgentId:
+            return agent
         if isinstance(agent, str):
             if self._session is None:
                 raise self._not_open()
+            check_text("agent", agent, MAX_NAME)
             return AgentId(self._names.id_of(agent))
-        return AgentId(agent)
+        return _checked(agent)
 
     def _open(self) -> Session:
         if self._session is None:
@@ -133,6 +140,12 @@ class Connection:
     async def _ask(self, question: SupervisorRequest) -> SupervisorResult:
         """Ask the supervisor."""
         return await self._open_line().ask(question, CALL_TIMEOUT_S)
+
+
+def _checked(agent: object) -> AgentId:
+    if isinstance(agent, bool) or not isinstance(agent, int) or not 0 < agent <= BROADCAST:
+        raise ValidationError("agent", f"{agent!r:.80} is neither an agent's id nor its name")
+    return AgentId(agent)
 
 
 async def _open_session(line: SupervisorLine) -> SessionOpened:

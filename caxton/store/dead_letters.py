@@ -109,6 +109,6 @@ def _letter(row: DeadRow, shard: int, *, with_content: bool) -> DeadLetter:
         attempts=row.attempts,
         died_at=row.died_ms,
         content_bytes=row.content_bytes,
-        message=message,
+        envelope=message,
         requeued_from=row.requeued_from,
     )

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from caxton.acl.envelope import Envelope, Id, Text, UuidBytes
+from caxton.acl.message import Message
 from caxton.agents.manifest import MAX_NAME, Manifest
 
 # So that no frame of agents or manifests comes near the 16 MiB that a socket takes, whatever their capabilities.
@@ -223,9 +224,9 @@ class Deliveries(msgspec.Struct, array_like=True, tag=25, frozen=True):
 class DeadLetter(msgspec.Struct, array_like=True, frozen=True):
     """A message that came to nothing, and why.
 
-    number: of this shard's. reason: as in `caxton.delivery.dead_letter`. died_at: ms since 1970. content_bytes: its
-    size; the message's content is empty unless it was asked for. requeued_from: the number of the dead letter that it
-    was before.
+    number: of this shard's; `id` names it in the runtime. reason: as in `caxton.delivery.dead_letter`. died_at: ms
+    since 1970. content_bytes: its size; the message's content is empty unless it was asked for. requeued_from: the
+    number of the dead letter that it was before.
     """
 
     number: Sequence
@@ -235,8 +236,18 @@ class DeadLetter(msgspec.Struct, array_like=True, frozen=True):
     attempts: int
     died_at: Sequence
     content_bytes: int
-    message: Envelope
+    envelope: Envelope
     requeued_from: Sequence | None = None
+
+    @property
+    def id(self) -> str:
+        """Its name in commands and calls: `shard-number`, such as 0-17."""
+        return f"{self.shard}-{self.number}"
+
+    @property
+    def message(self) -> Message:
+        """What was to be delivered."""
+        return Message.of(self.envelope)
 
 
 class DeadLetters(msgspec.Struct, array_like=True, tag=26, frozen=True):

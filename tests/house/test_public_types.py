@@ -20,7 +20,11 @@ async def send_and_ask(client: caxton.Client, agent: caxton.AgentId) -> None:
     messages = [caxton.Message(agent, b"hello"), caxton.Message(5, delivery_options=caxton.DeliveryOptions())]
     assert_type(await client.send_batch(messages), list[caxton.Receipt | caxton.errors.CaxtonError])
     assert_type(await client.request_many(messages), list[caxton.Message | caxton.errors.CaxtonError])
-    async for message in await client.inbox():
+    assert_type(await client.send("echo", bytearray(b"hello"), performative="request"), caxton.Receipt)
+    assert_type(
+        await client.send_batch(message for message in messages), list[caxton.Receipt | caxton.errors.CaxtonError]
+    )
+    async for message in client.inbox():
         assert_type(message, caxton.Message)
 
 
@@ -28,11 +32,16 @@ async def deploy_and_look(client: caxton.Client) -> None:
     """Never run: what a program does with agents."""
     limits = caxton.Limits(max_fuel=1_000_000)
     assert_type(await client.deploy("echo", Path("echo.wasm"), limits=limits), caxton.AgentId)
+    assert_type(await client.deploy("echo", "echo.wasm"), caxton.AgentId)
     deployments = [caxton.Deployment("echo", b"", limits=limits)]
     assert_type(await client.deploy_many(deployments), list[caxton.AgentId | caxton.errors.CaxtonError])
     assert_type(await client.agents(), list[caxton.AgentView])
     assert_type(await client.inspect("echo"), caxton.AgentView)
     assert_type(client.dead_letters(), AsyncIterator[caxton.DeadLetter])
+    letter = assert_type(await client.dead_letter("0-17"), caxton.DeadLetter)
+    assert_type(letter.message, caxton.Message)
+    assert_type(await client.requeue(letter), dict[str, caxton.MessageId])
+    assert_type(await client.requeue([letter, letter.id]), dict[str, caxton.MessageId])
     assert_type(await client.requeue(everything=True), dict[str, caxton.MessageId])
     assert_type((await client.ledger()).balanced, bool)
     assert_type((await client.dead_letter_stats()).by_reason, dict[str, int])
@@ -56,6 +65,7 @@ def look_at_values(message: caxton.Message, receipt: caxton.Receipt, error: caxt
     """Never run: what values hold."""
     assert_type(message.sender, caxton.AgentId | None)
     assert_type(message.performative, caxton.Performative)
+    assert_type(message.failure(), caxton.errors.CaxtonError | None)
     assert_type(message.conversation_id, caxton.ConversationId | None)
     assert_type(message.delivery_options.priority, caxton.Level)
     assert_type(receipt.message_id, caxton.MessageId)

@@ -79,7 +79,7 @@ def test_what_waited_for_a_stopped_agent_is_in_the_dead_letters(run):
     assert [letter["content_bytes"] for letter in letters] == [5, 4, 5]
     for filtered in (["--reason", reason], ["--agent", "tally"], ["--agent", agent_id], ["--id", letters[0]["id"]]):
         assert told(run("deadletter", "list", *filtered, "-o", "json"))[0] == letters[0]
-    for nothing in (["--reason", "no such reason"], ["--agent", "nobody"], ["--before", "2001-01-01"]):
+    for nothing in (["--reason", "circuit_breaker_open"], ["--agent", "nobody"], ["--before", "2001-01-01"]):
         assert told(run("deadletter", "list", *nothing, "-o", "json")) == []
     assert by_sender == [letters[1]]
     assert letters_of(run, "--limit", 2) == letters[:2]

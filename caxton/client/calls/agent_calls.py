@@ -1,13 +1,15 @@
 """What a client asks about agents: deploy, list, inspect, pause, resume, stop, remove, attach."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Literal, overload
 
-from caxton.agents.limits import Limits
+from caxton.agents.limits import BOUNDS, Limits
+from caxton.agents.manifest import MAX_NAME, capabilities_of, check_text
 from caxton.client.attached.agent import DRAIN_S, AttachedAgent
 from caxton.client.attached.turns import BatchHandler, EachHandler
-from caxton.client.calls.deployments import Deployment, Deployments
+from caxton.client.calls.arguments import as_typed, check_whole, listed, seconds
+from caxton.client.calls.deployments import Deployment, Deployments, Module
 from caxton.client.connection import CALL_TIMEOUT_S, Connection
 from caxton.errors import CaxtonError, NetworkError, ValidationError, from_fields
 from caxton.ids import AgentId
@@ -22,6 +24,8 @@ from caxton.wire.calls import (
     ListAgents,
     PauseAgent,
     RemoveAgents,
+    Request,
+    Result,
     ResumeAgent,
     StopAgent,
 )
@@ -46,7 +50,7 @@ class AgentCalls(Connection):
     async def deploy(
         self,
         name: str,
-        wasm: Path | bytes,
+        wasm: Module,
         *,
         encoding: str = "content",
         capabilities: Sequence[str] = (),
@@ -65,10 +69,11 @@ class AgentCalls(Connection):
         return result
 
     async def deploy_many(
-        self, deployments: Sequence[Deployment], *, timeout_s: float = DEPLOY_TIMEOUT_S
+        self, deployments: Iterable[Deployment], *, timeout_s: float = DEPLOY_TIMEOUT_S
     ) -> list[AgentId | CaxtonError]:
         """Deploy agents; returns the id of each, in order, or why it was refused."""
         session = self._open()
+        timeout_s = seconds(timeout_s)
         if self._deployments is None:
             self._deployments = Deployments(session, self._open_line(), self._names)
         return await self._deployments.deploy(deployments, timeout_s)
@@ -119,13 +124,14 @@ class AgentCalls(Connection):
         delivered again, with a delivery_count of 2 or more. A block that ends waits up to `drain_s` seconds for the
         handler that runs, and then cancels it.
         """
-        if type(at_once) is not int or not 1 <= at_once <= MAX_DELIVERIES:
-            raise ValidationError("at_once", f"{at_once!r:.80} is not a whole number from 1 to {MAX_DELIVERIES}")
-        if isinstance(capabilities, str):  # which would come out as one capability for each letter
-            raise ValidationError("capabilities", f"{capabilities!r:.80} is text; give a list of texts")
+        check_text("name", name, MAX_NAME)
+        if not callable(handler):
+            raise ValidationError("handler", f"{handler!r:.80} is not a function that takes what is delivered")
+        check_whole("mailbox_capacity", mailbox_capacity, *BOUNDS["mailbox_capacity"])
+        check_whole("at_once", at_once, 1, MAX_DELIVERIES)
         if type(drain_s) not in {int, float} or not 0 <= drain_s <= LONGEST_DRAIN_S:
             raise ValidationError("drain_s", f"{drain_s!r:.80} is not a number of seconds from 0 to {LONGEST_DRAIN_S}")
-        request = Attach(name, tuple(capabilities), mailbox_capacity)
+        request = Attach(name, capabilities_of(capabilities), mailbox_capacity)
         return AttachedAgent(self._open(), self.id_of(name), request, handler, at_once, batch=batch, drain_s=drain_s)
 
     async def agents(self) -> list[AgentView]:
@@ -145,29 +151,25 @@ class AgentCalls(Connection):
 
     async def inspect(self, agent: AgentId | int | str) -> AgentView:
         """Return all about one agent."""
-        agent_id = self.id_of(agent)
-        result = await self._call(agent_id, Inspect(int(agent_id)))
+        result = await self._about(agent, Inspect)
         if not isinstance(result, AgentView):
-            raise NetworkError(f"the shard of {agent_id}", "it answered something else than an agent")
+            raise NetworkError(f"the shard of {agent}", "it answered something else than an agent")
         return result
 
     async def pause(self, agent: AgentId | int | str) -> None:
         """Let an agent run no turn until it is resumed; what is sent to it waits. Raises InvalidStateTransition."""
-        agent_id = self.id_of(agent)
-        await self._call(agent_id, PauseAgent(int(agent_id)))
+        await self._about(agent, PauseAgent)
 
     async def resume(self, agent: AgentId | int | str) -> None:
         """Let an agent that was paused, or that failed, run again. Raises InvalidStateTransition."""
-        agent_id = self.id_of(agent)
-        await self._call(agent_id, ResumeAgent(int(agent_id)))
+        await self._about(agent, ResumeAgent)
 
     async def stop(self, agent: AgentId | int | str, *, drain: bool = False) -> None:
         """Let an agent take no more messages, also after a restart. Raises InvalidStateTransition.
 
         What waits for it is handled first (drain=True), or goes to the dead letters.
         """
-        agent_id = self.id_of(agent)
-        await self._call(agent_id, StopAgent(int(agent_id), drain))
+        await self._about(agent, partial(StopAgent, drain=bool(drain)))
 
     async def remove(self, agent: AgentId | int | str) -> None:
         """Stop and forget an agent; its name is free again, and what waits for it goes to the dead letters."""
@@ -175,9 +177,10 @@ class AgentCalls(Connection):
         if result is not None:
             raise result
 
-    async def remove_many(self, agents: Sequence[AgentId | int | str]) -> list[CaxtonError | None]:
+    async def remove_many(self, agents: Iterable[AgentId | int | str]) -> list[CaxtonError | None]:
         """Remove agents; returns None for each, in order, or why it was not removed."""
         session = self._open()
+        agents = listed(agents, AgentId, "agents")
         results: list[CaxtonError | None] = [None] * len(agents)
         by_shard: dict[int, list[tuple[int, int]]] = {}
         for place, agent in enumerate(agents):
@@ -189,5 +192,15 @@ class AgentCalls(Connection):
                 done = await session.call(shard, RemoveAgents([agent_id for _, agent_id in page]), CALL_TIMEOUT_S)
                 if isinstance(done, Done):
                     for at, failed in done.refused.items():
-                        results[page[at][0]] = from_fields(failed.error, failed.fields)
+                        place, number = page[at]
+                        error = from_fields(failed.error, failed.fields)
+                        results[place] = as_typed(error, agents[place], AgentId(number))
         return results
+
+    async def _about(self, agent: AgentId | int | str, ask: Callable[[int], Request]) -> Result:
+        """Ask the shard of an agent; an error has the name that the caller typed."""
+        agent_id = self.id_of(agent)
+        try:
+            return await self._call(agent_id, ask(int(agent_id)))
+        except CaxtonError as error:
+            raise as_typed(error, agent, agent_id) from None

@@ -1,11 +1,14 @@
 """What a client asks about dead letters: list, look at one, send again, forget, count. All shards are asked."""
 
+import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 
+from caxton.client.calls.arguments import check_whole, listed
 from caxton.client.calls.letter_number import LetterNumber
 from caxton.client.connection import CALL_TIMEOUT_S, Connection
+from caxton.delivery.dead_letter import Reason
 from caxton.errors import NetworkError, ValidationError
 from caxton.ids import AgentId, MessageId
 from caxton.wire.calls import (
@@ -23,10 +26,12 @@ from caxton.wire.calls import (
 )
 
 Agent = AgentId | int | str
+Letter = DeadLetter | LetterNumber | str
+REASONS = tuple(reason.value for reason in Reason)
 
 
 class DeadLetterCalls(Connection):
-    """Dead letters are named `shard-number`, such as `0-17`: `LetterNumber(letter.shard, letter.number)`.
+    """Dead letters are named `shard-number`, such as `0-17`, which is their `id`; or each by itself.
 
     A filter's fields must all fit: reason, one of `caxton.delivery.dead_letter`; agent, the receiver; sender; before,
     the moment of its death in milliseconds since 1970. Every call raises ShardUnavailable, NetworkError or Timeout when
@@ -45,6 +50,8 @@ class DeadLetterCalls(Connection):
     ) -> AsyncIterator[DeadLetter]:
         """Yield dead letters, shard by shard, oldest first, at most `limit` of them; with content only if asked."""
         which = self._filter(reason, agent, sender, before)
+        if limit is not None:
+            check_whole("limit", limit, 0, sys.maxsize)
         left = limit
         for shard in range(self._open().shards):
             after, more = 0, True
@@ -57,9 +64,9 @@ class DeadLetterCalls(Connection):
                 more = found.more and bool(found.letters)
                 after = found.letters[-1].number if found.letters else 0
 
-    async def dead_letter(self, number: str) -> DeadLetter:
+    async def dead_letter(self, number: Letter) -> DeadLetter:
         """Return one dead letter with its content; raises ValidationError when there is none of that number."""
-        at = LetterNumber.parse(number)
+        at = LetterNumber.of(number)
         self._check_shard(at)
         found = await self._page(at.shard, ListDeadLetters(DeadLetterFilter(ids=[at.number]), with_content=True))
         if not found.letters:
@@ -68,7 +75,7 @@ class DeadLetterCalls(Connection):
 
     async def requeue(
         self,
-        numbers: Sequence[str] | None = None,
+        numbers: Letter | Iterable[Letter] | None = None,
         *,
         reason: str | None = None,
         agent: Agent | None = None,
@@ -78,8 +85,8 @@ class DeadLetterCalls(Connection):
     ) -> dict[str, MessageId]:
         """Send dead letters again, with no attempts, and return their new message ids by the numbers they had.
 
-        Name them, or filter, or say `everything`: what dies while this goes on stays. Raises ValidationError for a
-        number that is not there, and then nothing was sent.
+        Name one or several, or filter, or say `everything`: what dies while this goes on stays. Raises ValidationError
+        for a number that is not there, and then nothing was sent.
         """
         sent: dict[str, MessageId] = {}
         for shard, which in await self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
@@ -95,7 +102,7 @@ class DeadLetterCalls(Connection):
 
     async def purge(
         self,
-        numbers: Sequence[str] | None = None,
+        numbers: Letter | Iterable[Letter] | None = None,
         *,
         reason: str | None = None,
         agent: Agent | None = None,
@@ -138,6 +145,8 @@ class DeadLetterCalls(Connection):
     def _filter(
         self, reason: str | None, agent: Agent | None, sender: Agent | None, before: int | None
     ) -> DeadLetterFilter:
+        if reason is not None and reason not in REASONS:
+            raise ValidationError("reason", f"{reason!r:.80} is not one of {', '.join(REASONS)}")
         if before is not None and (type(before) is not int or not 0 <= before < 1 << 63):
             raise ValidationError("before", f"{before!r:.80} is not a moment in milliseconds since 1970")
         return DeadLetterFilter(
@@ -149,7 +158,7 @@ class DeadLetterCalls(Connection):
 
     async def _chosen(
         self,
-        numbers: Sequence[str] | None,
+        numbers: Letter | Iterable[Letter] | None,
         which: DeadLetterFilter,
         everything: bool,  # noqa: FBT001 (private, passed on)
     ) -> list[tuple[int, DeadLetterFilter]]:
@@ -166,10 +175,10 @@ class DeadLetterCalls(Connection):
             which = DeadLetterFilter(which.reason, which.receiver, which.sender, time.time_ns() // 1_000_000 + 1)
         return [(shard, which) for shard in range(self._open().shards)]
 
-    async def _named(self, numbers: Sequence[str]) -> list[tuple[int, DeadLetterFilter]]:
+    async def _named(self, numbers: Letter | Iterable[Letter]) -> list[tuple[int, DeadLetterFilter]]:
         """Return what to ask of which shard for these dead letters, at most 500 a call, all of which are there."""
         by_shard: dict[int, list[int]] = {}
-        for at in dict.fromkeys(LetterNumber.parse(number) for number in numbers):
+        for at in dict.fromkeys(_numbers(numbers)):
             self._check_shard(at)
             by_shard.setdefault(at.shard, []).append(at.number)
         asked: list[tuple[int, DeadLetterFilter]] = []
@@ -192,6 +201,12 @@ class DeadLetterCalls(Connection):
     def _check_shard(self, at: LetterNumber) -> None:
         if at.shard >= self._open().shards:
             raise _no_letter(at)
+
+
+def _numbers(letters: Letter | Iterable[Letter]) -> list[LetterNumber]:
+    if isinstance(letters, DeadLetter | LetterNumber | str):
+        return [LetterNumber.of(letters)]
+    return [LetterNumber.of(letter) for letter in listed(letters, DeadLetter, "dead letters")]
 
 
 def _no_letter(at: LetterNumber) -> ValidationError:

@@ -1,13 +1,16 @@
 """Deploying agents: modules are hashed, uploaded and compiled once; registrations go to each shard in batches."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from os import PathLike
 from pathlib import Path
+from typing import TypeAlias
 
 from caxton.agents.limits import DEFAULT_LIMITS, MAX_MODULE, Limits
-from caxton.agents.manifest import Encoding, Manifest
+from caxton.agents.manifest import Encoding, Manifest, capabilities_of
+from caxton.client.calls.arguments import listed
 from caxton.client.session.session import Session
 from caxton.client.supervisor_line import SupervisorLine
 from caxton.errors import (
@@ -24,13 +27,15 @@ from caxton.ids import AgentId, AgentNames
 from caxton.wire.calls import MAX_BATCH, Deploy, Deployed
 from caxton.wire.supervision import MODULE_CHUNK, Accepted, UploadModule
 
+Module: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview
+
 
 @dataclass(frozen=True)
 class Deployment:
-    """One agent to deploy. wasm: a path, or the bytes of a core module. Encodings: content, msgpack."""
+    """One agent to deploy. wasm: a path, as text too, or the bytes of a core module. Encodings: content, msgpack."""
 
     name: str
-    wasm: Path | bytes
+    wasm: Module
     encoding: str = "content"
     capabilities: Sequence[str] = ()
     limits: Limits | None = None
@@ -46,7 +51,7 @@ class Deployments:
         # A caller has one upload at a time; and whoever waits for the same module finds it compiled.
         self._uploading = asyncio.Lock()
 
-    async def deploy(self, wanted: Sequence[Deployment], timeout_s: float) -> list[AgentId | CaxtonError]:
+    async def deploy(self, wanted: Iterable[Deployment], timeout_s: float) -> list[AgentId | CaxtonError]:
         """Deploy agents and return the id of each, or why it was refused.
 
         Raises Timeout and NetworkError when a shard does not answer: then what was asked of it is unknown.
@@ -55,7 +60,7 @@ class Deployments:
         results: list[AgentId | CaxtonError] = []
         manifests: dict[int, Manifest] = {}
         seen: set[str] = set()
-        for place, deployment in enumerate(wanted):
+        for place, deployment in enumerate(listed(wanted, Deployment, "deployments")):
             try:
                 manifest = await _manifest(deployment, modules)
                 agent_id = AgentId(self._names.id_of(manifest.name))
@@ -155,18 +160,19 @@ class _Modules:
         self._by_path: dict[Path, bytes] = {}
         self._by_identity: dict[int, bytes] = {}
 
-    async def digest(self, agent: str, wasm: Path | bytes) -> bytes:
+    async def digest(self, agent: str, wasm: object) -> bytes:
         """Return the sha256 of a module; raises InvalidModule when it cannot be read or is too large."""
-        if isinstance(wasm, Path):
-            found = self._by_path.get(wasm)
+        if isinstance(wasm, str | PathLike):
+            path = Path(wasm)
+            found = self._by_path.get(path)
             if found is None:
-                found = self._by_path[wasm] = self._enter(agent, await asyncio.to_thread(_read, agent, wasm))
+                found = self._by_path[path] = self._enter(agent, await asyncio.to_thread(_read, agent, path))
             return found
-        if not isinstance(wasm, bytes):
+        if not isinstance(wasm, bytes | bytearray | memoryview):
             raise ValidationError("wasm", f"{type(wasm).__name__} where a path or bytes are wanted")
         found = self._by_identity.get(id(wasm))
         if found is None:
-            found = self._by_identity[id(wasm)] = self._enter(agent, wasm)
+            found = self._by_identity[id(wasm)] = self._enter(agent, bytes(wasm))
         return found
 
     def _enter(self, agent: str, wasm: bytes) -> bytes:
@@ -177,13 +183,13 @@ class _Modules:
         return digest
 
 
-async def _manifest(deployment: Deployment, modules: _Modules) -> Manifest:
+async def _manifest(deployment: object, modules: _Modules) -> Manifest:
+    if not isinstance(deployment, Deployment):
+        raise ValidationError("deployments", f"{type(deployment).__name__} where a Deployment is wanted")
     encoding = Encoding.parse(deployment.encoding)
     digest = await modules.digest(str(deployment.name), deployment.wasm)
-    limits = deployment.limits or DEFAULT_LIMITS
-    if isinstance(deployment.capabilities, str):  # which would come out as one capability for each letter
-        raise ValidationError("capabilities", f"{deployment.capabilities!r:.80} is text; give a list of texts")
-    return Manifest(deployment.name, digest, encoding, tuple(deployment.capabilities), limits)
+    limits = DEFAULT_LIMITS if deployment.limits is None else deployment.limits
+    return Manifest(deployment.name, digest, encoding, capabilities_of(deployment.capabilities), limits)
 
 
 def _read(agent: str, path: Path) -> bytes:

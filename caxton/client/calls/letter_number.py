@@ -5,6 +5,7 @@ from typing import NamedTuple, Self
 
 from caxton.errors import ValidationError
 from caxton.placement.slot_table import MAX_WORKERS
+from caxton.wire.calls import DeadLetter
 
 _TEXT = re.compile(r"(\d{1,4})-(\d{1,18})", re.ASCII)
 
@@ -14,6 +15,11 @@ class LetterNumber(NamedTuple):
 
     shard: int
     number: int
+
+    @classmethod
+    def of(cls, letter: DeadLetter | Self | str) -> Self:
+        """Return the number of a letter, or of its text, or itself; raises ValidationError."""
+        return cls.parse(letter.id if isinstance(letter, DeadLetter) else str(letter))
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -1,10 +1,10 @@
 """What a client says to agents, and what they say to it. Calls that carry many messages cost per batch."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, Envelope
-from caxton.acl.message import Message
+from caxton.acl.message import Content, Message
 from caxton.acl.options import (
     DEFAULT_LANE_OF_REQUEST,
     DEFAULT_LANE_OF_SEND,
@@ -14,6 +14,7 @@ from caxton.acl.options import (
     with_key,
 )
 from caxton.acl.performative import Performative
+from caxton.client.calls.arguments import as_typed, listed, not_messages, seconds
 from caxton.client.connection import Connection
 from caxton.client.routes.backlog import RECEIVER_WINDOW, Entry
 from caxton.client.routes.batches import Batch, settled
@@ -35,9 +36,9 @@ class MessageCalls(Connection):
     async def send(
         self,
         to: AgentId | int | str,
-        content: bytes,
+        content: Content,
         *,
-        performative: Performative = Performative.INFORM,
+        performative: Performative | str = Performative.INFORM,
         options: DeliveryOptions = DEFAULT_OPTIONS,
         idempotency_key: str | None = None,
         wait: bool = True,
@@ -53,29 +54,31 @@ class MessageCalls(Connection):
         Timeout, NetworkError: then it is unknown.
         """
         options = with_key(options, idempotency_key)
-        message = Message(self.id_of(to), content, performative=performative, delivery_options=options)
+        agent_id = self.id_of(to)
+        message = Message(agent_id, content, performative=performative, delivery_options=options)
         if not wait:
-            self._check_room(message.envelope)
+            self._check_room(message.envelope, to)
         (result,) = await self.send_batch([message], timeout_s=timeout_s)
         if isinstance(result, CaxtonError):
-            raise result
+            raise as_typed(result, to, agent_id)
         return result
 
     async def send_batch(
-        self, messages: Sequence[Message], *, timeout_s: float = BATCH_TIMEOUT_S
+        self, messages: Iterable[Message], *, timeout_s: float = BATCH_TIMEOUT_S
     ) -> list[Receipt | CaxtonError]:
         """Send messages, waiting for room; returns when each is acknowledged, or has its error, in order.
 
         Each is durable unless its delivery options say otherwise. timeout_s: the longest time in which none of them
-        gets anywhere; what is left then ends as Timeout.
+        gets anywhere; what is left then ends as Timeout. Raises ValidationError when one is no Message: then nothing
+        was sent.
         """
         session = self._open()
-        batch: Batch[Receipt] = Batch(len(messages), "send", timeout_s, session.loop)
+        envelopes = _envelopes(messages)
+        batch: Batch[Receipt] = Batch(len(envelopes), "send", seconds(timeout_s), session.loop)
         number, now_ms = session.number, time.time_ns() // 1_000_000
         next_id = self._next_id(now_ms)
         by_lane: tuple[list[Entry], list[Entry]] = ([], [])
-        for place, message in enumerate(messages):
-            e = message.envelope
+        for place, e in enumerate(envelopes):
             flags = _SENT[e.flags & _KNOWN]
             entry = (_stamped(e, next_id(), number, e.reply_with, now_ms, flags), batch, place, True)
             by_lane[flags & DURABLE > 0].append(entry)
@@ -85,10 +88,10 @@ class MessageCalls(Connection):
     async def request(
         self,
         to: AgentId | int | str,
-        content: bytes,
+        content: Content,
         *,
         timeout_s: float = REQUEST_TIMEOUT_S,
-        performative: Performative = Performative.REQUEST,
+        performative: Performative | str = Performative.REQUEST,
         options: DeliveryOptions = DEFAULT_OPTIONS,
         idempotency_key: str | None = None,
     ) -> Message:
@@ -98,26 +101,28 @@ class MessageCalls(Connection):
         agent took it and failed. Timeout: whether it happened is unknown.
         """
         options = with_key(options, idempotency_key)
-        message = Message(self.id_of(to), content, performative=performative, delivery_options=options)
+        agent_id = self.id_of(to)
+        message = Message(agent_id, content, performative=performative, delivery_options=options)
         (result,) = await self.request_many([message], timeout_s=timeout_s)
         if isinstance(result, CaxtonError):
-            raise result
+            raise as_typed(result, to, agent_id)
         return result
 
     async def request_many(
-        self, messages: Sequence[Message], *, timeout_s: float = BATCH_TIMEOUT_S
+        self, messages: Iterable[Message], *, timeout_s: float = BATCH_TIMEOUT_S
     ) -> list[Message | CaxtonError]:
         """Send requests; returns the reply to each, in order, or its error. reply_with is stamped here.
 
         Each is volatile unless its delivery options say otherwise. timeout_s: the longest time in which none of them
-        ends; what is left then ends as Timeout.
+        ends; what is left then ends as Timeout. Raises ValidationError as `send_batch` does.
         """
         session = self._open()
-        batch: Batch[Message] = Batch(len(messages), "request", timeout_s, session.loop)
+        envelopes = _envelopes(messages)
+        batch: Batch[Message] = Batch(len(envelopes), "request", seconds(timeout_s), session.loop)
         number, now_ms = session.number, time.time_ns() // 1_000_000
         next_id, waiting = self._next_id(now_ms), session.answers.waiting
         by_lane: tuple[list[Entry], list[Entry]] = ([], [])
-        for place, e in enumerate([message.envelope for message in messages]):
+        for place, e in enumerate(envelopes):
             token = next_id()
             flags = _REQUESTED[e.flags & _KNOWN]
             waiting[token] = entry = (_stamped(e, token, number, token, now_ms, flags), batch, place, False)
@@ -131,26 +136,38 @@ class MessageCalls(Connection):
                 session.answers.forget([*by_lane[0], *by_lane[1]])
         return results
 
-    async def inbox(self) -> Inbox:
-        """Return the messages that nobody asked for, to be iterated with `async for`.
+    def inbox(self) -> Inbox:
+        """Return the messages that nobody asked for, to be iterated with `async for`. It may be awaited, too.
 
         A durable one is acknowledged when it is taken from here.
         """
         return self._open().answers.inbox
 
-    def _check_room(self, e: Envelope) -> None:
+    def _check_room(self, e: Envelope, to: AgentId | int | str) -> None:
         lane = Lane.DURABLE if _SENT[e.flags & _KNOWN] & DURABLE else Lane.VOLATILE
         session = self._open()
         session.pump_due()  # what was sent before in this turn of the loop takes its room first
         route = session.route_of(e.receiver).lane(lane)
         if not route.has_room(e.receiver):
-            raise QueueFull(str(AgentId(e.receiver)), route.backlog.load(e.receiver), RECEIVER_WINDOW)
+            full = QueueFull(str(AgentId(e.receiver)), route.backlog.load(e.receiver), RECEIVER_WINDOW)
+            raise as_typed(full, to, AgentId(e.receiver))
 
     def _next_id(self, now_ms: int) -> Callable[[], bytes]:
         if self._ids is None:
             self._ids = UuidSource(now_ms)
         self._ids.renew(now_ms)
         return self._ids.next
+
+
+def _envelopes(messages: Iterable[Message]) -> list[Envelope]:
+    given = listed(messages, Message, "messages")
+    try:
+        return [message.envelope for message in given]
+    except AttributeError:
+        wrong = not_messages(given)
+        if wrong is None:
+            raise
+        raise wrong from None
 
 
 _KNOWN = AUTOMATIC | DURABLE | LANE_OPEN

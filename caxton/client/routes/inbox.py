@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Self
 
 from caxton.acl.message import Message
@@ -72,6 +72,11 @@ class Inbox:
         """Let whoever waits go."""
         self._closed = True
         self._arrived.set()
+
+    def __await__(self) -> Generator[None, None, Self]:
+        """Return itself at once: there is nothing to wait for."""
+        yield from ()
+        return self
 
     def __aiter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ import pytest
 
 import caxton.guests
 from caxton.agents.limits import MAX_MODULE, Limits
+from caxton.client.calls.deployments import Deployment
 from caxton.errors import AgentAlreadyRegistered, InvalidModule, Unsupported, ValidationError
 
 ECHO = Path(caxton.guests.__file__).parent / "echo.wasm"
@@ -241,3 +242,26 @@ async def test_names_and_encodings_that_cannot_be_are_refused(remains):
         assert (await remains(ECHO, name, ValidationError)).field == "name"
     assert (await remains(ECHO, "odd", ValidationError, encoding="xml")).field == "encoding"
     assert "json" in (await remains(ECHO, "odd", Unsupported, encoding="json")).feature
+
+
+@pytest.mark.parametrize("kind", [str, Path, Path.read_bytes, lambda path: bytearray(path.read_bytes())])
+async def test_a_module_is_a_path_its_text_or_its_bytes(client, kind):
+    """Whatever names a module or holds it deploys it."""
+    agent_id = await client.deploy("a module", kind(ECHO))
+    assert (await client.request(agent_id, b"hello")).content == b"hello"
+    await client.remove(agent_id)
+
+
+async def test_deployments_may_come_from_any_iterable(client):
+    """A generator is as good as a list, and what is no deployment has its error in its place."""
+    mixed = [
+        Deployment("one", ECHO),
+        ("two", ECHO),
+        Deployment("three", None),
+        Deployment("four", ECHO, capabilities=5),
+    ]
+    agent_id, *refused = await client.deploy_many(deployment for deployment in mixed)
+    assert [type(error) for error in refused] == [ValidationError] * 3
+    await client.remove(agent_id)
+    with pytest.raises(ValidationError, match="a list of Deployment is wanted"):
+        await client.deploy_many(Deployment("one", ECHO))

@@ -44,11 +44,22 @@ def count(reply):
 
 
 async def test_a_message_to_an_unknown_agent_is_refused(client):
-    """A message to a name that nobody has is refused with AgentNotFound, whether sent or requested."""
-    for refused in (client.send("nobody", b""), client.request("nobody", b"")):
+    """Whoever mistypes a name is told the name that was typed, and whoever gave an id the id."""
+    agent_id = client.id_of("nobody")
+    for call in (client.send, client.request):
+        for who, told in (("nobody", "nobody"), (agent_id, str(agent_id)), (int(agent_id), str(agent_id))):
+            with pytest.raises(AgentNotFound) as caught:
+                await call(who, b"")
+            assert caught.value.agent == told
+
+
+async def test_a_call_about_an_unknown_agent_tells_the_name(client):
+    """What asks about an agent tells the name that was typed, too."""
+    for call in (client.inspect, client.pause, client.resume, client.stop, client.remove):
         with pytest.raises(AgentNotFound) as caught:
-            await refused
-        assert caught.value.agent == str(client.id_of("nobody"))
+            await call("nobody")
+        assert caught.value.agent == "nobody"
+    assert [error.agent for error in await client.remove_many(["nobody", "no one"])] == ["nobody", "no one"]
 
 
 async def test_a_message_to_a_stopped_agent_is_refused(client, agent):

@@ -20,7 +20,7 @@ def letter(**fields):
         attempts=3,
         died_at=2_000,
         content_bytes=5,
-        message=fields.pop("message", message),
+        envelope=fields.pop("envelope", message),
         **fields,
     )
 
@@ -49,7 +49,7 @@ def test_extreme_values_are_printed(capsys):
     most = (1 << 64) - 1
     message = Envelope(b"\xff" * 16, 21, most, most, b"\xff", created_at=most)
 
-    print_json(letter_values(letter(message=message), with_content=True))
+    print_json(letter_values(letter(envelope=message), with_content=True))
 
     values = json.loads(capsys.readouterr().out)
     assert values["content_base64"] == "/w=="

@@ -3,10 +3,11 @@ import asyncio
 import pytest
 
 from caxton.acl.envelope import Envelope
+from caxton.acl.message import Message
 from caxton.client.calls.letter_number import LetterNumber
 from caxton.client.client import Client
 from caxton.errors import AgentError, ValidationError, to_fields
-from caxton.ids import AgentNames, MessageId
+from caxton.ids import AgentId, AgentNames, MessageId
 from caxton.wire.calls import (
     AskDeadLetterStats,
     DeadLetter,
@@ -113,6 +114,52 @@ async def test_named_dead_letters_are_sent_again(client, shards):
         "1-5": MessageId(b"\5" * 16),
     }
     assert [len(letters) for letters in shards.letters.values()] == [6, 6]
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        lambda found: found[1],
+        lambda found: found[1].id,
+        lambda found: LetterNumber(0, 2),
+        lambda found: [found[1]],
+        lambda found: (letter for letter in found[1:2]),
+        lambda found: (LetterNumber(0, 2), found[1], "0-2"),
+    ],
+)
+async def test_a_dead_letter_is_named_by_itself_its_id_or_its_number(client, which):
+    """One alone, or any iterable of them, once each."""
+    found = [x async for x in client.dead_letters()]
+    assert (await client.dead_letter(found[1])) == found[1]
+    assert await client.requeue(which(found)) == {"0-2": MessageId(b"\2" * 16)}
+
+
+@pytest.mark.parametrize("wrong", [5, b"0-2", [5], [None], [("0", "2")], "0-2 ", ["0-2", 1.5]], ids=repr)
+async def test_what_names_no_dead_letter_is_refused(client, shards, wrong):
+    """A number alone says no shard."""
+    for call in (client.requeue, client.purge):
+        with pytest.raises(ValidationError, match="dead letter"):
+            await call(wrong)
+    assert shards.kinds() <= {ListDeadLetters}
+
+
+async def test_a_dead_letter_shows_the_message_that_it_was(client):
+    """What was to be delivered is a message like any other."""
+    found = await client.dead_letter("0-2")
+    assert (found.message, found.id) == (Message.of(found.envelope), "0-2")
+    assert found.message.receiver == AgentId(5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"reason": "expird"}, {"reason": 5}, {"limit": "5"}, {"limit": -1}, {"before": "now"}, {"agent": 1.5}],
+    ids=str,
+)
+async def test_a_filter_that_nothing_can_fit_is_refused(client, shards, wrong):
+    """A misspelt reason is told which there are, instead of finding nothing."""
+    with pytest.raises(ValidationError):
+        [x async for x in client.dead_letters(**wrong)]
+    assert shards.asked == []
 
 
 async def test_nothing_is_sent_again_when_one_is_not_there(client, shards):

@@ -5,10 +5,10 @@ import pytest
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
-from caxton.client.client import Client
+from caxton.client.client import Client, connect
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.receipts import Receipt
-from caxton.errors import QueueFull, ValidationError
+from caxton.errors import ConfigurationError, QueueFull, ValidationError
 from caxton.ids import AgentNames, MessageId
 from caxton.placement.slot_table import SlotTable
 
@@ -150,3 +150,108 @@ async def test_every_message_has_an_id_of_its_own(client, session):
     ids = [m.message_id for _, m in session.submitted]
     assert len(set(ids)) == 330
     assert ids == sorted(ids)
+
+
+@pytest.mark.parametrize("messages", [list, tuple, dict.fromkeys, lambda two: (message for message in two)])
+async def test_messages_may_come_from_any_iterable(client, session, messages):
+    """Generators and tuples are sent as lists are."""
+    two = [Message(5, b"a"), Message(6, b"b")]
+
+    assert len(await client.send_batch(messages(two))) == 2
+    assert [reply.content for reply in await client.request_many(messages(two))] == [b"a", b"b"]
+    assert [m.receiver for _, m in session.submitted] == [5, 6, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        (Message(5), "Message where a list of Message is wanted"),
+        ("echo", "str where a list"),
+        (b"echo", "bytes where a list"),
+        (None, "NoneType where a list"),
+        (5, "int where a list"),
+        ([Message(5), (5, b"x")], r"messages\[1\]: tuple where a Message is wanted; make one of it"),
+        ([None], r"messages\[0\]: NoneType where a Message is wanted"),
+        (["echo"], r"messages\[0\]: str"),
+    ],
+    ids=str,
+)
+async def test_what_is_no_list_of_messages_is_refused_as_a_whole(client, session, messages, said):
+    """The error says where what is, and nothing is sent."""
+    for call in (client.send_batch, client.request_many):
+        with pytest.raises(ValidationError, match=said):
+            await call(messages)
+
+    assert session.submitted == []
+    assert session.answers.waiting == {}
+
+
+@pytest.mark.parametrize("timeout_s", ["5", None, True, float("nan"), float("inf"), 10**10], ids=repr)
+async def test_a_timeout_is_a_number_of_seconds(client, session, timeout_s):
+    """Every wait has an end, and text is no number."""
+    for call in (client.send_batch, client.request_many):
+        with pytest.raises(ValidationError, match="timeout_s"):
+            await call([Message(5)], timeout_s=timeout_s)
+    for call in (client.send, client.request):
+        with pytest.raises(ValidationError, match="timeout_s"):
+            await call(5, b"", timeout_s=timeout_s)
+
+    assert session.submitted == []
+
+
+@pytest.mark.parametrize("agent", [None, 1.5, True, 0, -1, 1 << 64, b"echo", "", "x" * 201, "\ud800", "a\0"], ids=ascii)
+async def test_what_can_be_no_agent_is_refused(client, session, agent):
+    """An agent is an id or a name, in every call that takes one."""
+    calls = (client.send, client.request, lambda who, _: client.inspect(who), lambda who, _: client.remove(who))
+    for call in calls:
+        with pytest.raises(ValidationError, match="agent"):
+            await call(agent, b"")
+
+    assert session.submitted == []
+
+
+async def test_options_are_options(client):
+    """What is none of them is told by name, with a key and without."""
+    for wrong in (None, {"timeout_ms": 5}):
+        with pytest.raises(ValidationError, match="options"):
+            await client.send(5, b"", options=wrong)
+        with pytest.raises(ValidationError, match="options"):
+            await client.send(5, b"", options=wrong, idempotency_key="key")
+
+
+async def test_the_inbox_is_had_with_and_without_waiting(client, session):
+    """There is nothing to wait for, and whoever waits gets the same."""
+    assert client.inbox() is await client.inbox() is session.answers.inbox
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"name": 5}, "name"),
+        ({"name": "x" * 201}, "name"),
+        ({"handler": None}, "handler"),
+        ({"capabilities": "talk"}, "capabilities"),
+        ({"capabilities": 5}, "capabilities"),
+        ({"capabilities": [5]}, "capability"),
+        ({"mailbox_capacity": "5"}, "mailbox_capacity"),
+        ({"mailbox_capacity": 0}, "mailbox_capacity"),
+        ({"at_once": 257}, "at_once"),
+    ],
+    ids=str,
+)
+async def test_what_a_worker_would_not_read_is_refused_before_it_attaches(client, wrong, said):
+    """A worker drops a frame that it cannot read, and the caller would wait for nothing."""
+
+    async def handle(delivered):
+        """Say nothing."""
+
+    with pytest.raises(ValidationError, match=said):
+        client.attach(**{"name": "scribe", "handler": handle} | wrong)
+
+
+@pytest.mark.parametrize("wrong", [5, b"here", ["here"]], ids=repr)
+def test_a_runtime_directory_is_a_path_or_its_text(wrong, tmp_path):
+    """Whoever connects to anything else is told so."""
+    assert str(connect(str(tmp_path))._runtime_dir) == str(connect(tmp_path)._runtime_dir) == str(tmp_path)
+    with pytest.raises(ConfigurationError, match="runtime_dir"):
+        connect(wrong)

@@ -84,7 +84,7 @@ async def test_a_page_tells_all_of_a_letter(store, with_content):
     row = letter(6)
     assert (found.number, found.shard, found.reason, found.error) == (6, 7, row.reason, row.error)
     assert (found.attempts, found.died_at, found.content_bytes, found.requeued_from) == (6, 1_006, 6, 5)
-    assert found.message.message_id == (6).to_bytes(16)
+    assert found.envelope.message_id == (6).to_bytes(16)
     assert found.message.content == (b"x" * 6 if with_content else b"")
     assert CONTROL.decode(CONTROL.encode(Answer(1, bytes(16), 2, 3, page))).result == page
 

@@ -1,0 +1,56 @@
+"""What callers give, looked at before anything is sent: a mistake is a ValidationError that says what is wanted."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from caxton.acl.message import Message
+from caxton.errors import CaxtonError, ValidationError, to_fields
+from caxton.ids import AgentId
+
+T = TypeVar("T")
+
+# A wait of 30 years: beyond it a loop's timers overflow.
+LONGEST_S = 1_000_000_000
+
+
+def seconds(timeout_s: object, field: str = "timeout_s") -> float:
+    """Return a timeout in seconds; one that is not above 0 is up at once. Every wait has an end, so None is refused."""
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not timeout_s <= LONGEST_S:
+        raise ValidationError(field, f"{timeout_s!r:.80} is not a number of seconds of at most {LONGEST_S:,}")
+    return float(timeout_s)
+
+
+def check_whole(field: str, value: object, least: int, most: int) -> None:
+    """Raise ValidationError unless `value` is a whole number within these bounds."""
+    if type(value) is not int or not least <= value <= most:
+        raise ValidationError(field, f"{value!r:.80} is not a whole number from {least} to {most}")
+
+
+def listed(values: Iterable[T], kind: type[T], field: str) -> Sequence[T]:
+    """Return what any iterable gives, as a list unless it is one; one value alone, and a text, are no iterables here.
+
+    What is in it is not looked at.
+    """
+    if isinstance(values, list | tuple):
+        return values
+    if isinstance(values, kind | str | bytes) or not isinstance(values, Iterable):
+        raise ValidationError(field, f"{type(values).__name__} where a list of {kind.__name__} is wanted")
+    return list(values)
+
+
+def not_messages(messages: Iterable[object]) -> ValidationError | None:
+    """Return what is wrong with a list in which something is no message; None when all are."""
+    for place, found in enumerate(messages):
+        if not isinstance(found, Message):
+            hint = "; make one of it with caxton.Message(receiver, content)" if isinstance(found, tuple | list) else ""
+            return ValidationError(f"messages[{place}]", f"{type(found).__name__} where a Message is wanted{hint}")
+    return None
+
+
+def as_typed(error: CaxtonError, agent: object, agent_id: AgentId) -> CaxtonError:
+    """Return the error with the name that the caller typed where it has the agent's id."""
+    if not isinstance(agent, str):
+        return error
+    values = to_fields(error)
+    named = {field: agent for field, value in values.items() if value == str(agent_id)}
+    return type(error)(**(values | named)) if named else error
