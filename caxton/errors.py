@@ -56,6 +56,11 @@ class CaxtonError(Exception):
         notes = {"__notes__": [*self.__notes__]} if hasattr(self, "__notes__") else {}
         return type(self), tuple(getattr(self, f.name) for f in fields(self)), notes
 
+    def suggesting(self, hint: str) -> Self:
+        """Say what to do in words of its own instead of its kind's; they do not travel. Returns the error itself."""
+        self.__dict__["hint"] = hint
+        return self
+
     def with_context(self, context: str) -> Self:
         """Note where this happened; the note is shown with the traceback. Returns the error itself."""
         self.add_note(context)

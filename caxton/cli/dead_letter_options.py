@@ -8,8 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
+from caxton.cli.session import not_found
+from caxton.cli.suggestions import suggestion
 from caxton.client.client import Client
-from caxton.errors import ValidationError
+from caxton.delivery.dead_letter import Reason
+from caxton.errors import AgentNotFound, ValidationError
 from caxton.ids import AgentId
 
 _WHO = "its name or its id; 16 hex digits are an id"
@@ -20,9 +23,12 @@ IdOption = Annotated[
         "--id", metavar="SHARD-NUMBER", help="This one, such as 0-17; may be given again.", show_default=False
     ),
 ]
+_REASONS = tuple(reason.value for reason in Reason)
 ReasonOption = Annotated[
     str | None,
-    typer.Option("--reason", help="Those dead for this reason; see `caxton deadletter stats`.", show_default=False),
+    typer.Option(
+        "--reason", metavar="REASON", help=f"Those dead for this reason: {', '.join(_REASONS)}.", show_default=False
+    ),
 ]
 AgentOption = Annotated[
     str | None,
@@ -42,7 +48,7 @@ BeforeOption = Annotated[
         show_default=False,
     ),
 ]
-LimitOption = Annotated[
+FirstOption = Annotated[
     int | None, typer.Option("--limit", min=1, help="At most so many, oldest first in each shard.", show_default=False)
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="Every dead letter there is.")]
@@ -66,6 +72,11 @@ class Choice:
         self._before = before
         if self.ids is not None and any((reason, agent, sender, before)):
             raise ValidationError("--id", "names dead letters; it goes with no filter")
+        if reason is not None and reason not in _REASONS:
+            there_are = f"there are {', '.join(_REASONS)}"
+            raise typer.BadParameter(
+                f"{reason!r} is none; {suggestion(reason, _REASONS) or there_are}", param_hint="--reason"
+            )
 
     @property
     def is_open(self) -> bool:
@@ -80,6 +91,27 @@ class Choice:
             "sender": _who(client, self._sender),
             "before": None if self._before is None else int(self._before.timestamp() * 1_000),
         }
+
+    async def explain_nothing(self, client: Client) -> None:
+        """Raise AgentNotFound if no dead letter fits because nobody has a name of the filter, and no letter is theirs.
+
+        What is left of an agent that was removed may be asked for by its name; a client that has ended has no name.
+        """
+        for field, name in (("agent", self._agent), ("sender", self._sender)):
+            who = _who(client, name)
+            if name is None or who is None or who.is_session or await _is_there(client, who):
+                continue
+            theirs: dict[str, Any] = {field: who}
+            if not [letter async for letter in client.dead_letters(limit=1, **theirs)]:
+                raise await not_found(client, name)
+
+
+async def _is_there(client: Client, agent: AgentId) -> bool:
+    try:
+        await client.inspect(agent)
+    except AgentNotFound:
+        return False
+    return True
 
 
 def chooses(command: Callable[..., None]) -> Callable[..., None]:

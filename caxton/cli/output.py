@@ -5,19 +5,20 @@ Exit codes: 0 it is done, 1 it failed, 2 the command line is wrong, 3 no runtime
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from functools import wraps
 from typing import Annotated, Any, ParamSpec
 
 import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from caxton.cli.columns import Columns
 from caxton.errors import CaxtonError, RuntimeNotFound, to_fields
 from caxton.printable import printable
 
+# Measured together, and printed together.
+_PAGE_ROWS = 100
 FAILED = 1
 NO_RUNTIME = 3
 
@@ -39,6 +40,42 @@ def print_json(value: Any) -> None:
     _write(as_json(value) + "\n")
 
 
+class TableItems:
+    """Prints items as the rows of one table as they come, a page at a time: those of their values that are `named`."""
+
+    def __init__(self, named: Sequence[str]) -> None:
+        self._named = named
+        self._columns = Columns([name.replace("_", " ") for name in named])
+        self._page: list[list[object]] = []
+
+    def add(self, values: dict[str, Any]) -> None:
+        """Print an item, at the latest when its page is full."""
+        self._page.append([values[name] for name in self._named])
+        if len(self._page) == _PAGE_ROWS:
+            self.end()
+
+    def end(self) -> None:
+        """Print what was not printed yet; without items the names alone."""
+        print_lines(self._columns.page(self._page))
+        self._page = []
+
+
+class JsonItems:
+    """Prints the items of one JSON array as they come, on one line; `end` closes it."""
+
+    def __init__(self) -> None:
+        self._before = "["
+
+    def add(self, values: dict[str, Any]) -> None:
+        """Print an item."""
+        sys.stdout.write(self._before + as_json(values))
+        self._before = ","
+
+    def end(self) -> None:
+        """Print what closes the array, also one without items."""
+        _write("]\n" if self._before == "," else "[]\n")
+
+
 def as_json(value: Any) -> str:
     """Return one JSON value on one line, in which everything prints: what does not is escaped, as JSON may."""
     try:
@@ -53,23 +90,41 @@ def print_text(line: str) -> None:
     _write(printable(line) + "\n")
 
 
+def print_content(content: bytes) -> None:
+    """Print what a message says: byte for byte, or, on a terminal, with what does not print escaped, and a line end.
+
+    Line ends and tabs are left as they are there.
+    """
+    if not sys.stdout.isatty():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    text = printable(content.decode(errors="backslashreplace"), keep="\n\t")
+    _write(text if text.endswith("\n") else text + "\n")
+
+
 def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
-_WIDE = 240
+def print_table(title: str, names: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table for people: a title, a line of names unless all are empty, and a line for each row."""
+    print_text(title)
+    print_lines(Columns(names).page(rows))
 
 
-def print_table(title: str, columns: list[str], rows: list[list[object]]) -> None:
-    """Print a table for people."""
-    table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")  # an id that is cut short is no id
-    for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
-    # A file or a pipe has no width, and whoever reads it wants whole lines.
-    Console(width=None if sys.stdout.isatty() else _WIDE).print(table)
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines that are printable already."""
+    for line in lines:
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def print_hint(hint: str) -> None:
+    """Print to standard error what to do to see more: there it is seen also when the rest goes into a pipe."""
+    sys.stderr.write(printable(f"caxton: {hint}") + "\n")
 
 
 def report_error(error: CaxtonError, output: Format) -> int:

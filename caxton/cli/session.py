@@ -9,11 +9,14 @@ import typer
 
 import caxton
 from caxton.cli.options import resolve_runtime_dir
+from caxton.cli.suggestions import suggestion
 from caxton.client.client import Client
 from caxton.errors import AgentNotFound
 from caxton.ids import AgentId
 
 T = TypeVar("T")
+# Agents beyond which nobody's name is compared with theirs.
+_MOST_ASKED = 10_000
 
 AgentArgument = Annotated[
     str,
@@ -45,9 +48,19 @@ def with_agent(runtime_dir: Path | None, agent: str, use: Callable[[Client, Agen
         try:
             return await use(client, await _find(client, agent))
         except AgentNotFound:
-            raise AgentNotFound(agent) from None
+            raise await not_found(client, agent) from None
 
     return with_client(runtime_dir, named)
+
+
+async def not_found(client: Client, name: str) -> AgentNotFound:
+    """Return the error for a name that no agent has, with those that may be meant, unless there are too many to ask."""
+    error = AgentNotFound(name)
+    workers = (await client.health())["workers"]
+    if sum(worker["agents"] for worker in workers) > _MOST_ASKED:
+        return error
+    meant = suggestion(name, sorted(view.name for view in await client.agents()))
+    return error.suggesting(meant) if meant else error
 
 
 async def _find(client: Client, agent: str) -> AgentId:

@@ -6,7 +6,7 @@ import wasmtime
 
 from caxton.agents.limits import PAGE, Limits
 from caxton.errors import InvalidModule
-from workers.sandbox.traps import printable
+from caxton.printable import one_line
 
 IMPORT_MODULE = "caxton_v1"
 LOG_PARAMETERS = ("i32", "i32", "i32")
@@ -107,5 +107,5 @@ def _shown(signature: Signature) -> str:
 
 def _listed(names: tuple[str, ...]) -> tuple[str, ...]:
     """Keep a hostile module from filling the error: at most 100 names, each of 100 printable characters."""
-    shown = tuple(printable(name, MAX_NAME) for name in names[:MAX_NAMES])
+    shown = tuple(one_line(name, MAX_NAME) for name in names[:MAX_NAMES])
     return shown if len(names) <= MAX_NAMES else (*shown, f"and {len(names) - MAX_NAMES} more")

@@ -12,8 +12,9 @@ import wasmtime
 from wasmtime import _bindings as bindings
 from wasmtime import _ffi as ffi
 
+from caxton.printable import one_line
 from workers.sandbox.abi import IMPORT_MODULE, LOG_PARAMETERS
-from workers.sandbox.traps import MAX_HOST_CALLS, Trap, TrapReason, printable
+from workers.sandbox.traps import MAX_HOST_CALLS, Trap, TrapReason
 
 MAX_LINES = 64
 MAX_LINE_BYTES = 4_096
@@ -59,7 +60,7 @@ class HostTurn:
 
     def log(self, level: int, line: bytes) -> None:
         """Pass one line on, printable and of at most 4,096 characters."""
-        text = printable(line.decode("utf-8", "replace"), MAX_LINE_BYTES)
+        text = one_line(line.decode("utf-8", "replace"), MAX_LINE_BYTES)
         self._log(min(max(level, 0), len(LEVELS) - 1), text)
 
 

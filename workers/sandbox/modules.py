@@ -6,9 +6,10 @@ import wasmtime
 
 from caxton.agents.limits import MAX_MODULE
 from caxton.errors import InvalidModule
+from caxton.printable import one_line
 from caxton.store.module_cache import ModuleCache
 from workers.sandbox.engine import GuestEngine
-from workers.sandbox.traps import printable
+from workers.sandbox.traps import MAX_DETAIL
 
 MAX_LOADED = 256
 
@@ -72,7 +73,7 @@ def compile_module(engine: GuestEngine, agent: str, wasm: bytes) -> wasmtime.Mod
     try:
         return wasmtime.Module(engine.wasmtime, wasm)
     except wasmtime.WasmtimeError as error:
-        raise InvalidModule(agent, f"it does not compile: {printable(str(error))}") from None
+        raise InvalidModule(agent, f"it does not compile: {one_line(str(error), MAX_DETAIL)}") from None
 
 
 def _refusal(wasm: bytes) -> str | None:

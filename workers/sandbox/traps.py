@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from caxton.agents.limits import PAGE, Limits
 from caxton.errors import ResourceLimitExceeded, WasmExecutionFailed
+from caxton.printable import one_line
 
 MAX_DETAIL = 300
 MAX_HOST_CALLS = 1_000
@@ -64,7 +65,7 @@ class Trap(Exception):
 
     def __init__(self, reason: TrapReason, detail: str) -> None:
         self.reason = reason
-        self.detail = printable(detail)
+        self.detail = one_line(detail, MAX_DETAIL)
         super().__init__(f"{reason}: {self.detail}")
 
 
@@ -102,13 +103,6 @@ def not_instantiated(message: str) -> Trap:
     if "exceeds memory limits" in message or "exceeds table limits" in message or "resource limit" in message:
         return Trap(TrapReason.MEMORY_REFUSED, message)
     return Trap(TrapReason.INSTANTIATION, message)
-
-
-def printable(text: str, most: int = MAX_DETAIL) -> str:
-    """Return `text` as one line of at most `most` characters, white space folded and the unprintable escaped."""
-    folded = re.sub(r"\s+", " ", text[: 4 * most]).strip()
-    escaped = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in folded)
-    return escaped if len(escaped) <= most else f"{escaped[: most - 1]}…"
 
 
 def to_error(trap: Trap, agent: str, limits: Limits) -> WasmExecutionFailed | ResourceLimitExceeded:

@@ -9,6 +9,7 @@ from caxton.acl.options import DEFAULT_TIMEOUT_MS
 from caxton.acl.performative import Performative
 from caxton.errors import AgentError, CaxtonError, InvalidMessageFormat, MessageExpired, WasmExecutionFailed
 from caxton.ids import SESSION_BIT, AgentId, UuidSource
+from caxton.printable import one_line
 from workers.agents.delivery import Delivery
 from workers.agents.registry import Agent
 from workers.commit.journal import Journal
@@ -18,7 +19,7 @@ from workers.sandbox.engine import GuestEngine
 from workers.sandbox.guest_messages import GuestOutput, answer_to, to_guest
 from workers.sandbox.modules import ModuleMissing, Modules
 from workers.sandbox.sandbox import Sandbox
-from workers.sandbox.traps import GuestError, Trap, printable, to_error
+from workers.sandbox.traps import MAX_DETAIL, GuestError, Trap, to_error
 from workers.sandbox.watchdog import Watchdog
 from workers.worker_pass import Pass
 
@@ -271,4 +272,4 @@ def error_of(problem: Exception, agent: Agent) -> CaxtonError:
         return WasmExecutionFailed(label, "invalid_output", problem.problem)
     if isinstance(problem, ModuleMissing):
         return WasmExecutionFailed(label, "module_missing", "its module is not in the cache; deploy it again")
-    return WasmExecutionFailed(label, "internal", printable(f"{type(problem).__name__}: {problem}"))
+    return WasmExecutionFailed(label, "internal", one_line(f"{type(problem).__name__}: {problem}", MAX_DETAIL))

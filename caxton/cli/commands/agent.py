@@ -1,14 +1,24 @@
 """`caxton agent`: deploy, list, inspect, pause, resume, stop, remove."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from caxton.agents.limits import BOUNDS, DEFAULT_LIMITS, MIB, Limits
-from caxton.agents.manifest import Encoding
 from caxton.cli.options import RuntimeDirOption
-from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
+from caxton.cli.output import (
+    Format,
+    JsonItems,
+    Output,
+    print_hint,
+    print_json,
+    print_table,
+    print_text,
+    reports_errors,
+)
+from caxton.cli.pages import LimitOption, WholeOption, most
 from caxton.cli.session import AgentArgument, with_agent, with_client
 from caxton.client.client import Client
 from caxton.ids import AgentId
@@ -17,9 +27,18 @@ from caxton.wire.calls import AgentView
 app = typer.Typer(
     name="agent",
     help="Deploy agents, look at them, pause, stop and remove them.",
+    epilog="Examples: caxton agent deploy echo echo.wasm; caxton agent list; caxton agent inspect echo; "
+    "caxton agent stop echo --drain; caxton agent deploy --help",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+
+class ModuleEncoding(StrEnum):
+    """The encodings of a module; an attached agent has none, and its encoding is not for the command line."""
+
+    CONTENT = "content"
+    MSGPACK = "msgpack"
 
 
 def _limit(name: str, meaning: str) -> Any:
@@ -41,8 +60,8 @@ def deploy(
     ],
     *,
     encoding: Annotated[
-        Encoding, typer.Option(help="What it reads and writes: content alone, or whole messages as msgpack.")
-    ] = Encoding.CONTENT,
+        ModuleEncoding, typer.Option(help="What it reads and writes: content alone, or whole messages as msgpack.")
+    ] = ModuleEncoding.CONTENT,
     capability: Annotated[
         list[str] | None, typer.Option(help="What it can do; may be given again.", show_default=False)
     ] = None,
@@ -82,34 +101,38 @@ def deploy(
         print_text(f"deployed {name}, id {agent_id}")
 
 
-@app.command("list", epilog="Examples: caxton agent list; caxton agent list -o json")
+@app.command(
+    "list",
+    epilog="Examples: caxton agent list; caxton agent list --limit 20; caxton agent list --all; "
+    "caxton agent list -o json",
+)
 @reports_errors
-def list_agents(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
-    """List all agents."""
+def list_agents(
+    *,
+    limit: LimitOption = None,
+    whole: WholeOption = False,
+    runtime_dir: RuntimeDirOption = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """List agents by name."""
+    count = most(limit, output, whole=whole)
 
     async def use(client: Client) -> list[AgentView]:
         return await client.agents()
 
     views = sorted(with_client(runtime_dir, use), key=lambda view: view.name)
     if output is Format.JSON:
-        print_json([_values(view) for view in views])
+        items = JsonItems()
+        for view in views[:count]:
+            items.add(_values(view))
+        items.end()
         return
-    print_table(
-        f"{len(views)} agents",
-        ["id", "name", "state", "shard", "queued", "run", "failed"],
-        [
-            [
-                AgentId(view.agent_id),
-                view.name,
-                view.state,
-                view.shard,
-                view.queued,
-                view.counters.get("run", 0),
-                view.counters.get("failed", 0),
-            ]
-            for view in views
-        ],
-    )
+    shown = views[:count]
+    left = len(views) - len(shown)
+    title = f"{len(shown):,} of {len(views):,} agents" if left else f"{len(views):,} agents"
+    print_table(title, ["id", "name", "state", "shard", "queued", "run", "failed"], map(_row, shown))
+    if left:
+        print_hint(f"{left:,} more agents; see them with --all, or --limit and how many")
 
 
 @app.command(epilog="Examples: caxton agent inspect echo; caxton agent inspect 00c0ffee00c0ffee -o json")
@@ -192,6 +215,11 @@ def _say(done: str, agent: str, agent_id: AgentId, output: Format) -> None:
         print_json({"agent_id": str(agent_id), done: True})
     else:
         print_text(f"{done} {agent}")
+
+
+def _row(view: AgentView) -> list[object]:
+    run, failed = (view.counters.get(name, 0) for name in ("run", "failed"))
+    return [AgentId(view.agent_id), view.name, view.state, view.shard, view.queued, run, failed]
 
 
 def _values(view: AgentView) -> dict[str, Any]:

@@ -1,16 +1,28 @@
 """`caxton deadletter`: list, show, requeue, purge, stats."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from caxton.cli.dead_letter_options import AllOption, Choice, LimitOption, chooses
+from caxton.cli.columns import LONGEST_CELL
+from caxton.cli.dead_letter_options import AllOption, Choice, FirstOption, chooses
 from caxton.cli.message_text import letter_values, moment, name_of
 from caxton.cli.options import RuntimeDirOption
-from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
+from caxton.cli.output import (
+    Format,
+    JsonItems,
+    Output,
+    TableItems,
+    print_hint,
+    print_json,
+    print_table,
+    print_text,
+    reports_errors,
+)
+from caxton.cli.pages import LimitOption, WholeOption, most
 from caxton.cli.session import with_client
 from caxton.client.client import Client
 from caxton.errors import ConfigurationError, ValidationError, from_fields
@@ -20,6 +32,8 @@ from caxton.wire.calls import DeadLetter, DeadLetterStats
 app = typer.Typer(
     name="deadletter",
     help="Messages that came to nothing: look at them, send them again, forget them.",
+    epilog="Examples: caxton deadletter list; caxton deadletter show 0-17; caxton deadletter requeue --agent tally; "
+    "caxton deadletter purge --help",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -27,38 +41,56 @@ app = typer.Typer(
 LetterArgument = Annotated[
     str, typer.Argument(metavar="SHARD-NUMBER", help="Its name, such as 0-17.", show_default=False)
 ]
-_LISTED = 100
+_LISTED = ("id", "reason", "attempts", "died_at", "receiver", "sender", "content_bytes")
 
 
 @app.command(
     "list",
     epilog="Examples: caxton deadletter list; caxton deadletter list --reason expired --agent tally --limit 20; "
-    "caxton deadletter list --before 2026-01-31 -o json",
+    "caxton deadletter list --all; caxton deadletter list --before 2026-01-31 -o json",
 )
 @reports_errors
 @chooses
 def list_letters(
     choice: Choice,
     *,
-    limit: LimitOption = _LISTED,
+    limit: LimitOption = None,
+    whole: WholeOption = False,
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """List dead letters, without what they say; 100 of them unless told otherwise."""
+    """List dead letters without what they say, shard by shard, oldest first."""
+    count = most(limit, output, whole=whole)
 
-    async def use(client: Client) -> list[DeadLetter]:
-        if choice.ids is not None:
-            return [await client.dead_letter(name) for name in choice.ids[:limit]]
-        return [found async for found in client.dead_letters(limit=limit, **choice.filter(client))]
+    async def use(client: Client) -> tuple[int, bool]:
+        items = JsonItems() if output is Format.JSON else TableItems(_LISTED)
+        listed = 0
+        # One more than is shown, to know whether there are more.
+        async for found in _letters(client, choice, None if count is None else count + 1):
+            if listed == count:
+                items.end()
+                return listed, True
+            items.add(letter_values(found, with_content=False))
+            listed += 1
+        if not listed:
+            await choice.explain_nothing(client)
+        items.end()
+        return listed, False
 
-    letters = with_client(runtime_dir, use)
-    if output is Format.JSON:
-        print_json([letter_values(found, with_content=False) for found in letters])
+    listed, more = with_client(runtime_dir, use)
+    if output is Format.TEXT:
+        print_text(f"{listed:,} dead letters")
+        if more:
+            print_hint("there are more dead letters; see them with --all, or --limit and how many")
+
+
+async def _letters(client: Client, choice: Choice, limit: int | None) -> AsyncIterator[DeadLetter]:
+    if choice.ids is not None:
+        for name in choice.ids[:limit]:
+            yield await client.dead_letter(name)
         return
-    names = ["id", "reason", "attempts", "died_at", "receiver", "sender", "content_bytes"]
-    rows = [letter_values(found, with_content=False) for found in letters]
-    titles = [name.replace("_", " ") for name in names]
-    print_table(f"{len(letters)} dead letters", titles, [[row[name] for name in names] for row in rows])
+    async for found in client.dead_letters(limit=limit, **choice.filter(client)):
+        yield found
 
 
 @app.command(epilog="Examples: caxton deadletter show 0-17; caxton deadletter show 0-17 -o json")
@@ -75,7 +107,9 @@ def show(letter: LetterArgument, runtime_dir: RuntimeDirOption = None, output: O
         print_json(values)
     else:
         said = values | {"error": from_fields(found.error.error, found.error.fields)}
-        print_table(name_of(found), ["", ""], [[name, value] for name, value in said.items()])
+        print_table(name_of(found), ["", ""], said.items())
+        if any(len(str(value)) > LONGEST_CELL for value in said.values()):
+            print_hint("what is cut here is whole with -o json")
 
 
 @app.command(
@@ -87,7 +121,7 @@ def show(letter: LetterArgument, runtime_dir: RuntimeDirOption = None, output: O
 def requeue(
     choice: Choice,
     *,
-    limit: LimitOption = None,
+    limit: FirstOption = None,
     every: AllOption = False,
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
@@ -97,7 +131,10 @@ def requeue(
 
     async def use(client: Client) -> dict[str, MessageId]:
         chosen, arguments = await _chosen(client, choice, limit)
-        return {} if chosen == [] else await client.requeue(chosen, **arguments)
+        sent = {} if chosen == [] else await client.requeue(chosen, **arguments)
+        if not sent:
+            await choice.explain_nothing(client)
+        return sent
 
     sent = with_client(runtime_dir, use)
     if output is Format.JSON:
@@ -117,7 +154,7 @@ def requeue(
 def purge(
     choice: Choice,
     *,
-    limit: LimitOption = None,
+    limit: FirstOption = None,
     every: AllOption = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     runtime_dir: RuntimeDirOption = None,
@@ -130,7 +167,10 @@ def purge(
 
     async def use(client: Client) -> int:
         chosen, arguments = await _chosen(client, choice, limit)
-        return 0 if chosen == [] else await client.purge(chosen, **arguments)
+        purged = 0 if chosen == [] else await client.purge(chosen, **arguments)
+        if not purged:
+            await choice.explain_nothing(client)
+        return purged
 
     count = with_client(runtime_dir, use)
     if output is Format.JSON:
@@ -184,7 +224,11 @@ def _confirm() -> None:
     remedy = "add --yes"
     if not _at_a_terminal():
         raise ConfigurationError("purge", "it forgets for good, and nobody is there to confirm it", remedy)
-    if not typer.confirm("Forget these dead letters for good?", err=True):
+    try:
+        confirmed = typer.confirm("Forget these dead letters for good?", err=True)
+    except typer.Abort:
+        confirmed = False
+    if not confirmed:
         raise ConfigurationError("purge", "it was not confirmed, and nothing was forgotten", "confirm it, or " + remedy)
 
 

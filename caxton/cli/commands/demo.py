@@ -9,22 +9,28 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.table import Table
-from rich.text import Text
 
 import caxton
 from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
-from caxton.cli.output import Format, Output, print_json, reports_errors
+from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
 from caxton.client.own_runtime import own_runtime
 from caxton.demo.cast import COUNTER_WASM, MOST_COUNTERS
 from caxton.demo.words import Advance, Plan, WordCount, count_words
 from caxton.errors import ConfigurationError
 from caxton.placement.slot_table import MAX_WORKERS
+from caxton.printable import printable
 from caxton.store.directory_lock import holder
 
-app = typer.Typer(name="demo", help="See agents at work.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    name="demo",
+    help="See agents at work.",
+    epilog="Examples: caxton demo words README.md; caxton demo words --help",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 MAX_TOP = 10_000
+_LONGEST_SHOWN = 60
 
 
 @app.callback()
@@ -96,7 +102,7 @@ def _progress(plan: Plan) -> Iterator[Advance]:
     """Show on standard error how many bytes were sent, if that is a terminal."""
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
@@ -108,26 +114,22 @@ def _progress(plan: Plan) -> Iterator[Advance]:
 
 
 def _show(found: WordCount) -> None:
-    table = Table("", "word", "times", title=f"the {len(found.top)} most frequent words", title_justify="left")
-    table.columns[0].justify = table.columns[2].justify = "right"
-    for place, (word, times) in enumerate(found.top, 1):
-        table.add_row(str(place), Text(_printable(word), overflow="ellipsis", no_wrap=True), f"{times:,}")
-    console = Console(highlight=False)
-    console.print(table)
+    rows = [
+        (f"{place}.", printable(word.decode(errors="backslashreplace"), _LONGEST_SHOWN), f"{times:,}")
+        for place, (word, times) in enumerate(found.top, 1)
+    ]
+    print_table(f"the {len(rows)} most frequent words", ["", "word", "times"], rows)
     crossed = found.across_workers / max(1, found.total_words)
     rate = found.messages_delivered / max(found.seconds, 1e-9)
-    console.print(
+    print_text(
         f"{found.total_words:,} words, {found.distinct_words:,} of them different, from {found.lines:,} lines and "
-        f"{found.files:,} files\n"
-        f"{found.messages_delivered:,} messages delivered to sandboxed agents on {found.workers} workers in "
-        f"{found.seconds:.1f} s: {rate:,.0f} messages per second\n"
-        f"{found.across_workers:,} messages went from one worker to another ({crossed:.0%} of the words), "
-        f"{found.lost} were lost; workers restarted meanwhile: {found.restarted}",
-        markup=False,
-        soft_wrap=True,
+        f"{found.files:,} files"
     )
-
-
-def _printable(word: bytes) -> str:
-    text = word.decode(errors="backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    print_text(
+        f"{found.messages_delivered:,} messages delivered to sandboxed agents on {found.workers} workers in "
+        f"{found.seconds:.1f} s: {rate:,.0f} messages per second"
+    )
+    print_text(
+        f"{found.across_workers:,} messages went from one worker to another ({crossed:.0%} of the words), "
+        f"{found.lost} were lost; workers restarted meanwhile: {found.restarted}"
+    )

@@ -22,14 +22,20 @@ from caxton.cli.message_options import (
 )
 from caxton.cli.message_text import message_values
 from caxton.cli.options import RuntimeDirOption
-from caxton.cli.output import Format, Output, print_json, print_text, reports_errors
+from caxton.cli.output import Format, Output, print_content, print_json, print_text, reports_errors
 from caxton.cli.session import AgentArgument, with_agent
 from caxton.client.client import Client
 from caxton.client.routes.receipts import Receipt
 from caxton.errors import ConfigurationError, MessageTooLarge
 from caxton.ids import AgentId
 
-app = typer.Typer(name="message", help="Talk to agents.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    name="message",
+    help="Talk to agents.",
+    epilog="Examples: caxton message send tally press; caxton message request echo hello; caxton message send --help",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 ContentArgument = Annotated[
     str | None,
@@ -100,7 +106,7 @@ def request(
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Send one message and print the content of its answer, byte for byte."""
+    """Send one message and print the content of its answer: byte for byte, or, on a terminal, what of it prints."""
     said, act = _content(content, file), _act(performative)
 
     async def use(client: Client, agent_id: AgentId) -> Message:
@@ -110,10 +116,7 @@ def request(
     if output is Format.JSON:
         print_json(message_values(reply))
         return
-    sys.stdout.buffer.write(reply.content)
-    if sys.stdout.isatty():
-        sys.stdout.buffer.write(b"\n")
-    sys.stdout.buffer.flush()
+    print_content(reply.content)
 
 
 def _content(content: str | None, file: Path | None) -> bytes:

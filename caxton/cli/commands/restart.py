@@ -108,7 +108,12 @@ def _show(workers: list[dict[str, Any]], absent: list[int], took_s: float) -> No
 def _progress(output: Format) -> Iterator[Advance]:
     """Show on standard error how far it is, if people look at it."""
     console = Console(stderr=True)
-    columns = TextColumn("restarting"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}")
+    columns = (
+        TextColumn("restarting"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
     with Progress(
         *columns,
         TimeElapsedColumn(),

@@ -19,7 +19,7 @@ _NOT_COUNTED = ("shard", "incarnation", "state")
 
 @reports_errors
 def stats(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
-    """Show what was done, refused and lost since the runtime started, the durable lane's ledger, and dead letters."""
+    """Show what was done, refused and lost in this run, the durable lane's ledger, and dead letters."""
     values = ask_values(runtime_dir, AskStats())
     try:
         durable = with_client(runtime_dir, _durable)

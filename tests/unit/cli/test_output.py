@@ -1,9 +1,18 @@
 import json
+import sys
 
 import pytest
 import typer
 
-from caxton.cli.output import Format, print_json, print_table, report_error, reports_errors
+from caxton.cli.output import (
+    Format,
+    print_content,
+    print_json,
+    print_table,
+    print_text,
+    report_error,
+    reports_errors,
+)
 from caxton.errors import AgentNotFound, QueueFull, RuntimeNotFound
 
 
@@ -68,3 +77,43 @@ def test_a_table_shows_every_row(capsys):
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("agents", "name", "echo", "running", "late"))
     assert "None" not in shown
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J\x9b", "\u202egnp\u2066", "line\nline\r", "\udcff\x7f", "\U000e0041 👍"])
+def test_json_holds_what_does_not_print_as_escapes(text, capsys):
+    """JSON on a terminal controls nothing there, and says exactly what it was given."""
+    print_json({"text": text})
+
+    (line,) = capsys.readouterr().out.split("\n")[:-1]
+    assert line.isprintable()
+    assert json.loads(line) == {"text": text}
+
+
+def test_text_and_errors_are_single_lines(capsys):
+    """A line for people and an error stay one line each, whatever names are in them."""
+    print_text("deployed two\nlines\x1b[31m")
+    report_error(AgentNotFound("two\nlines\u202e"), Format.TEXT)
+
+    told = capsys.readouterr()
+    assert told.out == "deployed two\\nlines\\x1b[31m\n"
+    assert told.err.startswith("caxton: there is no agent two\\nlines\\u202e; ")
+    assert told.err.count("\n") == 1
+
+
+ANSWER = b"\x1b[2J one\ttwo\nthree \xe2\x80\xae\xff"
+
+
+def test_content_goes_into_a_pipe_byte_for_byte(capfdbinary):
+    """What is no terminal gets the bytes and nothing else."""
+    print_content(ANSWER)
+
+    assert capfdbinary.readouterr().out == ANSWER
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_content_on_a_terminal_is_printable_and_ends_its_line(capsys, monkeypatch, end):
+    """On a terminal what does not print is escaped, lines and tabs stay, and there is one line end at the end."""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_content(ANSWER + end)
+
+    assert capsys.readouterr().out == "\\x1b[2J one\ttwo\nthree \\u202e\\xff\n"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from caxton.agents.limits import Limits
 from caxton.errors import ResourceLimitExceeded, WasmExecutionFailed
-from workers.sandbox.traps import Trap, TrapReason, printable, reason_of, stopped, to_error
+from workers.sandbox.traps import Trap, TrapReason, reason_of, stopped, to_error
 
 LIMITS = Limits()
 
@@ -52,14 +52,6 @@ def test_every_other_trap_is_an_execution_that_failed(reason):
 def test_a_code_that_nobody_knows_is_still_a_reason(code):
     """A trap code that wasmtime may add later is OTHER, not an exception."""
     assert reason_of(code) in TrapReason
-
-
-@given(text=st.text(max_size=2_000), most=st.integers(1, 400))
-def test_what_is_printable_is_one_bounded_line(text, most):
-    """Whatever a guest puts into a name or a line, it becomes one printable line within the bound."""
-    line = printable(text, most)
-    assert line.isprintable()
-    assert len(line) <= most
 
 
 def test_giving_up_below_the_memory_limit_is_not_a_refusal():
