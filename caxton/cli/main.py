@@ -1,31 +1,62 @@
-"""The command line. A command is one line here."""
+"""The command line. A command is one line here, and is loaded when it is meant: help is there at once."""
 
 import sys
+from typing import Annotated
 
 import typer
 
+from caxton import __version__
 from caxton.cli import streams
-from caxton.cli.commands import agent, deadletter, demo, health, ledger, message, restart, serve, stats, stop
-from caxton.cli.output import FAILED
+from caxton.cli.command_group import CommandGroup
+
+# Each is a module of `caxton.cli.commands`; a test holds these words to what it says of itself.
+COMMANDS = {
+    "serve": "Run the runtime in the foreground until Ctrl-C, SIGTERM or `caxton stop`.",
+    "stop": "Have the runtime finish what is under way and end; returns when it has ended.",
+    "restart": "Restart every worker, one after the other, while the others serve; no durable message is lost.",
+    "health": "Show whether everything is well. Exits with 1 when nobody serves.",
+    "stats": "Show what was done, refused and lost in this run, the durable lane's ledger, and dead letters.",
+    "ledger": "Account for every message of the durable lane, ever, and show what this run lost of the volatile one.",
+    "agent": "Deploy agents, look at them, pause, stop and remove them.",
+    "message": "Talk to agents.",
+    "deadletter": "Messages that came to nothing: look at them, send them again, forget them.",
+    "demo": "See agents at work.",
+}
+
+
+class Commands(CommandGroup):
+    """The commands of `caxton`."""
+
+    lines = COMMANDS
+
 
 app = typer.Typer(
     name="caxton",
+    cls=Commands,
     help="Many WebAssembly agents that nobody has to trust, talking in FIPA-ACL messages.",
+    epilog="Examples: caxton serve --workers 2; caxton agent deploy echo echo.wasm; caxton message request echo hello; "
+    "caxton deadletter list --help",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command(epilog=serve.EXAMPLES)(serve.serve)
-app.command(epilog=stop.EXAMPLES)(stop.stop)
-app.command(epilog=restart.EXAMPLES)(restart.restart)
-app.command(epilog=health.EXAMPLES)(health.health)
-app.command(epilog=stats.EXAMPLES)(stats.stats)
-app.command(epilog=ledger.EXAMPLES)(ledger.ledger)
-app.add_typer(agent.app)
-app.add_typer(message.app)
-app.add_typer(deadletter.app)
-app.add_typer(demo.app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"caxton {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Take the options that stand before any command."""
 
 
 def main() -> None:
@@ -33,8 +64,7 @@ def main() -> None:
     streams.prepare()
     try:
         app()
-        sys.stdout.flush()
     except streams.OutputFailed as failure:
         if not failure.quiet:
             sys.stderr.write(f"caxton: standard output: {failure}; what was asked for may be done all the same\n")
-        sys.exit(FAILED)
+        sys.exit(1)

@@ -212,7 +212,8 @@ def test_what_is_refused_says_why(run, echo, tmp_path):
     refused(run("agent", "deploy", "text", text, "-o", "json"), 1, "InvalidModule")
     failed = run("agent", "inspect", "nobody")
     assert (failed.exit_code, failed.stdout) == (1, "")
-    assert "there is no agent nobody" in failed.stderr
+    assert "there is no agent nobody; there is echo" in failed.stderr
+    assert "did you mean echo?" in run("agent", "pause", "ecco").stderr
 
 
 def test_a_failing_agent_is_an_error(run):
@@ -236,6 +237,7 @@ def test_an_answer_that_does_not_come(run):
         ["agent", "deploy", "a"],
         ["agent", "deploy", "a", "missing.wasm"],
         ["agent", "deploy", "a", ECHO, "--encoding", "xml"],
+        ["agent", "deploy", "a", ECHO, "--encoding", "attached"],
         ["agent", "deploy", "a", ECHO, "--max-memory-mb", "0"],
         ["agent", "deploy", "a", ECHO, "--mailbox-capacity", "100001"],
         ["message", "send", "a"],
@@ -251,8 +253,10 @@ def test_an_answer_that_does_not_come(run):
     ids=" ".join,
 )
 def test_a_wrong_command_line(run, arguments):
-    """A command line that cannot be meant ends with exit code 2 and does nothing."""
+    """A command line that cannot be meant ends with exit code 2 and does nothing; as JSON it is an error too."""
     assert run(*arguments).exit_code == 2
+    if len(arguments) > 1 and "-o" not in arguments:
+        refused(run(*arguments, "--output=json"), 2, "ConfigurationError")
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ app = typer.Typer(
     epilog="Examples: caxton agent deploy echo echo.wasm; caxton agent list; caxton agent inspect echo; "
     "caxton agent stop echo --drain; caxton agent deploy --help",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

@@ -35,6 +35,7 @@ app = typer.Typer(
     epilog="Examples: caxton deadletter list; caxton deadletter show 0-17; caxton deadletter requeue --agent tally; "
     "caxton deadletter purge --help",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

@@ -26,6 +26,7 @@ app = typer.Typer(
     help="See agents at work.",
     epilog="Examples: caxton demo words README.md; caxton demo words --help",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

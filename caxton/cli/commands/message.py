@@ -34,6 +34,7 @@ app = typer.Typer(
     help="Talk to agents.",
     epilog="Examples: caxton message send tally press; caxton message request echo hello; caxton message send --help",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
 )
 

@@ -1,0 +1,111 @@
+"""The table of commands, and command lines that are wrong."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+import caxton
+from caxton.cli.main import COMMANDS, app
+
+HEAVY = ("asyncio", "msgspec", "pydantic", "rich", "sqlite3", "uvloop", "zmq", "caxton.client")
+
+
+@pytest.fixture
+def invoke():
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def commands_of(group):
+    return {name: group.get_command(None, name) for name in group.list_commands(None)}
+
+
+def test_the_table_says_what_each_command_says_of_itself():
+    """The sentence that stands for a command in the table begins its own help."""
+    found = commands_of(get_command(app))
+
+    assert [*found] == [*COMMANDS]
+    assert {name: command.help.partition("\n")[0] for name, command in found.items()} == COMMANDS
+
+
+def test_every_help_has_examples(invoke):
+    """The help of every command and of every group shows examples of it."""
+    root = get_command(app)
+    lines = [[]]
+    for name, command in commands_of(root).items():
+        lines += [[name], *([name, below] for below in getattr(command, "commands", ()))]
+
+    shown = {" ".join(line): " ".join(invoke(*line, "--help").stdout.split()) for line in lines}
+
+    assert len(shown) > 20
+    assert [line for line, text in shown.items() if f"Examples: caxton {line}".strip() not in text] == []
+
+
+def test_help_loads_nothing_heavy():
+    """`caxton --help` loads neither the client nor any library that only commands need."""
+    script = f"""
+import sys
+from caxton.cli.main import app
+try:
+    app(["--help"])
+except SystemExit:
+    print([name for name in {HEAVY!r} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_version_is_told(invoke):
+    """`caxton --version` prints the version, and does nothing else."""
+    shown = invoke("--version")
+
+    assert (shown.exit_code, shown.stdout) == (0, f"caxton {caxton.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path", "says"),
+    [
+        (["agnt"], "caxton", "there is no command 'agnt'; did you mean agent?"),
+        (["\x1b[2J"], "caxton", "there is no command '\\x1b[2J'"),
+        (["agent", "lst"], "caxton agent", "Did you mean 'list'"),
+        (["serve", "--workers", "two"], "caxton serve", "--workers"),
+        (["serve", "--wrokers", "2"], "caxton serve", "No such option: --wrokers"),
+        (["agent", "inspect"], "caxton agent inspect", "NAME|ID"),
+        (["deadletter", "list", "--reason", "expird"], "caxton deadletter list", "did you mean expired?"),
+        (["deadletter", "list", "--reason", "bad luck"], "caxton deadletter list", "there are agent_not_found, "),
+        (["deadletter", "list", "--all", "--limit", "3"], "caxton deadletter list", "it goes with no --limit"),
+        (["agent", "list", "--all", "--limit", "3"], "caxton agent list", "it goes with no --limit"),
+    ],
+)
+def test_a_wrong_command_line_is_an_error_like_others(invoke, arguments, path, says):
+    """What is wrong with a command line is one line that ends with where to look, or an object, and exit code 2."""
+    as_text = invoke(*arguments)
+    assert (as_text.exit_code, as_text.stdout) == (2, "")
+    assert as_text.stderr.startswith("caxton: the command line: ")
+    assert says in as_text.stderr
+    assert as_text.stderr.endswith(f"; see `{path} --help`\n")
+    assert as_text.stderr.count("\n") == 1
+
+    for option in (["-o", "json"], ["-ojson"], ["--output", "json"], ["--output=json"], ["-o", "text", "-o", "json"]):
+        as_json = invoke(arguments[0], *option, *arguments[1:])
+        assert (as_json.exit_code, as_json.stdout) == (2, "")
+        assert json.loads(as_json.stderr)["error"] == "ConfigurationError"
+
+
+@pytest.mark.parametrize("arguments", [["-o", "json", "-o", "text"], ["--", "-o", "json"], ["-o", "xml"], ["json"]])
+def test_text_is_what_is_not_asked_for_as_json(invoke, arguments):
+    """The last output format counts, and what stands behind -- is no option."""
+    assert invoke("agnt", *arguments).stderr.startswith("caxton: ")
+
+
+@pytest.mark.parametrize("group", [[], ["agent"], ["message"], ["deadletter"], ["demo"]])
+def test_a_group_alone_shows_its_help(invoke, group):
+    """A group without a command shows its help, with exit code 2, for nothing was done."""
+    shown = invoke(*group)
+
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert shown.stderr.startswith(f"Usage: {' '.join(['caxton', *group])} ")
