@@ -43,7 +43,7 @@ _PYTHON = (sys.executable, "-P")
 def runtime(workers: int = 1, *, options: Sequence[str] = ()) -> "ServedRuntime":
     """Return a runtime that serves inside a `with` or `async with` block; `options` go to `caxton serve` as they are.
 
-    Entering raises ConfigurationError when it does not start, with what it wrote, and Timeout after 30 s.
+    Entering raises ConfigurationError when it does not start, with what it wrote, and Timeout after 90 s.
     """
     return ServedRuntime(workers, options)
 
@@ -85,7 +85,7 @@ class ServedRuntime:
     def start(self, workers: int | None = None) -> None:
         """Serve, and return when it is ready; `workers` other than before is what a user might try.
 
-        Raises ConfigurationError when it does not start, with what it wrote; Timeout after 30 s.
+        Raises ConfigurationError when it does not start, with what it wrote; Timeout after 90 s.
         """
         began = len(self.events)
         self._spawn(self._workers if workers is None else workers)

@@ -118,8 +118,9 @@ class AgentCalls(Connection):
         """Return an agent whose messages this process handles, unsandboxed, inside an `async with` block.
 
         The agent is registered if there is none of that name, and stays when the block ends: what is sent to it then
-        waits. The handler gets one `Delivered` after the other, or with batch=True a list of them; see
-        `caxton.client.attached.turns` for what it may return. What a handler has ended and what it sent are committed
+        waits. The handler gets one `Delivered` after the other, or with batch=True a list of them. It returns None, the
+        content of an answer (bytes), or a list of messages that are sent as they are; with batch=True None, or a list
+        with one of these for each. What a handler has ended and what it sent are committed
         together, up to `at_once` messages (1 to 256) at a time; when this process is killed before that, they are
         delivered again, with a delivery_count of 2 or more. A block that ends waits up to `drain_s` seconds for the
         handler that runs, and then cancels it.

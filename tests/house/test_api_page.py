@@ -1,0 +1,37 @@
+import inspect
+import runpy
+
+import pytest
+
+import caxton
+from caxton.errors import BY_NAME
+from caxton.testing import ServedRuntime
+
+
+@pytest.fixture(scope="module")
+def made(root):
+    return runpy.run_path(str(root / "docs/api_page.py"))["page"]()
+
+
+def public(kind):
+    return [name for name, _ in inspect.getmembers(kind, callable) if not name.startswith("_")]
+
+
+def test_the_page_of_the_api_is_what_the_code_says(root, made):
+    """The page is the one that `python docs/api_page.py` makes of the code and its docstrings."""
+    is_made = (root / "docs/api.md").read_text(encoding="utf-8") == made
+    assert is_made, "write it anew with `python docs/api_page.py`"
+
+
+def test_the_page_leaves_no_call_out(made):
+    """Whatever a client or a runtime for tests can be asked stands on it, and every error."""
+    calls = [f"client.{name}(" for name in public(caxton.Client) if name != "abandon"]
+    calls += [f"served.{name}(" for name in public(ServedRuntime)]
+    errors = [f"| `{name}` |" for name in BY_NAME]
+
+    assert [wanted for wanted in [*calls, *errors] if wanted not in made] == []
+
+
+def test_the_page_has_every_public_name(made):
+    """Whoever looks for what the package exports finds it there."""
+    assert [name for name in caxton.__all__ if name != "__version__" and name not in made] == []
