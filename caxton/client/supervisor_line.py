@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from caxton.errors import InvalidMessageFormat, NetworkError, RuntimeNotFound, Timeout, from_fields
-from caxton.store.directory_lock import holder
+from caxton.store.directory_lock import Holder, holder, still_holds
 from caxton.transport.endpoints import RuntimeDir
 from caxton.transport.sockets import CallLine, end_context, new_context
 from caxton.wire.calls import Failed
@@ -38,10 +38,11 @@ class SupervisorLine:
         self._asked = call_id = self._asked + 1
         future: asyncio.Future[SupervisorResult] = self._loop.create_future()
         self._waiting[call_id] = future
+        asked = holder(self._runtime_dir)
         try:
             self._line.send(SUPERVISOR_CALL.encode(SupervisorCall(call_id, request)))
             async with asyncio.timeout(timeout_s):
-                result = await self._answer(future)
+                result = await self._answer(future, asked)
         except TimeoutError:
             raise Timeout(f"the supervisor in {self._runtime_dir}", timeout_s) from None
         finally:
@@ -68,10 +69,10 @@ class SupervisorLine:
         """In a forked child: take nothing any more. The socket, and the loop that watches it, stay the parent's."""
         self._closed = True
 
-    async def _answer(self, future: asyncio.Future[SupervisorResult]) -> SupervisorResult:
+    async def _answer(self, future: asyncio.Future[SupervisorResult], asked: Holder | None) -> SupervisorResult:
         while not future.done():
             await asyncio.wait([future], timeout=_LOOK_PERIOD_S)
-            if not future.done() and holder(self._runtime_dir) is None:
+            if not future.done() and not still_holds(asked, self._runtime_dir):
                 raise NetworkError("the supervisor", "it ended before it answered")
         return future.result()
 

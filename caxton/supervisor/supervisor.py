@@ -19,6 +19,7 @@ from caxton.supervisor.premises.premises import Premises
 from caxton.supervisor.stop_requests import StopRequests
 from caxton.supervisor.workforce.heartbeats import HeartbeatInlet
 from caxton.supervisor.workforce.notices import Notices
+from caxton.supervisor.workforce.orphans import Orphans
 from caxton.supervisor.workforce.run_ledger import RunLedger
 from caxton.supervisor.workforce.shard import ShardState
 from caxton.supervisor.workforce.worker_process import WORKER_COMMAND
@@ -93,6 +94,7 @@ class _Life:
         self._ledger = ledger = RunLedger(directory.book)
         self._workforce = Workforce(premises, plan.worker_command, plan.settings, notices, ledger, tell, dropped)
         self._compiler = CompilerHost(plan.compiler_command, lambda how: tell(events.compiler_died(how)))
+        self._orphans = Orphans(lambda: {*self._workforce.pids, self._compiler.pid})
         self._reception = reception = Reception(
             premises, self._workforce, self._compiler, notices, ledger, stop, dropped
         )
@@ -174,6 +176,7 @@ class _Life:
 
     def _check(self, late_s: float) -> None:
         self._workforce.check(forgive=late_s > _LATE_S)
+        self._orphans.reap()
 
     def _repeat(self, _late_s: float) -> None:
         self._workforce.repeat_notices()

@@ -10,7 +10,7 @@ from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
 from caxton.cli.output import Format, Output, print_json, print_text, reports_errors
 from caxton.client.call_line import ask
 from caxton.errors import NetworkError, Timeout
-from caxton.store.directory_lock import holder
+from caxton.store.directory_lock import Holder, holder, still_holds
 from caxton.wire.supervision import StopRuntime
 
 EXAMPLES = "Examples: caxton stop; caxton stop --runtime-dir ./run --timeout 30 -o json"
@@ -28,21 +28,23 @@ def stop(
     """Have the runtime finish what is under way and end; returns when it has ended."""
     directory = resolve_runtime_dir(runtime_dir)
     deadline_s = time.monotonic() + timeout
-    pid = holder(directory)
+    served_by = holder(directory)
+    pid = None if served_by is None else served_by.pid
     try:
         ask(directory, StopRuntime(), timeout)
     except NetworkError:
-        if holder(directory) is not None:
+        if still_holds(served_by, directory):
             raise  # else it has ended, which is what we want
-    _wait_for_end(directory, deadline_s, timeout)
+    _wait_for_end(directory, served_by, deadline_s, timeout)
     if output is Format.JSON:
         print_json({"stopped": True, "pid": pid, "runtime_dir": str(directory)})
     else:
         print_text(f"stopped the runtime in {directory} (pid {pid})")
 
 
-def _wait_for_end(directory: Path, deadline_s: float, timeout_s: float) -> None:
-    while holder(directory) is not None:
+def _wait_for_end(directory: Path, served_by: Holder | None, deadline_s: float, timeout_s: float) -> None:
+    """Wait until the one that was asked serves no more; a successor that came at once serves on."""
+    while still_holds(served_by, directory):
         if time.monotonic() > deadline_s:
             raise Timeout(f"stopping the runtime in {directory}", timeout_s)
         time.sleep(_LOOK_PERIOD_S)

@@ -19,7 +19,7 @@ from caxton.client.session.session_book import SessionBook
 from caxton.errors import CaxtonError, NetworkError, ShardUnavailable, Timeout, from_fields
 from caxton.placement.slot_table import SlotTable
 from caxton.placement.slots import SLOT_MASK
-from caxton.store.directory_lock import holder
+from caxton.store.directory_lock import holder, still_holds
 from caxton.transport.sockets import Outlet, end_context, new_context
 from caxton.wire.calls import Failed, Request, Result
 from caxton.wire.codec import CONTROL
@@ -302,13 +302,16 @@ class Session:
         self._timer = self.loop.call_later(TICK_S, self._tick)
         self._book.post(self.counts, self.answers.counts)
         self._ticks += 1
-        if self._ticks % LOOK_EVERY == 0 and self.over is None and holder(self._runtime.path) != self._served_by:
+        if self._ticks % LOOK_EVERY == 0 and self.over is None and not self._is_served():
             self.over = NetworkError("the runtime", "it ended; start it and connect again")
             self._fail_all(self.over)
         for route in self._routes:
             if route.outlets is not None:
                 self._tick_volatile(route)
                 route.durable.tick()
+
+    def _is_served(self) -> bool:
+        return still_holds(self._served_by, self._runtime.path)
 
     def _tick_volatile(self, route: ShardRoute) -> None:
         link = route.volatile.link

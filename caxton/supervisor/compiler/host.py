@@ -35,6 +35,8 @@ class CompilerHost:
         self._order: _Order | None = None
         self._warm = asyncio.Event()
         self._engine_id = ""
+        # The compiler's process id, 0 while there is none.
+        self.pid = 0
         self.compiled = 0
         self.refused = 0
 
@@ -85,6 +87,7 @@ class CompilerHost:
             compiler = CompilerProcess(self._command)
         except OSError as error:
             return f"not started: {error}"
+        self.pid = compiler.pid
         try:
             engine_id = await compiler.ready()
             if engine_id is None:
@@ -99,6 +102,7 @@ class CompilerHost:
             return None
         finally:
             compiler.end()
+            self.pid = 0
 
     async def _serve(self, compiler: CompilerProcess, order: _Order) -> None:
         if order.done.done():  # nobody waits for it any more

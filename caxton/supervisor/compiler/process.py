@@ -46,6 +46,11 @@ class CompilerProcess:
         self._replies = cast("BinaryIO", self._process.stdout)
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """False once it has ended."""
         return self._process.poll() is None

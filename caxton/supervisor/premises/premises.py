@@ -75,7 +75,7 @@ class Premises:
 
     def _describe(self) -> None:
         """Write for people, and for scripts, who serves here."""
-        about = {"pid": os.getpid(), "version": __version__, "data_dir": str(self.data_dir)}
+        about = {"pid": os.getpid(), "run": self._locks[0].run, "version": __version__, "data_dir": str(self.data_dir)}
         new = self.runtime_dir.path / f"{RUNTIME_FILE}.new"
         new.write_bytes(orjson.dumps(about, option=orjson.OPT_APPEND_NEWLINE))
         new.replace(self.runtime_dir.path / RUNTIME_FILE)

@@ -76,6 +76,11 @@ class Workforce:
         return Topology(0, b"", self._version, self._table, incarnations, states)
 
     @property
+    def pids(self) -> set[int]:
+        """The workers that are not reaped yet."""
+        return {shard.process.pid for shard in self.shards if shard.process is not None}
+
+    @property
     def failure(self) -> ConfigurationError | None:
         """Why nobody serves, if every shard was given up."""
         if any(shard.state not in GIVEN_UP for shard in self.shards):

@@ -1,11 +1,14 @@
+import errno
+import fcntl
 import os
+import stat
 import subprocess
 import sys
 
 import pytest
 
 from caxton.errors import ConfigurationError
-from caxton.store.directory_lock import LOCK_NAME, DirectoryLock, holder
+from caxton.store.directory_lock import LOCK_NAME, DirectoryLock, holder, still_holds
 
 HOLD = """
 import sys
@@ -34,7 +37,7 @@ def test_a_lock_that_another_process_holds_is_refused_with_its_pid(tmp_path, oth
     with pytest.raises(ConfigurationError, match=f"in use by process {other.pid}"):
         DirectoryLock(tmp_path)
 
-    assert holder(tmp_path) == other.pid
+    assert holder(tmp_path).pid == other.pid
 
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path, other):
@@ -42,10 +45,10 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path, other):
     other.kill()
     other.wait()
 
-    assert (tmp_path / LOCK_NAME).read_text() == f"{other.pid}\n"
+    assert (tmp_path / LOCK_NAME).read_text().startswith(f"{other.pid}\n")
     assert holder(tmp_path) is None
     lock = DirectoryLock(tmp_path)
-    assert holder(tmp_path) == os.getpid()
+    assert holder(tmp_path) == (os.getpid(), lock.run)
     lock.close()
 
 
@@ -71,5 +74,76 @@ def test_a_lock_file_without_a_pid_is_held_by_somebody(tmp_path):
     lock = DirectoryLock(tmp_path)
     (tmp_path / LOCK_NAME).write_text("")
 
-    assert holder(tmp_path) == 0
+    assert holder(tmp_path) == (0, "")
     lock.close()
+
+
+def test_two_lives_of_one_pid_are_told_apart(tmp_path):
+    """Every life has a word of its own, whatever its pid: in a container every supervisor is process 1."""
+    runs = []
+    for _ in range(2):
+        lock = DirectoryLock(tmp_path)
+        runs.append(holder(tmp_path))
+        lock.close()
+
+    assert runs[0].pid == runs[1].pid
+    assert runs[0].run != runs[1].run
+    lock = DirectoryLock(tmp_path)
+    assert not still_holds(runs[0], tmp_path)
+    lock.close()
+
+
+def test_a_lock_whose_file_is_gone_is_held(tmp_path, other):
+    """When somebody tidied the file away, the directory is still held, and nobody else gets in."""
+    before = holder(tmp_path)
+    (tmp_path / LOCK_NAME).unlink()
+
+    assert holder(tmp_path) == (0, "")
+    assert still_holds(before, tmp_path)
+    with pytest.raises(ConfigurationError, match="in use"):
+        DirectoryLock(tmp_path)
+
+
+def test_a_file_that_is_gone_is_put_back(tmp_path):
+    """The holder puts its file back, once, and the lock with it."""
+    lock = DirectoryLock(tmp_path)
+    before = holder(tmp_path)
+    (tmp_path / LOCK_NAME).unlink()
+
+    assert [lock.restore(), lock.restore()] == [True, False]
+    assert holder(tmp_path) == before
+    lock.close()
+    assert holder(tmp_path) is None
+
+
+def test_a_directory_that_was_replaced_is_noticed(tmp_path):
+    """A holder knows whether its directory is still the one of that name."""
+    directory = tmp_path / "run"
+    directory.mkdir()
+    lock = DirectoryLock(directory)
+    assert lock.is_in_place
+    directory.rename(tmp_path / "moved")
+    assert not lock.is_in_place
+    directory.mkdir()
+
+    assert not lock.is_in_place
+    lock.close()
+
+
+def test_where_directories_cannot_be_locked_the_file_decides(tmp_path, monkeypatch):
+    """On a file system that locks files only, one process still has the directory to itself, and others know whose."""
+    flock = fcntl.flock
+
+    def files_only(descriptor, kind):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", files_only)
+    lock = DirectoryLock(tmp_path)
+
+    assert holder(tmp_path) == (os.getpid(), lock.run)
+    with pytest.raises(ConfigurationError, match=f"in use by process {os.getpid()}"):
+        DirectoryLock(tmp_path)
+    lock.close()
+    assert holder(tmp_path) is None

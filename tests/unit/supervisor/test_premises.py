@@ -21,8 +21,8 @@ def test_inside_both_directories_are_held(settings):
         about = json.loads((settings.runtime_dir / "runtime.json").read_text())
         assert premises.identity.shards == 1
 
-    assert held == [os.getpid(), os.getpid()]
-    assert about["pid"] == os.getpid()
+    assert [who.pid for who in held] == [os.getpid(), os.getpid()]
+    assert (about["pid"], about["run"]) == held[0]
     assert [holder(settings.runtime_dir), holder(settings.data_dir)] == [None, None]
     assert not (settings.runtime_dir / "runtime.json").exists()
 
