@@ -27,6 +27,7 @@
     │   └── StorageDamaged ......... the file is not what was written to it
     ├── ResourceExhausted .......... the runtime has no more of something that is bounded
     ├── Unsupported ................ asked for what this version does not have
+    ├── UnknownError ............... an error that this version does not know: the other side is another one
     └── AgentFailure ............... the agent took the message and failed
         ├── WasmExecutionFailed .... a trap
         ├── HandlerFailed .......... the handler of an attached agent raised, or returned what cannot be sent
@@ -304,6 +305,15 @@ class Unsupported(CaxtonError):
 
 
 @dataclass(eq=False)
+class UnknownError(CaxtonError):
+    """Whoever was asked answered with an error that this version does not know, or cannot read: `kind` is its name."""
+
+    kind: str
+    told: str
+    says = "an error that this version does not know: {kind} {told}"
+
+
+@dataclass(eq=False)
 class AgentFailure(CaxtonError):
     """The agent took the message and failed."""
 
@@ -367,14 +377,14 @@ def to_fields(error: CaxtonError) -> dict[str, Any]:
 
 
 def from_fields(name: str, values: dict[str, Any]) -> CaxtonError:
-    """Build the error that `name` and its fields describe; what no version knows becomes a ValidationError."""
+    """Build the error that `name` and its fields describe; what this version does not know is an UnknownError."""
     kind = BY_NAME.get(name)
     if kind is None:
-        return ValidationError("error", f"unknown kind {name!r:.80} {values!r:.200}")
+        return UnknownError(f"{name:.80}", f"{values!r:.200}")
     known = {f.name for f in fields(kind)}
     try:
         error = kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in known})
         str(error)  # fields of the wrong kind show here, and not where somebody prints the error
     except (TypeError, ValueError):
-        return ValidationError("error", f"{name} with the fields {values!r:.200}")
+        return UnknownError(name, f"{values!r:.200}")
     return error

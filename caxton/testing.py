@@ -26,6 +26,7 @@ from caxton.client.call_line import ask_soon
 from caxton.client.client import Client
 from caxton.errors import ConfigurationError, NetworkError, Timeout
 from caxton.transport.endpoints import LONGEST_PATH, RuntimeDir
+from caxton.wire.answered import answered
 from caxton.wire.supervision import AskHealth, Told
 
 T = TypeVar("T")
@@ -128,10 +129,7 @@ class ServedRuntime:
 
     async def health(self) -> dict[str, Any]:
         """Return what `caxton health -o json` prints, without a session."""
-        told = await ask_soon(self.runtime_dir, AskHealth(), EVENT_TIMEOUT_S)
-        if not isinstance(told, Told):
-            raise NetworkError("the supervisor", "it answered something else than its health")
-        return told.values
+        return answered(await ask_soon(self.runtime_dir, AskHealth(), EVENT_TIMEOUT_S), Told, "the supervisor").values
 
     async def worker_pid(self, shard: int) -> int:
         """Return the process id of a shard's worker, 0 while there is none."""

@@ -8,7 +8,7 @@ import warnings
 import weakref
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from caxton.agents.manifest import MAX_NAME, check_text
 from caxton.client.session.forks import abandon_in_children
@@ -17,8 +17,11 @@ from caxton.client.supervisor_line import SupervisorLine
 from caxton.errors import ConfigurationError, NetworkError, ValidationError
 from caxton.ids import BROADCAST, AgentId, AgentNames
 from caxton.transport.endpoints import RuntimeDir
-from caxton.wire.calls import Request, Result
-from caxton.wire.supervision import OpenSession, SessionOpened, SupervisorRequest, SupervisorResult
+from caxton.wire.answered import answered
+from caxton.wire.calls import Request
+from caxton.wire.supervision import OpenSession, SessionOpened, SupervisorRequest
+
+A = TypeVar("A")
 
 CALL_TIMEOUT_S = 10.0
 
@@ -132,14 +135,13 @@ class Connection:
             raise NetworkError("this client", "it was closed")
         return self._line
 
-    async def _call(self, agent_id: AgentId, request: Request) -> Result:
-        """Ask the shard of an agent."""
-        session = self._open()
-        return await session.call(session.table.shard_of(agent_id), request, CALL_TIMEOUT_S)
+    async def _call(self, shard: int, request: Request, answer: type[A]) -> A:
+        """Ask a shard."""
+        return await self._open().call(shard, request, answer, CALL_TIMEOUT_S)
 
-    async def _ask(self, question: SupervisorRequest) -> SupervisorResult:
+    async def _ask(self, question: SupervisorRequest, answer: type[A]) -> A:
         """Ask the supervisor."""
-        return await self._open_line().ask(question, CALL_TIMEOUT_S)
+        return answered(await self._open_line().ask(question, CALL_TIMEOUT_S), answer, "the supervisor")
 
 
 def _checked(agent: object) -> AgentId:
@@ -151,9 +153,7 @@ def _checked(agent: object) -> AgentId:
 async def _open_session(line: SupervisorLine) -> SessionOpened:
     program = Path(sys.argv[0]).name[:100] if sys.argv else ""
     opened = await line.ask(OpenSession(os.getpid(), program), CALL_TIMEOUT_S)
-    if not isinstance(opened, SessionOpened):
-        raise NetworkError("the supervisor", "it answered something else than a session")
-    return opened
+    return answered(opened, SessionOpened, "the supervisor")
 
 
 def _open_already() -> ConfigurationError:

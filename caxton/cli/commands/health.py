@@ -7,7 +7,7 @@ import typer
 from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
 from caxton.cli.output import FAILED, Format, Output, print_json, print_table, print_text, reports_errors
 from caxton.client.call_line import ask
-from caxton.errors import NetworkError
+from caxton.wire.answered import answered
 from caxton.wire.supervision import AskHealth, AskStats, Told
 
 EXAMPLES = "Examples: caxton health; caxton health -o json"
@@ -29,10 +29,7 @@ def health(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -
 
 def ask_values(runtime_dir: Any, question: AskHealth | AskStats) -> dict[str, Any]:
     """Return the plain values that answer a question to the supervisor."""
-    answer = ask(resolve_runtime_dir(runtime_dir), question, _TIMEOUT_S)
-    if not isinstance(answer, Told):
-        raise NetworkError("the supervisor", "it answered something else")
-    return answer.values
+    return answered(ask(resolve_runtime_dir(runtime_dir), question, _TIMEOUT_S), Told, "the supervisor").values
 
 
 def _show(values: dict[str, Any]) -> None:

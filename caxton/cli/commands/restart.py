@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
 from caxton.cli.output import FAILED, Format, Output, print_json, print_table, print_text, reports_errors
 from caxton.client.supervisor_line import SupervisorLine
-from caxton.errors import NetworkError, Timeout
+from caxton.errors import Timeout
+from caxton.wire.answered import answered
 from caxton.wire.supervision import AskHealth, RestartWorkers, Told
 
 EXAMPLES = "Examples: caxton restart; caxton restart --runtime-dir ./run --timeout 120 -o json"
@@ -76,10 +77,7 @@ async def _restart(directory: Path, timeout_s: float | None, advance: Advance) -
 
 
 async def _health(line: SupervisorLine) -> dict[str, Any]:
-    told = await line.ask(AskHealth(), _ASK_TIMEOUT_S)
-    if not isinstance(told, Told):
-        raise NetworkError("the supervisor", "it answered something else")
-    return told.values
+    return answered(await line.ask(AskHealth(), _ASK_TIMEOUT_S), Told, "the supervisor").values
 
 
 def _compared(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

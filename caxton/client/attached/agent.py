@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from caxton.client.attached.turns import (
     BatchHandler,
@@ -44,8 +44,9 @@ from caxton.wire.calls import (
     Ended,
     Exchange,
     Request,
-    Result,
 )
+
+A = TypeVar("A")
 
 CALL_TIMEOUT_S = 10.0
 # How long the shard may keep a question while it has no message.
@@ -73,7 +74,7 @@ class Line(Protocol):
     # Why nothing can come of anything any more; None while the runtime lives.
     over: CaxtonError | None
 
-    async def call(self, shard: int, request: Request, timeout_s: float) -> Result:
+    async def call(self, shard: int, request: Request, answer: type[A], timeout_s: float) -> A:
         """Ask a shard's worker."""
 
 
@@ -153,7 +154,7 @@ class AttachedAgent:
                 self._drain.cancel()
             self._ended.set()
             with suppress(CaxtonError):
-                await self._call(Detach(int(self.agent_id)), DETACH_TIMEOUT_S)
+                await self._call(Detach(int(self.agent_id)), Done, DETACH_TIMEOUT_S)
 
     def _leave(self, drain_s: float) -> None:
         """Let the serving end: after the turn that runs, cancelled if it takes longer; an open question is dropped."""
@@ -200,9 +201,8 @@ class AttachedAgent:
         """Give back what has ended and return what is to be handled now: nothing, for the last word."""
         most, wait_ms = (0, 0) if self._is_leaving else (self._at_once, WAIT_MS)
         exchange = Exchange(int(self.agent_id), ends, most, wait_ms)
-        result = await self._call(exchange, DETACH_TIMEOUT_S if self._is_leaving else wait_ms / 1_000 + CALL_TIMEOUT_S)
-        if not isinstance(result, Deliveries):
-            raise NetworkError(f"the shard of {self.name}", "it answered something else than deliveries")
+        timeout_s = DETACH_TIMEOUT_S if self._is_leaving else wait_ms / 1_000 + CALL_TIMEOUT_S
+        result = await self._call(exchange, Deliveries, timeout_s)
         for refusal in result.not_sent:
             self.counts["not_sent"] += 1
             self.not_sent.append(from_fields(refusal.error, refusal.fields))
@@ -291,9 +291,7 @@ class AttachedAgent:
         _log.error("the handler of agent %r failed", self.name, exc_info=error)
 
     async def _attach(self) -> None:
-        result = await self._call(self._request, CALL_TIMEOUT_S)
-        if not isinstance(result, AgentView | Done):
-            raise NetworkError(f"the shard of {self.name}", "it answered something else than an agent")
+        await self._call(self._request, AgentView, CALL_TIMEOUT_S)
         self.counts["attached"] += 1
 
     async def _attach_again(self) -> None:
@@ -301,5 +299,5 @@ class AttachedAgent:
         with suppress(*PASSING):
             await self._attach()
 
-    async def _call(self, request: Request, timeout_s: float) -> Result:
-        return await self._line.call(self._line.table.shard_of(self.agent_id), request, timeout_s)
+    async def _call(self, request: Request, answer: type[A], timeout_s: float) -> A:
+        return await self._line.call(self._line.table.shard_of(self.agent_id), request, answer, timeout_s)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Literal, overload
+from typing import Literal, TypeVar, overload
 
 from caxton.agents.limits import BOUNDS, Limits
 from caxton.agents.manifest import MAX_NAME, capabilities_of, check_text
@@ -10,8 +10,8 @@ from caxton.client.attached.agent import DRAIN_S, AttachedAgent
 from caxton.client.attached.turns import BatchHandler, EachHandler
 from caxton.client.calls.arguments import as_typed, check_whole, listed, seconds
 from caxton.client.calls.deployments import Deployment, Deployments, Module
-from caxton.client.connection import CALL_TIMEOUT_S, Connection
-from caxton.errors import CaxtonError, NetworkError, ValidationError, from_fields
+from caxton.client.connection import Connection
+from caxton.errors import CaxtonError, ValidationError, from_fields
 from caxton.ids import AgentId
 from caxton.wire.calls import (
     MAX_BATCH,
@@ -25,10 +25,11 @@ from caxton.wire.calls import (
     PauseAgent,
     RemoveAgents,
     Request,
-    Result,
     ResumeAgent,
     StopAgent,
 )
+
+A = TypeVar("A")
 
 DEPLOY_TIMEOUT_S = 60.0
 # What an attached agent is given at a time when it is not said: enough that a commit is shared by many messages, few
@@ -142,9 +143,7 @@ class AgentCalls(Connection):
         for shard in range(session.shards):
             after, more = "", True
             while more:
-                page = await session.call(shard, ListAgents(after), CALL_TIMEOUT_S)
-                if not isinstance(page, Agents):
-                    raise NetworkError(f"shard {shard}", "it answered something else than agents")
+                page = await self._call(shard, ListAgents(after), Agents)
                 found += page.agents
                 more = page.more and bool(page.agents)
                 after = page.agents[-1].name if page.agents else ""
@@ -152,25 +151,22 @@ class AgentCalls(Connection):
 
     async def inspect(self, agent: AgentId | int | str) -> AgentView:
         """Return all about one agent."""
-        result = await self._about(agent, Inspect)
-        if not isinstance(result, AgentView):
-            raise NetworkError(f"the shard of {agent}", "it answered something else than an agent")
-        return result
+        return await self._about(agent, Inspect, AgentView)
 
     async def pause(self, agent: AgentId | int | str) -> None:
         """Let an agent run no turn until it is resumed; what is sent to it waits. Raises InvalidStateTransition."""
-        await self._about(agent, PauseAgent)
+        await self._about(agent, PauseAgent, Done)
 
     async def resume(self, agent: AgentId | int | str) -> None:
         """Let an agent that was paused, or that failed, run again. Raises InvalidStateTransition."""
-        await self._about(agent, ResumeAgent)
+        await self._about(agent, ResumeAgent, Done)
 
     async def stop(self, agent: AgentId | int | str, *, drain: bool = False) -> None:
         """Let an agent take no more messages, also after a restart. Raises InvalidStateTransition.
 
         What waits for it is handled first (drain=True), or goes to the dead letters.
         """
-        await self._about(agent, partial(StopAgent, drain=bool(drain)))
+        await self._about(agent, partial(StopAgent, drain=bool(drain)), Done)
 
     async def remove(self, agent: AgentId | int | str) -> None:
         """Stop and forget an agent; its name is free again, and what waits for it goes to the dead letters."""
@@ -190,18 +186,17 @@ class AgentCalls(Connection):
         for shard, some in by_shard.items():
             for start in range(0, len(some), MAX_BATCH):
                 page = some[start : start + MAX_BATCH]
-                done = await session.call(shard, RemoveAgents([agent_id for _, agent_id in page]), CALL_TIMEOUT_S)
-                if isinstance(done, Done):
-                    for at, failed in done.refused.items():
-                        place, number = page[at]
-                        error = from_fields(failed.error, failed.fields)
-                        results[place] = as_typed(error, agents[place], AgentId(number))
+                done = await self._call(shard, RemoveAgents([agent_id for _, agent_id in page]), Done)
+                for at, failed in done.refused.items():
+                    place, number = page[at]
+                    error = from_fields(failed.error, failed.fields)
+                    results[place] = as_typed(error, agents[place], AgentId(number))
         return results
 
-    async def _about(self, agent: AgentId | int | str, ask: Callable[[int], Request]) -> Result:
+    async def _about(self, agent: AgentId | int | str, ask: Callable[[int], Request], answer: type[A]) -> A:
         """Ask the shard of an agent; an error has the name that the caller typed."""
         agent_id = self.id_of(agent)
         try:
-            return await self._call(agent_id, ask(int(agent_id)))
+            return await self._call(self._open().table.shard_of(agent_id), ask(int(agent_id)), answer)
         except CaxtonError as error:
             raise as_typed(error, agent, agent_id) from None

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterable
 
 from caxton.client.calls.arguments import check_whole, listed
 from caxton.client.calls.letter_number import LetterNumber
-from caxton.client.connection import CALL_TIMEOUT_S, Connection
+from caxton.client.connection import Connection
 from caxton.delivery.dead_letter import Reason
-from caxton.errors import NetworkError, ValidationError
+from caxton.errors import ValidationError
 from caxton.ids import AgentId, MessageId
 from caxton.wire.calls import (
     MAX_BATCH,
@@ -57,7 +57,7 @@ class DeadLetterCalls(Connection):
             after, more = 0, True
             while more and (left is None or left > 0):
                 page = min(MAX_BATCH, MAX_BATCH if left is None else left)
-                found = await self._page(shard, ListDeadLetters(which, after, page, with_content))
+                found = await self._call(shard, ListDeadLetters(which, after, page, with_content), DeadLetters)
                 for letter in found.letters:
                     yield letter
                 left = None if left is None else left - len(found.letters)
@@ -68,7 +68,9 @@ class DeadLetterCalls(Connection):
         """Return one dead letter with its content; raises ValidationError when there is none of that number."""
         at = LetterNumber.of(number)
         self._check_shard(at)
-        found = await self._page(at.shard, ListDeadLetters(DeadLetterFilter(ids=[at.number]), with_content=True))
+        found = await self._call(
+            at.shard, ListDeadLetters(DeadLetterFilter(ids=[at.number]), with_content=True), DeadLetters
+        )
         if not found.letters:
             raise _no_letter(at)
         return found.letters[0]
@@ -92,9 +94,7 @@ class DeadLetterCalls(Connection):
         for shard, which in await self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
             more = True
             while more:
-                result = await self._open().call(shard, RequeueDeadLetters(which), CALL_TIMEOUT_S)
-                if not isinstance(result, Requeued):
-                    raise NetworkError(f"shard {shard}", "it answered something else than what it sent again")
+                result = await self._call(shard, RequeueDeadLetters(which), Requeued)
                 for number, message_id in result.message_ids.items():
                     sent[str(LetterNumber(shard, number))] = MessageId(message_id)
                 more = result.more and bool(result.message_ids)
@@ -115,21 +115,15 @@ class DeadLetterCalls(Connection):
         for shard, which in await self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
             more = True
             while more:
-                result = await self._open().call(shard, PurgeDeadLetters(which), CALL_TIMEOUT_S)
-                if not isinstance(result, Purged):
-                    raise NetworkError(f"shard {shard}", "it answered something else than what it forgot")
+                result = await self._call(shard, PurgeDeadLetters(which), Purged)
                 count += result.count
                 more = result.more and result.count > 0
         return count
 
     async def dead_letter_stats(self) -> DeadLetterStats:
         """Return how many dead letters there are in all shards together, why, how old and how large."""
-        shards: list[DeadLetterStats] = []
-        for shard in range(self._open().shards):
-            result = await self._open().call(shard, AskDeadLetterStats(), CALL_TIMEOUT_S)
-            if not isinstance(result, DeadLetterStats):
-                raise NetworkError(f"shard {shard}", "it answered something else than its dead letters' stats")
-            shards.append(result)
+        asked = range(self._open().shards)
+        shards = [await self._call(shard, AskDeadLetterStats(), DeadLetterStats) for shard in asked]
         by_reason: Counter[str] = Counter()
         for one in shards:
             by_reason.update(one.by_reason)
@@ -185,18 +179,14 @@ class DeadLetterCalls(Connection):
         for shard, of_shard in by_shard.items():
             for start in range(0, len(of_shard), MAX_BATCH):
                 which = DeadLetterFilter(ids=of_shard[start : start + MAX_BATCH])
-                found = {letter.number for letter in (await self._page(shard, ListDeadLetters(which))).letters}
+                found = {
+                    letter.number for letter in (await self._call(shard, ListDeadLetters(which), DeadLetters)).letters
+                }
                 for number in which.ids or ():
                     if number not in found:
                         raise _no_letter(LetterNumber(shard, number))
                 asked.append((shard, which))
         return asked
-
-    async def _page(self, shard: int, request: ListDeadLetters) -> DeadLetters:
-        result = await self._open().call(shard, request, CALL_TIMEOUT_S)
-        if not isinstance(result, DeadLetters):
-            raise NetworkError(f"shard {shard}", "it answered something else than dead letters")
-        return result
 
     def _check_shard(self, at: LetterNumber) -> None:
         if at.shard >= self._open().shards:

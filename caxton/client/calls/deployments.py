@@ -142,13 +142,13 @@ class Deployments:
         for start in range(0, len(manifests), MAX_BATCH):
             some = manifests[start : start + MAX_BATCH]
             try:
-                result = await self._session.call(shard, Deploy([manifest for _, manifest in some]), timeout_s)
+                asked = Deploy([manifest for _, manifest in some])
+                result = await self._session.call(shard, asked, Deployed, timeout_s)
             except CaxtonError as error:
                 refused |= dict.fromkeys((place for place, _ in some), error)
                 continue
-            if isinstance(result, Deployed):
-                for at, failed in result.refused.items():
-                    refused[some[at][0]] = from_fields(failed.error, failed.fields)
+            for at, failed in result.refused.items():
+                refused[some[at][0]] = from_fields(failed.error, failed.fields)
         return refused
 
 

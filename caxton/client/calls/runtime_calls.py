@@ -3,11 +3,10 @@
 import asyncio
 from typing import Any
 
-from caxton.client.connection import CALL_TIMEOUT_S, Connection
-from caxton.errors import NetworkError
+from caxton.client.connection import Connection
 from caxton.store.ledger import Ledger, check
 from caxton.wire.calls import AskLedger, ShardLedger
-from caxton.wire.supervision import AskHealth, AskStats, RestartWorkers, SupervisorRequest, Told
+from caxton.wire.supervision import Accepted, AskHealth, AskStats, RestartWorkers, SupervisorRequest, Told
 
 # Looks at the books before they are said not to balance: messages between two shards move between two looks.
 LEDGER_LOOKS = 3
@@ -29,7 +28,7 @@ class RuntimeCalls(Connection):
 
         Raises ConfigurationError while a restart is under way.
         """
-        await self._ask(RestartWorkers())
+        await self._ask(RestartWorkers(), Accepted)
 
     async def ledger(self) -> Ledger:
         """Return the books of the durable lane, of each shard and in all, and what does not balance in them.
@@ -48,18 +47,13 @@ class RuntimeCalls(Connection):
     async def _shard_ledgers(self) -> list[ShardLedger]:
         """Return the books of every shard, all asked at once."""
         session = self._open()
-        calls = [session.call(shard, AskLedger(), CALL_TIMEOUT_S) for shard in range(session.shards)]
+        calls = [self._call(shard, AskLedger(), ShardLedger) for shard in range(session.shards)]
         ledgers: list[ShardLedger] = []
-        for shard, told in enumerate(await asyncio.gather(*calls, return_exceptions=True)):
+        for told in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(told, BaseException):
                 raise told
-            if not isinstance(told, ShardLedger):
-                raise NetworkError(f"shard {shard}", "it answered something else than its books")
             ledgers.append(told)
         return ledgers
 
     async def _told(self, question: SupervisorRequest) -> dict[str, Any]:
-        told = await self._ask(question)
-        if not isinstance(told, Told):
-            raise NetworkError("the supervisor", "it answered something else")
-        return told.values
+        return (await self._ask(question, Told)).values

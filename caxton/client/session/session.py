@@ -6,7 +6,7 @@ Everything that talks to sockets is here; what is pure is in the routes, the lin
 import asyncio
 import contextlib
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
@@ -16,12 +16,13 @@ from caxton.client.routes.shard_route import GIVEN_UP, ShardRoute
 from caxton.client.session.inlets import Inlets
 from caxton.client.session.pending_calls import PendingCalls
 from caxton.client.session.session_book import SessionBook
-from caxton.errors import CaxtonError, NetworkError, ShardUnavailable, Timeout, from_fields
+from caxton.errors import CaxtonError, NetworkError, ShardUnavailable, Timeout
 from caxton.placement.slot_table import SlotTable
 from caxton.placement.slots import SLOT_MASK
 from caxton.store.directory_lock import holder, still_holds
 from caxton.transport.sockets import Outlet, end_context, new_context
-from caxton.wire.calls import Failed, Request, Result
+from caxton.wire.answered import answered
+from caxton.wire.calls import Request
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Answer, Call, Control, Hello, LinkState, Topology
 from caxton.wire.frames import DataFrame
@@ -30,6 +31,8 @@ from caxton.wire.supervision import EndSession
 if TYPE_CHECKING:
     from caxton.transport.endpoints import RuntimeDir
     from caxton.wire.supervision import SessionOpened
+
+A = TypeVar("A")
 
 TICK_S = 0.2
 # Ticks between two looks whether the supervisor still holds its lock.
@@ -132,8 +135,11 @@ class Session:
         if not self._closed:
             self.pump([self._routes[shard] for shard in due])
 
-    async def call(self, shard: int, request: Request, timeout_s: float) -> Result:
-        """Ask a shard's worker; raises the error it answers, NetworkError when it ends, Timeout, ShardUnavailable."""
+    async def call(self, shard: int, request: Request, answer: type[A], timeout_s: float) -> A:
+        """Return the answer of a shard's worker.
+
+        Raises the error it answers, NetworkError when it ends or answers something else, Timeout, ShardUnavailable.
+        """
         if self.over is not None:
             raise self.over
         deadline = self.loop.time() + timeout_s
@@ -146,9 +152,7 @@ class Session:
             raise Timeout(f"{type(request).__name__} on shard {shard}", timeout_s) from None
         finally:
             self._calls.close(number)
-        if isinstance(result, Failed):
-            raise from_fields(result.error, result.fields)
-        return result
+        return answered(result, answer, f"shard {shard}")
 
     @property
     def good_bye(self) -> EndSession:

@@ -44,7 +44,7 @@ class Shard:
         self._answers.extend(answers)
         self._put.set()
 
-    async def call(self, shard, request, timeout_s):
+    async def call(self, shard, request, answer, timeout_s):
         self.heard.append(request)
         self._exchanged.set()
         if isinstance(request, Attach):

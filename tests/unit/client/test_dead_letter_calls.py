@@ -37,7 +37,7 @@ class Shards:
         self.letters = {shard: [letter(shard, number) for number in range(1, 8)] for shard in range(2)}
         self.asked = []
 
-    async def call(self, shard, request, timeout_s):
+    async def call(self, shard, request, answer, timeout_s):
         self.asked.append((shard, request))
         if isinstance(request, AskDeadLetterStats):
             oldest = self.letters[shard][0].died_at if self.letters[shard] else None
