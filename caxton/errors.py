@@ -142,13 +142,21 @@ class AgentNotRunning(RoutingError):
 
 @dataclass(eq=False)
 class QueueFull(RoutingError):
-    """The receiver's mailbox, or the way to it, is full; depth and capacity in messages."""
+    """The receiver's mailbox, or the way to it, is full; depth and capacity in messages.
+
+    capacity: 0 when only the receiver's shard knows it, which has said that there is no room.
+    """
 
     receiver: str
     depth: int
     capacity: int
-    says = "the queue for {receiver} is full ({depth} of {capacity})"
+    says = "the queue for {receiver} is full"
     hint = "wait and send again, or send at the pace of the receiver"
+
+    def __str__(self) -> str:
+        if not self.capacity:
+            return super().__str__()
+        return f"{self.says.format(receiver=self.receiver)} ({self.depth} of {self.capacity}); {self.hint}"
 
 
 @dataclass(eq=False)

@@ -71,7 +71,7 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
     reliability: "at_least_once" is the durable lane: what is acknowledged survives crashes and power cuts.
     "at_most_once" is the volatile lane: faster, and what a crash loses is counted. None leaves it to the call: `send`
     is durable, `request` is volatile. timeout_ms: how long the message is worth delivering. max_retries: how often the
-    durable lane tries again when the agent fails, at most 4 times; the volatile lane makes one attempt.
+    durable lane tries again when the agent fails (more than 4 count as 4); the volatile lane makes one attempt.
     idempotency_key: whoever sends the same key to the same agent again within 10 minutes causes one delivery; 1 to
     255 characters, on the durable lane, which an undecided message then takes.
     """

@@ -149,7 +149,9 @@ class MessageCalls(Connection):
         session.pump_due()  # what was sent before in this turn of the loop takes its room first
         route = session.route_of(e.receiver).lane(lane)
         if not route.has_room(e.receiver):
-            full = QueueFull(str(AgentId(e.receiver)), route.backlog.load(e.receiver), RECEIVER_WINDOW)
+            load = route.backlog.load(e.receiver)
+            # Below the window it is the mailbox, or the way to it, that has no room: how full it is its shard knows.
+            full = QueueFull(str(AgentId(e.receiver)), load, RECEIVER_WINDOW if load >= RECEIVER_WINDOW else 0)
             raise as_typed(full, to, AgentId(e.receiver))
 
     def _next_id(self, now_ms: int) -> Callable[[], bytes]:

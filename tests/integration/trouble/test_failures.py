@@ -5,7 +5,6 @@ import asyncio
 import msgspec
 import pytest
 
-from caxton.acl.failure import read_report
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions
 from caxton.acl.performative import Performative
@@ -147,13 +146,27 @@ async def test_a_failure_of_a_plain_send_comes_to_the_inbox(client, agent):
     suspect = await agent("mischief", limits=LIMITS)
     await client.send(suspect, b"u", options=DeliveryOptions(max_retries=1))
 
-    failure = await asyncio.wait_for(anext(await client.inbox()), 5)
+    failure = await asyncio.wait_for(anext(client.inbox()), 5)
 
     assert failure.performative is Performative.FAILURE
     assert failure.sender == suspect
-    error = read_report(failure.content)
+    error = failure.failure()
     assert isinstance(error, WasmExecutionFailed)
     assert error.reason == "unreachable"
+
+
+async def test_an_error_code_is_the_end_of_a_durable_message(client, agent):
+    """Its sender is told the code; it is an answer, so nothing is tried again and nothing becomes a dead letter."""
+    suspect = await agent("mischief", limits=LIMITS)
+    before = (await client.ledger()).whole
+    await client.send(suspect, b"e")
+
+    failure = await asyncio.wait_for(anext(client.inbox()), 5)
+
+    assert isinstance(failure.failure(), AgentError)
+    counters = (await client.inspect(suspect)).counters
+    assert (counters["run"], counters["agent_errors"]) == (1, 1)
+    assert (await client.ledger()).whole.dead == before.dead
 
 
 async def test_failures_in_a_batch_are_of_their_messages_alone(client, agent):

@@ -16,17 +16,18 @@ SESSION = 1 << 63
 
 
 class Route:
-    """A way without room."""
+    """A way without room on the volatile lane; `held` messages are not acknowledged."""
 
-    def __init__(self, lane):
+    def __init__(self, lane, held):
         self.is_durable = lane is Lane.DURABLE
         self.backlog = self
+        self.held = held
 
     def has_room(self, receiver):
         return self.is_durable
 
     def load(self, receiver):
-        return 128
+        return self.held
 
 
 class Ended:
@@ -40,6 +41,7 @@ class Ended:
         self.answers = Answers()
         self.submitted = []
         self.waiting = {}
+        self.held = 128
 
     def submit(self, entries, lane):
         for message, batch, place, placed_is_all in entries:
@@ -56,7 +58,7 @@ class Ended:
         return self
 
     def lane(self, lane):
-        return Route(lane)
+        return Route(lane, self.held)
 
 
 @pytest.fixture
@@ -123,6 +125,14 @@ async def test_who_does_not_want_to_wait_is_told_of_the_lane_it_asked_for(client
     assert await client.send(5, b"", wait=False)
     with pytest.raises(QueueFull, match="128 of 128"):
         await client.send(5, b"", wait=False, options=options("at_most_once"))
+
+
+async def test_a_full_mailbox_is_told_without_numbers_that_nobody_here_knows(client, session):
+    """What waits is in the agent's mailbox, and only its shard knows how much: nothing is said to be 0 of 128."""
+    session.held = 0
+    with pytest.raises(QueueFull, match="queue for slow is full; wait and send again") as caught:
+        await client.send("slow", b"", wait=False, options=options("at_most_once"))
+    assert (caught.value.receiver, caught.value.depth, caught.value.capacity) == ("slow", 0, 0)
 
 
 async def test_a_key_on_the_volatile_lane_is_refused(client, session):
