@@ -37,12 +37,12 @@ class Holder(NamedTuple):
 class DirectoryLock:
     """A held lock. Raises ConfigurationError, with the holder's pid, when another process has it.
 
-    run: the random word of this life, as `holder` tells it to others.
+    run: the random word of this life, as `holder` tells it to others. path: the lock's file.
     """
 
     def __init__(self, directory: Path) -> None:
         self.run = secrets.token_hex(_RUN_BYTES)
-        self._path = directory / LOCK_NAME
+        self.path = directory / LOCK_NAME
         self._directory = os.open(directory, _DIRECTORY)
         self._file = -1
         try:
@@ -55,16 +55,15 @@ class DirectoryLock:
     @property
     def is_in_place(self) -> bool:
         """True while the directory that is locked is the one of that name."""
-        return _is(self._directory, self._path.parent)
+        return _is(self._directory, self.path.parent)
 
-    def restore(self) -> bool:
-        """Put the file back if it is gone; True if it was. Raises OSError."""
-        if _is(self._file, self._path):
-            return False
-        gone, self._file = self._file, -1
-        os.close(gone)
-        self._write()
-        return True
+    def restore(self) -> None:
+        """Put the file back if it is gone. Raises OSError, and ConfigurationError when somebody else has its lock."""
+        if not _is(self._file, self.path):
+            if self._file >= 0:
+                os.close(self._file)
+            self._file = -1
+            self._write()
 
     def close(self) -> None:
         """Let go. Closing twice is fine."""
@@ -74,8 +73,8 @@ class DirectoryLock:
         self._file = self._directory = -1
 
     def _write(self) -> None:
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        _take(self._file, self._path.parent)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _take(self._file, self.path.parent)
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n{self.run}\n".encode(), 0)
 

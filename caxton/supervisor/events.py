@@ -147,3 +147,13 @@ def stopped(lost: int, killed: list[int]) -> Event:
     if killed:
         text += f"; killed at the deadline: shards {', '.join(map(str, killed))}"
     return Event("stopped", "warning" if killed else "info", text, {"lost": lost, "killed": killed})
+
+
+def file_put_back(path: str) -> Event:
+    """Somebody removed a file of the runtime, and it was made again."""
+    return Event("file_put_back", "warning", f"{path} was gone, and is put back", {"path": path})
+
+
+def files_gone(problem: str) -> Event:
+    """Somebody removed files of the runtime that only a restart brings back."""
+    return Event("files_gone", "error", problem, {"problem": problem})

@@ -15,6 +15,7 @@ from caxton.supervisor.compiler.process import COMPILER_COMMAND
 from caxton.supervisor.desk.desk import FrontDesk
 from caxton.supervisor.desk.reception import Reception
 from caxton.supervisor.events import Event, Telling
+from caxton.supervisor.premises.inventory import TOUCH_PERIOD_S
 from caxton.supervisor.premises.premises import Premises
 from caxton.supervisor.stop_requests import StopRequests
 from caxton.supervisor.workforce.heartbeats import HeartbeatInlet
@@ -109,6 +110,7 @@ class _Life:
             self._tasks.create_task(_every(CHECK_PERIOD_S, self._check)),
             self._tasks.create_task(_every(SESSION_PERIOD_S, self._reception.look_for_ended)),
             self._tasks.create_task(_every(REPEAT_PERIOD_S, self._repeat)),
+            self._tasks.create_task(_every(TOUCH_PERIOD_S, lambda _: self._premises.inventory.touch())),
         ]
         try:
             self._workforce.start()
@@ -181,6 +183,16 @@ class _Life:
     def _repeat(self, _late_s: float) -> None:
         self._workforce.repeat_notices()
         self._reception.intake.uploads.drop_idle(time.monotonic())
+        self._look_around()
+
+    def _look_around(self) -> None:
+        """See to files that others have tidied away."""
+        inventory = self._premises.inventory
+        before = inventory.problem
+        for path in inventory.look(self._workforce.heard_of):
+            self._tell(events.file_put_back(path))
+        if inventory.problem not in {before, None}:
+            self._tell(events.files_gone(inventory.problem))
 
     async def _first_of(self, *waits: Coroutine[Any, Any, object], until_s: float | None = None) -> None:
         """Wait until one of these has happened, or it is `until_s` on the monotonic clock; the rest are cancelled."""

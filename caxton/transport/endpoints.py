@@ -61,6 +61,12 @@ class RuntimeDir:
         """The mapped file that says what a worker is doing."""
         return self.path / f"{_name(incarnation)}.note"
 
+    def needed(self, peer: int) -> list[Path]:
+        """What is there of a worker, or of the supervisor, as long as it serves."""
+        if peer == SUPERVISOR:
+            return [self.path / "supervisor.calls", self.path / "supervisor.control"]
+        return [self.path / f"{_name(peer)}.{kind}" for kind in ("data", "control", "book", "note")]
+
     def everything(self) -> list[Path]:
         """The sockets, books and notes that are there, whoever's they are."""
         patterns = ("supervisor.*", *(f"{who}-*.{kind}" for who in "ws" for kind in _KINDS))

@@ -6,12 +6,12 @@ from caxton.supervisor.workforce.shard import Shard, ShardState
 from caxton.wire.supervision import WorkerHealth
 
 
-def status_of(states: Sequence[ShardState], compiler_problem: str | None = None) -> tuple[str, str | None]:
-    """Return status and reason: healthy, degraded (some serve, or nothing is compiled) or unhealthy (nobody serves)."""
+def status_of(states: Sequence[ShardState], *others: str | None) -> tuple[str, str | None]:
+    """Return status and reason: healthy, degraded (some serve, or there are `others`' problems) or unhealthy."""
     absent = [_absence(number, state) for number, state in enumerate(states) if state is not ShardState.READY]
     if len(absent) == len(states):
         return "unhealthy", "; ".join(absent)
-    problems = absent if compiler_problem is None else [*absent, compiler_problem]
+    problems = [*absent, *(problem for problem in others if problem is not None)]
     return ("degraded", "; ".join(problems)) if problems else ("healthy", None)
 
 

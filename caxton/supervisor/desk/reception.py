@@ -135,7 +135,8 @@ class Reception:
 
     def _health(self) -> Health:
         shards = self._workforce.shards
-        status, reason = status_of([shard.state for shard in shards], self._compiler.problem)
+        problems = self._compiler.problem, self._premises.inventory.problem
+        status, reason = status_of([shard.state for shard in shards], *problems)
         return Health(
             status=status,
             reason=reason,

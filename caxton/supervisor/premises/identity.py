@@ -103,6 +103,10 @@ class Identity:
         """What the next draw returns."""
         return self._next
 
+    def restore(self) -> None:
+        """Write the file again, as it was; raises StorageError."""
+        self._write()
+
     def derived_key(self, purpose: str) -> bytes:
         """Return the 32-byte key for one purpose (at most 16 characters): marks, naming, cache."""
         return blake2b(key=self._key, digest_size=KEY_BYTES, person=purpose.encode()).digest()

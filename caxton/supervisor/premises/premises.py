@@ -14,7 +14,9 @@ from caxton.errors import ConfigurationError
 from caxton.links.session import SessionMarks
 from caxton.store.directory_lock import DirectoryLock
 from caxton.store.module_cache import ModuleCache
+from caxton.supervisor.premises.identity import FILE_NAME as IDENTITY_FILE
 from caxton.supervisor.premises.identity import Identity
+from caxton.supervisor.premises.inventory import Inventory, Kept
 from caxton.transport.descriptors import Room, raise_limit
 from caxton.transport.endpoints import RuntimeDir
 
@@ -26,7 +28,7 @@ class Premises:
     """A context manager: inside, both directories are this process's alone.
 
     Raises ConfigurationError when a directory is in use, open to others, too long or not ours, or when no client fits
-    in; StorageError when the identity is damaged. room: how many clients fit.
+    in; StorageError when the identity is damaged. room: how many clients fit. inventory: what has to stay there.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
@@ -38,6 +40,7 @@ class Premises:
         self.modules: ModuleCache
         self.marks: SessionMarks
         self.room: Room
+        self.inventory: Inventory
 
     def __enter__(self) -> Self:
         try:
@@ -54,7 +57,8 @@ class Premises:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._clear()
+        if self._locks and self._locks[0].is_in_place:  # or somebody else may serve under that name now
+            self._clear()
         self._leave()
 
     def _enter(self) -> None:
@@ -72,6 +76,11 @@ class Premises:
         self.modules.remove_partial()
         self._clear()
         self._describe()
+        kept = [
+            Kept(self.runtime_dir.path / RUNTIME_FILE, self._describe),
+            Kept(self.data_dir / IDENTITY_FILE, self.identity.restore),
+        ]
+        self.inventory = Inventory(self.runtime_dir, [*self._locks], kept)
 
     def _describe(self) -> None:
         """Write for people, and for scripts, who serves here."""

@@ -81,6 +81,15 @@ class Workforce:
         return {shard.process.pid for shard in self.shards if shard.process is not None}
 
     @property
+    def heard_of(self) -> list[int]:
+        """The incarnations that live and have spoken: their sockets, books and notes are there."""
+        return [
+            shard.process.incarnation
+            for shard in self.shards
+            if shard.process is not None and shard.heartbeat is not None
+        ]
+
+    @property
     def failure(self) -> ConfigurationError | None:
         """Why nobody serves, if every shard was given up."""
         if any(shard.state not in GIVEN_UP for shard in self.shards):

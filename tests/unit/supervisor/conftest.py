@@ -43,6 +43,7 @@ class FakeWorker:
         own = spec.incarnation
         self.marks = SessionMarks(spec.marks_key)
         self.context = new_context()
+        self.data = Inlet(self.context, directory.data(own))
         self.control = Inlet(self.context, directory.control(own))
         self.supervisor = Outlet(self.context, directory.control(SUPERVISOR))
         self.book = Book.create(directory.book(own), own, COUNTERS)
@@ -111,6 +112,7 @@ def work() -> int:
         return os.EX_DATAERR
     worker = FakeWorker(spec, behaviour)
     asyncio.run(worker.live())
+    worker.data.close()
     worker.control.close()
     worker.supervisor.close(linger_ms=100)
     end_context(worker.context)
