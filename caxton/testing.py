@@ -165,7 +165,15 @@ class ServedRuntime:
         self.close()
 
     async def __aenter__(self) -> Self:
-        return self.__enter__()  # in this thread, which the child is to die with
+        began = len(self.events)
+        try:
+            self._spawn(self._workers)  # in this thread, which the child is to die with
+            await asyncio.to_thread(self._await_ready, began)
+        except BaseException:
+            self.kill()
+            self._directory.cleanup()
+            raise
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None

@@ -32,7 +32,7 @@ def own_runtime(workers: int | None, options: Sequence[str] = ()) -> Iterator[Pa
     workers None: one for each core. `options` are further ones of `caxton serve`.
 
     The child has a session of its own, so that Ctrl-C reaches only us, and we stop it in order. Raises
-    ConfigurationError when it does not start (it has said why on stderr), Timeout when it is not ready in 30 s.
+    ConfigurationError when it does not start (it has said why on stderr), Timeout when it is not ready in 90 s.
     """
     with TemporaryDirectory(prefix="caxton-") as directory:
         runtime_dir = Path(directory, "run")

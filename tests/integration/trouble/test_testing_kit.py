@@ -39,6 +39,38 @@ def test_a_runtime_that_does_not_start_says_why():
     assert not refused.data_dir.parent.exists()
 
 
+async def test_a_loop_goes_on_while_a_runtime_starts():
+    """Whatever else runs in the loop runs while a runtime is waited for."""
+    turned = asyncio.Event()
+    asyncio.get_running_loop().call_soon(turned.set)
+
+    async with runtime() as served:
+        assert turned.is_set()
+        assert (await served.health())["status"] == "healthy"
+
+
+async def test_a_runtime_that_nobody_waits_for_any_more_is_gone(one_turn_of_the_loop):
+    """Whoever gives up on its start leaves no process and no directory, and is told of a start that failed."""
+
+    async def serve(served):
+        async with served:
+            await asyncio.Event().wait()
+
+    given_up, refused = runtime(), runtime(options=("--restart-limit", "many"))
+    task = asyncio.get_running_loop().create_task(serve(given_up))
+    await one_turn_of_the_loop()
+    supervisor = psutil.Process(given_up.pid)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(ConfigurationError, match="--restart-limit"):
+        await serve(refused)
+
+    assert not supervisor.is_running()
+    assert not given_up.data_dir.parent.exists()
+    assert not refused.data_dir.parent.exists()
+
+
 async def test_a_runtime_starts_once_and_again(served):
     """Starting what serves is refused; what was stopped starts again, and its events go on."""
     with pytest.raises(ConfigurationError):
