@@ -4,7 +4,7 @@ from caxton.errors import CaxtonError
 from caxton.links.credit import FIRST_BYTES, FIRST_MESSAGES, UNLIMITED, grown
 from caxton.links.incoming import Incoming, StateFields, Taken
 from caxton.links.kept_refusals import KeptRefusals
-from caxton.wire.control import LinkState
+from caxton.wire.link_state import LinkState
 
 # While more than this many refusals wait to be seen, nothing is taken: each of them goes with every commit.
 MOST_KEPT = 4_096

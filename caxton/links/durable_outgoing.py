@@ -2,7 +2,7 @@
 
 from caxton.links.credit import FIRST_BYTES, FIRST_MESSAGES, UNLIMITED
 from caxton.links.outgoing import Outgoing, Settled
-from caxton.wire.control import LinkState, Refusal
+from caxton.wire.link_state import LinkState, Refusal
 
 
 class DurableOutgoing(Outgoing):

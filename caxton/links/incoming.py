@@ -6,7 +6,7 @@ from typing import NamedTuple
 from caxton.errors import CaxtonError
 from caxton.links.credit import FIRST_BYTES, FIRST_MESSAGES, UNLIMITED, grown
 from caxton.links.refusals import CREDIT_STOPS, LOST, Refusals
-from caxton.wire.control import LinkState, Refusal
+from caxton.wire.link_state import LinkState, Refusal
 
 
 class Taken(NamedTuple):

@@ -6,7 +6,7 @@ import msgspec
 
 from caxton.errors import CaxtonError, InvalidMessageFormat
 from caxton.links.refusals import Refusals
-from caxton.wire.control import MAX_REFUSALS, Refusal
+from caxton.wire.link_state import MAX_REFUSALS, Refusal
 
 _VERSION = b"\x01"
 

@@ -2,7 +2,7 @@
 
 from caxton.links.incoming import Incoming
 from caxton.links.outgoing import Outgoing, Settled
-from caxton.wire.control import MAX_FULL, LinkState
+from caxton.wire.link_state import MAX_FULL, LinkState
 
 
 class Link:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from caxton.links.credit import FIRST_BYTES, FIRST_MESSAGES, UNLIMITED
 from caxton.links.refusals import is_loss
-from caxton.wire.control import LinkState, Refusal
+from caxton.wire.link_state import LinkState, Refusal
 
 
 class Settled(NamedTuple):

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any
 
 from caxton.errors import CaxtonError, NetworkError, to_fields
-from caxton.wire.control import MAX_REFUSALS, Refusal
+from caxton.wire.link_state import MAX_REFUSALS, Refusal
 
 # While more than this many wait, the target gives no further credit (design: every queue is bounded).
 CREDIT_STOPS = 4_096

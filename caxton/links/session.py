@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 from caxton.errors import SecurityError
 from caxton.ids import BROADCAST, SESSION_BIT
-from caxton.wire.frames import MARK_BYTES
+from caxton.wire.link_state import MARK_BYTES
 
 LEAST_KEY_BYTES = 16
 _PEER_BYTES = 8

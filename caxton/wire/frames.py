@@ -10,21 +10,20 @@ from typing import Annotated
 import msgspec
 
 from caxton.acl.envelope import Envelope, Id
+from caxton.wire.link_state import LinkState, Mark
 
 VERSION = b"\x01"
-MARK_BYTES = 16
 MAX_FRAME_MESSAGES = 256
 MAX_FRAME_BYTES = 12 << 20
 # A sender closes a frame at this size; one message may go beyond it, up to MAX_FRAME_BYTES.
 FULL_FRAME_BYTES = 256 << 10
-
-Mark = Annotated[bytes, msgspec.Meta(min_length=MARK_BYTES, max_length=MARK_BYTES)]
 
 
 class DataFrame(msgspec.Struct, array_like=True, gc=False):
     """Messages `first`, `first` + 1 … of one lane of the link from `source` to `target`.
 
     resent: an earlier frame with these messages may have arrived, perhaps at an earlier incarnation of the target.
+    state: how the link stands, in a worker's frame to a session, so that the session need not be told by another one.
     """
 
     source: Id
@@ -34,6 +33,7 @@ class DataFrame(msgspec.Struct, array_like=True, gc=False):
     first: Annotated[int, msgspec.Meta(ge=1)]
     resent: bool
     messages: Annotated[list[Envelope], msgspec.Meta(min_length=1, max_length=MAX_FRAME_MESSAGES)]
+    state: LinkState | None = None
 
 
 class PackedFrame(msgspec.Struct, array_like=True, gc=False):
@@ -46,3 +46,4 @@ class PackedFrame(msgspec.Struct, array_like=True, gc=False):
     first: int
     resent: bool
     messages: msgspec.Raw
+    state: LinkState | None = None

@@ -11,7 +11,7 @@ from caxton.acl.envelope import Id
 from caxton.agents.limits import MAX_MODULE, Limits
 from caxton.wire.calls import Failed, Name
 from caxton.wire.control import Topology
-from caxton.wire.frames import Mark
+from caxton.wire.link_state import Mark
 
 MODULE_CHUNK = 4 << 20
 Sha256 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]

@@ -10,6 +10,7 @@ from caxton.store.shard_store import ShardStore
 from workers.commit.greetings import Greetings
 from workers.commit.journal import Closed, Journal
 from workers.commit.outboxes import Outboxes
+from workers.peers.peer import Peer
 from workers.peers.peers import Peers
 
 # How long after a full disk the same commit is tried again.
@@ -105,16 +106,20 @@ class Committer:
 
     def _release(self, closed: Closed) -> None:
         own = self._peers.own
-        for outbox, rows in closed.rows:
-            if rows:
-                outbox.committed(rows)
-                outbox.send(own)
+        untold: dict[int, Peer] = {}
         for source, count, size in closed.placed:
             if count:
                 source.incoming.place(count, size)
             peer = self._peers.find(source.peer_number)
-            if peer is not None and peer.durable is not None and peer.file == source.file:
-                peer.send_durable_state()
+            if peer is not None and peer.file == source.file:
+                untold[peer.number] = peer
+        for outbox, rows in closed.rows:
+            if rows:
+                outbox.committed(rows)
+                if outbox.send(own, tells=outbox.is_session and outbox.target in untold):
+                    del untold[outbox.target]
+        for peer in untold.values():
+            peer.send_durable_state()
         for waiter in closed.waiters:
             if not waiter.done():
                 waiter.set_result(None)

@@ -6,7 +6,8 @@ from caxton.ids import SESSION_BIT
 from caxton.links.durable import DurableIncoming, DurableLink
 from caxton.links.greeting import hear, say
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Hello, LinkState
+from caxton.wire.control import Hello
+from caxton.wire.link_state import LinkState
 from workers.commit.journal import Journal, Source
 from workers.commit.outbox import Outbox
 from workers.commit.outboxes import Outboxes

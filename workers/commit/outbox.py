@@ -119,23 +119,28 @@ class Outbox:
         sent, committed = self.outgoing.sent, self._committed
         self._to_send = deque(packed for packed in self.frames if sent < packed.last <= committed)
 
-    def send(self, own: int) -> bool:
-        """Send what may go; False when a socket had no room, and the rest waits for the next time."""
+    def send(self, own: int, *, tells: bool = False) -> bool:
+        """Send what may go; what a socket has no room for waits for the next time.
+
+        tells: the last frame is also to say how the link stands. True when it did.
+        """
         peer, waiting, outgoing = self.peer, self._to_send, self.outgoing
         if peer is None or not outgoing.greeted:
-            return True
+            return False
+        state = None
         while waiting:
             packed = waiting[0]
             if packed.last > outgoing.acknowledged:
                 resent = packed.last <= self._ever_sent
                 raw = msgspec.Raw(packed.messages)
-                frame = PackedFrame(own, peer.mark, peer.number, DURABLE_LANE, packed.first, resent, raw)
+                state = peer.durable_state() if tells and len(waiting) == 1 else None
+                frame = PackedFrame(own, peer.mark, peer.number, DURABLE_LANE, packed.first, resent, raw, state)
                 if not peer.send(PACKED.encode(frame)):
                     return False
                 outgoing.went(packed.last, 0)
                 self._ever_sent = max(self._ever_sent, packed.last)
             waiting.popleft()
-        return True
+        return state is not None
 
     def settle(self) -> list[Packed]:
         """Return, and no longer hold, the frames that were acknowledged as a whole."""

@@ -6,7 +6,8 @@ from typing import Protocol
 from caxton.errors import InvalidMessageFormat
 from caxton.transport import sockets
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Call, Control, Drain, Hello, LinkState, SessionEnded, Topology
+from caxton.wire.control import Call, Control, Drain, Hello, SessionEnded, Topology
+from caxton.wire.link_state import LinkState
 from workers.peers.peer import Peer
 from workers.peers.peers import Peers
 

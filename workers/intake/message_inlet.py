@@ -70,7 +70,7 @@ class MessageInlet:
         if peer is None:
             counts["forged"] += 1
             return 0
-        if frame.target != self._own:
+        if frame.target != self._own or frame.state is not None:  # states come to a worker on its other inlet
             counts["garbage"] += 1
             a_pass.tell.add(peer.number)
             return 0

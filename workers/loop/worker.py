@@ -10,7 +10,8 @@ from time import monotonic_ns
 from caxton.transport import sockets
 from caxton.transport.sockets import Outlet
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Call, Heartbeat, Hello, LinkState, Topology
+from caxton.wire.control import Call, Heartbeat, Hello, Topology
+from caxton.wire.link_state import LinkState
 from workers.agents.delivery import Delivery
 from workers.agents.registry import Agent
 from workers.commit.committer import Committer

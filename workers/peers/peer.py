@@ -11,8 +11,8 @@ from caxton.links.outgoing import Outgoing
 from caxton.links.session import SessionMarks
 from caxton.transport.sockets import Outlet
 from caxton.wire.codec import CONTROL, DATA
-from caxton.wire.control import LinkState
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, DataFrame
+from caxton.wire.link_state import LinkState
 
 # Messages for a session that it has not acknowledged, at most: a client library reads always, and acknowledges.
 MOST_UNREAD, MOST_UNREAD_BYTES = 65_536, 64 << 20
@@ -54,23 +54,29 @@ class Peer:
         self._answers: deque[bytearray] = deque()
         self._answers_bytes = 0
 
-    def pack(self, messages: list[Envelope]) -> list[bytearray]:
-        """Number messages and return the frames that carry them, each at most 256 messages and about 256 KiB."""
+    def pack(self, messages: list[Envelope], *, tells: bool) -> list[bytearray]:
+        """Number messages and return the frames that carry them, each at most 256 messages and about 256 KiB.
+
+        tells: the last frame also says how the link stands, which costs less than a frame of its own.
+        """
         frames: list[bytearray] = []
         for start in range(0, len(messages), MAX_FRAME_MESSAGES):
-            self._pack(messages[start : start + MAX_FRAME_MESSAGES], frames)
+            end = start + MAX_FRAME_MESSAGES
+            state = self.state() if tells and end >= len(messages) else None
+            self._pack(messages[start:end], frames, state)
         return frames
 
-    def _pack(self, messages: list[Envelope], frames: list[bytearray]) -> None:
+    def _pack(self, messages: list[Envelope], frames: list[bytearray], state: LinkState | None) -> None:
         """Add the frame of these messages, or those of each half when it came out too long."""
         outgoing = self.link.outgoing
+        first = outgoing.emitted + 1
         frame = DATA.encode(
-            DataFrame(self.own, self.mark, self.number, 0, outgoing.emitted + 1, resent=False, messages=messages)
+            DataFrame(self.own, self.mark, self.number, 0, first, resent=False, messages=messages, state=state)
         )
         if len(frame) > FULL_FRAME_BYTES and len(messages) > 1:
             half = len(messages) // 2
-            self._pack(messages[:half], frames)
-            self._pack(messages[half:], frames)
+            self._pack(messages[:half], frames, None)
+            self._pack(messages[half:], frames, state)
             return
         outgoing.emit(len(messages), 0)  # nothing on this side holds bytes back
         frames.append(frame)
@@ -101,9 +107,16 @@ class Peer:
 
     def send_durable_state(self) -> None:
         """Tell the peer how the durable link stands, if there is one."""
+        state = self.durable_state()
+        if state is not None:
+            self._control.send(CONTROL.encode(state))
+
+    def durable_state(self) -> LinkState | None:
+        """Return how the durable link stands, None while there is none."""
         self.announced = False
-        if self.durable is not None:
-            self._control.send(CONTROL.encode(self.durable.state(self.own, self.mark, self.number, sorted(self.full))))
+        if self.durable is None:
+            return None
+        return self.durable.state(self.own, self.mark, self.number, sorted(self.full))
 
     def announce(self) -> None:
         """Note that the agents without room are others, on both lanes."""

@@ -16,7 +16,11 @@ def release(a_pass: Pass, peers: Peers, book: Book, gauges: dict[str, int]) -> i
     """Commit the pass, send its frames, tell its sources. Returns how many frames found no room in a socket."""
     frames = _pack(a_pass, peers, book)
     _commit(a_pass, book, gauges)
-    unsent = sum(not peer.send(frame) for peer, frame in frames)
+    unsent = 0
+    for target, frame in frames:
+        if not target.send(frame):
+            unsent += 1
+            target.announce()  # the state of the link may have been in it: a tick tells it again
     for number in a_pass.tell:
         peer = peers.find(number)
         if peer is None:
@@ -41,7 +45,8 @@ def _pack(a_pass: Pass, peers: Peers, book: Book) -> Frames:
             counts["session_full"] += max(0, len(messages) - room)
             del messages[room:]
         counts["emitted_to_sessions" if peer.is_session else "emitted_to_workers"] += len(messages)
-        frames += [(peer, frame) for frame in peer.pack(messages)]
+        tells = peer.is_session and peer.link.changed and number in a_pass.tell
+        frames += [(peer, frame) for frame in peer.pack(messages, tells=tells)]
         book.emitted(number, peer.link.outgoing.emitted)
     counts["frames_out"] += len(frames)
     return frames

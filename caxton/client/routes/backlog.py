@@ -11,8 +11,8 @@ from caxton.acl.options import Lane
 from caxton.client.routes.batches import Batch
 from caxton.client.routes.receipts import Receipt
 from caxton.errors import CaxtonError, from_fields
-from caxton.wire.control import Refusal
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES
+from caxton.wire.link_state import Refusal
 
 # Messages for one agent that are not yet acknowledged, at most: a mailbox of the usual size that is not full has room
 # for them, so nobody who keeps to it is refused.

@@ -17,8 +17,9 @@ from caxton.errors import NetworkError, ShardUnavailable, StorageError
 from caxton.links.durable import DurableIncoming, DurableLink, DurableOutgoing
 from caxton.links.greeting import hear, say
 from caxton.wire.codec import CONTROL, DATA
-from caxton.wire.control import Hello, LinkState
+from caxton.wire.control import Hello
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, DataFrame
+from caxton.wire.link_state import LinkState
 
 # Messages taken or read without a word to the worker, which keeps them until then, or their weight in bytes; the next
 # tick tells the rest.

@@ -9,7 +9,7 @@ from caxton.client.routes.durable_route import DurableRoute
 from caxton.client.routes.outlets import Outlets
 from caxton.client.routes.volatile_route import VolatileRoute
 from caxton.errors import CaxtonError, ShardUnavailable
-from caxton.wire.control import LinkState
+from caxton.wire.link_state import LinkState
 
 # States of a shard that no worker will serve again by itself.
 GIVEN_UP = ("failed", "quarantined")

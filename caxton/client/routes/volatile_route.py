@@ -11,8 +11,8 @@ from caxton.links.incoming import Incoming
 from caxton.links.link import Link
 from caxton.links.outgoing import Outgoing
 from caxton.wire.codec import CONTROL, DATA
-from caxton.wire.control import LinkState
 from caxton.wire.frames import DataFrame
+from caxton.wire.link_state import LinkState
 
 
 class VolatileRoute:

@@ -24,8 +24,9 @@ from caxton.transport.sockets import Outlet, end_context, new_context
 from caxton.wire.answered import answered
 from caxton.wire.calls import Request
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Answer, Call, Control, Hello, LinkState, Topology
+from caxton.wire.control import Answer, Call, Control, Hello, Topology
 from caxton.wire.frames import DataFrame
+from caxton.wire.link_state import LinkState
 from caxton.wire.supervision import EndSession
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ class Session:
         frames = [(route, frame) for route in routes for frame in route.volatile.pack()]
         for route, _ in frames:
             self._book.emitted(route.incarnation, route.volatile.link.outgoing.emitted)
-        self._book.commit()
+        if frames:
+            self._book.commit()
         for route, frame in frames:
             if route.outlets is not None and not route.outlets.data.send(frame):
                 self.counts["unsent"] += 1  # the book shows it as emitted and never taken: lost
@@ -211,29 +213,36 @@ class Session:
         return worker
 
     def _take_data(self) -> None:
-        durable: set[ShardRoute] = set()
-        taken = False
+        taken_from: set[ShardRoute] = set()
+        heard: set[ShardRoute] = set()
         for frame, size in self._inlets.frames():
-            taken = True
             route = self._by_incarnation.get(frame.source)
             if route is None:
                 self.counts["stale"] += len(frame.messages)
-            elif frame.lane:
-                durable.add(route)
-                route.durable.take(frame, size)
-            else:
-                self._take_volatile(frame, size, route)
-                if self._untold[frame.source] >= TELL_AFTER:  # also while there is always one more frame
-                    self._book.post(self.counts, self.answers.counts)
-                    self._tell(frame.source)
-        if not taken or self._closed:
+                continue
+            taken_from.add(route)
+            self._take_frame(frame, size, route)
+            if frame.state is not None:
+                route.heard_state(frame.state)
+                heard.add(route)
+        if not taken_from or self._closed:
             return
         self._book.post(self.counts, self.answers.counts)
-        for incarnation, untold in list(self._untold.items()):
-            if untold >= TELL_AFTER:
-                self._tell(incarnation)
-        for route in durable:
+        for route in taken_from:
+            if self._untold[route.incarnation] >= TELL_AFTER:
+                self._tell(route.incarnation)
             route.durable.taken_all()
+        if heard:
+            self.pump(list(heard))
+
+    def _take_frame(self, frame: DataFrame, size: int, route: ShardRoute) -> None:
+        if frame.lane:
+            route.durable.take(frame, size)
+            return
+        self._take_volatile(frame, size, route)
+        if self._untold[frame.source] >= TELL_AFTER:  # also while there is always one more frame
+            self._book.post(self.counts, self.answers.counts)
+            self._tell(frame.source)
 
     def _take_volatile(self, frame: DataFrame, size: int, route: ShardRoute) -> None:
         messages = route.volatile.take(frame, size, self.counts)

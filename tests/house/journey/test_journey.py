@@ -9,7 +9,8 @@ from caxton.acl.options import DeliveryOptions
 from caxton.errors import CaxtonError
 from caxton.store.waiting import decode_waiting
 from caxton.wire.codec import CONTROL, DATA
-from caxton.wire.control import Hello, LinkState
+from caxton.wire.control import Hello
+from caxton.wire.link_state import LinkState
 
 DURABLE = 1
 RETRY_S = 1
@@ -117,7 +118,6 @@ async def request(stage, client):
         after = stage.book(owner)
         frame, _ = await stage.first(f"w-{owner}.data", since, DATA)
         reply_frame, back = await stage.first(f"{session}.data", since, DATA)
-        _, state = await stage.first(f"{session}.control", since, CONTROL, of_lane(0))
         route = client._session.route_of(echo).volatile
         await stage.until(lambda: route.link.outgoing.acknowledged)
         client._session._tick()
@@ -136,7 +136,7 @@ async def request(stage, client):
         "the book before": f"{before.links[stage.session]!r}" if stage.session in before.links else "{}",
         "the book after": {stage.session: after.links[stage.session]},
         "what was counted": {name: n for name, n in grew.items() if n},
-        "the link state": state,
+        "the link state": back.state,
         "the message": answer,
         "the last link state": last,
     }, passed

@@ -16,7 +16,7 @@ from caxton.testing import runtime
 from caxton.transport.endpoints import RuntimeDir
 from caxton.transport.sockets import Inlet, Outlet, end_context, new_context
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import LinkState
+from caxton.wire.link_state import LinkState
 from caxton.wire.supervision import OpenSession
 
 GUESTS = Path(__file__).parents[2] / "guests"

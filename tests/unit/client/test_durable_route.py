@@ -14,8 +14,9 @@ from caxton.client.routes.receipts import Receipt
 from caxton.client.routes.shard_route import ShardRoute
 from caxton.errors import NetworkError, ShardUnavailable, StorageError
 from caxton.wire.codec import CONTROL, DATA
-from caxton.wire.control import Hello, LinkState
+from caxton.wire.control import Hello
 from caxton.wire.frames import DataFrame
+from caxton.wire.link_state import LinkState
 
 SESSION, MARK, FILE = 1 << 63, bytes(16), 77
 

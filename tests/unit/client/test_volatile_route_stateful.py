@@ -21,8 +21,8 @@ from caxton.client.routes.volatile_route import VolatileRoute
 from caxton.errors import AgentNotFound, NetworkError, QueueFull, ShardUnavailable, Timeout
 from caxton.links.incoming import Incoming
 from caxton.wire.codec import DATA
-from caxton.wire.control import LinkState
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES
+from caxton.wire.link_state import LinkState
 
 SESSION, MARK = 1 << 63, bytes(16)
 RECEIVERS = st.sampled_from([1, 2, 3])

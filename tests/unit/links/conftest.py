@@ -2,7 +2,7 @@
 
 import pytest
 
-from caxton.wire.control import LinkState
+from caxton.wire.link_state import LinkState
 
 
 @pytest.fixture

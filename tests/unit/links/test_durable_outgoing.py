@@ -5,7 +5,7 @@ import pytest
 from caxton.errors import AgentNotFound, to_fields
 from caxton.links.credit import FIRST_BYTES, FIRST_MESSAGES, UNLIMITED
 from caxton.links.durable import DurableOutgoing
-from caxton.wire.control import Refusal
+from caxton.wire.link_state import Refusal
 
 
 def refusal(sequence, count=1):

@@ -6,7 +6,8 @@ import pytest
 
 from caxton.links.durable import DurableIncoming, DurableLink, DurableOutgoing
 from caxton.links.greeting import hear, say
-from caxton.wire.control import Hello, Refusal
+from caxton.wire.control import Hello
+from caxton.wire.link_state import Refusal
 
 MARK = bytes(16)
 FILES = {1: 11, 2: 22}

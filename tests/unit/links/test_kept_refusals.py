@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from caxton.errors import AgentNotFound, QueueFull
 from caxton.links.kept_refusals import KeptRefusals
-from caxton.wire.control import MAX_REFUSALS
+from caxton.wire.link_state import MAX_REFUSALS
 
 FULL, UNKNOWN = QueueFull("a", 1, 1), AgentNotFound("b")
 

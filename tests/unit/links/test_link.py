@@ -6,7 +6,7 @@ from caxton.errors import QueueFull
 from caxton.links.incoming import Incoming
 from caxton.links.link import Link
 from caxton.links.outgoing import Outgoing
-from caxton.wire.control import MAX_FULL
+from caxton.wire.link_state import MAX_FULL
 
 MARK = bytes(16)
 

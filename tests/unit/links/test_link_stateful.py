@@ -15,7 +15,7 @@ from caxton.links.ledger import QUEUED, BookView, Totals, close_books
 from caxton.links.link import Link
 from caxton.links.outgoing import Outgoing
 from caxton.links.refusals import LOST, UNTOLD
-from caxton.wire.control import LinkState
+from caxton.wire.link_state import LinkState
 
 ERRORS = (QueueFull("a", 8, 8), AgentNotFound("b"), AgentNotFound("c"))
 PLACED = "placed"

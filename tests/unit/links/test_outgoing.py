@@ -6,7 +6,7 @@ from caxton.errors import AgentNotFound, to_fields
 from caxton.links.credit import FIRST_BYTES, FIRST_MESSAGES, UNLIMITED
 from caxton.links.incoming import Incoming
 from caxton.links.outgoing import Outgoing
-from caxton.wire.control import Refusal
+from caxton.wire.link_state import Refusal
 
 
 def refusal(sequence, count=1):

@@ -5,7 +5,7 @@ import pytest
 from caxton.errors import AgentFailure, AgentNotFound, QueueFull, RoutingError, from_fields
 from caxton.links.refusals import LOST, MOST_WAITING, UNTOLD, Refusals, is_loss
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import MAX_REFUSALS
+from caxton.wire.link_state import MAX_REFUSALS
 
 
 @pytest.fixture

@@ -44,8 +44,9 @@ from caxton.wire.calls import (
     ShardLedger,
     StopAgent,
 )
-from caxton.wire.control import Answer, Call, Drain, Heartbeat, Hello, LinkState, Refusal, SessionEnded, Topology
+from caxton.wire.control import Answer, Call, Drain, Heartbeat, Hello, SessionEnded, Topology
 from caxton.wire.frames import MAX_FRAME_BYTES, MAX_FRAME_MESSAGES, VERSION, DataFrame, PackedFrame
+from caxton.wire.link_state import LinkState, Refusal
 from caxton.wire.supervision import SupervisorAnswer, Told
 
 CODECS = {

@@ -1,6 +1,7 @@
 import pytest
 
 from caxton.store import books
+from caxton.wire.codec import DATA
 from workers.peers.peer import MOST_UNREAD
 from workers.volatile.release import release
 from workers.worker_pass import Pass
@@ -36,15 +37,20 @@ def seen(make_shard):
 
 def test_the_book_comes_first_and_the_states_last(seen, message):
     """What a pass took and emits is in the book before any frame leaves, and sources are told after all frames."""
+    quiet = seen.peers.known(seen.sessions[1], seen.marks.mark(seen.sessions[1]))
+    send = quiet._control.send
+    quiet._control.send = lambda frame: seen.order.append("state") or send(frame)
     a_pass = Pass(0, 0)
     a_pass.emitted = {
         seen.session: [message(5, seen.session) for _ in range(300)],
         OTHER: [message(5, 2 << 10 | 1)],
     }
+    quiet.link.incoming.take(1, 1, 0)
+    quiet.link.incoming.place(1, 0)
     seen.peer.link.incoming.take(1, 3, 0)
     seen.peer.link.incoming.place(3, 0)
     a_pass.taken = {seen.session: 3}
-    a_pass.tell = {seen.session, 12345}
+    a_pass.tell = {seen.session, quiet.number, 12345}
     unsent = release(a_pass, seen.peers, seen.book, {"queued": 5})
 
     assert unsent == 0
@@ -55,6 +61,25 @@ def test_the_book_comes_first_and_the_states_last(seen, message):
     assert book.counters["emitted_to_workers"] == 1
     assert book.counters["frames_out"] == 3
     assert book.counters["queued"] == 5
+
+
+def test_who_gets_a_frame_is_told_by_the_last_of_them(seen, message):
+    """The state of a session's link goes with its answers; one that found no room there is told by the next tick."""
+    link = seen.peer.link
+    for room, sequence in ((True, 1), (False, 2)):
+        seen.peer._data.open = room
+        link.incoming.take(sequence, 1, 0)
+        link.incoming.place(1, 0)
+        a_pass = Pass(0, 0)
+        a_pass.emitted = {seen.session: [message(5, seen.session) for _ in range(300)]}
+        a_pass.tell = {seen.session}
+        release(a_pass, seen.peers, seen.book, {})
+        assert link.changed is not room
+
+    first, last = (DATA.decode(frame).state for frame in seen.peer._data.frames)
+    assert first is None
+    assert (last.taken, last.number) == (1, 1)
+    assert "state" not in seen.order
 
 
 def test_nobody_is_told_what_has_not_changed(seen):

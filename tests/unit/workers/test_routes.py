@@ -5,7 +5,8 @@ from caxton.acl.failure import read_report
 from caxton.agents.manifest import Encoding
 from caxton.errors import AgentNotFound, AgentNotRunning, MessageExpired, SessionNotFound, Unsupported
 from caxton.ids import BROADCAST
-from caxton.wire.control import LinkState, Topology
+from caxton.wire.control import Topology
+from caxton.wire.link_state import LinkState
 from workers.agents.mailbox import OVERSHOOT
 from workers.agents.registry import Hold
 

@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from caxton.acl.envelope import AUTOMATIC
 from caxton.acl.options import DEFAULT_TIMEOUT_MS
-from caxton.wire.control import LinkState, SessionEnded
+from caxton.wire.control import SessionEnded
+from caxton.wire.link_state import LinkState
 
 OTHER = 8
 HERE = st.integers(0, 3)

@@ -12,7 +12,8 @@ from caxton.errors import from_fields
 from caxton.store import books
 from caxton.wire.calls import Inspect, ListAgents
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Call, Drain, Hello, LinkState, Refusal, SessionEnded, Topology
+from caxton.wire.control import Call, Drain, Hello, SessionEnded, Topology
+from caxton.wire.link_state import LinkState, Refusal
 from workers.agents.registry import Hold
 from workers.loop.calls import Calls
 from workers.loop.shard import ENDED_KEPT

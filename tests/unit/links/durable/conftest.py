@@ -8,7 +8,8 @@ import pytest
 from caxton.errors import AgentNotFound, QueueFull, from_fields
 from caxton.links.durable import DurableIncoming, DurableLink, DurableOutgoing
 from caxton.links.greeting import hear, say
-from caxton.wire.control import Hello, LinkState
+from caxton.wire.control import Hello
+from caxton.wire.link_state import LinkState
 
 ERRORS = (QueueFull("a", 8, 8), AgentNotFound("b"), AgentNotFound("c"))
 PLACED = "placed"

@@ -7,7 +7,8 @@ import pytest
 from caxton.links.durable import DurableIncoming, DurableLink, DurableOutgoing
 from caxton.links.greeting import hear, say
 from caxton.wire.codec import CONTROL, DATA
-from caxton.wire.control import Hello, LinkState
+from caxton.wire.control import Hello
+from caxton.wire.link_state import LinkState
 from workers.worker_pass import NS_PER_MS
 
 # Ticks after which one who waits in vain asks again.
@@ -96,6 +97,8 @@ class Far:
                 self.got += fresh
                 self.resent += [frame.resent] * len(fresh)
                 self.link.incoming.place(len(fresh), 0)
+            if frame.state is not None:
+                self._hear(frame.state)
 
     def tell(self):
         """Every 200 ms: say how the link stands, and hello if one is due, or if what was sent is not acknowledged."""
