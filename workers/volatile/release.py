@@ -20,7 +20,7 @@ def release(a_pass: Pass, peers: Peers, book: Book, gauges: dict[str, int]) -> i
     for target, frame in frames:
         if not target.send(frame):
             unsent += 1
-            target.announce()  # the state of the link may have been in it: a tick tells it again
+            target.announce()  # the state of the link may have been in it: now it goes alone
     for number in a_pass.tell:
         peer = peers.find(number)
         if peer is None:
