@@ -1,0 +1,397 @@
+"""A worker and its clients as they are, in one event loop: sockets, clocks, disk and guests are the test's to play.
+
+Time stands still until the test lets a tick go by; frames that are on their way arrive, unless the test loses them.
+"""
+
+import asyncio
+from collections import Counter, defaultdict, deque
+from contextlib import suppress
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
+
+from caxton.agents.lifecycle import AgentState
+from caxton.agents.limits import Limits
+from caxton.agents.manifest import Encoding, Manifest
+from caxton.client.client import Client
+from caxton.client.session.session import Session
+from caxton.config.delivery import DeliverySettings
+from caxton.errors import InvalidMessageFormat, StorageFull
+from caxton.ids import AgentNames
+from caxton.links.session import SessionMarks
+from caxton.placement.slot_table import SlotTable
+from caxton.store.agents import StoredAgents
+from caxton.store.books import Book
+from caxton.store.shard_store import ShardStore
+from caxton.transport.endpoints import RuntimeDir
+from caxton.wire.codec import CONTROL, DATA
+from caxton.wire.control import Topology
+from caxton.wire.supervision import SessionOpened
+from workers.composition import Ground, compose
+from workers.loop.worker import Worker
+from workers.peers.peers import Peers
+from workers.sandbox.guest_messages import GuestOutput
+from workers.turns.turn import Turns
+from workers.worker_pass import COUNTERS
+
+KEY = bytes(32)
+FIRST_SESSION = 1 << 63
+TICK_S = 0.2
+DELIVERY = DeliverySettings(breaker_threshold=4, breaker_timeout_s=5.0)
+# Turns of the loop in which nothing moves: then nothing will before time goes by.
+STILL = 6
+
+
+class Clock:
+    """The time of everybody, in seconds; a worker reads nanoseconds and the wall."""
+
+    def __init__(self):
+        self.now_s = 1_000_000.0
+
+    def monotonic_ns(self):
+        return int(self.now_s * 1e9)
+
+    def time_ns(self):
+        return 1_800_000_000 * 10**9 + int(self.now_s * 1e9)
+
+    def time(self):
+        return self.now_s
+
+
+class Net:
+    """Frames on their way, by where they go. loses: kinds of frames that do not arrive, `data` and `control`."""
+
+    def __init__(self):
+        self.queues = defaultdict(deque)
+        self.loses = set()
+        self.lost = Counter()
+
+    def outlet(self, _context, endpoint, _most=0):
+        """An outlet to one endpoint, as ZeroMQ would have it."""
+        kind = endpoint.rpartition(".")[2]
+
+        def send(frame):
+            if kind in self.loses:
+                self.lost[kind] += 1
+            else:
+                self.queues[endpoint].append(bytes(frame))
+            return True
+
+        return SimpleNamespace(send=send, close=lambda *_: None)
+
+
+class Inlet:
+    """The frames of one endpoint; nobody is woken, the test looks."""
+
+    def __init__(self, net, endpoint):
+        self.frames = net.queues[endpoint]
+
+    def receive(self):
+        return self.frames.popleft() if self.frames else None
+
+    def watch(self, _loop, _wake):
+        pass
+
+    def close(self):
+        self.frames.clear()
+
+
+class SessionInlets:
+    """A session's two inlets: frames come decoded."""
+
+    def __init__(self, net, _context, runtime, number, _mark, _counts):
+        self.data, self.control = Inlet(net, runtime.data(number)), Inlet(net, runtime.control(number))
+
+    def watch(self, *_):
+        pass
+
+    def frames(self):
+        while (raw := self.data.receive()) is not None:
+            yield DATA.decode(raw), len(raw)
+
+    def controls(self):
+        while (raw := self.control.receive()) is not None:
+            with suppress(InvalidMessageFormat):
+                yield CONTROL.decode(raw)
+
+    def close(self):
+        self.data.close()
+        self.control.close()
+
+
+class NoBook:
+    """A session's book that keeps nothing."""
+
+    def __init__(self, *_):
+        pass
+
+    def post(self, *gathered):
+        pass
+
+    commit = close = abandon = emitted = taken = end = post
+
+
+class Guests(Turns):
+    """Turns as they are, in guests that the test writes: `work(agent, what it is given)` returns bytes, or raises."""
+
+    def __init__(self, work, routes, lane):
+        note, output = SimpleNamespace(cells=[0] * 4), GuestOutput(AgentNames(KEY))
+        super().__init__(
+            None, None, None, note, output, routes, lane.attempts, lane.journal, lane.keys, lambda *_: None
+        )
+        self._work = work
+
+    def _instantiate(self, agent):
+        def handle(given, *_now_ns):
+            return self._work(agent, given)
+
+        agent.sandbox = SimpleNamespace(handle=handle, close=lambda: None, fuel_used=0)
+        self.instances += 1
+        return agent.sandbox
+
+
+class Runtime:
+    """One shard, over all lives of its worker, and its clients.
+
+    work: what guests do. disk: `good`, `slow` (a commit does not end) or `full`. broken: what no test may cause.
+    """
+
+    def __init__(self, directory, loop, clock, net, turn, work):
+        self.loop, self.clock, self.net, self.work = loop, clock, net, work
+        self.turn = turn  # of the loop
+        self.runtime = RuntimeDir(directory)
+        self.directory, self.names = directory, AgentNames(KEY)
+        self.marks, self.table = SessionMarks(KEY), SlotTable.even(1)
+        self.disk, self.broken = "good", []
+        self.disk_is_other = asyncio.Event()
+        self.incarnations, self.versions, self.numbers = count(1), count(1), count(FIRST_SESSION)
+        self.worker = self.shard = self.store = self._serving = None
+        self.incarnation, self.sessions, self.clients = 0, [], []
+
+    # The worker.
+
+    def start(self):
+        """Let a worker serve the shard, and tell the clients."""
+        self.incarnation = next(self.incarnations)
+        self.run(self._open())
+        self._tell()
+
+    async def _open(self):
+        own, directory = self.incarnation, self.directory
+        self.store = await ShardStore.open(
+            directory / "shard.db", 0, self.clock.time_ns() // 10**6, self.clock.monotonic_ns()
+        )
+        self._gate(self.store)
+        ground = Ground(
+            number=0,
+            table=self.table,
+            names=self.names,
+            peers=Peers(None, self.runtime, own, self.marks),
+            book=Book.create(directory / f"{own}.book", own, tuple(COUNTERS), peers=64),
+            store=self.store,
+            stored=StoredAgents(self.store.database),
+            modules=SimpleNamespace(load=None),
+            delivery=DELIVERY,
+            dead_letter_capacity=10_000,
+            lives=lambda _session: True,
+            dice=lambda: 0.0,
+        )
+        self.shard = compose(ground, lambda routes, lane: Guests(self.work, routes, lane))
+        self.shard.peers.serve([own])
+        data, control = Inlet(self.net, self.runtime.data(own)), Inlet(self.net, self.runtime.control(own))
+        nowhere = SimpleNamespace(send=lambda _frame: True, close=lambda: None)
+        self.worker = Worker(self.shard, data, control, nowhere, self.marks.mark(own))
+        self._serving = self.loop.create_task(self.worker.serve(None))
+        while not self.worker._ready:
+            assert not self._serving.done(), self._serving.exception()
+            await self.turn()
+
+    def _gate(self, store):
+        write = store.commit
+
+        async def commit(what):
+            while self.disk == "slow":
+                self.disk_is_other.clear()
+                await self.disk_is_other.wait()
+            if self.disk == "full":
+                raise StorageFull("shard.db", "no room")
+            await write(what)
+
+        store.commit = commit
+
+    def kill(self):
+        """End the worker without a word; what it had not committed, and what was on its way to it, is gone."""
+        if self.worker is None:
+            return
+        self._serving.cancel()
+        self.run(asyncio.wait([self._serving]))
+        self._let_go()
+        for name in (self.runtime.data, self.runtime.control):
+            self.net.queues[name(self.incarnation)].clear()
+        self.worker, self.incarnation = None, 0
+        self._tell()
+
+    def _let_go(self):
+        if self.store is not None:
+            self.run(self.store.close())  # a connection that is not closed hangs the interpreter's exit
+            self.shard.book.close()
+        self.store = None
+
+    def set_disk(self, how):
+        """Let the disk be good, slow or full."""
+        self.disk = how
+        self.disk_is_other.set()
+
+    def deploy(self, name, encoding, capacity):
+        """Register an agent, as if a client had deployed it, and return its id."""
+        manifest = Manifest(name, bytes(32), encoding, (), Limits(mailbox_capacity=capacity))
+        agent_id = self.names.id_of(name)
+        self.run(StoredAgents(self.store.database).add([(agent_id, manifest)], 0))
+        self.shard.lifecycle._register(agent_id, manifest)
+        return agent_id
+
+    def pause_or_resume(self, agent_id, *, resume=False):
+        """Pause an agent, or let it run again."""
+        lifecycle, agent = self.shard.lifecycle, self.shard.registry.find(agent_id)
+        if agent.state is AgentState.RUNNING and not resume:
+            self.run(lifecycle.pause(agent_id))
+        elif agent.state is AgentState.PAUSED:
+            self.run(lifecycle.resume(agent_id))
+
+    # Clients.
+
+    def connect(self):
+        """A client with a session."""
+        client = Client(self.directory)
+        number = next(self.numbers)
+        opened = SessionOpened(number, self.marks.mark(number), KEY, self._topology(number))
+
+        async def enter():
+            client._session = Session(self.runtime, opened)
+            client._loop, client._names = self.loop, self.names
+
+        self.run(enter())
+        self.sessions.append(client._session)
+        self.clients.append(client)
+        return client
+
+    def _topology(self, number):
+        state = "ready" if self.incarnation else "restarting"
+        mark = self.marks.mark(number)
+        return Topology(0, mark, next(self.versions), self.table, [self.incarnation], [state])
+
+    def _tell(self):
+        for session in self.sessions:
+            session._heard_topology(self._topology(session.number))
+
+    # Time.
+
+    def run(self, something):
+        """Run until something is done."""
+        return self.loop.run_until_complete(something)
+
+    def ticks(self, most, until=lambda: False):
+        """Let so many ticks go by, each with all that comes of it, or fewer; returns whether `until` holds."""
+        for _ in range(most):
+            if until():
+                return True
+            self.clock.now_s += TICK_S
+            self.settle()
+        return until()
+
+    def settle(self):
+        """Let all arrive that is on its way, and all happen that comes of it, while time stands still."""
+        self.run(self._settle())
+
+    async def _settle(self):
+        still = 0
+        while still < STILL:
+            still = 0 if self._deliver() or self._is_writing() else still + 1
+            await self.turn()
+        assert not self.broken, self.broken
+
+    def _is_writing(self):
+        if self.worker is None:
+            return False
+        committer = self.worker._committer
+        return self.disk == "good" and committer._under_way is not None
+
+    def _deliver(self):
+        moved = False
+        if self.worker is not None:
+            if self.net.queues[self.runtime.control(self.incarnation)]:
+                self.worker._take_control()
+                moved = True
+            if self.net.queues[self.runtime.data(self.incarnation)]:
+                self.worker.run_pass()
+                moved = True
+        for session in self.sessions:
+            if self.net.queues[self.runtime.control(session.number)]:
+                session._take_control()
+                moved = True
+            if self.net.queues[self.runtime.data(session.number)]:
+                session._take_data()
+                moved = True
+        return moved
+
+    def close(self):
+        """End everything. Closing twice is fine."""
+        self.set_disk("good")
+        try:
+            for session in self.sessions:
+                session.close()
+            self.kill()
+        finally:
+            self._let_go()
+
+
+@pytest.fixture
+def make_runtime(tmp_path, monkeypatch, one_turn_of_the_loop):
+    """A function that makes a runtime, given what its guests do, whose worker serves."""
+    clock, net, made = Clock(), Net(), []
+    loop = asyncio.new_event_loop()
+    loop.time = clock.time
+    for room in (
+        "loop.worker",
+        "loop.maintenance",
+        "turns.routes",
+        "turns.turn",
+        "volatile.placing",
+        "durable.recovery",
+    ):
+        monkeypatch.setattr(f"workers.{room}.monotonic_ns", clock.monotonic_ns)
+    monkeypatch.setattr("workers.loop.worker.time", clock)
+    monkeypatch.setattr("workers.loop.worker.gc", SimpleNamespace(freeze=lambda: None))
+    monkeypatch.setattr("workers.peers.peers.Outlet", net.outlet)
+    room = "caxton.client.session.session"
+    monkeypatch.setattr(f"{room}.Outlet", net.outlet)
+    monkeypatch.setattr(f"{room}.Inlets", lambda *given: SessionInlets(net, *given))
+    monkeypatch.setattr(f"{room}.SessionBook", NoBook)
+    monkeypatch.setattr(f"{room}.holder", lambda _path: 1)
+    monkeypatch.setattr(f"{room}.new_context", lambda: None)
+    monkeypatch.setattr(f"{room}.end_context", lambda _context: None)
+
+    def make(work):
+        directory = tmp_path / str(len(made))
+        directory.mkdir()
+        net.queues.clear()
+        net.loses.clear()
+        runtime = Runtime(directory, loop, clock, net, one_turn_of_the_loop, work)
+        monkeypatch.setattr(
+            "workers.loop.worker._end_the_process", lambda _loop, context: runtime.broken.append(context)
+        )
+        made.append(runtime)
+        runtime.start()
+        return runtime
+
+    yield make
+    for runtime in made:
+        runtime.close()
+    loop.close()
+
+
+@pytest.fixture
+def encodings():
+    """How agents of a test are written: answering bytes with bytes, in whole messages, or run by a client."""
+    return SimpleNamespace(content=Encoding.CONTENT, whole=Encoding.MSGPACK, attached=Encoding.ATTACHED)
