@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from caxton.cli.pages import MOST
 from caxton.cli.session import not_found
 from caxton.cli.suggestions import suggestion
 from caxton.client.client import Client
@@ -49,7 +50,8 @@ BeforeOption = Annotated[
     ),
 ]
 FirstOption = Annotated[
-    int | None, typer.Option("--limit", min=1, help="At most so many, oldest first in each shard.", show_default=False)
+    int | None,
+    typer.Option("--limit", min=1, max=MOST, help="At most so many, oldest first in each shard.", show_default=False),
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="Every dead letter there is.")]
 
@@ -89,7 +91,7 @@ class Choice:
             "reason": self._reason,
             "agent": _who(client, self._agent),
             "sender": _who(client, self._sender),
-            "before": None if self._before is None else int(self._before.timestamp() * 1_000),
+            "before": None if self._before is None else _since_1970_ms(self._before),
         }
 
     async def explain_nothing(self, client: Client) -> None:
@@ -112,6 +114,14 @@ async def _is_there(client: Client, agent: AgentId) -> bool:
     except AgentNotFound:
         return False
     return True
+
+
+def _since_1970_ms(moment: datetime) -> int:
+    """Return a moment of local time as dead letters have it; 0 for those before, when there were none."""
+    try:
+        return max(0, int(moment.timestamp() * 1_000))
+    except (OverflowError, ValueError):  # in some places of the world the year 1 began in the year 0
+        return 0
 
 
 def chooses(command: Callable[..., None]) -> Callable[..., None]:

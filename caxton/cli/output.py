@@ -37,7 +37,7 @@ Output = Annotated[Format, typer.Option("-o", "--output", help="What to print: t
 
 def print_json(value: Any) -> None:
     """Print one JSON value on one line; what JSON does not know, such as bytes, is written as text."""
-    _write(as_json(value) + "\n")
+    _write(as_json(value, sys.stdout.encoding) + "\n")
 
 
 class TableItems:
@@ -68,7 +68,7 @@ class JsonItems:
 
     def add(self, values: dict[str, Any]) -> None:
         """Print an item."""
-        sys.stdout.write(self._before + as_json(values))
+        sys.stdout.write(self._before + as_json(values, sys.stdout.encoding))
         self._before = ","
 
     def end(self) -> None:
@@ -76,12 +76,17 @@ class JsonItems:
         _write("]\n" if self._before == "," else "[]\n")
 
 
-def as_json(value: Any) -> str:
-    """Return one JSON value on one line, in which everything prints: what does not is escaped, as JSON may."""
+def as_json(value: Any, encoding: str = "utf-8") -> str:
+    """Return one JSON value on one line, in which everything prints: what does not is escaped, as JSON may.
+
+    So is what is no ASCII where the encoding is none of Unicode: as other escapes it would be no JSON.
+    """
     try:
         text = orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:  # text that is no UTF-8, or a number beyond 64 bits
         text = json.dumps(value, default=str)
+    if encoding.lower().replace("-", "") != "utf8" and not text.isascii():
+        text = "".join(c if c.isascii() else json.dumps(c)[1:-1] for c in text)
     return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
@@ -131,7 +136,7 @@ def report_error(error: CaxtonError, output: Format) -> int:
     """Print an error to standard error and return the exit code that says so."""
     if output is Format.JSON:
         told = {"error": type(error).__name__, "fields": to_fields(error), "message": str(error)}
-        sys.stderr.write(as_json(told) + "\n")
+        sys.stderr.write(as_json(told, sys.stderr.encoding) + "\n")
     else:
         sys.stderr.write(printable(f"caxton: {error}") + "\n")
     return NO_RUNTIME if isinstance(error, RuntimeNotFound) else FAILED

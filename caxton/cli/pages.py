@@ -7,12 +7,15 @@ import typer
 from caxton.cli.output import Format
 
 PAGE = 100
+# More than anybody has, and a number that every part of the runtime can count to.
+MOST = 1_000_000_000
 
 LimitOption = Annotated[
     int | None,
     typer.Option(
         "--limit",
         min=1,
+        max=MOST,
         help=f"At most so many. Otherwise {PAGE} of them as text, and all as JSON.",
         show_default=False,
     ),

@@ -80,11 +80,17 @@ class DirectoryLock:
 
 
 def holder(directory: Path) -> Holder | None:
-    """Return who holds a directory's lock, None when nobody does."""
+    """Return who holds a directory's lock, None when nobody does.
+
+    Raises ConfigurationError when that cannot be known, because the directory is not ours to enter for example.
+    """
     try:
         descriptor = os.open(directory, _DIRECTORY)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        problem = error.strerror or str(error)
+        raise ConfigurationError(str(directory), problem, "name the directory of a runtime of yours") from None
     try:
         is_held = not _try(descriptor, fcntl.LOCK_SH)
     finally:

@@ -212,6 +212,7 @@ def test_stats_tell_the_ledger_and_the_dead_letters(run):
     assert values["ledger"]["dead"] >= 1
     assert values["ledger"]["balanced"]
     assert values["dead_letters"]["total"] >= 1
+    assert "dropped by the supervisor: nothing" in text
     assert "durable lane, ever: accepted " in text
     assert "agent_stopped 1" in text
     assert "in flight" in run("ledger").stdout

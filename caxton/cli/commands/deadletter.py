@@ -229,6 +229,7 @@ def _confirm() -> None:
         confirmed = typer.confirm("Forget these dead letters for good?", err=True)
     except typer.Abort:
         confirmed = False
+        sys.stderr.write("\n")  # below the question, which nobody ended
     if not confirmed:
         raise ConfigurationError("purge", "it was not confirmed, and nothing was forgotten", "confirm it, or " + remedy)
 

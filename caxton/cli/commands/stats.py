@@ -32,6 +32,8 @@ def stats(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) ->
     lost = ", ".join(f"{place.replace('_', ' ')} {count}" for place, count in values["lost"].items())
     print_text(f"up {values['uptime_s']:.0f} s, {values['sessions']} sessions; lost: {lost}")
     print_text(f"waited for sessions that ended: {values['undelivered_to_ended_sessions']}")
+    dropped = ", ".join(f"{what} {count}" for what, count in sorted(values["dropped_by_supervisor"].items()))
+    print_text(f"dropped by the supervisor: {dropped or 'nothing'}")
     _show_durable(durable)
     workers = values["workers"]
     names = sorted(

@@ -196,6 +196,10 @@ def _read(agent: str, path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_MODULE:
             raise InvalidModule(agent, str(MessageTooLarge.of(path.stat().st_size, MAX_MODULE, "module")))
-        return path.read_bytes()
+        with path.open("rb") as file:
+            wasm = file.read(MAX_MODULE + 1)  # a device has no size, and may have no end
     except OSError as error:
         raise InvalidModule(agent, f"{path}: {error.strerror}") from error
+    if len(wasm) > MAX_MODULE:
+        raise InvalidModule(agent, f"{path} is longer than the {MAX_MODULE} bytes that a module may have")
+    return wasm

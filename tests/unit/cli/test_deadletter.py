@@ -91,6 +91,13 @@ def test_a_moment_is_local_time(client):
     assert second_later["before"] - day["before"] == 1_000
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "1960-01-31"])
+def test_before_1970_there_was_nothing(client, day):
+    """A moment before the first that a dead letter can have is the first one."""
+    assert run("list", "--before", day).exit_code == 0
+    assert client.asked == [("list", 101, {"before": 0})]
+
+
 def test_named_letters_are_listed(client):
     """`--id` lists those that are named, and goes with no filter."""
     listed = run("list", "--id", "1-4", "--id", "1-3")

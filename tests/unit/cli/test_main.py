@@ -55,6 +55,8 @@ def test_every_command_on_dead_letters_explains_itself(invoke, command):
         ("stop", "--timeout", "0"),
         ("restart", "--timeout", "0"),
         ("deadletter", "list", "--limit", "0"),
+        ("deadletter", "list", "--limit", "1000000001"),
+        ("deadletter", "requeue", "--limit", "99999999999999999999999"),
         ("deadletter", "list", "--before", "yesterday"),
         ("deadletter", "show"),
         ("stats", "-o", "xml"),

@@ -1,3 +1,4 @@
+import io
 import json
 import sys
 
@@ -117,3 +118,13 @@ def test_content_on_a_terminal_is_printable_and_ends_its_line(capsys, monkeypatc
     print_content(ANSWER + end)
 
     assert capsys.readouterr().out == "\\x1b[2J one\ttwo\nthree \\u202e\\xff\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_is_json_in_every_encoding(monkeypatch, encoding):
+    """What an encoding has no characters for is written as JSON writes it, for a program that reads it."""
+    said = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace")
+    monkeypatch.setattr(sys, "stdout", said)
+    print_json({"name": "žluť 木 👍 é"})
+
+    assert json.loads(said.buffer.getvalue().decode(encoding)) == {"name": "žluť 木 👍 é"}

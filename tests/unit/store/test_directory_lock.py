@@ -150,3 +150,10 @@ def test_where_directories_cannot_be_locked_the_file_decides(tmp_path, monkeypat
         DirectoryLock(tmp_path)
     lock.close()
     assert holder(tmp_path) is None
+
+
+def test_who_holds_what_cannot_be_looked_at_is_a_typed_error(tmp_path):
+    """A directory that cannot be opened, for its name or for its rights, is an error that names it."""
+    with pytest.raises(ConfigurationError) as caught:
+        holder(tmp_path / ("d" * 300))
+    assert caught.value.problem == "File name too long"
