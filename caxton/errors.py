@@ -13,7 +13,8 @@
     │   ├── MessageExpired
     │   ├── CircuitBreakerOpen ..... the agent failed too often in a row, and is left alone for a while
     │   ├── ShardUnavailable
-    │   └── SessionNotFound
+    │   ├── SessionNotFound
+    │   └── AlreadyAccepted ........ its idempotency key is known: what was asked was asked before
     ├── Timeout .................... nobody answered in time; what was asked may have happened or not
     ├── NetworkError ............... a peer ended; what was under way may have happened or not
     ├── SecurityError .............. a sender, session or mark that is not what it claims
@@ -86,8 +87,6 @@ class InvalidMessageFormat(ValidationError):
 class MessageTooLarge(ValidationError):
     """Content beyond what the receiver takes; sizes in bytes."""
 
-    field: str
-    problem: str
     size: int = 0
     limit: int = 0
     says = "{field}: {size} bytes, and the limit is {limit}"
@@ -142,10 +141,7 @@ class AgentNotRunning(RoutingError):
 
 @dataclass(eq=False)
 class QueueFull(RoutingError):
-    """The receiver's mailbox, or the way to it, is full; depth and capacity in messages.
-
-    capacity: 0 when only the receiver's shard knows it, which has said that there is no room.
-    """
+    """The receiver's mailbox, or the way to it, is full; in messages. capacity 0: only its shard knows it."""
 
     receiver: str
     depth: int
@@ -197,6 +193,14 @@ class SessionNotFound(RoutingError):
 
 
 @dataclass(eq=False)
+class AlreadyAccepted(RoutingError):
+    """Its idempotency key is known: nothing was done. A send has a receipt that says so, a request the first answer."""
+
+    agent: str
+    says = "agent {agent} was sent a message with this idempotency key before, and is not sent another"
+
+
+@dataclass(eq=False)
 class Timeout(CaxtonError, TimeoutError):
     """No answer in time, in seconds. What was asked for may have happened or not. Python's own TimeoutError too."""
 
@@ -235,7 +239,6 @@ class DeploymentError(CaxtonError):
 class AgentAlreadyRegistered(DeploymentError):
     """The name is taken."""
 
-    agent: str
     problem: str = "the name is taken"
     hint = "choose another name, or remove the old agent first"
 
@@ -249,8 +252,6 @@ class ModuleUnknown(DeploymentError):
 class InvalidModule(DeploymentError):
     """The module is refused: `problem` says why, `names` lists the imports or exports at fault."""
 
-    agent: str
-    problem: str
     names: tuple[str, ...] = ()
 
     def __str__(self) -> str:

@@ -3,8 +3,8 @@
 import msgspec
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
-from caxton.errors import CaxtonError, ResourceExhausted
-from caxton.ids import UuidSource
+from caxton.errors import AlreadyAccepted, CaxtonError, ResourceExhausted
+from caxton.ids import AgentId, UuidSource
 from caxton.store.commit import KeyRow
 from workers.commit.journal import Journal
 
@@ -39,7 +39,10 @@ class IdempotencyKeys:
         self._answer_bytes = sum(len(row.answer or b"") for row in rows)
 
     def admit(self, message: Envelope) -> tuple[CaxtonError | None, bool]:
-        """Return why a message is refused, or None; and whether it is seen to, because its key is known."""
+        """Return why a message is refused, or None; and whether it is seen to.
+
+        One whose key is known is refused with AlreadyAccepted, so that its sender knows; a request gets its answer too.
+        """
         rare = message.rare
         if rare is None or rare.idempotency_key is None:
             return None, False
@@ -58,8 +61,7 @@ class IdempotencyKeys:
         if message.reply_with is not None and not self._is_answered(row, key, message):
             return ResourceExhausted("requests with one idempotency key", MOST_WAITERS), True
         self._journal.counts["duplicates"] += 1
-        self._journal.processed += 1
-        return None, True
+        return AlreadyAccepted(str(AgentId(message.receiver))), True
 
     def answered(self, handled: Envelope, messages: list[Envelope]) -> None:
         """An agent handled a message and sent these: one of them may be the answer that its key is to keep."""

@@ -3,7 +3,7 @@
 from msgspec import structs
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
-from caxton.errors import CaxtonError, ResourceExhausted
+from caxton.errors import AlreadyAccepted, CaxtonError, ResourceExhausted
 from workers.agents.delivery import DURABLE_ROOT, Delivery
 from workers.agents.registry import Agent, Registry
 from workers.commit.journal import Journal, Source
@@ -139,4 +139,8 @@ class DurablePlacing:
             return ResourceExhausted("room for dead letters (requeue or purge some)", self._dead_letters.capacity), True
         if is_session and message.rare is not None and message.rare.requeued_from is not None:
             message.rare = structs.replace(message.rare, requeued_from=None)  # only this shard knows its dead letters
-        return self._keys.admit(message)
+        error, seen_to = self._keys.admit(message)
+        if isinstance(error, AlreadyAccepted) and not is_session:
+            self._journal.processed += 1  # seen to its end: an agent is told of what came to nothing, and this did not
+            return None, True
+        return error, seen_to

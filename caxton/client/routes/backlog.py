@@ -10,7 +10,7 @@ from caxton.acl.envelope import Envelope
 from caxton.acl.options import Lane
 from caxton.client.routes.batches import Batch
 from caxton.client.routes.receipts import Receipt
-from caxton.errors import CaxtonError, from_fields
+from caxton.errors import AlreadyAccepted, CaxtonError, from_fields
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES
 from caxton.wire.link_state import Refusal
 
@@ -158,8 +158,11 @@ class Backlog:
         for refusal in refusals:
             error = from_fields(refusal.error, refusal.fields)
             for sequence in range(refusal.sequence, refusal.sequence + refusal.count):
-                _, batch, place, _ = under_way[sequence - refused_from]
-                batch.end(place, error)
+                message, batch, place, placed_is_all = under_way[sequence - refused_from]
+                if not isinstance(error, AlreadyAccepted):
+                    batch.end(place, error)
+                elif placed_is_all:  # a request gets the answer to the first one
+                    batch.end(place, Receipt(message.message_id, lane, is_new=False))
         for message, batch, place, placed_is_all in [under_way.popleft() for _ in range(count)]:
             counts[message.receiver] -= 1
             if placed_is_all:

@@ -12,11 +12,14 @@ class Receipt(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     On the durable lane it, or what came of it, is committed and fsynced: it is processed, or stands in the dead letters
     with a reason, or waits, whatever ends meanwhile. On the volatile lane it is in its receiver's mailbox, or run.
 
-    lane: which of the two. raw_id: the 16 bytes of the message's id, for whoever keeps many of them.
+    lane: which of the two. raw_id: the 16 bytes of the message's id, for whoever keeps many of them. is_new: False when
+    its idempotency key was known, so that the agent gets the first message with that key and not this one, whatever it
+    says.
     """
 
     raw_id: bytes
     lane: Lane
+    is_new: bool = True
 
     @property
     def message_id(self) -> MessageId:
@@ -24,4 +27,4 @@ class Receipt(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
         return MessageId(self.raw_id)
 
     def __repr__(self) -> str:
-        return f"Receipt({self.message_id}, {self.lane.reliability})"
+        return f"Receipt({self.message_id}, {self.lane.reliability}{'' if self.is_new else ', not new'})"

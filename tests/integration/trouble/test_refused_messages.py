@@ -266,3 +266,23 @@ async def test_what_waits_for_an_agent_that_is_stopped_is_returned(client, agent
     ends = [type(result) for result in asked.result()]
     assert ends[0] is Message
     assert set(ends) <= {Message, AgentNotRunning}
+
+
+async def test_a_receipt_says_when_its_key_was_known(client, served, agent):
+    """The same key again, whatever the content, is acknowledged and not new; a request gets the first answer."""
+    counter = await agent("mischief")
+    keyed = [Message(counter, b"x", delivery_options=DeliveryOptions(idempotency_key=key)) for key in ("a", "b", "a")]
+
+    assert (await client.send(counter, b"", idempotency_key="a")).is_new
+    again = await client.send(counter, b"other", idempotency_key="a")
+    assert not again.is_new
+    assert repr(again).endswith(", not new)")
+    assert [receipt.is_new for receipt in await client.send_batch(keyed)] == [False, True, False]
+    first = await client.request(counter, b"", idempotency_key="c")
+    assert (await client.request(counter, b"other", idempotency_key="c")).content == first.content
+    assert not (await client.send(counter, b"", idempotency_key="c")).is_new
+    assert (await client.inspect(counter)).counters["run"] == 3
+
+    await served.kill_worker(0)
+    assert not (await client.send(counter, b"", idempotency_key="a")).is_new
+    assert (await client.ledger()).balanced

@@ -96,7 +96,9 @@ def test_a_key_of_a_refused_message_is_free(durable, client, converse, durable_m
     client.send(durable_message(client.number, agent.agent_id, **keyed))
     converse(durable, client)
     assert len(durable.turns.ran) == 2
-    assert durable.ledger().counts["duplicates"] == 1
+    assert client.refused == {2: "QueueFull", 4: "AlreadyAccepted"}
+    counts = durable.ledger().counts
+    assert (counts["duplicates"], counts["refused"], counts["accepted_clients"]) == (1, 2, 2)
 
 
 def test_what_an_agent_elsewhere_sends_in_vain_is_a_dead_letter(durable, worker, converse, durable_message):
