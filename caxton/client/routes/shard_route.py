@@ -30,6 +30,12 @@ class ShardRoute:
         """The present worker's, 0 while there is none."""
         return 0 if self.outlets is None else self.outlets.incarnation
 
+    @property
+    def waits(self) -> bool:
+        """True when something may be able to go: it waits for credit, or for the present worker to have it again."""
+        outgoing = self.durable.link.outgoing
+        return self.volatile.backlog.ready or self.durable.backlog.ready or outgoing.sent < outgoing.emitted
+
     def lane(self, lane: Lane) -> VolatileRoute | DurableRoute:
         """Return the route of a lane."""
         return self.durable if lane is Lane.DURABLE else self.volatile

@@ -120,6 +120,7 @@ class Session:
 
     def pump(self, routes: list[ShardRoute]) -> None:
         """Send what may go: the book first, so that it never says less than what left."""
+        routes = [route for route in routes if route.waits]
         frames = [(route, frame) for route in routes for frame in route.volatile.pack()]
         for route, _ in frames:
             self._book.emitted(route.incarnation, route.volatile.link.outgoing.emitted)

@@ -34,11 +34,12 @@ class SessionBook:
         self.commit = self._book.commit
 
     def post(self, *gathered: "Counter[str]") -> None:
-        """Move counts into the book, and commit it."""
+        """Move counts into the book, and commit it. KeyError for a name that is none of `COUNTERS`."""
         for counts in gathered:
-            for name in COUNTERS:
-                if n := counts.pop(name, 0):
+            for name, n in counts.items():
+                if n:
                     self._book.count(name, n)
+            counts.clear()
         self._book.commit()
 
     def end(self, incarnation: int) -> None:
