@@ -62,6 +62,7 @@ COUNTERS = {
     "frames_in": "data frames taken",
     "frames_out": "data frames sent",
     "log_lines": "lines that guests wrote",
+    "log_dropped": "of these, how many were dropped: beyond the quota of their turn, or 200 a second for all agents",
     "left": "durable messages that were left to be sent again: before a hello, behind a gap, or to a successor",
     "commits": "commits of the durable lane",
     "queued": "gauge: messages of the volatile lane in mailboxes",
@@ -69,5 +70,6 @@ COUNTERS = {
     "dead_letters": "gauge: dead letters",
     "parked": "gauge: messages of agents that wait for room",
     "agents": "gauge: agents registered",
+    "overruns": "gauge: turns that were interrupted at their deadline",
     "instances": "gauge: sandboxes with an instance",
 }

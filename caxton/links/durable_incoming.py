@@ -16,11 +16,10 @@ class DurableIncoming(Incoming):
     taken: the last sequence that was taken, committed or not. A frame with a gap before it is left, never skipped: the
     source sends it again after the hello that is due. `place` follows the commit that has the effects of the messages
     and `stored_refusals`; only what is placed is acknowledged, and only refusals of what is placed are told.
-    hello_due: a hello to the source should say what was taken last; `hello_said` ends it. withheld: messages that were
-    left because the target is closed or too many of its refusals wait, each time that they came.
+    hello_due: a hello to the source should say what was taken last; `hello_said` ends it.
     """
 
-    __slots__ = ("_base", "_closed", "_hello_said_at", "_kept", "_left_some", "_sealed", "hello_due", "withheld")
+    __slots__ = ("_base", "_closed", "_hello_said_at", "_kept", "_left_some", "_sealed", "hello_due")
 
     def __init__(
         self,
@@ -40,7 +39,6 @@ class DurableIncoming(Incoming):
             self._told_messages = taken + FIRST_MESSAGES
         self.changed = taken > 0
         self.hello_due = False
-        self.withheld = 0
         self._closed = ""
         self._left_some = False  # frames were left that a hello must ask for when they can be taken
         self._hello_said_at = -1  # what `taken` was in the last hello: one hello is enough for all frames in flight
@@ -89,7 +87,6 @@ class DurableIncoming(Incoming):
         if last < expected:
             return Taken(count, 0, over_credit=False)
         if self._withholds():
-            self.withheld += last - max(first - 1, self.taken)
             self._left_some = True
             return Taken(count, 0, over_credit=False, gap=True)
         if first > expected:

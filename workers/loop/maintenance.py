@@ -37,6 +37,7 @@ class Maintenance:
             dispatcher.put_back(agent, entries)
         for agent in self._durable.attempts.close_breakers(now_ns):
             dispatcher.resume(agent)
+        shard.turns.rest()
         self._durable.greetings.tend()
         if self._ticks % LOOK_EVERY == 0:
             self._look_around(now_ns)

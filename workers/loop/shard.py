@@ -52,6 +52,7 @@ class Shard:
             "parked": self.parking.messages,
             "agents": len(self.registry.agents),
             "instances": self.turns.instances,
+            "overruns": self.turns.overruns,
         }
 
     def totals(self) -> dict[str, int]:

@@ -27,16 +27,16 @@ _MEMORY = b"memory"
 class HostTurn:
     """What one guest has asked of the host in its current turn; `renew` starts the next.
 
-    lines_dropped: log lines beyond the quota, over the guest's life. refusal: the trap that a host function answered.
+    log: given the level and the text of each line, and None for each that is beyond the quota. refusal: the trap that a
+    host function answered.
     """
 
-    __slots__ = ("_log", "calls", "lines", "lines_dropped", "refusal")
+    __slots__ = ("_log", "calls", "lines", "refusal")
 
-    def __init__(self, log: Callable[[int, str], None]) -> None:
+    def __init__(self, log: Callable[[int, str | None], None]) -> None:
         self._log = log
         self.calls = 0
         self.lines = 0
-        self.lines_dropped = 0
         self.refusal: Trap | None = None
 
     def renew(self) -> None:
@@ -53,7 +53,7 @@ class HostTurn:
     def wants_line(self) -> bool:
         """Count one line; False when the turn has had all of its lines."""
         if self.lines >= MAX_LINES:
-            self.lines_dropped += 1
+            self._log(0, None)
             return False
         self.lines += 1
         return True

@@ -91,7 +91,7 @@ class Sandbox:
         module: wasmtime.Module,
         limits: Limits,
         watchdog: Watchdog,
-        log: Callable[[int, str], None],
+        log: Callable[[int, str | None], None],
         state: bytes = b"",
     ) -> None:
         if len(engine.host.turns) >= engine.max_sandboxes:
@@ -149,6 +149,8 @@ class Sandbox:
         words, watchdog, context = self._words, self._watchdog, self._context
         words[FIRST] = pointer
         words[SECOND] = size
+        if watchdog.resting:
+            watchdog.watch()
         watchdog.deadline_ns = (monotonic_ns() if now_ns is None else now_ns) + self._limit_ns
         error = _call_guest(context, self._handle, self._arguments, TWO, self._trap_at)
         watchdog.deadline_ns = 0
@@ -211,6 +213,7 @@ class Sandbox:
             raise Trap(TrapReason.INSTANTIATION, f"caxton_init answered {answer}, {given}; 0 means ready")
 
     def _instantiate(self, store: wasmtime.Store, linked: LinkedModule) -> wasmtime.Instance:
+        self._watchdog.watch()
         self._watchdog.deadline_ns = monotonic_ns() + self._limit_ns
         try:
             instance = linked.instantiate(store, self._limits)
@@ -230,6 +233,7 @@ class Sandbox:
         words, watchdog = self._words, self._watchdog
         words[FIRST] = first
         words[SECOND] = second
+        watchdog.watch()
         watchdog.deadline_ns = monotonic_ns() + self._limit_ns
         error = _call_guest(self._context, function, self._arguments, slots, self._trap_at)
         watchdog.deadline_ns = 0

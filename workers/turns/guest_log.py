@@ -18,14 +18,21 @@ class GuestLog:
         self._second = 0
         self._lines = 0
 
-    def write(self, agent: Agent, level: int, line: str) -> None:
-        """Write a line, bounded and escaped by the sandbox. Levels: 0 debug, 1 info, 2 warning, 3 error."""
+    def write(self, agent: Agent, level: int, line: str | None) -> bool:
+        """Write a line, bounded and escaped by the sandbox. Levels: 0 debug, 1 info, 2 warning, 3 error.
+
+        False when it is dropped. None is a line that the sandbox dropped, beyond the quota of its turn.
+        """
         agent.count("log_lines")
+        if line is None:
+            agent.count("log_dropped")
+            return False
         second = int(monotonic())
         if second != self._second:
             self._second, self._lines = second, 0
         self._lines += 1
         if self._lines > LINES_PER_S:
             agent.count("log_dropped")
-            return
+            return False
         _log.log(_LEVELS[level], "%s: %s", agent.manifest.name, line)
+        return True

@@ -71,7 +71,7 @@ class Turns:
         outcomes: Outcomes,
         journal: Journal,
         keys: IdempotencyKeys,
-        log: Callable[[Agent, int, str], None],
+        log: Callable[[Agent, int, str | None], bool],
     ) -> None:
         self._engine = engine
         self._modules = modules
@@ -164,6 +164,15 @@ class Turns:
             self._keys.answered(message, [reply])
         return now_ns
 
+    @property
+    def overruns(self) -> int:
+        """How many turns were interrupted at their deadline."""
+        return self._watchdog.overruns
+
+    def rest(self) -> None:
+        """Every 200 ms: nobody need watch over guests in which nothing happens."""
+        self._watchdog.rest()
+
     def ended(self) -> None:
         """Say that no turn is under way."""
         self._note[AGENT] = 0
@@ -222,9 +231,9 @@ class Turns:
         self.instances += 1
         return agent.sandbox
 
-    def _write(self, agent: Agent, level: int, line: str) -> None:
+    def _write(self, agent: Agent, level: int, line: str | None) -> None:
         self.a_pass.counts["log_lines"] += 1
-        self._log(agent, level, line)
+        self.a_pass.counts["log_dropped"] += not self._log(agent, level, line)
 
     def expire(self, agent: Agent, message: Envelope, delivery: Delivery | None) -> None:
         """A message waited for an agent that runs no turns until it was too late."""

@@ -77,7 +77,7 @@ class Scripted:
 
     def __init__(self, routes, _durable):
         self.routes = routes
-        self.instances = 0
+        self.instances = self.overruns = 0
         self.taken = []
         self.script = lambda _agent, _message: []
         self.clock = None
@@ -99,6 +99,9 @@ class Scripted:
         self.routes.fail(message, MessageExpired(agent.label, message.timeout_ms / 1000))
 
     def ended(self):
+        pass
+
+    def rest(self):
         pass
 
     def close(self, agent):
@@ -155,7 +158,8 @@ class Guests(Turns):
     def __init__(self, routes, durable):
         note, output = SimpleNamespace(cells=[0] * 4), GuestOutput(AgentNames(KEY))
         attempts, journal, keys = durable.attempts, durable.journal, durable.keys
-        super().__init__(None, None, None, note, output, routes, attempts, journal, keys, lambda *_: None)
+        watchdog = SimpleNamespace(overruns=0, rest=lambda: None)
+        super().__init__(None, None, watchdog, note, output, routes, attempts, journal, keys, lambda *_: None)
         self.ran = []
         self.work = lambda _agent, _given: None
 

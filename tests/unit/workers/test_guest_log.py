@@ -36,16 +36,18 @@ def test_lines_name_their_agent_and_level(shard, caplog, clock):
 
 
 def test_a_flood_of_lines_is_cut_and_counted(shard, caplog, clock):
-    """Beyond 200 lines a second, for all agents together, lines are dropped and counted; the next second has more."""
+    """Lines beyond 200 a second, of all agents together, or dropped by the sandbox, are counted, and not for ever."""
     one, other = shard.agent(1), shard.agent(2)
     log = GuestLog()
     with caplog.at_level(logging.DEBUG, "caxton.guest"):
         for _ in range(150):
-            log.write(one, 1, "x")
-            log.write(other, 1, "x")
+            written = [log.write(one, 1, "x"), log.write(other, 1, "x")]
+        assert written == [False, False]
+        assert not log.write(other, 0, None)
         assert len(caplog.records) == LINES_PER_S
         clock.now_s += 1
-        log.write(one, 1, "again")
+        assert log.write(one, 1, "again")
 
     assert caplog.records[-1].getMessage() == "a1: again"
     assert one.counters == {"log_lines": 151, "log_dropped": 50}
+    assert other.counters == {"log_lines": 151, "log_dropped": 51}

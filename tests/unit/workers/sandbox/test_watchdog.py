@@ -70,6 +70,30 @@ def test_deadlines_that_pass_while_many_short_calls_run_stop_none_of_them(start,
     assert stopped <= watchdog.overruns - overruns
 
 
+def test_it_rests_while_nothing_happens_and_misses_nothing_after(start, watchdog):
+    """After some looks without a call it may rest; the first call after that is stopped at its deadline like others."""
+    sandbox = start("loop_in_handle", Limits(max_fuel=10**12, max_execution_ms=5))
+    while not watchdog.resting:
+        watchdog.rest()
+    with pytest.raises(Trap) as raised:
+        sandbox.handle(b"")
+
+    assert raised.value.reason is TrapReason.DEADLINE
+    assert not watchdog.resting
+
+
+def test_it_stops_while_it_rests(engine):
+    """A watchdog at rest ends like one that watches."""
+    watchdog = Watchdog(engine)
+    watchdog.start()
+    thread = watchdog._thread
+    while not watchdog.resting:
+        watchdog.rest()
+    watchdog.stop()
+
+    assert not thread.is_alive()
+
+
 def test_it_starts_and_stops_more_than_once(engine):
     """Starting or stopping again is fine, and no thread remains."""
     watchdog = Watchdog(engine)
