@@ -26,6 +26,7 @@ from caxton.client.connection import Connection
 from caxton.client.routes.inbox import Inbox
 from caxton.store.ledger import Figures, Ledger
 from caxton.wire.calls import DeadLetterStats
+from caxton.wire.told import HealthValues, StatsValues, WorkerHealthValues
 
 PAGE = Path(__file__).with_name("api.md")
 HEAD = """# The API
@@ -52,6 +53,9 @@ TOLD: tuple[type, ...] = (
     DeadLetterStats,
     Ledger,
     Figures,
+    HealthValues,
+    WorkerHealthValues,
+    StatsValues,
 )
 # What is written by its name, because its definition would be longer than what it is for.
 NAMED = {turns.EachHandler: "EachHandler", turns.BatchHandler: "BatchHandler", turns.Said: "Said"}
@@ -211,7 +215,7 @@ def _fields(kind: type) -> list[tuple[str, Any]]:
     hints = get_type_hints(kind)  # what may be kept in a field is no news to who reads it
     if is_dataclass(kind):
         return [(field.name, hints[field.name]) for field in fields(kind)]
-    return [(name, hints[name]) for name in hints if not name.startswith("_")]
+    return [(name, of) for name, of in hints.items() if not name.startswith("_")]
 
 
 def _returned(member: property) -> Any:

@@ -123,7 +123,7 @@ async def _deploy(client: Client, name: str) -> tuple[AgentId, float]:
 
 
 async def _instances(client: Client) -> int:
-    return sum(worker["instances"] for worker in (await client.stats())["workers"])
+    return sum(int(worker["instances"]) for worker in (await client.stats())["workers"])
 
 
 def _resident(workers: list[psutil.Process]) -> int:

@@ -21,6 +21,7 @@ from caxton.demo.lines import texts
 from caxton.demo.report import Entry, rank
 from caxton.demo.tally import all_counted, reports
 from caxton.errors import CaxtonError, InvalidMessageFormat, StorageError
+from caxton.wire.told import StatsValues
 
 # Texts handed to the client at a time: enough that what a batch costs is nothing per text.
 BATCH_TEXTS, BATCH_BYTES = 2_048, 1 << 20
@@ -101,9 +102,9 @@ async def count_words(client: Client, plan: Plan, advance: Advance) -> WordCount
     )
 
 
-def _incarnations(stats: dict[str, Any]) -> dict[int, int]:
+def _incarnations(stats: StatsValues) -> dict[int, int]:
     """Return which incarnation serves each shard."""
-    return {worker["shard"]: worker["incarnation"] for worker in stats["workers"]}
+    return {int(worker["shard"]): int(worker["incarnation"]) for worker in stats["workers"]}
 
 
 def _size(path: Path) -> int:

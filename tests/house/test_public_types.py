@@ -43,6 +43,8 @@ async def deploy_and_look(client: caxton.Client) -> None:
     assert_type(await client.requeue(letter), dict[str, caxton.MessageId])
     assert_type(await client.requeue([letter, letter.id]), dict[str, caxton.MessageId])
     assert_type(await client.requeue(everything=True), dict[str, caxton.MessageId])
+    assert_type((await client.health())["workers"][0]["last_exit"], str | None)
+    assert_type((await client.stats())["lost"], dict[str, int])
     assert_type((await client.ledger()).balanced, bool)
     assert_type((await client.dead_letter_stats()).by_reason, dict[str, int])
     assert_type(caxton.testing.runtime(workers=2).connect(), caxton.Client)

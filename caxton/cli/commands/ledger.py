@@ -10,6 +10,7 @@ from caxton.cli.output import FAILED, Format, Output, print_json, print_table, p
 from caxton.cli.session import with_client
 from caxton.client.client import Client
 from caxton.store.ledger import Figures, Ledger
+from caxton.wire.told import StatsValues
 
 EXAMPLES = "Examples: caxton ledger; caxton ledger -o json; caxton ledger && echo every message is accounted for"
 # What the run's counters say of the volatile lane; messages of both lanes are in them.
@@ -34,7 +35,7 @@ def ledger(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -
     Exits with 1 when the books of a shard do not balance, and names it.
     """
 
-    async def use(client: Client) -> tuple[Ledger, dict[str, Any]]:
+    async def use(client: Client) -> tuple[Ledger, StatsValues]:
         return await client.ledger(), await client.stats()
 
     found, stats = with_client(runtime_dir, use)
@@ -52,7 +53,7 @@ def figures(of: Figures) -> dict[str, Any]:
     return values
 
 
-def _values(found: Ledger, stats: dict[str, Any]) -> dict[str, Any]:
+def _values(found: Ledger, stats: StatsValues) -> dict[str, Any]:
     return {
         "balanced": found.balanced,
         "problems": found.whole.problems,
@@ -64,11 +65,11 @@ def _values(found: Ledger, stats: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _counted(stats: dict[str, Any]) -> dict[str, int]:
+def _counted(stats: StatsValues) -> dict[str, int]:
     return {name: stats["totals"].get(name, 0) for name in _COUNTED}
 
 
-def _show(found: Ledger, stats: dict[str, Any]) -> None:
+def _show(found: Ledger, stats: StatsValues) -> None:
     columns = [*(of for _, of in sorted(found.shards.items())), found.whole]
     print_table(
         "durable lane: messages, ever",

@@ -1,12 +1,13 @@
 """What a client asks about the runtime as a whole: stats, health, the ledger, a rolling restart."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from caxton.client.connection import Connection
 from caxton.store.ledger import Ledger, check
 from caxton.wire.calls import AskLedger, ShardLedger
 from caxton.wire.supervision import Accepted, AskHealth, AskStats, RestartWorkers, SupervisorRequest, Told
+from caxton.wire.told import HealthValues, StatsValues
 
 # Looks at the books before they are said not to balance: messages between two shards move between two looks.
 LEDGER_LOOKS = 3
@@ -15,13 +16,13 @@ LEDGER_LOOKS = 3
 class RuntimeCalls(Connection):
     """Asks the supervisor, and every shard."""
 
-    async def stats(self) -> dict[str, Any]:
+    async def stats(self) -> StatsValues:
         """Return what was done, lost and refused, as `caxton stats -o json` prints it."""
-        return await self._told(AskStats())
+        return cast("StatsValues", await self._told(AskStats()))
 
-    async def health(self) -> dict[str, Any]:
+    async def health(self) -> HealthValues:
         """Return whether everything is well, as `caxton health -o json` prints it."""
-        return await self._told(AskHealth())
+        return cast("HealthValues", await self._told(AskHealth()))
 
     async def restart(self) -> None:
         """Begin to restart the workers one after the other; `health` shows how far it is. Durable messages are kept.
