@@ -4,6 +4,9 @@ import logging
 import os
 import select
 import stat
+import sys
+import threading
+from types import TracebackType
 
 from caxton.printable import printable
 
@@ -81,6 +84,22 @@ class LogLines(logging.Handler):
             return [head]
         traced = (self.formatter or logging.Formatter()).formatException(record.exc_info)
         return [head, *(f"    {printable(line)}" for line in traced.splitlines())]
+
+
+def log_to(descriptor: int, level: int) -> None:
+    """Write this process's log to a descriptor, with the errors that end it or one of its threads."""
+    logging.basicConfig(level=level, handlers=[LogLines(descriptor)])
+    log = logging.getLogger("caxton")
+
+    def tell(kind: type[BaseException], error: BaseException, traced: TracebackType | None) -> None:
+        log.critical("an error that nobody foresaw", exc_info=(kind, error, traced))
+
+    def tell_of_thread(ended: threading.ExceptHookArgs) -> None:
+        if ended.exc_value is not None and not isinstance(ended.exc_value, SystemExit):
+            tell(ended.exc_type, ended.exc_value, ended.exc_traceback)
+
+    sys.excepthook = tell
+    threading.excepthook = tell_of_thread
 
 
 def _never_waiting(descriptor: int) -> int:

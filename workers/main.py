@@ -12,7 +12,7 @@ import uvloop
 
 from caxton.errors import CaxtonError, StorageDamaged
 from caxton.ids import AgentNames
-from caxton.lines import LogLines
+from caxton.lines import log_to
 from caxton.links.session import SessionMarks
 from caxton.store.agents import StoredAgents
 from caxton.store.books import Book
@@ -45,7 +45,7 @@ log = logging.getLogger("caxton.worker")
 
 def main() -> int:
     """Serve one shard until the supervisor says stop (0), or something fails at the start (1)."""
-    logging.basicConfig(level=logging.INFO, handlers=[LogLines(_STDERR)])
+    log_to(_STDERR, logging.INFO)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:

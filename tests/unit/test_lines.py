@@ -3,6 +3,8 @@
 import logging
 import os
 import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -150,3 +152,23 @@ def test_a_record_that_cannot_be_formatted_ends_nothing(pipe, lines_to, monkeypa
     handler.emit(logging.LogRecord("caxton.x", logging.INFO, "", 1, "%s", ("text",), None))
 
     assert os.read(pipe[0], 100) == b"caxton.x: text\n"
+
+
+@pytest.mark.parametrize("ends", ["raise {}", "t = threading.Thread(target=fail); t.start(); t.join()"])
+def test_the_error_that_ends_a_process_is_in_its_log(ends):
+    """What nobody foresaw is a record like others: printable, with its traceback indented below it."""
+    error = "ValueError('bad\\x1b[31m\\nforged')"
+    script = f"""
+import logging, threading
+from caxton.lines import log_to
+log_to(2, logging.INFO)
+def fail():
+    raise {error}
+{ends.format(error)}
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False)
+
+    head, *traced = done.stderr.splitlines()
+    assert head == "caxton: an error that nobody foresaw"
+    assert traced[0] == "    Traceback (most recent call last):"
+    assert traced[-2:] == ["    ValueError: bad\\x1b[31m", "    forged"]

@@ -27,7 +27,7 @@ from caxton.config.settings import (
     ServeSettings,
     data_directory,
 )
-from caxton.lines import Lines, LogLines
+from caxton.lines import Lines, log_to
 from caxton.placement.slot_table import MAX_WORKERS
 from caxton.printable import printable
 from caxton.supervisor.events import Event
@@ -98,7 +98,7 @@ def serve(
         worker_memory_limit_mib=worker_memory_limit,
         delivery=delivery,
     )
-    logging.basicConfig(handlers=[LogLines(STDERR)])
+    log_to(STDERR, logging.WARNING)
     raise typer.Exit(asyncio.run(Supervisor(settings, _Announcer(output, Lines(STDOUT)).tell).run()))
 
 
