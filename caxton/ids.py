@@ -22,22 +22,22 @@ _TWO_HALVES = Struct(">QQ").pack
 class AgentId(int):
     """Who a message is from or for: a non-zero 64-bit number, written as 16 hex digits.
 
-    Raises ValueError when the number is zero, negative or beyond 64 bits.
+    Raises ValueError when it is no whole number, or zero, negative or beyond 64 bits.
     """
 
     __slots__ = ()
 
     def __new__(cls, value: int) -> Self:
         """Check the number; raises ValueError."""
-        if not 0 < value <= BROADCAST:
-            raise ValueError(f"an agent id is a number from 1 to 2**64-1, not {value}")
-        return super().__new__(cls, value)
+        if (type(value) is not int and not _is_whole(value)) or not 0 < value <= BROADCAST:
+            raise ValueError(f"an agent id is a number from 1 to 2**64-1, not {value!r:.80}")
+        return int.__new__(cls, value)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read the 16 hex digits that `str` writes; raises ValueError on any other text, and on zero."""
-        if len(text) != _HEX_DIGITS or not set(text) <= set("0123456789abcdefABCDEF"):
-            raise ValueError(f"an agent id is written as 16 hex digits, not {text!r}")
+        if not _is_hex(text):
+            raise ValueError(f"an agent id is written as 16 hex digits, not {text!r:.80}")
         return cls(int(text, 16))
 
     @property
@@ -50,6 +50,14 @@ class AgentId(int):
 
     def __repr__(self) -> str:
         return f"AgentId({self})"
+
+
+def _is_hex(text: object) -> bool:
+    return isinstance(text, str) and len(text) == _HEX_DIGITS and set(text) <= set("0123456789abcdefABCDEF")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 class AgentNames:
@@ -65,12 +73,14 @@ class AgentNames:
 
 
 class _Uuid:
-    """Sixteen bytes, written as a canonical UUID."""
+    """Sixteen bytes, written as a canonical UUID. Raises ValueError for anything else."""
 
     __slots__ = ("_bytes",)
     _bytes: bytes
 
     def __init__(self, raw: bytes) -> None:
+        if not isinstance(raw, bytes | bytearray | memoryview):
+            raise ValueError(f"a {type(self).__name__} has 16 bytes, and is no {type(raw).__name__}")  # noqa: TRY004 (one error for all)
         if len(raw) != UUID_BYTES:
             raise ValueError(f"a {type(self).__name__} has 16 bytes, not {len(raw)}")
         object.__setattr__(self, "_bytes", bytes(raw))
@@ -78,6 +88,8 @@ class _Uuid:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a UUID's text; raises ValueError on any other."""
+        if not isinstance(text, str):
+            raise ValueError(f"a {cls.__name__} is written as a UUID, not {text!r:.80}")  # noqa: TRY004 (one error for all)
         return cls(uuid.UUID(text).bytes)
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -260,7 +260,7 @@ def _copied(content: object) -> bytes:
     """Return the bytes that anything with a buffer holds; raises ValidationError, MessageTooLarge before it copies."""
     try:
         held = memoryview(content)  # type: ignore[arg-type] # whatever has no buffer is refused
-    except TypeError:
+    except (TypeError, ValueError):  # a view that was released has none any more
         hint = "; encode it first, as in text.encode()" if isinstance(content, str) else ""
         raise ValidationError("content", f"{type(content).__name__} where bytes are wanted{hint}") from None
     if held.nbytes > MAX_CONTENT:

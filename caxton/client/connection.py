@@ -33,8 +33,8 @@ class Connection:
     child that was forked inside it raises ConfigurationError, and so does entering while it is open.
     """
 
-    def __init__(self, runtime_dir: Path) -> None:
-        self._runtime_dir = runtime_dir.absolute()
+    def __init__(self, runtime_dir: Path | str) -> None:
+        self._runtime_dir = Path(runtime_dir).absolute()
         self._session: Session | None = None
         self._line: SupervisorLine | None = None
         self._names: AgentNames

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caxton.acl.options import Level
 from caxton.ids import BROADCAST, SESSION_BIT, AgentId, AgentNames, ConversationId, MessageId, NodeId, UuidSource
 
 NUMBERS = st.integers(1, BROADCAST)
@@ -30,9 +31,27 @@ def test_an_id_has_64_bits_and_is_not_zero(number):
         AgentId(number)
 
 
+@pytest.mark.parametrize("value", [1.5, 1.0, True, "5", None, b"5"], ids=repr)
+def test_an_id_is_a_whole_number(value):
+    """What only looks like one is refused, by the one error that ids have."""
+    with pytest.raises(ValueError, match="an agent id is a number"):
+        AgentId(value)
+    assert AgentId(AgentId(5)) == AgentId(Level.NORMAL) == 5
+
+
+@pytest.mark.parametrize("kind", UUIDS)
+@pytest.mark.parametrize("value", ["x" * 16, 16, None, 1.5, [0] * 16], ids=repr)
+def test_a_uuid_is_made_of_bytes_or_read_from_text(kind, value):
+    """Anything else is refused, by the one error that ids have."""
+    with pytest.raises(ValueError, match="has 16 bytes, and is no"):
+        kind(value)
+    with pytest.raises(ValueError, match="UUID"):
+        kind.parse(value)
+
+
 @pytest.mark.parametrize(
     "text",
-    ["", "0" * 16, "1" * 15, "1" * 17, "0x" + "1" * 14, "g" * 16, "1_1" + "1" * 13, "\uff11" * 16],
+    [None, 5, "", "0" * 16, "1" * 15, "1" * 17, "0x" + "1" * 14, "g" * 16, "1_1" + "1" * 13, "\uff11" * 16],
 )
 def test_another_text_is_no_id(text):
     """Python's int() reads more than people write."""

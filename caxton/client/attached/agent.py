@@ -24,6 +24,7 @@ from caxton.client.attached.turns import (
 )
 from caxton.errors import (
     CaxtonError,
+    ConfigurationError,
     MessageTooLarge,
     NetworkError,
     ShardUnavailable,
@@ -132,7 +133,7 @@ class AttachedAgent:
     async def __aenter__(self) -> Self:
         """Attach; raises why the runtime refuses it, Timeout and NetworkError."""
         if self._task is not None:
-            raise RuntimeError("an attached agent is entered once; attach again for another block")
+            raise ConfigurationError("attached agent", "it was entered before", "attach again for another block")
         await self._attach()
         await self._group.__aenter__()
         self._task = self._group.create_task(self._serve())

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Envelope
-from caxton.acl.message import Message
+from caxton.acl.message import Content, Message
 from caxton.acl.performative import Performative
 from caxton.errors import MessageTooLarge, ValidationError
 from caxton.wire.calls import Delivery, Ended
@@ -26,7 +26,7 @@ class Delivered(msgspec.Struct, frozen=True):
 
 # None: handled, nothing to say. bytes: the content of an answer, if the message asks for one. Messages: sent as they
 # are, in order; sender, id and time are stamped by the runtime.
-Said: TypeAlias = bytes | list[Message] | tuple[Message, ...] | None
+Said: TypeAlias = Content | list[Message] | tuple[Message, ...] | None
 EachHandler: TypeAlias = Callable[[Delivered], Awaitable[Said]]
 # None: all are handled, nothing to say; otherwise what is said to each, in order.
 BatchHandler: TypeAlias = Callable[[list[Delivered]], Awaitable[Sequence[Said] | None]]
@@ -74,8 +74,8 @@ def size_of(end: Ended) -> int:
 def _messages(handled: Envelope, said: Said) -> list[Envelope]:
     if said is None:
         return []
-    if isinstance(said, bytes):
-        answer = _answer(handled, said)
+    if isinstance(said, bytes | bytearray | memoryview):
+        answer = _answer(handled, bytes(said))
         return [] if answer is None else [answer]
     if not isinstance(said, list | tuple):
         raise ValidationError("what the handler returned", f"{type(said).__name__}; give None, bytes, or messages")

@@ -17,7 +17,7 @@ def seconds(timeout_s: object, field: str = "timeout_s") -> float:
     """Return a timeout in seconds; one that is not above 0 is up at once. Every wait has an end, so None is refused."""
     if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not timeout_s <= LONGEST_S:
         raise ValidationError(field, f"{timeout_s!r:.80} is not a number of seconds of at most {LONGEST_S:,}")
-    return float(timeout_s)
+    return max(0.0, float(timeout_s))
 
 
 def check_whole(field: str, value: object, least: int, most: int) -> None:

@@ -198,8 +198,8 @@ def _read(agent: str, path: Path) -> bytes:
             raise InvalidModule(agent, str(MessageTooLarge.of(path.stat().st_size, MAX_MODULE, "module")))
         with path.open("rb") as file:
             wasm = file.read(MAX_MODULE + 1)  # a device has no size, and may have no end
-    except OSError as error:
-        raise InvalidModule(agent, f"{path}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a path with a NUL in it names nothing
+        raise InvalidModule(agent, f"{path}: {getattr(error, 'strerror', error)}") from error
     if len(wasm) > MAX_MODULE:
         raise InvalidModule(agent, f"{path} is longer than the {MAX_MODULE} bytes that a module may have")
     return wasm

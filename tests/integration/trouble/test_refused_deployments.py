@@ -252,6 +252,13 @@ async def test_a_module_is_a_path_its_text_or_its_bytes(client, kind):
     await client.remove(agent_id)
 
 
+@pytest.mark.parametrize("path", ["/", "nowhere.wasm", "a\0b"], ids=ascii)
+async def test_a_path_that_names_no_module_says_so(client, path):
+    """Whatever a path leads to, the error has the path and why."""
+    with pytest.raises(InvalidModule, match=re.escape(path)):
+        await client.deploy("nothing", path)
+
+
 async def test_deployments_may_come_from_any_iterable(client):
     """A generator is as good as a list, and what is no deployment has its error in its place."""
     mixed = [

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from caxton.acl.failure import read_report, report
-from caxton.errors import BY_NAME, AgentError, CaxtonError, InvalidMessageFormat, QueueFull, ValidationError
+from caxton.errors import BY_NAME, AgentError, CaxtonError, InvalidMessageFormat, QueueFull, UnknownError
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=5) | st.binary(),
@@ -63,7 +63,7 @@ def test_an_unknown_kind_is_told_as_such():
     """An error that this version does not know is shown with its name and fields."""
     found = read_report(pack({"error": "Nova", "fields": {"a": 1}, "message": "m"}))
 
-    assert isinstance(found, ValidationError)
+    assert isinstance(found, UnknownError)
     assert "Nova" in str(found)
 
 

@@ -140,6 +140,14 @@ def test_what_holds_bytes_is_copied(kind):
     assert type(message.content) is bytes
 
 
+def test_a_buffer_that_is_gone_is_none():
+    """A view that was released holds nothing to be sent."""
+    view = memoryview(b"hello")
+    view.release()
+    with pytest.raises(ValidationError, match="content"):
+        Message(5, view)
+
+
 def test_a_buffer_counts_in_bytes():
     """Items of eight bytes are more than they number, and a view with gaps gives what it shows."""
     assert Message(5, array("Q", [1])).content == (1).to_bytes(8, sys.byteorder)

@@ -9,6 +9,7 @@ from caxton.client.attached import agent as attached
 from caxton.client.attached.agent import MOST_REFUSED, AttachedAgent
 from caxton.errors import (
     AgentNotRunning,
+    ConfigurationError,
     NetworkError,
     QueueFull,
     SecurityError,
@@ -90,6 +91,19 @@ def _short_pauses(monkeypatch):
 
 def agent_of(shard, handler, *, batch=False, drain_s=5):
     return AttachedAgent(shard, AGENT, Attach("recorder"), handler, 64, batch=batch, drain_s=drain_s)
+
+
+async def test_an_attached_agent_has_one_block(shard):
+    """Entering it again, inside its block or after it, says what to do."""
+
+    async def handler(message):
+        """Say nothing."""
+
+    async with agent_of(shard, handler) as agent:
+        with pytest.raises(ConfigurationError, match="attach again"):
+            await agent.__aenter__()
+    with pytest.raises(ConfigurationError, match="attach again"):
+        await agent.__aenter__()
 
 
 async def test_what_the_handler_ends_goes_back_with_the_next_question(shard):

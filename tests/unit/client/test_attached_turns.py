@@ -30,6 +30,15 @@ def test_bytes_answer_who_asked():
     assert (other.receiver, other.flags) == (11, 0)
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+def test_what_holds_bytes_answers_too(kind):
+    """An answer may be any of what a message's content may be, and is a copy of it."""
+    buffer = bytearray(b"yes")
+    (answer,) = ended(given_message(), kind(buffer)).messages
+    buffer[0] = 0
+    assert answer.content == b"yes"
+
+
 @pytest.mark.parametrize("changed", [{"reply_with": None}, {"flags": AUTOMATIC}, {"sender": 0}], ids=str)
 def test_bytes_answer_nobody_who_did_not_ask(changed):
     """A message without reply_with, one that the runtime made, and one of nobody are not answered."""
