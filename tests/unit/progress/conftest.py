@@ -137,9 +137,9 @@ class Guests(Turns):
 
     def __init__(self, work, routes, lane):
         note, output = SimpleNamespace(cells=[0] * 4), GuestOutput(AgentNames(KEY))
-        super().__init__(
-            None, None, None, note, output, routes, lane.attempts, lane.journal, lane.keys, lambda *_: None
-        )
+        attempts, journal, keys = lane.attempts, lane.journal, lane.keys
+        watchdog = SimpleNamespace(overruns=0, rest=lambda: None)
+        super().__init__(None, None, watchdog, note, output, routes, attempts, journal, keys, lambda *_: None)
         self._work = work
 
     def _instantiate(self, agent):
@@ -187,7 +187,7 @@ class Runtime:
             number=0,
             table=self.table,
             names=self.names,
-            peers=Peers(None, self.runtime, own, self.marks),
+            peers=Peers(None, self.runtime, own, self.marks, 8),
             book=Book.create(directory / f"{own}.book", own, tuple(COUNTERS), peers=64),
             store=self.store,
             stored=StoredAgents(self.store.database),
@@ -233,10 +233,12 @@ class Runtime:
         self._tell()
 
     def _let_go(self):
-        if self.store is not None:
-            self.run(self.store.close())  # a connection that is not closed hangs the interpreter's exit
-            self.shard.book.close()
-        self.store = None
+        store, self.store = self.store, None
+        if store is not None:
+            self.run(store.close())  # a connection that is not closed hangs the interpreter's exit
+        shard, self.shard = self.shard, None
+        if shard is not None:
+            shard.book.close()
 
     def set_disk(self, how):
         """Let the disk be good, slow or full."""
@@ -369,6 +371,7 @@ def make_runtime(tmp_path, monkeypatch, one_turn_of_the_loop):
     monkeypatch.setattr(f"{room}.Inlets", lambda *given: SessionInlets(net, *given))
     monkeypatch.setattr(f"{room}.SessionBook", NoBook)
     monkeypatch.setattr(f"{room}.holder", lambda _path: 1)
+    monkeypatch.setattr(f"{room}.still_holds", lambda *_: True)
     monkeypatch.setattr(f"{room}.new_context", lambda: None)
     monkeypatch.setattr(f"{room}.end_context", lambda _context: None)
 

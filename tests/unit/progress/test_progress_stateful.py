@@ -82,6 +82,7 @@ class Patience(RuleBasedStateMachine):
 
         async def serve():
             while not stop.is_set():
+                assert self.clients[who]._session.over is None
                 with suppress(CaxtonError):
                     async with self.clients[who].attach(f"attached {who}", handler, at_once=3):
                         await stop.wait()
