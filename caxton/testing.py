@@ -80,9 +80,9 @@ class ServedRuntime:
         """What the runtime's processes wrote on standard error, guests' lines included."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
-    def connect(self) -> Client:
-        """Return a client of this runtime; open it with `async with`."""
-        return Client(self.runtime_dir)
+    def connect(self, *, reconnect: bool = True) -> Client:
+        """Return a client of this runtime; open it with `async with`. reconnect: as in `caxton.connect`."""
+        return Client(self.runtime_dir, reconnect=reconnect)
 
     def start(self, workers: int | None = None) -> None:
         """Serve, and return when it is ready; `workers` other than before is what a user might try.

@@ -53,7 +53,7 @@ class _Recorder:
 
     async def _stay(self, finish: asyncio.Event) -> None:
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(caxton.connect(self._plan.runtime_dir))
+            client = await stack.enter_async_context(caxton.connect(self._plan.runtime_dir, reconnect=False))
             for name in self._plan.names:
                 attached = client.attach(name, self._record, batch=True, mailbox_capacity=self._plan.mailbox_capacity)
                 await stack.enter_async_context(attached)

@@ -139,7 +139,7 @@ class _Line:
         async with self._opening:
             while self._client is None and not self.finish.is_set():
                 try:
-                    self._client = await caxton.connect(self._runtime_dir).__aenter__()
+                    self._client = await caxton.connect(self._runtime_dir, reconnect=False).__aenter__()
                 except CaxtonError:
                     await asyncio.sleep(_RECONNECT_S)
             return self._client

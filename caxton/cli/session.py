@@ -32,7 +32,7 @@ def with_client(runtime_dir: Path | None, use: Callable[[Client], Awaitable[T]])
     """Connect to the runtime, let `use` do its work, and return what it returns. Raises RuntimeNotFound."""
 
     async def connected() -> T:
-        async with caxton.connect(resolve_runtime_dir(runtime_dir)) as client:
+        async with caxton.connect(resolve_runtime_dir(runtime_dir), reconnect=False) as client:
             return await use(client)
 
     return asyncio.run(connected())

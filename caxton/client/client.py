@@ -17,10 +17,12 @@ from caxton.config.settings import runtime_directory
 from caxton.errors import ConfigurationError
 
 
-def connect(runtime_dir: Path | str | None = None) -> "Client":
+def connect(runtime_dir: Path | str | None = None, *, reconnect: bool = True) -> "Client":
     """Return a client of the runtime in `runtime_dir`, CAXTON_RUNTIME_DIR or the usual place, for an `async with`.
 
-    Opening raises RuntimeNotFound when nobody serves there. Raises ConfigurationError for what is not a path.
+    Opening raises RuntimeNotFound when nobody serves there. reconnect: whether it opens another session by itself when
+    the runtime has ended and was started again; without, everything ends with NetworkError then. Raises
+    ConfigurationError for what is not a path.
     """
     try:
         option = None if runtime_dir is None else Path(runtime_dir)
@@ -28,7 +30,7 @@ def connect(runtime_dir: Path | str | None = None) -> "Client":
         raise ConfigurationError(
             "runtime_dir", f"{runtime_dir!r:.80} is not a path", "give a Path or its text"
         ) from None
-    return Client(runtime_directory(option, os.environ, os.geteuid()))
+    return Client(runtime_directory(option, os.environ, os.geteuid()), reconnect=reconnect)
 
 
 class Client(MessageCalls, AgentCalls, DeadLetterCalls, RuntimeCalls):

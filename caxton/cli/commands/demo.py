@@ -85,7 +85,7 @@ def words(
 
 def _count(runtime_dir: Path, plan: Plan, workers: int | None) -> WordCount:
     async def connected(advance: Advance) -> WordCount:
-        async with caxton.connect(runtime_dir) as client:
+        async with caxton.connect(runtime_dir, reconnect=False) as client:
             if workers is not None and workers != (serving := len((await client.health())["workers"])):
                 raise ConfigurationError(
                     "--workers",

@@ -27,6 +27,7 @@ from caxton.errors import (
     ConfigurationError,
     MessageTooLarge,
     NetworkError,
+    RuntimeNotFound,
     ShardUnavailable,
     Timeout,
     ValidationError,
@@ -61,19 +62,23 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 MOST_REFUSED = 5
 # Refusals of what turns sent that are kept to be looked at.
 NOT_SENT_KEPT = 100
-# What a worker that ends, restarts or is slow answers with: worth another try.
-PASSING = (NetworkError, ShardUnavailable, Timeout)
+# What a worker that ends, restarts or is slow answers with, and a runtime that is away: worth another try.
+PASSING = (NetworkError, RuntimeNotFound, ShardUnavailable, Timeout)
 
 _log = logging.getLogger("caxton.client")
 _CUT_SHORT = object()
 
 
 class Line(Protocol):
-    """What an attached agent needs of a session."""
+    """What an attached agent needs of the line to a runtime."""
 
-    table: SlotTable
-    # Why nothing can come of anything any more; None while the runtime lives.
-    over: CaxtonError | None
+    @property
+    def table(self) -> SlotTable:
+        """Which shard owns which agent."""
+
+    @property
+    def over(self) -> CaxtonError | None:
+        """Why nothing can come of anything any more; None while something may."""
 
     async def call(self, shard: int, request: Request, answer: type[A], timeout_s: float) -> A:
         """Ask a shard's worker."""

@@ -73,10 +73,10 @@ class AgentCalls(Connection):
         self, deployments: Iterable[Deployment], *, timeout_s: float = DEPLOY_TIMEOUT_S
     ) -> list[AgentId | CaxtonError]:
         """Deploy agents; returns the id of each, in order, or why it was refused."""
-        session = self._open()
+        runtime = self._reach()
         timeout_s = seconds(timeout_s)
         if self._deployments is None:
-            self._deployments = Deployments(session, self._open_line(), self._names)
+            self._deployments = Deployments(runtime)
         return await self._deployments.deploy(deployments, timeout_s)
 
     @overload
@@ -134,7 +134,7 @@ class AgentCalls(Connection):
         if type(drain_s) not in {int, float} or not 0 <= drain_s <= LONGEST_DRAIN_S:
             raise ValidationError("drain_s", f"{drain_s!r:.80} is not a number of seconds from 0 to {LONGEST_DRAIN_S}")
         request = Attach(name, capabilities_of(capabilities), mailbox_capacity)
-        return AttachedAgent(self._open(), self.id_of(name), request, handler, at_once, batch=batch, drain_s=drain_s)
+        return AttachedAgent(self._reach(), self.id_of(name), request, handler, at_once, batch=batch, drain_s=drain_s)
 
     async def agents(self) -> list[AgentView]:
         """Return every agent, by shard and name."""

@@ -11,8 +11,7 @@ from typing import TypeAlias
 from caxton.agents.limits import DEFAULT_LIMITS, MAX_MODULE, Limits
 from caxton.agents.manifest import Encoding, Manifest, capabilities_of
 from caxton.client.calls.arguments import listed
-from caxton.client.session.session import Session
-from caxton.client.supervisor_line import SupervisorLine
+from caxton.client.runtime_line import RuntimeLine
 from caxton.errors import (
     AgentAlreadyRegistered,
     CaxtonError,
@@ -23,7 +22,7 @@ from caxton.errors import (
     ValidationError,
     from_fields,
 )
-from caxton.ids import AgentId, AgentNames
+from caxton.ids import AgentId
 from caxton.wire.calls import MAX_BATCH, Deploy, Deployed
 from caxton.wire.supervision import MODULE_CHUNK, Accepted, UploadModule
 
@@ -42,12 +41,11 @@ class Deployment:
 
 
 class Deployments:
-    """Deploys through one session."""
+    """Deploys over one line to a runtime."""
 
-    def __init__(self, session: Session, line: SupervisorLine, names: AgentNames) -> None:
-        self._session = session
-        self._line = line
-        self._names = names
+    def __init__(self, runtime: RuntimeLine) -> None:
+        self._runtime = runtime
+        self._names = runtime.names
         # A caller has one upload at a time; and whoever waits for the same module finds it compiled.
         self._uploading = asyncio.Lock()
 
@@ -113,8 +111,7 @@ class Deployments:
             while True:
                 chunk = wasm[offset : offset + MODULE_CHUNK]
                 upload = UploadModule(manifest.module, len(wasm), offset, chunk, manifest.name, manifest.limits)
-                answer = await self._line.ask(upload, timeout_s)
-                offset = answer.wanted if isinstance(answer, Accepted) else len(wasm)
+                offset = (await self._runtime.ask(upload, Accepted, timeout_s)).wanted
                 if offset >= len(wasm):
                     return None
         except CaxtonError as error:
@@ -126,7 +123,7 @@ class Deployments:
         """Register manifests on their shards, all shards at once; returns why for each that was refused."""
         by_shard: dict[int, list[tuple[int, Manifest]]] = {}
         for place, manifest in manifests.items():
-            shard = self._session.table.shard_of(self._names.id_of(manifest.name))
+            shard = self._runtime.table.shard_of(self._names.id_of(manifest.name))
             by_shard.setdefault(shard, []).append((place, manifest))
         refused: dict[int, CaxtonError] = {}
         async with asyncio.TaskGroup() as group:
@@ -143,7 +140,7 @@ class Deployments:
             some = manifests[start : start + MAX_BATCH]
             try:
                 asked = Deploy([manifest for _, manifest in some])
-                result = await self._session.call(shard, asked, Deployed, timeout_s)
+                result = await self._runtime.call(shard, asked, Deployed, timeout_s)
             except CaxtonError as error:
                 refused |= dict.fromkeys((place for place, _ in some), error)
                 continue

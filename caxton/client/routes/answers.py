@@ -87,6 +87,17 @@ class Answers:
             batch.end(place, error)
         self.waiting.clear()
 
+    def leave(
+        self, kept: AbstractSet[bytes], is_known_again: Callable[[Envelope], bool], error: CaxtonError
+    ) -> list[Entry]:
+        """End every request that is neither `kept` nor may go again; returns those that may, oldest first."""
+        again = [entry for token, entry in self.waiting.items() if token not in kept and is_known_again(entry[0])]
+        tokens = {entry[0].message_id for entry in again} | kept
+        for token in [token for token in self.waiting if token not in tokens]:
+            _, batch, place, _ = self.waiting.pop(token)
+            batch.end(place, error)
+        return again
+
     def forget(self, requests: list[Entry]) -> None:
         """Stop waiting for replies to requests that ended otherwise; late ones go to the inbox."""
         for request, *_ in requests:

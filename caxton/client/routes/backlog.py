@@ -217,6 +217,17 @@ class Backlog:
         self._first.clear()
         self._blocked.clear()
 
+    def leave(self, is_known_again: Callable[[Envelope], bool], error: CaxtonError) -> list[Entry]:
+        """Give up all: end what is under way, but for what may go again, and return that with what waits, in order."""
+        again = [entry for entry in self.under_way if is_known_again(entry[0])]
+        left = [entry for entry in (*again, *self._all_waiting()) if not _is_given_up(entry)]
+        self.under_way = deque(entry for entry in self.under_way if not is_known_again(entry[0]))
+        self.fail_under_way(error)
+        self._queue.clear()
+        self._first.clear()
+        self._blocked.clear()
+        return left
+
     def _drop_given_up(self) -> None:
         """Keep nothing for callers that gave up: once for as many messages as waited the last time, so it costs little.
 

@@ -6,17 +6,20 @@ Everything that talks to sockets is here; what is pure is in the routes, the lin
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from caxton.acl.envelope import DURABLE
 from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.backlog import Entry
 from caxton.client.routes.outlets import Outlets
 from caxton.client.routes.shard_route import GIVEN_UP, ShardRoute
 from caxton.client.session.inlets import Inlets
+from caxton.client.session.leftovers import leftovers
 from caxton.client.session.pending_calls import PendingCalls
 from caxton.client.session.session_book import SessionBook
-from caxton.errors import CaxtonError, NetworkError, ShardUnavailable, Timeout
+from caxton.errors import CaxtonError, NetworkError, RuntimeNotFound, ShardUnavailable, Timeout
 from caxton.placement.slot_table import SlotTable
 from caxton.placement.slots import SLOT_MASK
 from caxton.store.directory_lock import holder, still_holds
@@ -45,19 +48,31 @@ STALLED_TICKS = 10
 TELL_AFTER, TELL_AFTER_BYTES = 4_096, 16 << 20
 
 
+class NeverAskedError(Exception):
+    """The runtime ended before a question was sent: the next session may ask it."""
+
+
 class Session:
     """Opened by the client with what the supervisor gave it; `close` twice is fine.
 
-    loop: the one it lives in; no other may use it. answers: who waits for what. table: which shard owns which agent.
-    over: why nothing can come of anything any more, once the runtime has ended or the client is closed.
+    loop: the one it lives in; no other may use it. answers: who waits for what, in this session and the next. table:
+    which shard owns which agent. over: why nothing can come of anything here any more, once the runtime has ended or
+    the client is closed.
+
+    lost: called when the runtime has ended and another session is to follow; until it takes over, `held` has what goes
+    there. None when none is to follow: then everything ends when the runtime does.
     """
 
-    def __init__(self, runtime: "RuntimeDir", opened: "SessionOpened") -> None:
+    def __init__(
+        self, runtime: "RuntimeDir", opened: "SessionOpened", answers: Answers, lost: Callable[[], None] | None
+    ) -> None:
         self._runtime = runtime
+        self._lost = lost
+        self.held: list[Entry] = []
         self.loop = asyncio.get_running_loop()
         self.number, self._mark = opened.session, opened.mark
         self.table: SlotTable = opened.topology.table
-        self.answers = Answers()
+        self.answers = answers
         self.answers.inbox.on_room = self._ask_again
         self.counts: Counter[str] = Counter()
         self._routes: list[ShardRoute] = []
@@ -82,7 +97,9 @@ class Session:
         self._tick()
 
     def route_of(self, agent_id: int) -> ShardRoute:
-        """Return the route to the shard that owns an agent."""
+        """Return the route to the shard that owns an agent; raises RuntimeNotFound while there is no runtime."""
+        if self.over is not None:
+            raise RuntimeNotFound(str(self._runtime.path))
         return self._routes[self.table.shard_of(agent_id)]
 
     def submit(self, entries: list[Entry], lane: Lane) -> None:
@@ -91,8 +108,7 @@ class Session:
         What is sent meanwhile shares their frames. What finds no room waits for it.
         """
         if self.over is not None:
-            for _, batch, place, _ in entries:
-                batch.end(place, self.over)
+            self._hold(entries, self.over)
             return
         by_shard: dict[int, list[Entry]] = {}
         owners = self.table.owners
@@ -138,14 +154,12 @@ class Session:
         if not self._closed:
             self.pump([self._routes[shard] for shard in due])
 
-    async def call(self, shard: int, request: Request, answer: type[A], timeout_s: float) -> A:
-        """Return the answer of a shard's worker.
+    async def call(self, shard: int, request: Request, answer: type[A], timeout_s: float, deadline: float) -> A:
+        """Return the answer of a shard's worker; `deadline` is on the loop's clock, `timeout_s` what people are told.
 
-        Raises the error it answers, NetworkError when it ends or answers something else, Timeout, ShardUnavailable.
+        Raises the error it answers, NetworkError when it ends or answers something else, Timeout, ShardUnavailable,
+        NeverAskedError when another session is to follow.
         """
-        if self.over is not None:
-            raise self.over
-        deadline = self.loop.time() + timeout_s
         worker = await self._ready_worker(shard, deadline)
         number, future = self._calls.open(worker.incarnation)
         worker.control.send(CONTROL.encode(Call(self.number, self._mark, worker.incarnation, number, request)))
@@ -166,15 +180,42 @@ class Session:
         """End the session: whoever waits is told, the runtime notices by the lock if nobody tells it."""
         if self._closed:
             return
+        for route in self._routes:
+            route.send_states()  # the last acknowledgement of what was taken
+        if not self.loop.is_closed():  # or nobody waits any more
+            self.give_up(NetworkError("this client", "it was closed"))
+            self.answers.close()
+        self.retire()
+
+    def give_up(self, error: CaxtonError) -> None:
+        """End whatever anybody waits for: no other session will follow."""
+        self.over, self._lost = error, None
+        for route in self._routes:
+            route.fail_all(error)
+        self._hold(self.held, error)
+        self.held = []
+        self.answers.fail_all(error)
+        self._calls.fail(error)
+        self._changed.set()
+
+    def take_over(self, entries: list[Entry]) -> None:
+        """Send what the session before this one held; it bears this session's number from now on."""
+        for message, *_ in entries:
+            message.sender = self.number
+        for lane, flag in ((Lane.VOLATILE, 0), (Lane.DURABLE, DURABLE)):
+            some = [entry for entry in entries if entry[0].flags & DURABLE == flag]
+            if some:
+                self.submit(some, lane)
+
+    def forget_given_up(self) -> None:
+        """Keep nothing for callers that wait no longer."""
+        self.held = [entry for entry in self.held if entry[1].results[entry[2]] is None]
+
+    def retire(self) -> None:
+        """Let go of everything; whoever waits for an answer waits on."""
         self._closed = True
         if self._timer is not None:
             self._timer.cancel()
-        for route in self._routes:
-            route.send_states()  # the last acknowledgement of what was taken
-        self.over = NetworkError("this client", "it was closed")
-        if not self.loop.is_closed():  # or nobody waits any more
-            self._fail_all(self.over)
-            self.answers.close()
         for route in self._routes:
             if route.outlets is not None:
                 route.outlets.close(linger_ms=100)
@@ -191,19 +232,30 @@ class Session:
             self._inlets.abandon()
             self._book.abandon()
 
-    def _fail_all(self, error: CaxtonError) -> None:
-        """End whatever anybody waits for."""
-        for route in self._routes:
-            route.fail_all(error)
-        self.answers.fail_all(error)
-        self._calls.fail(error)
+    def _hold(self, entries: list[Entry], over: CaxtonError) -> None:
+        """Keep messages for the next session, or end them if there is none to come."""
+        if self._lost is not None:
+            self.held += entries
+            return
+        for _, batch, place, _ in entries:
+            batch.end(place, over)
+
+    def _lose_runtime(self) -> None:
+        """The runtime has ended: end what may have happened, and hold what may go to the next session."""
+        if self._lost is None:
+            self.give_up(NetworkError("the runtime", "it ended; start it and connect again"))
+            return
+        self.over = NetworkError("the runtime", "it ended while this was under way")
+        self.held = leftovers(self._routes, self.answers, self.over)
+        self._calls.fail(self.over)
         self._changed.set()
+        self._lost()
 
     async def _ready_worker(self, shard: int, deadline: float) -> Outlets:
         """Return the ways to a shard's worker, waiting for one; raises ShardUnavailable: nothing was asked yet."""
-        while (worker := self._routes[shard].outlets) is None:
+        while self.over is not None or (worker := self._routes[shard].outlets) is None:
             if self.over is not None:
-                raise self.over
+                raise self.over if self._lost is None else NeverAskedError
             left = deadline - self.loop.time()
             state = self._routes[shard].state
             if state in GIVEN_UP or left <= 0:
@@ -311,14 +363,14 @@ class Session:
             route.durable.ask_again()
 
     def _tick(self) -> None:
-        if self._closed:
+        if self._closed or self.over is not None:
             return
         self._timer = self.loop.call_later(TICK_S, self._tick)
         self._book.post(self.counts, self.answers.counts)
         self._ticks += 1
-        if self._ticks % LOOK_EVERY == 0 and self.over is None and not self._is_served():
-            self.over = NetworkError("the runtime", "it ended; start it and connect again")
-            self._fail_all(self.over)
+        if self._ticks % LOOK_EVERY == 0 and not self._is_served():
+            self._lose_runtime()
+            return
         for route in self._routes:
             if route.outlets is not None:
                 self._tick_volatile(route)

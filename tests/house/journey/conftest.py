@@ -302,7 +302,7 @@ async def on_stage(stage):
 
 async def greeted(stage, client):
     """Wait until each of the three has heard what the others took, and the files know whom they met."""
-    routes = client._session._routes
+    routes = client._open()._routes
     outboxes = [shard.durable.outboxes.by_target for shard in stage.shards.values()]
     await stage.until(lambda: all(route.durable.link.outgoing.greeted for route in routes))
     await stage.until(

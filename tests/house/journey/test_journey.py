@@ -118,9 +118,9 @@ async def request(stage, client):
         after = stage.book(owner)
         frame, _ = await stage.first(f"w-{owner}.data", since, DATA)
         reply_frame, back = await stage.first(f"{session}.data", since, DATA)
-        route = client._session.route_of(echo).volatile
+        route = client._open().route_of(echo).volatile
         await stage.until(lambda: route.link.outgoing.acknowledged)
-        client._session._tick()
+        client._open()._tick()
         _, last = await stage.first(f"w-{owner}.control", since, CONTROL, of_lane(0))
         outgoing = stage.shards[owner].peers.by_number[stage.session].link.outgoing
         await stage.until(lambda: outgoing.acknowledged)

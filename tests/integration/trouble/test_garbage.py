@@ -210,7 +210,7 @@ async def test_garbage_to_the_supervisors_inlet(directory, client, connected, ra
 @pytest.mark.parametrize("inlet", ["data", "control"])
 async def test_garbage_to_a_session(directory, client, connected, goes_on, inlet):
     """Every frame of noise on a client's inlets is counted in its book, and the client goes on."""
-    number = client._session.number
+    number = client._open().number
     outlet = connected(getattr(directory, inlet)(number))
 
     for frame in NOISE:
@@ -225,7 +225,7 @@ async def test_garbage_to_a_session(directory, client, connected, goes_on, inlet
 
 async def test_answers_in_a_session_that_nobody_sent(directory, client, connected, raw_session, goes_on):
     """Frames to a client under another session's mark are garbage: nobody answers a client but the runtime."""
-    number = client._session.number
+    number = client._open().number
     data, control = connected(directory.data(number)), connected(directory.control(number))
     forged = [raw_session.worker, raw_session.mark, number]
 
@@ -244,7 +244,7 @@ async def test_answers_in_a_session_that_nobody_sent(directory, client, connecte
 def endpoints(directory, client, worker):
     """Where the living listen: the supervisor, the worker, the client."""
     inlets = [endpoint(peer) for peer in (SUPERVISOR, worker) for endpoint in (directory.data, directory.control)]
-    session = client._session.number
+    session = client._open().number
     del inlets[0]  # the supervisor takes no data
     return [directory.calls, *inlets, directory.data(session), directory.control(session)]
 

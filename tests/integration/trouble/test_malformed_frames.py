@@ -128,7 +128,7 @@ async def test_a_frame_of_300_messages_is_dropped(raw_session, echo, grows):
 async def test_a_forged_sender_is_refused_alone(raw_session, echo, client):
     """A message in another's name is refused with SecurityError; the others of its frame run."""
     honest = raw_session.message(echo)
-    victim = client._session.number
+    victim = client._open().number
 
     raw_session.send(honest, raw_session.message(echo, sender=victim), honest, raw_session.message(echo, sender=0))
 
@@ -194,7 +194,7 @@ async def test_a_frame_that_comes_again_is_dropped(raw_session, echo, client, gr
 
 async def test_a_frame_under_anothers_name_is_forged(raw_session, echo, client, grows):
     """A frame with another session's id and a wrong mark is counted as forged, and that session is not disturbed."""
-    victim = client._session
+    victim = client._open()
 
     async with grows("forged"):
         raw_session.send(raw_session.message(echo, sender=victim.number), source=victim.number, first=1)
@@ -215,7 +215,7 @@ async def test_only_the_supervisor_commands(raw_session, echo, client, grows):
     async with grows("forged", 4):
         raw_session.control(DRAIN, *own, 2)
         raw_session.control(DRAIN, 0, raw_session.mark, 2)
-        raw_session.control(SESSION_ENDED, *own, client._session.number)
+        raw_session.control(SESSION_ENDED, *own, client._open().number)
         raw_session.control(TOPOLOGY, *own, (1 << 62), [1, [0] * 1024], [0], ["failed"])
 
     assert (await client.request(echo, b"")).content == (1).to_bytes(8, "little")

@@ -99,4 +99,4 @@ async def test_every_agent_answers_every_client_whatever_happened_to_others(serv
         async with asyncio.timeout(DEADLINE_S):
             await asyncio.gather(*life.callers, return_exceptions=True)
             await asyncio.gather(*(life.answered(client, to) for client in clients for to in agents))
-        assert not any(route.volatile.backlog.waiting for client in clients for route in client._session._routes)
+        assert not any(route.volatile.backlog.waiting for client in clients for route in client._open()._routes)

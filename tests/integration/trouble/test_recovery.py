@@ -61,7 +61,7 @@ async def on_shard(client, agent):
 
     async def deploy(guest, shard, **options):
         names = (f"{guest} {n}" for n in range(1_000))
-        name = next(name for name in names if client._session.table.shard_of(client.id_of(name)) == shard)
+        name = next(name for name in names if client._open().table.shard_of(client.id_of(name)) == shard)
         return await agent(guest, name, **options)
 
     return deploy
@@ -137,7 +137,7 @@ async def test_a_message_to_a_restarting_worker_waits_and_arrives(client, served
 async def missing(client, shard):
     """True when the client knows that the shard has no worker, or has another one already."""
     health = (await client.health())["workers"][shard]
-    incarnation = client._session._routes[shard].incarnation
+    incarnation = client._open()._routes[shard].incarnation
     return incarnation in {0, health["incarnation"]}
 
 

@@ -118,13 +118,13 @@ async def test_a_component_is_refused(remains):
 async def test_a_module_that_is_too_large_is_refused(remains, client, tmp_path, monkeypatch, as_path):
     """A module beyond 64 MiB is refused by the client, before one byte of it is uploaded."""
     asked = []
-    ask = client._line.ask
+    ask = client._runtime.ask
 
-    async def count(request, timeout_s):
+    async def count(request, *about):
         asked.append(request)
-        return await ask(request, timeout_s)
+        return await ask(request, *about)
 
-    monkeypatch.setattr(client._line, "ask", count)
+    monkeypatch.setattr(client._runtime, "ask", count)
     large = tmp_path / "large.wasm"
     with large.open("wb") as file:
         file.truncate(MAX_MODULE + 1)

@@ -165,7 +165,7 @@ async def test_a_message_from_client_to_client_is_refused(client, served, lane):
     """A message to another client, there or gone, is refused with a typed error, on both lanes."""
     options = DeliveryOptions(reliability=lane)
     async with served.connect() as other:
-        number = other._session.number
+        number = other._open().number
         with pytest.raises(Unsupported):
             await client.send(number, b"", options=options)
 
@@ -197,7 +197,7 @@ async def test_a_full_mailbox_refuses_who_does_not_wait_and_lets_others_wait(cli
     placed = sum(isinstance(result, Receipt) for result in results)
 
     async def is_told():
-        return not client._session.route_of(slow).lane(Lane.VOLATILE).has_room(slow)
+        return not client._open().route_of(slow).lane(Lane.VOLATILE).has_room(slow)
 
     await eventually(is_told)
     with pytest.raises(QueueFull) as caught:
@@ -214,7 +214,7 @@ async def test_waiting_for_room_has_a_deadline(client, agent):
     placed = sum(isinstance(result, Receipt) for result in results)
 
     async def is_told():
-        return not client._session.route_of(slow).lane(Lane.VOLATILE).has_room(slow)
+        return not client._open().route_of(slow).lane(Lane.VOLATILE).has_room(slow)
 
     await eventually(is_told)
     with pytest.raises(Timeout):

@@ -108,8 +108,8 @@ async def test_a_signal_under_load_ends_with_0(fresh, wasm, how):
 
 
 async def test_a_client_notices_that_the_runtime_ended(fresh, wasm):
-    """What a client waits for when the runtime ends, and what it asks for later, is a NetworkError in time."""
-    async with fresh.connect() as client:
+    """Without reconnect, what waits when the runtime ends, and what is asked for later, is a NetworkError in time."""
+    async with fresh.connect(reconnect=False) as client:
         agent = await client.deploy("agent", wasm("mischief"))
         assert await asyncio.to_thread(fresh.stop) == 0
 

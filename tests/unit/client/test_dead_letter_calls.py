@@ -33,6 +33,7 @@ class Shards:
     """Two shards with dead letters 1 to 7 each; they answer three at a time and do as they are told."""
 
     def __init__(self):
+        self.loop, self.names, self.session = asyncio.get_running_loop(), AgentNames(b"key"), self
         self.shards = 2
         self.letters = {shard: [letter(shard, number) for number in range(1, 8)] for shard in range(2)}
         self.asked = []
@@ -59,15 +60,14 @@ class Shards:
 
 
 @pytest.fixture
-def shards():
+async def shards():
     return Shards()
 
 
 @pytest.fixture
 async def client(shards, tmp_path):
     client = Client(tmp_path)
-    client._session, client._loop = shards, asyncio.get_running_loop()
-    client._names = AgentNames(b"key")
+    client._runtime = shards
     return client
 
 

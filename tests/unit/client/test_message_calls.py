@@ -37,7 +37,7 @@ class Ended:
     table = SlotTable.even(2)
 
     def __init__(self):
-        self.loop = asyncio.get_running_loop()
+        self.loop, self.names, self.session = asyncio.get_running_loop(), AgentNames(b"key"), self
         self.answers = Answers()
         self.submitted = []
         self.waiting = {}
@@ -69,8 +69,7 @@ async def session():
 @pytest.fixture
 async def client(session, tmp_path):
     client = Client(tmp_path)
-    client._session, client._loop = session, asyncio.get_running_loop()
-    client._names = AgentNames(b"key")
+    client._runtime = session
     return client
 
 

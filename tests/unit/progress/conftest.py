@@ -15,6 +15,7 @@ from caxton.agents.lifecycle import AgentState
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import Encoding, Manifest
 from caxton.client.client import Client
+from caxton.client.runtime_line import RuntimeLine
 from caxton.client.session.session import Session
 from caxton.config.delivery import DeliverySettings
 from caxton.errors import InvalidMessageFormat, StorageFull
@@ -270,11 +271,11 @@ class Runtime:
         opened = SessionOpened(number, self.marks.mark(number), KEY, self._topology(number))
 
         async def enter():
-            client._session = Session(self.runtime, opened)
-            client._loop, client._names = self.loop, self.names
+            line = client._runtime = RuntimeLine(self.directory, reconnect=False)
+            line.session, line.names = Session(self.runtime, opened, line._answers, None), self.names
 
         self.run(enter())
-        self.sessions.append(client._session)
+        self.sessions.append(client._runtime.session)
         self.clients.append(client)
         return client
 

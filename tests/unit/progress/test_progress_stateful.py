@@ -82,7 +82,7 @@ class Patience(RuleBasedStateMachine):
 
         async def serve():
             while not stop.is_set():
-                assert self.clients[who]._session.over is None
+                assert self.clients[who]._runtime.over is None
                 with suppress(CaxtonError):
                     async with self.clients[who].attach(f"attached {who}", handler, at_once=3):
                         await stop.wait()
@@ -183,7 +183,7 @@ class Patience(RuleBasedStateMachine):
 
     @rule(who=WHO)
     def a_program_reads_one(self, who):
-        inbox = self.clients[who]._session.answers.inbox
+        inbox = self.clients[who]._runtime.session.answers.inbox
         if len(inbox):
             self.runtime.run(inbox.next())
             self.runtime.settle()
@@ -253,7 +253,7 @@ class Patience(RuleBasedStateMachine):
     def what_is_kept(self):
         kept = {}
         for who, client in enumerate(self.clients):
-            session = client._session
+            session = client._runtime.session
             for route in session._routes:
                 for lane, backlog in enumerate((route.volatile.backlog, route.durable.backlog)):
                     kept[f"client {who} waits on lane {lane}"] = backlog.waiting
@@ -278,7 +278,7 @@ class Patience(RuleBasedStateMachine):
 
 
 async def read_all(client):
-    async for _ in client._session.answers.inbox:
+    async for _ in client._open().answers.inbox:
         pass
 
 

@@ -1,0 +1,116 @@
+import asyncio
+
+import pytest
+
+from caxton.acl.envelope import DURABLE, Envelope, Rare
+from caxton.acl.options import Lane
+from caxton.client.routes.answers import Answers
+from caxton.client.routes.backlog import RECEIVER_WINDOW, Backlog
+from caxton.client.routes.batches import Batch
+from caxton.client.session.leftovers import leftovers
+from caxton.errors import NetworkError
+
+SESSION = 1 << 63
+ENDED = NetworkError("the runtime", "it ended")
+
+
+class Route:
+    """The two lanes to a shard, of which only the backlogs matter here."""
+
+    def __init__(self):
+        self.backlog = Backlog(Lane.VOLATILE)
+        self.volatile, self.durable = self, type("Durable", (), {"backlog": Backlog(Lane.DURABLE)})
+
+    def submit(self, entries, lane, *, goes):
+        backlog = self.durable.backlog if lane else self.backlog
+        backlog.add(entries)
+        if goes:
+            backlog.fill(1_000, lambda size: True, frozenset())
+
+
+@pytest.fixture
+async def make_entry():
+    """A function that makes a message on its way, by its number: with a batch of its own, and a key if it is to."""
+    batches = []
+
+    def make(number, *, key=False, durable=True, asks=False, receiver=5):
+        batches.append(Batch(1, "test", 60, asyncio.get_running_loop()))
+        message = Envelope(
+            number.to_bytes(16, "big"),
+            7,
+            SESSION,
+            receiver,
+            b"",
+            flags=DURABLE if durable else 0,
+            rare=Rare(idempotency_key=str(number)) if key else None,
+        )
+        return message, batches[-1], 0, not asks
+
+    yield make
+    for batch in batches:
+        batch.cancel()
+
+
+def numbers(entries):
+    return [int.from_bytes(entry[0].message_id, "big") for entry in entries]
+
+
+def result(entry):
+    return entry[1].results[0]
+
+
+@pytest.mark.parametrize("durable", [False, True])
+async def test_what_left_is_unknown_and_what_waits_goes_on(make_entry, durable):
+    """Whatever was under way ends with the error; what waited for room, or for its receiver, is left in order."""
+    route, lane = Route(), Lane(durable)
+    gone = [make_entry(number, durable=durable) for number in range(RECEIVER_WINDOW)]
+    waits = [make_entry(1_000 + number, durable=durable) for number in range(3)]
+    route.submit([*gone, *waits], lane, goes=True)
+    route.submit([make_entry(2_000, durable=durable, receiver=6)], lane, goes=False)
+
+    left = leftovers([route], Answers(), ENDED)
+
+    assert numbers(left) == [1_000, 1_001, 1_002, 2_000]
+    assert {result(entry) for entry in gone} == {ENDED}
+    assert {result(entry) for entry in left} == {None}
+    assert leftovers([route], Answers(), ENDED) == []
+
+
+async def test_what_has_a_key_goes_again(make_entry):
+    """Durable messages with a key go again, before what waits: acknowledged requests first, in the order they came."""
+    route, answers = Route(), Answers()
+    acknowledged = [make_entry(1, asks=True), make_entry(2, asks=True, key=True)]
+    under_way = [make_entry(3, key=True), make_entry(4), make_entry(5, asks=True, key=True), make_entry(6, asks=True)]
+    waits = [make_entry(7, asks=True)]
+    for entry in (*acknowledged, under_way[2], under_way[3], *waits):
+        answers.waiting[entry[0].message_id] = entry
+    route.submit(under_way, Lane.DURABLE, goes=True)
+    route.submit(waits, Lane.DURABLE, goes=False)
+
+    left = leftovers([route], answers, ENDED)
+
+    assert numbers(left) == [2, 3, 5, 7]
+    assert [result(entry) for entry in (acknowledged[0], under_way[1], under_way[3])] == [ENDED] * 3
+    assert sorted(numbers(answers.waiting.values())) == [2, 5, 7], "whose answers are waited for"
+
+
+async def test_a_key_is_worth_nothing_on_the_volatile_lane(make_entry):
+    """The volatile lane keeps no keys: what left is unknown."""
+    route = Route()
+    entry = make_entry(1, key=True, durable=False)
+    route.submit([entry], Lane.VOLATILE, goes=True)
+
+    assert leftovers([route], Answers(), ENDED) == []
+    assert result(entry) is ENDED
+
+
+async def test_nothing_is_left_for_callers_that_gave_up(make_entry):
+    """What nobody waits for any more does not go, whether it left or not."""
+    route = Route()
+    entries = [make_entry(number, key=True) for number in range(4)]
+    route.submit(entries[:2], Lane.DURABLE, goes=True)
+    route.submit(entries[2:], Lane.DURABLE, goes=False)
+    entries[0][1].cancel()
+    entries[2][1].cancel()
+
+    assert numbers(leftovers([route], Answers(), ENDED)) == [1, 3]
