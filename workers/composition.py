@@ -31,6 +31,7 @@ from workers.queues.dispatcher import Dispatcher
 from workers.queues.parking import Parking
 from workers.queues.pressure import Pressure
 from workers.sandbox.modules import Modules
+from workers.turns.parked_effects import ParkedEffects
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
 from workers.volatile.placing import Placing
@@ -88,6 +89,7 @@ def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) 
         dispatcher=dispatcher,
         parking=parking,
         routes=routes,
+        parked_effects=ParkedEffects(parking, routes, dispatcher),
         turns=turns,
         lifecycle=lifecycle,
         pressure=pressure,

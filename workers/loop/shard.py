@@ -12,6 +12,7 @@ from workers.peers.peers import Peers
 from workers.queues.dispatcher import Dispatcher
 from workers.queues.parking import Parking
 from workers.queues.pressure import Pressure
+from workers.turns.parked_effects import ParkedEffects
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
 from workers.volatile.placing import Placing
@@ -33,6 +34,7 @@ class Shard:
     dispatcher: Dispatcher
     parking: Parking
     routes: Routes
+    parked_effects: ParkedEffects
     turns: Turns
     lifecycle: Lifecycle
     pressure: Pressure
@@ -71,12 +73,6 @@ class Shard:
         for number in sorted(gone):
             self._keep_row(number, self._ended_workers)
         return changed
-
-    def is_lost(self, key: int) -> bool:
-        """True when parked effects wait for a peer that is no longer there, or an agent of such a one."""
-        if key in self.peers.by_number:
-            return False
-        return self.registry.find(key) is None
 
     def _keep_row(self, number: int, ended: list[int]) -> None:
         ended.append(number)

@@ -66,6 +66,12 @@ class Routes:
                 self._parking.park(Parked(agent, messages[place:], root, monotonic_ns()), key)
                 return
 
+    def is_lost(self, key: int) -> bool:
+        """True when parked effects wait for a peer that is no longer there, or an agent of such a one."""
+        if key in self._peers.by_number:
+            return False
+        return self._registry.find(key) is None
+
     def resume(self, parked: Parked) -> bool:
         """Let parked effects try again; False when they are parked anew: in their place, if none of them left."""
         self.send(parked.agent, parked.effects, parked.root)

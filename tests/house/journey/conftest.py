@@ -33,6 +33,7 @@ from caxton.wire.spawn_spec import SpawnSpec
 from caxton.wire.supervision import SessionOpened
 from workers import main as worker_main
 from workers.crash_note import CrashNote
+from workers.loop import passes
 from workers.loop import worker as worker_module
 from workers.loop.worker import Worker
 from workers.sandbox import sandbox as sandbox_module
@@ -205,8 +206,8 @@ def pinned(stage):
         )
         patch.setattr(worker_main, "random", SimpleNamespace(random=lambda: 0.5))
         patch.setattr(message_calls, "time", SimpleNamespace(time_ns=lambda: CLIENT_MS * 1_000_000))
-        patch.setattr(worker_module, "time", SimpleNamespace(time_ns=lambda: WORKER_MS * 1_000_000))
-        patch.setattr(worker_module, "monotonic_ns", lambda: WORKER_NS)
+        patch.setattr(passes, "time", SimpleNamespace(time_ns=lambda: WORKER_MS * 1_000_000))
+        patch.setattr(passes, "monotonic_ns", lambda: WORKER_NS)
         patch.setattr("workers.loop.maintenance.monotonic_ns", lambda: stage.now_ns)
         patch.setattr(worker_module, "gc", SimpleNamespace(freeze=lambda: None))
         patch.setattr(worker_module, "TICK_S", NEVER_S)

@@ -356,7 +356,7 @@ def make_runtime(tmp_path, monkeypatch, one_turn_of_the_loop):
     loop = asyncio.new_event_loop()
     loop.time = clock.time
     for room in (
-        "loop.worker",
+        "loop.passes",
         "loop.maintenance",
         "turns.routes",
         "turns.turn",
@@ -364,7 +364,7 @@ def make_runtime(tmp_path, monkeypatch, one_turn_of_the_loop):
         "durable.recovery",
     ):
         monkeypatch.setattr(f"workers.{room}.monotonic_ns", clock.monotonic_ns)
-    monkeypatch.setattr("workers.loop.worker.time", clock)
+    monkeypatch.setattr("workers.loop.passes.time", clock)
     monkeypatch.setattr("workers.loop.worker.gc", SimpleNamespace(freeze=lambda: None))
     monkeypatch.setattr("workers.peers.peers.Outlet", net.outlet)
     room = "caxton.client.session.session"

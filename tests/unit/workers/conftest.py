@@ -28,7 +28,7 @@ from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.frames import DataFrame
 from workers.agents.registry import Agent
 from workers.composition import Ground, compose
-from workers.loop import worker as loop
+from workers.loop import passes as loop
 from workers.loop.worker import Worker
 from workers.peers.peers import Peers
 from workers.sandbox.guest_messages import GuestOutput

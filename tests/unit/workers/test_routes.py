@@ -22,7 +22,7 @@ def clock(monkeypatch):
             return self.now_ns
 
     clock = Clock()
-    for module in ("loop.worker", "turns.routes", "loop.maintenance"):
+    for module in ("loop.passes", "turns.routes", "loop.maintenance"):
         monkeypatch.setattr(f"workers.{module}.monotonic_ns", clock)
     return clock
 

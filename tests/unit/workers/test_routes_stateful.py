@@ -122,7 +122,7 @@ class Traffic(RuleBasedStateMachine):
 
     @invariant()
     def every_message_has_one_end(self):
-        counts = self.shard.worker._pass.counts + self.unreleased() + Counter(self.shard.book.totals())
+        counts = self.shard.worker._passes.present.counts + self.unreleased() + Counter(self.shard.book.totals())
         counts = dict(counts) | self.shard.parts.gauges()
         came = self.effects + sum(counts.get(name, 0) for name in CAME)
         ends = {name: counts.get(name, 0) for name in ENDS}
@@ -130,7 +130,7 @@ class Traffic(RuleBasedStateMachine):
 
     def unreleased(self):
         """What the open pass holds: it leaves, or does not, with the next release."""
-        a_pass = self.shard.worker._pass
+        a_pass = self.shard.worker._passes.present
         return Counter(emitted_to_workers=sum(len(messages) for messages in a_pass.emitted.values()))
 
     @invariant()
@@ -171,7 +171,7 @@ class Clock:
 def test_every_message_has_exactly_one_end(make_shard, message, monkeypatch):
     """Whoever is full, gone or silent: the ledger balances, order holds, bounds hold, and every wait ends in time."""
     clock = Clock()
-    for module in ("loop.worker", "turns.routes", "loop.maintenance"):
+    for module in ("loop.passes", "turns.routes", "loop.maintenance"):
         monkeypatch.setattr(f"workers.{module}.monotonic_ns", clock)
     monkeypatch.setattr("workers.agents.mailbox.OVERSHOOT", OVERSHOOT)
     monkeypatch.setattr("workers.turns.routes.OVERSHOOT", OVERSHOOT)

@@ -55,7 +55,7 @@ def turns(shard, tmp_path):
     rooms = durable.attempts, durable.journal, durable.keys
     turns = Turns(None, modules, None, note, output, shard.routes, *rooms, lambda *_: None)
     turns.cells = note.cells
-    turns.begin(shard.worker._pass)
+    turns.begin(shard.worker._passes.present)
     shard.session = shard.sessions[0]
     shard.peers.known(shard.session, shard.marks.mark(shard.session))
     yield turns
@@ -70,7 +70,7 @@ def give(shard, turns, work, encoding=Encoding.CONTENT, **limits):
 
 
 def sent(shard):
-    return [m for messages in shard.worker._pass.emitted.values() for m in messages]
+    return [m for messages in shard.worker._passes.present.emitted.values() for m in messages]
 
 
 def test_content_answers_what_asks_for_an_answer(shard, turns, message):
@@ -100,7 +100,7 @@ def test_an_answer_goes_where_answers_are_wanted(shard, turns, message):
         turns.take(agent, asked, 1, 1, NEVER, None)
 
     assert [m.receiver for m in sent(shard)] == [shard.session]
-    assert shard.worker._pass.counts["refused"] == 3
+    assert shard.worker._passes.present.counts["refused"] == 3
 
 
 def test_an_answer_that_nobody_wants_is_counted(shard, turns, message):
@@ -111,7 +111,7 @@ def test_an_answer_that_nobody_wants_is_counted(shard, turns, message):
     turns.take(agent, message(shard.session, agent.agent_id, reply_with=b"r" * 16), 1, 2, NEVER, None)
 
     assert sent(shard) == []
-    assert shard.worker._pass.counts["unasked"] == 1
+    assert shard.worker._passes.present.counts["unasked"] == 1
     assert agent.run == 2
 
 
@@ -122,7 +122,7 @@ def test_a_message_that_waited_too_long_has_no_turn(shard, turns, message):
 
     (failure,) = sent(shard)
     assert isinstance(read_report(failure.content), CaxtonError)
-    assert (agent.run, agent.counters["expired"], shard.worker._pass.counts["expired"]) == (0, 1, 1)
+    assert (agent.run, agent.counters["expired"], shard.worker._passes.present.counts["expired"]) == (0, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_a_failure_that_ends_badly_is_not_told(shard, turns, message):
     turns.take(agent, message(shard.session, agent.agent_id, flags=AUTOMATIC), 1, 1, NEVER, None)
 
     assert sent(shard) == []
-    assert shard.worker._pass.counts["failures_dropped"] == 1
-    assert shard.worker._pass.counts["failures_sent"] == 0
+    assert shard.worker._passes.present.counts["failures_dropped"] == 1
+    assert shard.worker._passes.present.counts["failures_sent"] == 0
 
 
 def test_a_module_that_is_not_there_is_told(shard, turns, message):

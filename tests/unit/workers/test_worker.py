@@ -120,7 +120,7 @@ def test_a_flood_of_frames_that_nobody_can_read_ends_with_the_pass(shard, monkey
         now_ns[0] += MAX_PASS_NS // 50
         return now_ns[0]
 
-    monkeypatch.setattr("workers.loop.worker.monotonic_ns", clock)
+    monkeypatch.setattr("workers.loop.passes.monotonic_ns", clock)
     flood = repeat(b"\x01garbage")
     shard.worker._inlet._receive = lambda: next(flood)
     shard.step()

@@ -145,7 +145,7 @@ def clocks(monkeypatch):
     """The clocks of a worker, which stand still until the test moves them."""
     clock = Clock()
     for module in (
-        "loop.worker",
+        "loop.passes",
         "turns.routes",
         "turns.turn",
         "volatile.placing",
@@ -153,7 +153,7 @@ def clocks(monkeypatch):
         "loop.maintenance",
     ):
         monkeypatch.setattr(f"workers.{module}.monotonic_ns", clock)
-    monkeypatch.setattr("workers.loop.worker.time", clock)
+    monkeypatch.setattr("workers.loop.passes.time", clock)
     return clock
 
 

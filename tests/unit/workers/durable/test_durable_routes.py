@@ -100,7 +100,7 @@ def test_a_full_receiver_holds_its_sender_back(durable, durable_message):
 def test_what_a_shard_does_not_take_holds_its_senders_back(durable, worker, converse, durable_message, monkeypatch):
     """Beyond the most that may wait for a shard its senders run no further turn, until it acknowledges."""
     monkeypatch.setattr("workers.durable.routes.MOST_WAITING", 10)
-    monkeypatch.setattr("workers.loop.worker.MOST_WAITING", 10)
+    monkeypatch.setattr("workers.loop.link_news.MOST_WAITING", 10)
     agent = durable.agent(1)
     durable.routes.send(agent, [durable_message(agent.agent_id, 5 << 10 | 1) for _ in range(12)], ROOT)
     durable.work()

@@ -1,0 +1,116 @@
+"""One pass after the other: take what has come, run the turns there are, release what follows."""
+
+import time
+from collections.abc import Callable
+from time import monotonic_ns
+
+from workers.commit.committer import Committer
+from workers.commit.journal import Closed
+from workers.intake.message_inlet import MessageInlet
+from workers.loop.lone_turns import LoneTurns
+from workers.loop.shard import Shard
+from workers.operations.attached import Attached
+from workers.volatile.release import release
+from workers.worker_pass import MAX_PASS_NS, Pass
+
+# After so many turns a pass takes no more: what follows from them had better leave.
+ENOUGH_TURNS = 1_024
+
+
+class Passes:
+    """Owned by the worker's loop. `wake` lets `run` be called again, soon.
+
+    present: the pass that is open. What a control frame, a call or a tick causes between two runs joins it.
+    """
+
+    def __init__(
+        self, shard: Shard, inlet: MessageInlet, attached: Attached, committer: Committer, wake: Callable[[], None]
+    ) -> None:
+        self._shard = shard
+        self._inlet = inlet
+        self._attached = attached
+        self._committer = committer
+        self._wake = wake
+        self._lone_turns = LoneTurns(shard)
+        self.present = self._open()
+
+    def run(self) -> None:
+        """Run one pass; it is asked for again if anything is left."""
+        if self._committer.is_back:
+            self._wake()  # its release takes some turns of the loop: none of them is to last as long as a pass
+        elif self._lone_turns.wait:
+            self._run_alone()
+        else:
+            self._run()
+
+    def _run(self) -> None:
+        a_pass, dispatcher = self.present, self._shard.dispatcher
+        a_pass.now_ns = monotonic_ns()
+        a_pass.wall_ms = time.time_ns() // 1_000_000
+        self._begin(a_pass)
+        if not dispatcher.idle:  # first what is left, so that what comes finds idle agents and costs no mailbox
+            self._run_turns(a_pass)
+            a_pass.unfinished = False
+        while True:
+            self._inlet.take(a_pass)
+            self._run_turns(a_pass)
+            if a_pass.unfinished or not self._inlet.more or a_pass.turns >= ENOUGH_TURNS:
+                break
+            if monotonic_ns() - a_pass.now_ns >= MAX_PASS_NS // 2:  # a frame that is begun now is finished in time
+                break  # what comes may cause no turn: frames that nobody can read, messages that are refused
+        self._end(a_pass)
+        if a_pass.unfinished or self._inlet.more or not dispatcher.idle:
+            self._wake()
+
+    def _run_turns(self, a_pass: Pass) -> None:
+        shard = self._shard
+        shard.dispatcher.run(a_pass, shard.turns.take, shard.pressure.room)
+
+    def _run_alone(self) -> None:
+        if not self._lone_turns.may_run:
+            self._committer.poke()
+            return  # `committed` asks again
+        a_pass = self.present
+        self._begin(a_pass)
+        self._lone_turns.run(a_pass)
+        self._end(a_pass)
+        if not self._lone_turns.under_way:
+            self._wake()
+
+    def _end(self, a_pass: Pass) -> None:
+        """Release what the pass caused: what is volatile at once, the rest when it is committed."""
+        shard, keys = self._shard, self._shard.durable.keys
+        shard.turns.ended()
+        if keys.due:
+            due, keys.due = keys.due, []
+            shard.durable.routes.send(due, (0, 0), a_pass)
+        for key in shard.pressure.settle(a_pass):
+            shard.parked_effects.retry(key)
+        if shard.dispatcher.arrivals:
+            arrivals, shard.dispatcher.arrivals = shard.dispatcher.arrivals, set()
+            self._attached.arrived(arrivals)
+        self._committer.poke()
+        unsent = release(a_pass, shard.peers, shard.book, shard.gauges())
+        self.present = self._open()
+        self.present.counts["unsent"] += unsent
+
+    def committed(self, closed: Closed) -> None:
+        """A commit is done and released: what it kept from going on may go on."""
+        counts = self.present.counts
+        counts["commits"] += 1
+        for outbox, rows in closed.rows:
+            name = "emitted_to_sessions" if outbox.is_session else "emitted_to_workers"
+            counts[name] += sum(row.last - row.first + 1 for row in rows)
+            counts["frames_out"] += len(rows)
+        if self._lone_turns.committed() or self._lone_turns.wait or not self._shard.dispatcher.idle:
+            self._wake()  # frames may have come while a turn had its commit alone, and nothing tells of them again
+
+    def _open(self) -> Pass:
+        a_pass = Pass(monotonic_ns(), time.time_ns() // 1_000_000)
+        self._begin(a_pass)
+        return a_pass
+
+    def _begin(self, a_pass: Pass) -> None:
+        self._shard.durable.journal.begin(a_pass)
+        self._shard.routes.begin(a_pass)
+        self._shard.turns.begin(a_pass)
