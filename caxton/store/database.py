@@ -4,6 +4,7 @@ Every call is one hop to that thread, whatever the number of statements in it (f
 """
 
 import asyncio
+import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -35,6 +36,8 @@ class Database:
     def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
         self.path = path
         self._connection: aiosqlite.Connection | None = connection
+        # The file and its log, as they were opened.
+        self._opened: list[tuple[Path, os.stat_result]] = []
 
     @classmethod
     async def open(cls, path: Path, patience_s: float = PATIENCE_S, *, may_be_new: bool = True) -> Self:
@@ -54,6 +57,7 @@ class Database:
         database = cls(path, connection)
         try:
             await database.run(lambda db: _prepare(db, path, patience_s, may_be_new=may_be_new))
+            database._opened = await asyncio.to_thread(_found, path)
         except BaseException:
             await database.close()
             raise
@@ -73,18 +77,40 @@ class Database:
         return await self._connection._execute(_named, self.path, work, raw)  # type: ignore[no-any-return, no-untyped-call] # noqa: SLF001 (as above)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `work` in one transaction: all of it is on the disk when this returns, or nothing of it."""
-        return await self.run(lambda db: in_transaction(db, work))
+        """Run `work` in one transaction: all of it is on the disk when this returns, or nothing of it.
 
-    async def checkpoint(self) -> None:
-        """Copy the log into the file and empty it: for an idle moment, since everything else waits for it."""
-        await self.run(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+        Raises as `run` does, and as `check_in_place`.
+        """
+
+        def transact(db: sqlite3.Connection) -> T:
+            result = in_transaction(db, work)
+            self.check_in_place()
+            return result
+
+        return await self.run(transact)
+
+    def check_in_place(self) -> None:
+        """Raise StorageDamaged when the file or its log is not the one of that name any more, and nobody will find it.
+
+        After a transaction and before anybody is told of it. On any thread; two looks at names, and no file is opened.
+        """
+        for path, opened in self._opened:
+            try:
+                is_there = os.path.samestat(path.stat(), opened)
+            except OSError:
+                is_there = False
+            if not is_there:
+                raise StorageDamaged(str(path), "removed or replaced while it was served; restore it from a backup")
 
     async def close(self) -> None:
         """Close the connection and end its thread; the log is copied into the file."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
+
+
+def _found(path: Path) -> list[tuple[Path, os.stat_result]]:
+    return [(name, name.stat()) for name in (path, path.with_name(f"{path.name}-wal")) if name.exists()]
 
 
 def in_transaction(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:

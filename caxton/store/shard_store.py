@@ -60,7 +60,8 @@ class ShardStore:
         """Write all of it in one transaction; it is on the disk when this returns.
 
         Raises StorageFull when there is no room: nothing of it was written, and it may be tried again as it is. Any
-        other StorageError leaves open whether it was written: only the file knows, so end, and open it again.
+        other StorageError leaves open whether it was written: only the file knows, so end, and open it again. After
+        StorageDamaged there is none that anybody would find: it was removed, or is not what was written.
         """
         await self.database.run(lambda db: self._write(db, commit))
 
@@ -90,13 +91,6 @@ class ShardStore:
     async def ledger(self) -> ShardLedger:
         """Return the shard's books, counted at one moment."""
         return await self.database.write(read_shard_ledger)
-
-    async def checkpoint(self) -> None:
-        """Copy the log into the file and empty it: for an idle moment, since commits wait for it.
-
-        Raises StorageFull when the file has no room to grow; then nothing has changed.
-        """
-        await self.database.checkpoint()
 
     async def close(self) -> None:
         """Close the file; twice is fine."""
@@ -129,6 +123,7 @@ class ShardStore:
             return values
 
         values = in_transaction(db, write)
+        self.database.check_in_place()
         self._mark.set(meta.commits)
         self._meta = meta
         self._counts.update(values)

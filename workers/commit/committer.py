@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from caxton.errors import StorageFull
+from caxton.errors import StorageError, StorageFull
 from caxton.store.commit import Commit
 from caxton.store.shard_store import ShardStore
 from workers.commit.greetings import Greetings
@@ -97,6 +97,9 @@ class Committer:
                     log.error("%s; durable messages wait, and new ones are refused, until there is room", full)  # noqa: TRY400 (the error says it all)
                     self._greetings.close(full.problem[:200])
                 await asyncio.sleep(RETRY_S)
+            except StorageError as error:
+                self._greetings.close(error.problem[:200])  # the last word to senders: nothing of this is acknowledged
+                raise
             else:
                 break
         self._under_way = None

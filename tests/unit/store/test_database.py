@@ -215,16 +215,6 @@ async def test_waiting_for_the_lock_ends(path, holder):
         await Database.open(path, patience_s=0.05)
 
 
-async def test_a_checkpoint_empties_the_log(database, path):
-    """What was in the log is in the file after a checkpoint, and the log is empty."""
-    log = path.with_name("shard-0.db-wal")
-    await database.write(insert(1, 100_000))
-    assert log.stat().st_size > 100_000
-    await database.checkpoint()
-    assert log.stat().st_size == 0
-    assert await database.run(numbers) == [1]
-
-
 async def test_the_file_is_its_users_alone(database, path):
     """Nobody else can read the file or its log."""
     await database.write(insert(1))

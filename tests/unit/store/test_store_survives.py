@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from caxton.errors import StorageError, StorageFull
+from caxton.errors import StorageDamaged, StorageError, StorageFull
 from caxton.store.commit import Commit, OutboxRow, SourceRow, TargetRow, UnfinishedRow
 from caxton.store.commit_mark import read_mark
 from caxton.store.shard_store import ShardStore
@@ -88,6 +88,25 @@ async def test_a_mark_is_never_ahead_of_its_file(path, monkeypatch):
         await store.commit(big_commit(1, 10))
     await store.commit(big_commit(2, 10))
     assert seen == [(1, False), (2, False)]
+    await store.close()
+
+
+@pytest.mark.parametrize("gone", ["shard-0.db", "shard-0.db-wal", "all", "replaced"])
+async def test_nothing_is_told_that_no_file_keeps(path, gone):
+    """When the file or its log was removed or replaced, commits and other writes end as StorageDamaged."""
+    store = await ShardStore.open(path, 0, 0, 0)
+    await store.commit(big_commit(1, 10))
+    for name in path.parent.iterdir() if gone in {"all", "replaced"} else [path.with_name(gone)]:
+        name.unlink()
+    if gone == "replaced":
+        for name in (path, path.with_name("shard-0.db-wal")):
+            name.touch()
+
+    with pytest.raises(StorageDamaged, match="removed or replaced"):
+        await store.commit(big_commit(2, 10))
+    with pytest.raises(StorageDamaged, match="removed or replaced"):
+        await store.database.write(lambda db: db.execute("DELETE FROM agents"))
+    assert store._meta.commits == 1
     await store.close()
 
 
@@ -197,7 +216,8 @@ async def test_a_log_is_used_again_on_a_full_disk(small_disk):
             await store.commit(big_commit(number, 100_000))
         if first == 1:
             await store.commit(settle)
-            await store.checkpoint()  # the file has grown to what it needs, and the log is empty
+            # The file grows to what it needs, and the log is empty.
+            await store.database.run(lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
     stuff(small_disk)
     for number in range(8, 15):
         commit = Commit()
