@@ -103,6 +103,23 @@ async def test_the_successor_starts_after_the_end_was_told():
     assert (stage.shard.restarts, stage.shard.last_exit) == (1, "exit code 1")
 
 
+async def test_a_watch_that_fails_keeps_no_successor_from_starting():
+    """What becomes of a shard is settled before its watch is told of an end, so that nothing there can prevent it."""
+    stage = Stage()
+    stage.beat()
+
+    def fail(*_told, **_more):
+        raise OSError("No space left on device")
+
+    stage.worker_ended = fail
+    with pytest.raises(OSError, match="No space"):
+        stage.die(1)
+
+    await stage.next_launch()
+    stage.beat()
+    assert (stage.shard.state, stage.shard.restarts) == (ShardState.READY, 1)
+
+
 async def test_beyond_the_limit_the_shard_is_given_up():
     """After the last allowed restart, a death fails the shard, and nobody is launched any more."""
     stage = Stage(limit=1)
