@@ -28,7 +28,3 @@ class SlotTable(msgspec.Struct, frozen=True, array_like=True):
     def shard_of(self, agent_id: int) -> int:
         """Return the shard that owns an agent."""
         return self.owners[agent_id & SLOT_MASK]
-
-    def newer_than(self, other: "SlotTable | None") -> bool:
-        """True when this table replaces `other`."""
-        return other is None or self.version > other.version

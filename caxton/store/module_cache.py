@@ -76,10 +76,6 @@ class ModuleCache:
             return None
         return artifact
 
-    def has_artifact(self, sha256: bytes, engine_id: str) -> bool:
-        """Return whether there is a file for this artifact; whether it can be trusted is seen when it is read."""
-        return self._artifact_path(sha256, engine_id).exists()
-
     def sources(self) -> list[bytes]:
         """Return the sha256 of every source, in order."""
         names = (path.stem for path in self._directory.glob(f"*{_SOURCE}"))

@@ -1,7 +1,5 @@
 """How a message that was taken and not finished stands in the file."""
 
-from collections.abc import Sequence
-
 import msgspec
 
 from caxton.acl.envelope import Envelope
@@ -42,9 +40,3 @@ def is_done(marks: bytes, place: int) -> bool:
 def count_done(marks: bytes) -> int:
     """How many messages are marked."""
     return int.from_bytes(marks, "little").bit_count()
-
-
-def mark_done(marks: bytearray, places: Sequence[int]) -> None:
-    """Mark messages in marks that have a bit for each message of the row."""
-    for place in places:
-        marks[place >> 3] |= 1 << (place & 7)

@@ -26,15 +26,6 @@ def test_a_runtime_has_1_to_32_workers(workers):
         SlotTable.even(workers)
 
 
-def test_a_table_replaces_older_ones_only():
-    """And any table replaces none."""
-    old, new = SlotTable.even(2, version=3), SlotTable.even(2, version=4)
-    assert new.newer_than(old)
-    assert new.newer_than(None)
-    assert not old.newer_than(new)
-    assert not old.newer_than(old)
-
-
 def test_a_table_does_not_change():
     """It is shared by all who hold it."""
     with pytest.raises(AttributeError):

@@ -31,7 +31,6 @@ def test_what_was_never_put_is_none(cache):
     """Absence is None and not an error, and it is not counted."""
     assert cache.source(SHA) is None
     assert cache.artifact(SHA, ENGINE) is None
-    assert not cache.has_artifact(SHA, ENGINE)
     assert cache.sources() == []
     assert cache.rejected == 0
 
@@ -51,7 +50,6 @@ def test_an_artifact_belongs_to_its_source_its_engine_and_its_key(cache, tmp_pat
     """A file moved to another name, or read with another key, does not carry the right mark."""
     cache.put_artifact(SHA, ENGINE, b"native")
     assert cache.artifact(SHA, ENGINE) == b"native"
-    assert cache.has_artifact(SHA, ENGINE)
     directory = tmp_path / "modules"
     (path,) = directory.glob("*.native")
     other_sha, other_engine = hashlib.sha256(b"other").digest(), "11ff00ff00ff00ff"
