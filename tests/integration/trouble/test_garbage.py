@@ -244,7 +244,7 @@ async def test_answers_in_a_session_that_nobody_sent(directory, client, connecte
 def endpoints(directory, client, worker):
     """Where the living listen: the supervisor, the worker, the client."""
     inlets = [endpoint(peer) for peer in (SUPERVISOR, worker) for endpoint in (directory.data, directory.control)]
-    session = client._open().number
+    session = client._runtime.session.number
     del inlets[0]  # the supervisor takes no data
     return [directory.calls, *inlets, directory.data(session), directory.control(session)]
 
