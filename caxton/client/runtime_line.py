@@ -171,7 +171,7 @@ class RuntimeLine:
                 session.take_over(old.held)
                 old.retire()
                 break
-            self.session.forget_given_up()
+            self.session.held.forget_given_up()
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         self._reopened.set()

@@ -6,10 +6,51 @@
 """
 
 from caxton.acl.envelope import DURABLE, Envelope
+from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.backlog import Entry
 from caxton.client.routes.shard_route import ShardRoute
 from caxton.errors import CaxtonError
+
+
+class Held:
+    """What waits for the next session, bounded by those who wait for it.
+
+    is_awaited: whether a next session may come. When none will, everything ends at once.
+    """
+
+    def __init__(self, *, is_awaited: bool) -> None:
+        self.is_awaited = is_awaited
+        self._entries: list[Entry] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def keep(self, entries: list[Entry], over: CaxtonError) -> None:
+        """Keep messages, or end them with `over`."""
+        self._entries += entries
+        if not self.is_awaited:
+            self.end(over)
+
+    def end(self, error: CaxtonError) -> None:
+        """No next session will come: end what waits for it."""
+        self.is_awaited = False
+        for _, batch, place, _ in self._entries:
+            batch.end(place, error)
+        self._entries = []
+
+    def forget_given_up(self) -> None:
+        """Keep nothing for callers that wait no longer."""
+        self._entries = [entry for entry in self._entries if entry[1].results[entry[2]] is None]
+
+    def handed_over(self, session: int) -> list[tuple[Lane, list[Entry]]]:
+        """Return everything by lane, for the session of this number, which is its sender from now on."""
+        entries, self._entries = self._entries, []
+        by_lane: dict[Lane, list[Entry]] = {}
+        for entry in entries:
+            entry[0].sender = session
+            by_lane.setdefault(Lane.DURABLE if entry[0].flags & DURABLE else Lane.VOLATILE, []).append(entry)
+        return list(by_lane.items())
 
 
 def leftovers(routes: list[ShardRoute], answers: Answers, error: CaxtonError) -> list[Entry]:

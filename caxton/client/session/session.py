@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from caxton.acl.envelope import DURABLE
 from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.backlog import Entry
 from caxton.client.routes.outlets import Outlets
 from caxton.client.routes.shard_route import GIVEN_UP, ShardRoute
 from caxton.client.session.inlets import Inlets
-from caxton.client.session.leftovers import leftovers
+from caxton.client.session.leftovers import Held, leftovers
 from caxton.client.session.pending_calls import PendingCalls
 from caxton.client.session.session_book import SessionBook
 from caxton.errors import CaxtonError, NetworkError, RuntimeNotFound, ShardUnavailable, Timeout
@@ -68,7 +67,7 @@ class Session:
     ) -> None:
         self._runtime = runtime
         self._lost = lost
-        self.held: list[Entry] = []
+        self.held = Held(is_awaited=lost is not None)
         self.loop = asyncio.get_running_loop()
         self.number, self._mark = opened.session, opened.mark
         self.table: SlotTable = opened.topology.table
@@ -108,7 +107,7 @@ class Session:
         What is sent meanwhile shares their frames. What finds no room waits for it.
         """
         if self.over is not None:
-            self._hold(entries, self.over)
+            self.held.keep(entries, self.over)
             return
         by_shard: dict[int, list[Entry]] = {}
         owners = self.table.owners
@@ -189,27 +188,18 @@ class Session:
 
     def give_up(self, error: CaxtonError) -> None:
         """End whatever anybody waits for: no other session will follow."""
-        self.over, self._lost = error, None
+        self.over = error
         for route in self._routes:
             route.fail_all(error)
-        self._hold(self.held, error)
-        self.held = []
+        self.held.end(error)
         self.answers.fail_all(error)
         self._calls.fail(error)
         self._changed.set()
 
-    def take_over(self, entries: list[Entry]) -> None:
-        """Send what the session before this one held; it bears this session's number from now on."""
-        for message, *_ in entries:
-            message.sender = self.number
-        for lane, flag in ((Lane.VOLATILE, 0), (Lane.DURABLE, DURABLE)):
-            some = [entry for entry in entries if entry[0].flags & DURABLE == flag]
-            if some:
-                self.submit(some, lane)
-
-    def forget_given_up(self) -> None:
-        """Keep nothing for callers that wait no longer."""
-        self.held = [entry for entry in self.held if entry[1].results[entry[2]] is None]
+    def take_over(self, held: "Held") -> None:
+        """Send what waited for this session."""
+        for lane, entries in held.handed_over(self.number):
+            self.submit(entries, lane)
 
     def retire(self) -> None:
         """Let go of everything; whoever waits for an answer waits on."""
@@ -232,21 +222,13 @@ class Session:
             self._inlets.abandon()
             self._book.abandon()
 
-    def _hold(self, entries: list[Entry], over: CaxtonError) -> None:
-        """Keep messages for the next session, or end them if there is none to come."""
-        if self._lost is not None:
-            self.held += entries
-            return
-        for _, batch, place, _ in entries:
-            batch.end(place, over)
-
     def _lose_runtime(self) -> None:
         """The runtime has ended: end what may have happened, and hold what may go to the next session."""
         if self._lost is None:
             self.give_up(NetworkError("the runtime", "it ended; start it and connect again"))
             return
         self.over = NetworkError("the runtime", "it ended while this was under way")
-        self.held = leftovers(self._routes, self.answers, self.over)
+        self.held.keep(leftovers(self._routes, self.answers, self.over), self.over)
         self._calls.fail(self.over)
         self._changed.set()
         self._lost()
@@ -255,7 +237,7 @@ class Session:
         """Return the ways to a shard's worker, waiting for one; raises ShardUnavailable: nothing was asked yet."""
         while self.over is not None or (worker := self._routes[shard].outlets) is None:
             if self.over is not None:
-                raise self.over if self._lost is None else NeverAskedError
+                raise NeverAskedError if self.held.is_awaited else self.over
             left = deadline - self.loop.time()
             state = self._routes[shard].state
             if state in GIVEN_UP or left <= 0:

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import pytest
 
+from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions
 from caxton.errors import CaxtonError, ConfigurationError, NetworkError, RuntimeNotFound, Timeout
 from caxton.testing import eventually, runtime
@@ -129,20 +130,22 @@ async def test_what_was_under_way_is_told_and_what_has_a_key_happens_once(fresh,
 
 
 async def test_an_attached_agent_goes_on(fresh, begin):
-    """An attached agent is attached again, is given what waited for it, and its block never ends."""
+    """An attached agent is attached again and is given what waited for it; whoever reads an inbox reads on."""
     handled = []
 
     async def handle(delivered):
         handled.append(delivered.message.content)
-        return b"done"
+        return b"done" if delivered.message.reply_with else [Message(delivered.message.sender, b"noted")]
 
     async with fresh.connect() as host, fresh.connect() as client, host.attach("scribe", handle) as agent:
         await client.request("scribe", b"before")
         await asyncio.to_thread(fresh.kill)
         await noticed(client)
         during = await begin(client.send("scribe", b"during", timeout_s=LONG_S))
+        noted = await begin(anext(client.inbox()))
         fresh.start()
         await during
+        assert (await asyncio.wait_for(noted, LONG_S)).content == b"noted"
         assert (await client.request("scribe", b"after", timeout_s=LONG_S)).content == b"done"
         assert handled == [b"before", b"during", b"after"]
         assert not agent.is_detached

@@ -7,7 +7,7 @@ from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.backlog import RECEIVER_WINDOW, Backlog
 from caxton.client.routes.batches import Batch
-from caxton.client.session.leftovers import leftovers
+from caxton.client.session.leftovers import Held, leftovers
 from caxton.errors import NetworkError
 
 SESSION = 1 << 63
@@ -114,3 +114,30 @@ async def test_nothing_is_left_for_callers_that_gave_up(make_entry):
     entries[2][1].cancel()
 
     assert numbers(leftovers([route], Answers(), ENDED)) == [1, 3]
+
+
+async def test_what_waits_is_handed_over_once(make_entry):
+    """The next session gets what waits, in order, lane by lane, as its own; nothing stays, nor what was given up."""
+    held = Held(is_awaited=True)
+    entries = [make_entry(1), make_entry(2, durable=False), make_entry(3), make_entry(4, durable=False)]
+    held.keep(entries, ENDED)
+    entries[0][1].cancel()
+    held.forget_given_up()
+
+    lanes = dict(held.handed_over(SESSION | 1))
+
+    assert {lane: numbers(some) for lane, some in lanes.items()} == {Lane.VOLATILE: [2, 4], Lane.DURABLE: [3]}
+    assert {entry[0].sender for entry in entries[1:]} == {SESSION | 1}
+    assert not held
+
+
+async def test_nothing_waits_for_a_session_that_will_not_come(make_entry):
+    """Once no next session is awaited, what waits ends, and so does what comes later."""
+    held, early, late = Held(is_awaited=True), make_entry(1), make_entry(2)
+    held.keep([early], ENDED)
+    assert result(early) is None
+
+    held.end(ENDED)
+    held.keep([late], ENDED)
+
+    assert (result(early), result(late), len(held)) == (ENDED, ENDED, 0)
