@@ -14,7 +14,7 @@ from caxton.acl.options import DeliveryOptions, Lane
 from caxton.errors import CaxtonError, Timeout
 from workers.sandbox.traps import Trap, TrapReason
 
-WHO, AGENT = st.integers(0, 1), st.integers(0, 4)
+WHO, AGENT = st.sampled_from([0, 0, 0, 1]), st.sampled_from([0, 0, 0, 1, 2, 3, 4])
 SECOND = 5  # ticks
 # A breaker that opened twice or three times, or a call that nobody answered and that is made again.
 LONGEST_WAIT = 60 * SECOND
@@ -120,6 +120,17 @@ class Patience(RuleBasedStateMachine):
         options = options_of(lane)
         self.begin(self.clients[who].send(self.agents[agent], b"!", options=options, wait=False), PATIENT_S)
 
+    @precondition(lambda self: self.runtime.worker)
+    @rule(who=WHO, agent=AGENT, lane=LANE)
+    def many_give_up_in_front_of_one(self, who, agent, lane):
+        """Many times a window were asked, and nobody wants the answers any more; who asked after them does."""
+        self.runtime.pause_or_resume(self.agents[agent])
+        self.a_client_asks(who=who, agent=agent, count=1_000, lane=lane, timeout_s=PATIENT_S)
+        burst, _ = self.tasks.pop()
+        self.a_client_asks(who=who, agent=agent, count=1, lane=lane, timeout_s=PATIENT_S)
+        burst.cancel()
+        self.runtime.settle()
+
     @precondition(lambda self: self.tasks)
     @rule(which=st.integers(0, 20))
     def a_caller_is_cancelled(self, which):
@@ -198,13 +209,14 @@ class Patience(RuleBasedStateMachine):
 
     def all_goes_on(self):
         runtime = self.runtime
-        runtime.net.loses = set()
         runtime.set_disk("good")
         self.failing.clear()
         for goes_on in self.goes_on:
             goes_on.set()
         for agent_id in [*self.agents, self.taker]:
             runtime.pause_or_resume(agent_id, resume=True)
+        runtime.ticks(3)  # the word of all this may be lost
+        runtime.net.loses = set()
         readers = [runtime.loop.create_task(read_all(client)) for client in self.clients]
         runtime.ticks(LONGEST_WAIT, self.who_leaves_has_left)
         for who, task in self.serving.items():
@@ -286,6 +298,7 @@ async def read_all(client):
 def test_whatever_stood_still_everybody_is_reached_again(make_runtime, encodings, monkeypatch):
     """After any cancels, losses, pauses, failures and kills, all that waits ends without a push, and all answer all."""
     monkeypatch.setattr("caxton.client.routes.inbox.INBOX_CAPACITY", 6)
+    monkeypatch.setattr("workers.loop.maintenance.MOST_QUEUED", 60)
     monkeypatch.setattr("workers.queues.parking.Parking.expired", lambda *_: [])  # what is parked is to be woken
     run_state_machine_as_test(
         lambda: Patience(make_runtime, encodings),
