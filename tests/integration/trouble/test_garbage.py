@@ -241,7 +241,7 @@ async def test_answers_in_a_session_that_nobody_sent(directory, client, connecte
 
 
 @pytest.fixture
-def endpoints(directory, client, worker):
+async def endpoints(directory, client, worker):
     """Where the living listen: the supervisor, the worker, the client."""
     inlets = [endpoint(peer) for peer in (SUPERVISOR, worker) for endpoint in (directory.data, directory.control)]
     session = client._runtime.session.number
