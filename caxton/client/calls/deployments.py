@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from caxton.agents.limits import DEFAULT_LIMITS, MAX_MODULE, Limits
 from caxton.agents.manifest import Encoding, Manifest, capabilities_of
@@ -165,11 +165,9 @@ class _Modules:
             if found is None:
                 found = self._by_path[path] = self._enter(agent, await asyncio.to_thread(_read, agent, path))
             return found
-        if not isinstance(wasm, bytes | bytearray | memoryview):
-            raise ValidationError("wasm", f"{type(wasm).__name__} where a path or bytes are wanted")
         found = self._by_identity.get(id(wasm))
         if found is None:
-            found = self._by_identity[id(wasm)] = self._enter(agent, bytes(wasm))
+            found = self._by_identity[id(wasm)] = self._enter(agent, _bytes_of(agent, wasm))
         return found
 
     def _enter(self, agent: str, wasm: bytes) -> bytes:
@@ -187,6 +185,19 @@ async def _manifest(deployment: object, modules: _Modules) -> Manifest:
     digest = await modules.digest(str(deployment.name), deployment.wasm)
     limits = DEFAULT_LIMITS if deployment.limits is None else deployment.limits
     return Manifest(deployment.name, digest, encoding, capabilities_of(deployment.capabilities), limits)
+
+
+def _bytes_of(agent: str, wasm: Any) -> bytes:
+    """Return what any buffer holds, copied unless it is bytes already; a large one is refused before that."""
+    if isinstance(wasm, bytes):
+        return wasm
+    try:
+        buffer = memoryview(wasm)
+    except TypeError:
+        raise ValidationError("wasm", f"{type(wasm).__name__} where a path or bytes are wanted") from None
+    if buffer.nbytes > MAX_MODULE:
+        raise InvalidModule(agent, str(MessageTooLarge.of(buffer.nbytes, MAX_MODULE, "module")))
+    return buffer.tobytes()
 
 
 def _read(agent: str, path: Path) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from array import array
 from hashlib import sha256
 from pathlib import Path
 
@@ -244,7 +245,17 @@ async def test_names_and_encodings_that_cannot_be_are_refused(remains):
     assert "json" in (await remains(ECHO, "odd", Unsupported, encoding="json")).feature
 
 
-@pytest.mark.parametrize("kind", [str, Path, Path.read_bytes, lambda path: bytearray(path.read_bytes())])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        str,
+        Path,
+        Path.read_bytes,
+        lambda path: bytearray(path.read_bytes()),
+        lambda path: memoryview(path.read_bytes()),
+        lambda path: array("B", path.read_bytes()),
+    ],
+)
 async def test_a_module_is_a_path_its_text_or_its_bytes(client, kind):
     """Whatever names a module or holds it deploys it."""
     agent_id = await client.deploy("a module", kind(ECHO))
