@@ -159,6 +159,7 @@ class Greetings:
             outbox.outgoing.target_file = file
             self._journal.commit.targets[outbox.target] = outbox.row()
         self._peers.share_pool()
+        peer.announce()
 
     def _begin_anew(self, outbox: Outbox, file: int) -> None:
         """The other's store is another one: what the old one had not acknowledged goes to the new one."""

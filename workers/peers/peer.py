@@ -118,6 +118,14 @@ class Peer:
             return None
         return self.durable.state(self.own, self.mark, self.number, sorted(self.full))
 
+    def share_window(self, share: int) -> bool:
+        """Let a session have so many messages under way on each lane; False when that is what it has."""
+        incoming = [self.link.incoming] if self.durable is None else [self.link.incoming, self.durable.incoming]
+        others = [lane for lane in incoming if lane.window_messages != share]
+        for lane in others:
+            lane.window_messages = share
+        return bool(others)
+
     def announce(self) -> None:
         """Note that the agents without room are others, on both lanes."""
         self.link.announce()

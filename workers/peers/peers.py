@@ -101,6 +101,7 @@ class Peers:
         control = Outlet(self._context, self._runtime.control(number), MOST_CONTROL)
         peer = self.by_number[number] = Peer(number, self.own, self._marks, data, control)
         self.share_pool()
+        peer.announce()
         return peer
 
     def hold_back(self, overloaded: bool) -> None:  # noqa: FBT001 (a state, not an option)
@@ -110,11 +111,9 @@ class Peers:
             self.share_pool()
 
     def share_pool(self) -> None:
-        """Give every session its share of the window, on each lane."""
+        """Give every session its share of the window, on each lane, and tell those for which it is another one."""
         sessions = list(self.sessions())
+        share = 0 if self._overloaded else max(LEAST_WINDOW, min(MOST_WINDOW, POOL // max(1, len(sessions))))
         for peer in sessions:
-            share = 0 if self._overloaded else max(LEAST_WINDOW, min(MOST_WINDOW, POOL // len(sessions)))
-            peer.link.incoming.window_messages = share
-            if peer.durable is not None:
-                peer.durable.incoming.window_messages = share
-            peer.announce()
+            if peer.share_window(share):
+                peer.announce()

@@ -87,6 +87,20 @@ def test_sessions_share_the_pool(shard, sessions):
     assert all(peer.link.changed for peer in shard.peers.sessions())
 
 
+def test_who_comes_and_goes_bothers_nobody_for_nothing(shard):
+    """Where the share is the least there is, it is the same for one more or less, and the others are told nothing."""
+    for n in range(600):
+        meet(shard, SESSION_BIT | n)
+    others = [peer for peer in shard.peers.sessions() if peer.number != SESSION_BIT]
+    for peer in others:
+        peer.state()
+    shard.peers.end(SESSION_BIT)
+    newcomer = meet(shard, SESSION_BIT | 5_000)
+
+    assert newcomer.link.changed
+    assert not any(peer.link.changed for peer in others)
+
+
 def test_an_overloaded_worker_gives_sessions_no_more(make_shard):
     """While a worker is overloaded its sessions get no further credit and workers are not held back."""
     shard = make_shard(shards=2)
