@@ -74,6 +74,8 @@ class DirectoryLock:
 
     def _write(self) -> None:
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            raise ConfigurationError(str(self.path), "not a regular file", "move it away")
         _take(self._file, self.path.parent)
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n{self.run}\n".encode(), 0)

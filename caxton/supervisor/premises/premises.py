@@ -86,7 +86,9 @@ class Premises:
         """Write for people, and for scripts, who serves here."""
         about = {"pid": os.getpid(), "run": self._locks[0].run, "version": __version__, "data_dir": str(self.data_dir)}
         new = self.runtime_dir.path / f"{RUNTIME_FILE}.new"
-        new.write_bytes(orjson.dumps(about, option=orjson.OPT_APPEND_NEWLINE))
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(orjson.dumps(about, option=orjson.OPT_APPEND_NEWLINE))
         new.replace(self.runtime_dir.path / RUNTIME_FILE)
 
     def _clear(self) -> None:

@@ -133,6 +133,15 @@ def test_a_directory_that_was_replaced_is_noticed(tmp_path):
     lock.close()
 
 
+def test_what_is_no_file_is_named(tmp_path):
+    """Where a FIFO stands in the place of the lock's file, that is told, and nobody waits for it."""
+    os.mkfifo(tmp_path / LOCK_NAME)
+
+    with pytest.raises(ConfigurationError, match=f"{tmp_path / LOCK_NAME}: not a regular file; move it away"):
+        DirectoryLock(tmp_path)
+    assert holder(tmp_path) is None
+
+
 def test_where_directories_cannot_be_locked_the_file_decides(tmp_path, monkeypatch):
     """On a file system that locks files only, one process still has the directory to itself, and others know whose."""
     flock = fcntl.flock

@@ -1,5 +1,6 @@
 import json
 import os
+import stat
 
 import pytest
 
@@ -15,12 +16,16 @@ def settings(short_dir):
 
 
 def test_inside_both_directories_are_held(settings):
-    """Inside, both locks are held by this process, and runtime.json says who it is; outside, neither is."""
+    """Inside, both locks are held by this process and runtime.json says whose, to its user alone; outside, neither."""
+    before = os.umask(0)
     with Premises(settings) as premises:
+        os.umask(before)
         held = [holder(settings.runtime_dir), holder(settings.data_dir)]
         about = json.loads((settings.runtime_dir / "runtime.json").read_text())
         assert premises.identity.shards == 1
+        modes = {stat.S_IMODE(path.stat().st_mode) for path in settings.runtime_dir.iterdir()}
 
+    assert modes == {0o600}
     assert [who.pid for who in held] == [os.getpid(), os.getpid()]
     assert (about["pid"], about["run"]) == held[0]
     assert [holder(settings.runtime_dir), holder(settings.data_dir)] == [None, None]
