@@ -151,6 +151,16 @@ async def test_what_is_under_way_goes_to_the_next_worker_as_it_was(client):
     assert client.counts["resent"] == 600
 
 
+async def test_what_waited_for_room_goes_to_the_next_worker_unasked(client):
+    """A successor knows of no agent that is full, and has nothing to say to who sends nothing: so it goes at once."""
+    client.start()
+    client.durable.link.full = frozenset({5})
+    client.submit(b"a", receiver=5)
+    assert client.sent() == []
+    client.start()
+    assert client.sent() == [(1, False, [b"a"])]
+
+
 async def test_what_its_caller_gave_up_goes_again_too(client):
     """A sequence that has a number keeps its message, whether anybody waits for it or not."""
     client.start()
