@@ -33,13 +33,15 @@ class RuntimeLine:
     nothing is sent.
 
     loop: the one it lives in; no other may use it. session: the present one; while it is over, messages that are
-    submitted to it wait for the next. names: of this runtime's agents.
+    submitted to it wait for the next. names: of this runtime's agents. attached: agents that blocks of this program
+    have attached.
     """
 
     def __init__(self, runtime_dir: Path, *, reconnect: bool) -> None:
         self.loop = asyncio.get_running_loop()
         self.session: Session
         self.names: AgentNames
+        self.attached: set[int] = set()
         self._directory = runtime_dir
         self._reconnect = reconnect
         self._answers = Answers()

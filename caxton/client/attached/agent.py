@@ -23,6 +23,7 @@ from caxton.client.attached.turns import (
     size_of,
 )
 from caxton.errors import (
+    AgentAlreadyRegistered,
     CaxtonError,
     ConfigurationError,
     MessageTooLarge,
@@ -70,7 +71,9 @@ _CUT_SHORT = object()
 
 
 class Line(Protocol):
-    """What an attached agent needs of the line to a runtime."""
+    """What an attached agent needs of the line to a runtime. attached: who has a block already."""
+
+    attached: set[int]
 
     @property
     def table(self) -> SlotTable:
@@ -136,11 +139,22 @@ class AttachedAgent:
         await self._ended.wait()
 
     async def __aenter__(self) -> Self:
-        """Attach; raises why the runtime refuses it, Timeout and NetworkError."""
+        """Attach; raises why the runtime refuses it, Timeout and NetworkError.
+
+        AgentAlreadyRegistered also when another block of this client has it: each would take the other's messages
+        away, before either came to give one back.
+        """
         if self._task is not None:
             raise ConfigurationError("attached agent", "it was entered before", "attach again for another block")
-        await self._attach()
-        await self._group.__aenter__()
+        if int(self.agent_id) in self._line.attached:
+            raise AgentAlreadyRegistered(self.name, "this client has attached it already")
+        self._line.attached.add(int(self.agent_id))
+        try:
+            await self._attach()
+            await self._group.__aenter__()
+        except BaseException:
+            self._line.attached.discard(int(self.agent_id))
+            raise
         self._task = self._group.create_task(self._serve())
         return self
 
@@ -159,8 +173,11 @@ class AttachedAgent:
             if self._drain is not None:
                 self._drain.cancel()
             self._ended.set()
-            with suppress(CaxtonError):
-                await self._call(Detach(int(self.agent_id)), Done, DETACH_TIMEOUT_S)
+            try:
+                with suppress(CaxtonError):
+                    await self._call(Detach(int(self.agent_id)), Done, DETACH_TIMEOUT_S)
+            finally:
+                self._line.attached.discard(int(self.agent_id))
 
     def _leave(self, drain_s: float) -> None:
         """Let the serving end: after the turn that runs, cancelled if it takes longer; an open question is dropped."""

@@ -8,6 +8,7 @@ from caxton.acl.message import Message
 from caxton.client.attached import agent as attached
 from caxton.client.attached.agent import MOST_REFUSED, AttachedAgent
 from caxton.errors import (
+    AgentAlreadyRegistered,
     AgentNotRunning,
     ConfigurationError,
     NetworkError,
@@ -35,6 +36,7 @@ class Shard:
     def __init__(self):
         self.table = SlotTable.even(1)
         self.over = None
+        self.attached = set()
         self.heard = []
         self._answers = deque()
         self._put = asyncio.Event()
@@ -126,6 +128,24 @@ async def test_what_the_handler_ends_goes_back_with_the_next_question(shard):
     assert seen == [(b"a", 1), (b"b", 2)]
     assert agent.is_detached
     assert agent.counts == {"attached": 1, "handled": 2, "failed": 0}
+
+
+async def test_a_client_attaches_an_agent_once_at_a_time(shard):
+    """A second block for the same agent is refused by name, for the two would take each other's messages for ever."""
+
+    async def handler(message):
+        pass
+
+    async with agent_of(shard, handler):
+        with pytest.raises(AgentAlreadyRegistered, match="already"):
+            async with agent_of(shard, handler):
+                pass
+    shard.refuses_attach = QueueFull("x", 1, 1)
+    with pytest.raises(QueueFull):
+        await agent_of(shard, handler).__aenter__()
+    shard.refuses_attach = None
+    async with agent_of(shard, handler) as agent:
+        assert agent.counts["attached"] == 1
 
 
 async def test_a_handler_that_raises_ends_its_delivery_with_the_error(shard):
