@@ -51,6 +51,7 @@ class RuntimeLine:
         self._reopening: asyncio.Task[None] | None = None
         self._reopened = asyncio.Event()
         self._last_try: Exception | None = None
+        self._refused: ConfigurationError | None = None
         self._closed = False
 
     async def open(self) -> None:
@@ -146,11 +147,12 @@ class RuntimeLine:
         if self._naming_key is None:
             self._naming_key, self.names = naming_key, AgentNames(naming_key)
         elif self._naming_key != naming_key:
-            raise ConfigurationError(
+            self._refused = ConfigurationError(
                 str(self._directory),
                 "another runtime serves here now, with other data",
                 "connect again to use that one",
             )
+            raise self._refused
 
     def _lost(self) -> None:
         """The runtime of the present session has ended."""
@@ -163,11 +165,11 @@ class RuntimeLine:
         while True:
             try:
                 line, session = await self._opened()
-            except ConfigurationError as error:
-                self.session.give_up(error)
-                break
             except Exception as error:  # noqa: BLE001 (whatever keeps us from connecting may be better at the next try)
                 self._last_try = error
+                if self._refused is not None:
+                    self.session.give_up(self._refused)
+                    break
             else:
                 old, self.session, self._line = self.session, session, line
                 session.take_over(old.held)

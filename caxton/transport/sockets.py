@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import zmq
 
+from caxton.errors import StorageError
 from caxton.transport.descriptors import MAX_SESSIONS
 
 # As plain numbers: an enum in every call costs a microsecond.
@@ -24,11 +25,18 @@ _MAX_SOCKETS = 4 * MAX_SESSIONS
 
 
 class Inlet:
-    """A bound PULL socket: where a peer takes frames. Whoever binds it owns it and closes it."""
+    """A bound PULL socket: where a peer takes frames. Whoever binds it owns it and closes it.
+
+    Raises StorageError when its place in the file system cannot be had.
+    """
 
     def __init__(self, context: Context, endpoint: str) -> None:
         self._socket = _socket(context, zmq.PULL)
-        self._socket.bind(endpoint)
+        try:
+            self._socket.bind(endpoint)
+        except zmq.ZMQError as error:
+            self._socket.close(linger=0)
+            raise StorageError(endpoint, f"it cannot be bound: {error}") from error
         self._receive = self._socket.recv
         self._look = self._socket.getsockopt
         self._watched: asyncio.AbstractEventLoop | None = None

@@ -82,7 +82,12 @@ class Session:
         self._changed = asyncio.Event()
         self._book = SessionBook(runtime.book(self.number), self.number)
         self._context = new_context()
-        self._inlets = Inlets(self._context, runtime, self.number, self._mark, self.counts)
+        try:
+            self._inlets = Inlets(self._context, runtime, self.number, self._mark, self.counts)
+        except BaseException:
+            end_context(self._context)
+            self._book.close()
+            raise
         self._timer: asyncio.TimerHandle | None = None
         # The supervisor that opened this session: another one, however soon it came, knows nothing of it.
         self._served_by = holder(self._runtime.path)
