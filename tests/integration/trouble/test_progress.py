@@ -1,7 +1,9 @@
 """Callers that give up, agents that pause, workers that are killed: afterwards every agent answers every client."""
 
 import asyncio
+import os
 import random
+import signal
 from contextlib import AsyncExitStack
 
 import pytest
@@ -68,6 +70,18 @@ class Life:
         await eventually(lambda: self.served.worker_pid(shard), DEADLINE_S)
         await self.served.kill_worker(shard)
 
+    async def stand_still(self):
+        """A worker is stopped, some go on asking it, and it goes on."""
+        shard = self.dice.randrange(WORKERS)
+        pid = await eventually(lambda: self.served.worker_pid(shard), DEADLINE_S)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            for _ in range(5):
+                await self.ask()
+            await self.served.health()  # meanwhile they send
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     async def answered(self, client, agent):
         """Ask until the agent answers on both lanes; what a worker that ends leaves unknown is asked again."""
 
@@ -91,6 +105,8 @@ async def test_every_agent_answers_every_client_whatever_happened_to_others(serv
         steps = [life.ask, life.ask, life.ask, life.ask, life.give_up, life.pause_or_resume, life.pause_or_resume]
         for step in range(STEPS):
             await life.dice.choice(steps)()
+            if step % 20 == 9:
+                await life.stand_still()
             if step % 20 == 19:
                 await life.kill()
         for paused in life.paused:

@@ -166,6 +166,7 @@ class Runtime:
         self.marks, self.table = SessionMarks(KEY), SlotTable.even(1)
         self.disk, self.broken = "good", []
         self.disk_is_other = asyncio.Event()
+        self.worker_stands_still = False
         self.incarnations, self.versions, self.numbers = count(1), count(1), count(FIRST_SESSION)
         self.worker = self.shard = self.store = self._serving = None
         self.incarnation, self.sessions, self.clients = 0, [], []
@@ -207,6 +208,17 @@ class Runtime:
         while not self.worker._ready:
             assert not self._serving.done(), self._serving.exception()
             await self.turn()
+        for name in ("run_pass", "_tick"):
+            setattr(self.worker, name, self._unless_it_stands_still(getattr(self.worker, name)))
+
+    def _unless_it_stands_still(self, does):
+        return lambda: None if self.worker_stands_still else does()
+
+    def stop_or_go_on(self, *, stop):
+        """Let the worker stand still as a process that is stopped, or go on."""
+        self.worker_stands_still = stop
+        if self.worker is not None and not stop:
+            self.loop.call_soon(self.worker._wake)
 
     def _gate(self, store):
         write = store.commit
@@ -223,6 +235,7 @@ class Runtime:
 
     def kill(self):
         """End the worker without a word; what it had not committed, and what was on its way to it, is gone."""
+        self.worker_stands_still = False
         if self.worker is None:
             return
         self._serving.cancel()
@@ -322,7 +335,7 @@ class Runtime:
 
     def _deliver(self):
         moved = False
-        if self.worker is not None:
+        if self.worker is not None and not self.worker_stands_still:
             if self.net.queues[self.runtime.control(self.incarnation)]:
                 self.worker._take_control()
                 moved = True

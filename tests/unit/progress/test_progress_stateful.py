@@ -176,6 +176,11 @@ class Patience(RuleBasedStateMachine):
         self.runtime.start()
         self.runtime.settle()
 
+    @rule(stop=st.booleans())
+    def the_worker_stands_still_or_goes_on(self, stop):
+        self.runtime.stop_or_go_on(stop=stop)
+        self.runtime.settle()
+
     @rule(who=WHO)
     def a_handler_stands_still_or_goes_on(self, who):
         if self.goes_on[who].is_set():
@@ -210,6 +215,7 @@ class Patience(RuleBasedStateMachine):
     def all_goes_on(self):
         runtime = self.runtime
         runtime.set_disk("good")
+        runtime.stop_or_go_on(stop=False)
         self.failing.clear()
         for goes_on in self.goes_on:
             goes_on.set()
