@@ -1,0 +1,78 @@
+"""The runner of the tests at other speeds: what is around a run is what it says, and nothing of it stays behind."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from faultlab.speeds import LONG, app
+
+ROOT = Path(__file__).parents[2]
+PROBE = """
+import json, os
+from pathlib import Path
+
+import psutil
+
+
+def test_probe(request):
+    neighbours = [process.pid for process in psutil.Process(os.getppid()).children() if process.pid != os.getpid()]
+    cores, seed = len(os.sched_getaffinity(0)), os.environ.get("PYTHONHASHSEED")
+    Path({path!r}).write_text(json.dumps([neighbours, cores, [seed, request.config.getoption("randomly_seed", None)]]))
+    assert {passes}
+"""
+
+
+@pytest.fixture
+def speeds(tmp_path):
+    """Runs one test of its own under the runner, and returns the end of it, what the test saw, and where it stands."""
+    seen = tmp_path / "seen"
+
+    def run(*options, passes=True):
+        test = tmp_path / "test_probe.py"
+        test.write_text(PROBE.format(path=str(seen), passes=passes))
+        command = [sys.executable, "-m", "faultlab.speeds", *options, str(test)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+        return done, json.loads(seen.read_text())
+
+    return run
+
+
+def test_a_short_run_has_one_core_a_neighbour_and_its_own_order(speeds):
+    """The tests share one core with one other process, which ends with them, under the seed that was said."""
+    before = os.sched_getaffinity(0)
+    done, (neighbours, cores, seed) = speeds("--seed", "7")
+
+    assert done.returncode == 0, done.stdout
+    assert "beside a busy neighbour, another order, seed 7" in done.stdout
+    assert (len(neighbours), cores, seed) == (1, 1, ["7", 7])
+    assert not psutil.pid_exists(neighbours[0])
+    assert os.sched_getaffinity(0) == before
+
+
+def test_a_long_run_tries_every_setting_three_times(monkeypatch):
+    """All tests, or those that are named, in each setting; each run in another order has a seed of its own."""
+    runs = []
+    monkeypatch.setattr("faultlab.speeds.run", lambda *run: runs.append(run) or True)
+    done = CliRunner().invoke(app, ["--long", "-x", "tests/unit"])
+
+    assert done.exit_code == 0
+    assert Counter(setting.name for setting, _, _ in runs) == {setting.name: 3 for setting in LONG}
+    assert len({seed for setting, seed, _ in runs if setting.shuffled}) == 3
+    assert all(words == ["-x", "tests/unit"] for *_, words in runs)
+    assert done.stdout.count("passed ") == len(runs)
+
+
+def test_a_run_that_fails_is_told(speeds):
+    """One failure is the end of the runner, with the seed that repeats it."""
+    done, _ = speeds("--seed", "9", passes=False)
+
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1].startswith("FAILED")
+    assert done.stdout.endswith("seed 9\n")
