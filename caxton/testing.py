@@ -35,7 +35,7 @@ T = TypeVar("T")
 READY_TIMEOUT_S = 90.0
 # Longer than a drain (10 s), after which the runtime kills its workers by itself.
 STOP_TIMEOUT_S = 20.0
-EVENT_TIMEOUT_S = 10.0
+EVENT_TIMEOUT_S = 30.0
 _LOOK_PERIOD_S = 0.02
 _LONGEST_PARENT = LONGEST_PATH - len("/cx-12345678/r/s-0123456789abcdef.control")
 _CAXTON = "from caxton.cli.main import main; main()"

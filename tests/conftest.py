@@ -1,6 +1,10 @@
-"""What holds for all tests: the same examples of every property everywhere, and a name for a turn of the loop."""
+"""What holds for all tests: the same examples of every property, the pace of a machine, a turn of the loop."""
 
 import asyncio
+import contextlib
+import subprocess
+import sys
+import time
 
 import pytest
 from hypothesis import settings
@@ -42,3 +46,38 @@ def one_turn_of_the_loop():
         await asyncio.sleep(0)
 
     return turn
+
+
+# What every process of a runtime begins with, for as many of them as a runtime of two workers has; and how long the
+# machine takes for it that the promises are about, two cores with nothing else to do.
+BEGIN = [sys.executable, "-P", "-c", "import aiosqlite, msgspec, uvloop, wasmtime, zmq"]
+PROCESSES = 4
+BEGIN_S = 0.6
+
+
+def begin_s():
+    """How long the machine takes now to begin as many processes as a runtime has."""
+    began_s = time.monotonic()
+    processes = [subprocess.Popen(BEGIN) for _ in range(PROCESSES)]
+    assert [process.wait() for process in processes] == [0] * PROCESSES
+    return time.monotonic() - began_s
+
+
+@pytest.fixture
+def promise():
+    """Holds what is in its block to a promised time, or to what that is where a machine is slower, or busy.
+
+    The pace is measured right before and, if that is not enough, right after: what is asked is how the runtime does
+    on this machine, and not which machine it is.
+    """
+
+    @contextlib.contextmanager
+    def within(promised_s):
+        before_s = begin_s()
+        began_s = time.monotonic()
+        yield
+        took_s = time.monotonic() - began_s
+        if took_s >= promised_s:
+            assert took_s < promised_s * max(before_s, begin_s()) / BEGIN_S
+
+    return within

@@ -48,7 +48,7 @@ def letters_of(run, *options):
     return told(run("deadletter", "list", "--agent", "tally", *options, "-o", "json"))
 
 
-def until(holds, timeout_s=20.0):
+def until(holds, timeout_s=60.0):
     """Ask again and again until it holds."""
     give_up_at = time.monotonic() + timeout_s
     while not holds():
@@ -174,11 +174,11 @@ def test_what_waits_too_long_is_expired(run):
     """What waited for a paused agent beyond its timeout is not handled: it is counted as expired, and listed so."""
     told(run("agent", "deploy", "tally", ECHO, "-o", "json"))
     told(run("agent", "pause", "tally", "-o", "json"))
-    told(run("message", "send", "tally", "press", "--timeout-ms", 1_000, "-o", "json"))
+    told(run("message", "send", "tally", "press", "--timeout-ms", 2_000, "-o", "json"))
 
     sent_s = time.monotonic()
     assert ledger(run)["pending"] == 1
-    until(lambda: run("health").exit_code == 0 and time.monotonic() > sent_s + 1.0)
+    until(lambda: run("health").exit_code == 0 and time.monotonic() > sent_s + 2.0)
     told(run("agent", "resume", "tally", "-o", "json"))
     until(lambda: ledger(run)["expired"] == 1)
 

@@ -292,7 +292,7 @@ def test_a_runtime_that_does_not_start(tmp_path):
 
 
 def shown(folder):
-    return ask(its_runtime(folder), AskHealth(), 5.0).values["workers"]
+    return ask(its_runtime(folder), AskHealth(), 30.0).values["workers"]
 
 
 def kill_and_await(folder, shard):
@@ -355,7 +355,7 @@ def test_other_traffic_is_not_counted(runtime, tmp_path):
     """Messages of others that the runtime handled before are in none of a run's numbers."""
     file = tmp_path / "text"
     file.write_bytes(b"one two three")
-    before = ask(runtime, AskStats(), 5.0).values["totals"]["run"]
+    before = ask(runtime, AskStats(), 30.0).values["totals"]["run"]
     result = count(runtime, file)
     assert before > 0
     assert result["messages_delivered"] == 4

@@ -61,7 +61,7 @@ class Served:
             self._events.put(json.loads(line))
         self._events.put(None)
 
-    def event(self, name, timeout_s=20.0):
+    def event(self, name, timeout_s=60.0):
         """Return the next event of this name; what comes before it is passed over."""
         give_up_at = time.monotonic() + timeout_s
         while (event := self._events.get(timeout=max(0.0, give_up_at - time.monotonic()))) is not None:
@@ -70,12 +70,12 @@ class Served:
         raise AssertionError(f"it ended without {name}: {self.process.stderr.read()}")
 
     def health(self):
-        return ask(self.runtime_dir, AskHealth(), 5.0).values
+        return ask(self.runtime_dir, AskHealth(), 30.0).values
 
     def stats(self):
-        return ask(self.runtime_dir, AskStats(), 5.0).values
+        return ask(self.runtime_dir, AskStats(), 30.0).values
 
-    def until(self, answers, holds, timeout_s=10.0):
+    def until(self, answers, holds, timeout_s=60.0):
         """Ask again and again until the answer holds; returns it."""
         give_up_at = time.monotonic() + timeout_s
         while not holds(answer := answers()):

@@ -19,7 +19,7 @@ def test_a_row_that_is_gone_is_named_with_its_shard(serve, caxton):
     shard = caxton("agent", "inspect", "echo", *where).json["shard"]
     before = caxton("ledger", *where)
     os.kill(served.pid, signal.SIGTERM)
-    served.process.wait(10)
+    served.process.wait(60)
     with sqlite3.connect(served.data_dir / f"shard-{shard}.db") as db:
         deleted = db.execute("DELETE FROM unfinished WHERE rowid IN (SELECT rowid FROM unfinished LIMIT 1)").rowcount
     db.close()

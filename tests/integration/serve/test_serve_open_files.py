@@ -55,5 +55,5 @@ def test_a_limit_without_room_for_a_client_is_told_at_the_start(serve):
     """Where no client would fit `serve` does not start, and says what the limit would have to be."""
     served = serve(within=open_files(120))
 
-    assert served.process.wait(20) == 1
+    assert served.process.wait(60) == 1
     assert "ulimit -n" in served.process.stderr.read()

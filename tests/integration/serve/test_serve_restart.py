@@ -1,19 +1,17 @@
 import os
 import signal
-import time
 
 
-def test_a_killed_worker_serves_again_within_two_seconds(serve):
+def test_a_killed_worker_serves_again_within_two_seconds(serve, promise):
     """After `kill -9` of a worker its shard is ready again within 2 s, under a new incarnation."""
     served = serve()
     served.event("ready")
     before = served.health()["workers"][0]
 
-    os.kill(before["pid"], signal.SIGKILL)
-    killed_s = time.monotonic()
-    served.event("worker_restarted")
+    with promise(2.0):
+        os.kill(before["pid"], signal.SIGKILL)
+        served.event("worker_restarted")
 
-    assert time.monotonic() - killed_s < 2.0
     after = served.health()["workers"][0]
     assert after["incarnation"] > before["incarnation"]
     assert after["pid"] != before["pid"]
@@ -41,7 +39,7 @@ def test_a_damaged_file_quarantines_its_shard_alone(serve, caxton):
     served.event("ready")
     where = ("--runtime-dir", served.runtime_dir)
     os.kill(served.pid, signal.SIGTERM)
-    served.process.wait(10)
+    served.process.wait(60)
     file = served.data_dir / "shard-1.db"
     backup = file.read_bytes()
     file.write_bytes(b"not a database" * 1_000)
@@ -66,19 +64,18 @@ def test_a_damaged_file_quarantines_its_shard_alone(serve, caxton):
     assert again.health()["status"] == "healthy"
 
 
-def test_no_child_outlives_a_killed_supervisor(serve, process_ended):
+def test_no_child_outlives_a_killed_supervisor(serve, process_ended, promise):
     """Within 2 s of `kill -9` of the supervisor, every worker and the compiler are gone."""
     served = serve()
     served.event("ready")
     children = served.children()
 
-    served.process.kill()
-    killed_s = time.monotonic()
-    gone = [process_ended(pid, 2.0) for pid in children]
+    with promise(2.0):
+        served.process.kill()
+        gone = [process_ended(pid, 20.0) for pid in children]
 
     assert len(children) == 3
     assert all(gone)
-    assert time.monotonic() - killed_s < 2.0
 
 
 def test_the_identity_survives_a_killed_supervisor(serve):

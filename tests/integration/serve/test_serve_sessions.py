@@ -16,7 +16,7 @@ from caxton.store.books import Book
 from caxton.transport.endpoints import RuntimeDir
 from caxton.wire.supervision import OpenSession
 directory = Path(sys.argv[1])
-session = ask(directory, OpenSession(os.getpid(), "test"), 5.0).session
+session = ask(directory, OpenSession(os.getpid(), "test"), 30.0).session
 path = RuntimeDir(directory).book(session)
 book = Book.create(path, session, ("gaps",))
 lock = os.open(path, os.O_RDWR)
@@ -69,7 +69,7 @@ def test_a_client_that_never_comes_is_forgotten(serve):
     served = serve()
     served.event("ready")
 
-    ask(served.runtime_dir, OpenSession(os.getpid(), "test"), 5.0)
+    ask(served.runtime_dir, OpenSession(os.getpid(), "test"), 30.0)
 
     assert served.health()["sessions"] == 1
     served.until(served.health, lambda health: health["sessions"] == 0)

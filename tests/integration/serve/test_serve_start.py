@@ -4,7 +4,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -14,14 +13,12 @@ from caxton.wire.supervision import AskHealth
 COMMAND = (sys.executable, "-P", "-c", "from caxton.cli.main import main; main()")
 
 
-def test_ready_within_two_seconds(serve):
+def test_ready_within_two_seconds(serve, promise):
     """`caxton serve --workers 2` is ready within 2 s and says where, with how many workers, and its pid."""
-    started_s = time.monotonic()
-    served = serve()
+    with promise(2.0):
+        served = serve()
+        ready = served.event("ready")
 
-    ready = served.event("ready")
-
-    assert time.monotonic() - started_s < 2.0
     assert ready["runtime_dir"] == str(served.runtime_dir)
     assert (ready["workers"], ready["pid"], ready["failed"]) == (2, served.pid, [])
     about = json.loads((served.runtime_dir / "runtime.json").read_text())
@@ -50,16 +47,16 @@ def test_a_reader_that_goes_away_does_not_end_the_runtime(place, caxton):
     served = subprocess.Popen([*COMMAND, "serve", "--workers", "1", *options], stdout=subprocess.PIPE)
     served.stdout.readline()
     served.stdout.close()
-    before = ask(place / "run", AskHealth(), 5.0).values["workers"][0]
+    before = ask(place / "run", AskHealth(), 30.0).values["workers"][0]
 
     os.kill(before["pid"], signal.SIGKILL)
     again = before
     while again["state"] != "ready" or again["pid"] == before["pid"]:
-        again = ask(place / "run", AskHealth(), 5.0).values["workers"][0]
+        again = ask(place / "run", AskHealth(), 30.0).values["workers"][0]
 
     assert again["restarts"] == 1
     assert caxton("stop", *options[:2]).code == 0
-    assert served.wait(10) == 0
+    assert served.wait(60) == 0
 
 
 @pytest.mark.parametrize("taken", ["runtime", "data"])

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import wasmtime
 
+from caxton.agents.limits import Limits
 from caxton.client.call_line import ask_soon
 from caxton.store.books import Book
 from caxton.testing import runtime
@@ -20,7 +21,8 @@ from caxton.wire.link_state import LinkState
 from caxton.wire.supervision import OpenSession
 
 GUESTS = Path(__file__).parents[2] / "guests"
-DEADLINE_S = 10.0
+DEADLINE_S = 30.0
+UNHURRIED = Limits(max_execution_ms=10_000)
 
 
 @cache
@@ -51,11 +53,15 @@ async def client(served):
 
 @pytest.fixture
 async def agent(client, wasm):
-    """Deploys an agent of its own for the test, by the name of its guest; it is removed afterwards."""
+    """Deploys an agent of its own for the test, by the name of its guest; it is removed afterwards.
+
+    Without limits of its own it has time for its turns even where its worker does not run for a while in one of them.
+    """
     deployed = []
 
     async def deploy(guest, name=None, **options):
         name = name or f"{guest} {len(deployed)}"
+        options.setdefault("limits", UNHURRIED)
         agent_id = await client.deploy(name, wasm(guest), **options)
         deployed.append(agent_id)
         return agent_id

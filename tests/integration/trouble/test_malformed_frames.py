@@ -272,5 +272,5 @@ async def test_a_session_that_reads_nothing_holds_nobody_up(raw_session, echo, c
         raw_session.send(*[asking] * 32)
         await raw_session.settled()
 
-    replies = await asyncio.wait_for(client.request_many([Message(echo, b"")] * 1_000), 5)
+    replies = await asyncio.wait_for(client.request_many([Message(echo, b"")] * 1_000), 30)
     assert {type(reply) for reply in replies} == {Message}

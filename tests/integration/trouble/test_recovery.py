@@ -20,7 +20,8 @@ from caxton.transport.endpoints import RuntimeDir
 
 WORKERS = 2
 OPTIONS = ("--restart-limit", "1000")
-RECOVERY_S = 5.0
+# For what is waited for, however slow the machine; what is promised within 5 s is tested as that.
+RECOVERY_S = 20.0
 PATIENT = Limits(max_fuel=10**10, max_execution_ms=5_000)
 SPIN = b"s" + (100_000_000).to_bytes(8, "little")
 # A client that has requests under way all the time, until it is killed.
@@ -67,18 +68,16 @@ async def on_shard(client, agent):
     return deploy
 
 
-async def test_agents_of_a_killed_worker_answer_again(client, served, on_shard):
+async def test_agents_of_a_killed_worker_answer_again(client, served, on_shard, promise):
     """After kill -9 of a worker its agents answer within 5 s, with fresh memories; others notice nothing."""
     lost, kept = await on_shard("mischief", 0), await on_shard("mischief", 1)
     for n in (1, 2):
         assert count(await client.request(lost, b"")) == count(await client.request(kept, b"")) == n
 
-    await served.kill_worker(0)
-    began = time.monotonic()
-
-    assert count(await client.request(kept, b"")) == 3
-    assert count(await first_answer(client, lost)) == 1
-    assert time.monotonic() - began < RECOVERY_S
+    with promise(5.0):
+        await served.kill_worker(0)
+        assert count(await client.request(kept, b"")) == 3
+        assert count(await first_answer(client, lost)) == 1
     assert (await client.inspect(lost)).state == "running"
 
 
@@ -169,9 +168,7 @@ async def test_agents_talk_to_a_worker_that_restarts(client, served, on_shard):
         except CaxtonError:
             return None
 
-    began = time.monotonic()
     assert count(await eventually(asked, RECOVERY_S)) >= 1
-    assert time.monotonic() - began < RECOVERY_S
     assert (await served.health())["workers"][0]["state"] == "ready"
 
 

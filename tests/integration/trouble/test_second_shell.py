@@ -5,14 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import caxton.guests
 
 ECHO = Path(caxton.guests.__file__).parent / "echo.wasm"
 CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
-RECOVERY_S = 5.0
 NO_RUNTIME = 3
 
 
@@ -33,7 +31,7 @@ def told(served, *words):
     return json.loads(done.stdout)
 
 
-def test_a_second_shell_reaches_the_runtime(served):
+def test_a_second_shell_reaches_the_runtime(served, promise):
     """Deploy, list, request, stats, kill -9 of the worker by its pid, request again, stop: each command does it."""
     deployed = told(served, "agent", "deploy", "echo", str(ECHO))
     assert [agent["agent_id"] for agent in told(served, "agent", "list")] == [deployed["agent_id"]]
@@ -42,9 +40,9 @@ def test_a_second_shell_reaches_the_runtime(served):
 
     killed = told(served, "health")["workers"][0]
     os.kill(killed["pid"], signal.SIGKILL)
-    began = time.monotonic()
-    while shell(served, "message", "request", "echo", "again").stdout != "again":
-        assert time.monotonic() - began < RECOVERY_S
+    with promise(5.0):
+        while shell(served, "message", "request", "echo", "again").stdout != "again":
+            pass
 
     worker = told(served, "health")["workers"][0]
     assert worker["pid"] != killed["pid"]
@@ -52,5 +50,5 @@ def test_a_second_shell_reaches_the_runtime(served):
     assert (worker["state"], worker["restarts"], worker["last_exit"]) == ("ready", 1, "killed by SIGKILL")
     assert [agent["name"] for agent in told(served, "agent", "list")] == ["echo"]
     assert told(served, "stop")["pid"] == served.pid
-    assert served._child.wait(RECOVERY_S) == 0
+    assert served._child.wait(60) == 0
     assert shell(served, "agent", "list").returncode == NO_RUNTIME

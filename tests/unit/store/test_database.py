@@ -204,7 +204,7 @@ async def test_a_successor_waits_for_the_lock_of_its_predecessor(path, holder, e
         holder.stdin.flush()
     else:
         holder.kill()
-    database = await asyncio.wait_for(opening, 5)
+    database = await asyncio.wait_for(opening, 30)
     await database.write(insert(1))
     await database.close()
 

@@ -172,7 +172,7 @@ def test_an_exchange_waits_for_a_message(durable, client, agent, durable_message
             client.send(durable_message(client.number, agent.agent_id, content=b"1"))
             client.push()
             durable.settle()
-            return await asyncio.wait_for(waiting, 5)
+            return await asyncio.wait_for(waiting, 30)
 
     assert [d.message.content for d in durable.runner.run(both()).deliveries] == [b"1"]
 
@@ -193,7 +193,7 @@ def test_a_paused_agent_is_given_nothing(
             await one_turn_of_the_loop()
             await durable.lifecycle.resume(agent.agent_id)
             durable.settle()
-            return await asyncio.wait_for(waiting, 5)
+            return await asyncio.wait_for(waiting, 30)
 
     assert [d.message.content for d in durable.runner.run(both()).deliveries] == [b"1"]
 
@@ -207,7 +207,7 @@ def test_only_the_last_exchange_counts(durable, client, agent, converse, durable
             first, second = (
                 group.create_task(durable.worker._attached.exchange(client.number, asked)) for _ in range(2)
             )
-            answer = await asyncio.wait_for(first, 5)
+            answer = await asyncio.wait_for(first, 30)
             second.cancel()
         return answer
 

@@ -12,7 +12,9 @@ import pytest
 from caxton.agents.limits import Limits
 from workers.sandbox.traps import Trap, TrapReason
 
+# Of those that only the clock ends, and of those that it is not to end, however slow the machine.
 PATIENT = Limits(max_fuel=10**12)
+UNHURRIED = Limits(max_execution_ms=10_000)
 LITTLE_FUEL = Limits(max_fuel=1_000_000, max_execution_ms=10_000)
 ENTRIES = ["loop_in_handle", "loop_in_start", "loop_in_alloc", "loop_in_init"]
 
@@ -67,7 +69,7 @@ def test_bulk_memory_work_meets_its_deadline(start):
 )
 def test_a_guest_that_takes_too_much_is_stopped(start, guest, reason):
     """Memory, tables and stack end where the limits say, and the trap says which it was."""
-    assert _run(start, guest, Limits()).reason is reason
+    assert _run(start, guest, UNHURRIED).reason is reason
 
 
 def test_a_table_grows_to_its_limit_and_no_further(start):
@@ -77,7 +79,7 @@ def test_a_table_grows_to_its_limit_and_no_further(start):
 
 def test_memory_grows_to_the_agents_own_limit(start):
     """An agent with less memory than the default is refused earlier."""
-    limits = Limits(max_memory_bytes=3 * 65_536)
+    limits = Limits(max_memory_bytes=3 * 65_536, max_execution_ms=10_000)
     trap = _run(start, "memory_bomb", limits)
     assert trap.reason is TrapReason.MEMORY_REFUSED
     assert str(3 * 65_536) in trap.detail
@@ -99,13 +101,13 @@ def test_memory_grows_to_the_agents_own_limit(start):
 )
 def test_each_fault_of_wasm_has_its_own_reason(start, fault, reason):
     """What a guest does wrong is told by its name."""
-    assert _run(start, "faults", Limits(), bytes([fault])).reason is reason
+    assert _run(start, "faults", UNHURRIED, bytes([fault])).reason is reason
 
 
 def test_a_response_of_100_mib_is_too_large(start):
     """A length beyond the limit is refused before it is looked at, whether or not the memory has it."""
     answer = struct.pack("<q", (1024 << 32) | (100 << 20))
-    assert _run(start, "answer", Limits(), answer).reason is TrapReason.OUTPUT_TOO_LARGE
+    assert _run(start, "answer", UNHURRIED, answer).reason is TrapReason.OUTPUT_TOO_LARGE
 
 
 def test_a_response_just_at_the_limit_is_taken(start):
@@ -121,7 +123,7 @@ def test_a_name_made_to_confuse_stays_one_printable_line(start):
     module = f"""(module (memory (export "memory") 2)
       (func (export "caxton_alloc") (param i32) (result i32) (i32.const 65536))
       (func $x (@name "{name}") (export "handle_message") (param i32 i32) (result i64) (unreachable)))"""
-    detail = _run(start, module, Limits()).detail
+    detail = _run(start, module, UNHURRIED).detail
     assert detail.isprintable()
     assert "forged" in detail
     assert len(detail) <= 300
@@ -136,12 +138,12 @@ from workers.sandbox.engine import GuestEngine
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.traps import Trap
 from workers.sandbox.watchdog import Watchdog
-engine = GuestEngine()
+engine, limits = GuestEngine(), Limits(max_execution_ms=10_000)
 faulthandler.enable()
 module = wasmtime.Module(engine.wasmtime, wasmtime.wat2wasm(open(sys.argv[1]).read()))
 for fault in range(8):
     try:
-        Sandbox(engine, module, Limits(), Watchdog(engine), lambda level, line: None).handle(bytes([fault]))
+        Sandbox(engine, module, limits, Watchdog(engine), lambda level, line: None).handle(bytes([fault]))
     except Trap as trap:
         print(trap.reason)
 """
