@@ -163,6 +163,16 @@ def test_what_nobody_waits_for_goes_with_the_next(durable, client, disk):
     assert committer._wanted.is_set()
 
 
+def test_a_pass_lets_a_commit_begin(durable, client, durable_message):
+    """What a pass gathered and somebody waits for is committed at once, and not with the next tick."""
+    agent, committer = durable.agent(1), durable.worker._committer
+    client.send(durable_message(client.number, agent.agent_id))
+    client.push()
+    assert not committer._wanted.is_set()
+    durable.step()
+    assert committer._wanted.is_set()
+
+
 def test_no_pass_delays_the_release_of_a_commit(durable, client, durable_message, monkeypatch):
     """Between the end of a commit and its release a pass only asks to come again, and then takes what came."""
     agent = durable.agent(1)
