@@ -2,7 +2,7 @@
 
 import threading
 import time
-from time import monotonic_ns
+from time import clock_gettime_ns, monotonic_ns
 
 from workers.sandbox.engine import GuestEngine
 from workers.sandbox.raw_call import increment_epoch
@@ -14,7 +14,10 @@ _STOP_TIMEOUT_S = 5.0
 
 
 class Watchdog:
-    """Wakes every 10 ms and looks whether the call under way has passed its deadline.
+    """Wakes every 10 ms and looks whether the call under way has had its time.
+
+    Its time is computing time, of the thread that calls guests and starts this one: on a machine where others compute
+    too, a guest gets as much as elsewhere. What it had before the first look counts by the clock on the wall.
 
     deadline_ns: on the monotonic clock, 0 while no call is under way; written by the sandbox around every call.
     overruns: how many calls were interrupted. resting: it does not look until `watch`, so that a worker in which
@@ -37,7 +40,8 @@ class Watchdog:
         """Begin to watch; again is fine."""
         if self._thread is None:
             self._stopping = False
-            self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+            clock = time.pthread_getcpuclockid(threading.get_ident())
+            self._thread = threading.Thread(target=self._watch, args=(clock,), name="watchdog", daemon=True)
             self._thread.start()
 
     def watch(self) -> None:
@@ -60,18 +64,25 @@ class Watchdog:
         if thread is not None:
             thread.join(_STOP_TIMEOUT_S)
 
-    def _watch(self) -> None:
+    def _watch(self, clock: int) -> None:
         engine, address = self._engine, self._engine.address
+        seen = due_ns = 0
         while not self._stopping:
             self._awake.wait()
             time.sleep(INTERVAL_S)
-            self._quiet_looks = 0 if self.deadline_ns else self._quiet_looks + 1
-            now = monotonic_ns()
-            # From here to the end of increment_epoch the interpreter lock is not given away: attributes, comparisons
-            # and forward jumps do not look whether another thread waits, and a call through PyDLL looks only after
-            # it. So the deadline that was read is that of the call which is interrupted, and whoever runs next sees
+            deadline_ns = self.deadline_ns
+            if not deadline_ns:
+                self._quiet_looks += 1
+                continue
+            self._quiet_looks = 0
+            computed_ns = clock_gettime_ns(clock)
+            if deadline_ns != seen:  # another call: what is left of its time is to be computed from here
+                seen, due_ns = deadline_ns, computed_ns + deadline_ns - monotonic_ns()
+            # From the next comparison to the end of increment_epoch the interpreter lock is not given away: attributes,
+            # comparisons and forward jumps do not look whether another thread waits, and a call through PyDLL looks
+            # only after it. So the call that was looked at is the one that is interrupted, and whoever runs next sees
             # the new epoch. GuestEngine.interrupt is written out, because entering a function would look.
-            if 0 < self.deadline_ns <= now:
+            if computed_ns >= due_ns and self.deadline_ns == deadline_ns:
                 self.deadline_ns = 0
                 self.overruns += 1
                 engine.epoch += 1

@@ -23,6 +23,26 @@ def test_an_overrun_is_stopped_at_its_deadline(start, watchdog):
     assert watchdog.deadline_ns == 0
 
 
+def test_time_that_others_compute_is_not_the_guests(start, monkeypatch):
+    """A guest whose thread gets no computing time is not stopped, however late it is by the clock on the wall."""
+    computed_ns = iter([0] * 10)
+    looks = []
+
+    def clock(_):
+        looks.append(time.monotonic_ns())
+        return next(computed_ns, 10**12)
+
+    monkeypatch.setattr("workers.sandbox.watchdog.clock_gettime_ns", clock)
+    sandbox = start("loop_in_handle", Limits(max_fuel=10**12, max_execution_ms=30))
+    begun = time.monotonic_ns()
+    with pytest.raises(Trap) as raised:
+        sandbox.handle(b"")
+
+    assert raised.value.reason is TrapReason.DEADLINE
+    assert len(looks) > 10
+    assert looks[9] - begun > 30_000_000
+
+
 def test_each_overrun_is_one_interrupt(start, engine, watchdog):
     """The epoch moves by one for each guest that overran, and by none for those that did not."""
     limits = Limits(max_fuel=10**12, max_execution_ms=5)
