@@ -118,8 +118,8 @@ class Attempts:
             self._journal.processed += 1
             return
         self._dead_letters.bury(message, error, attempts=attempts, reason=reason, term=term)
-        self._keys.failed(message)
-        self.failing.fail(message, error)
+        for asked in (message, *self._keys.failed(message)):
+            self.failing.fail(asked, error)
 
     def close_breakers(self, now_ns: int) -> list[Agent]:
         """Return the agents whose breakers let a probe through now: they run again, until the next failure."""

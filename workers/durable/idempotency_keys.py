@@ -76,14 +76,17 @@ class IdempotencyKeys:
         self._keep(key, row._replace(answer=_encode(answer)))
         self.due += [self._copy(answer, message) for message in self._waiting.pop(key, [])]
 
-    def failed(self, message: Envelope) -> None:
-        """A message came to nothing: its key may be used again, by those too who waited for its answer."""
+    def failed(self, message: Envelope) -> list[Envelope]:
+        """A message came to nothing: its key is free. Returns who waited for its answer, and is to be told."""
         rare = message.rare
         if rare is None or rare.idempotency_key is None:
-            return
+            return []
         key = message.receiver, rare.idempotency_key.encode("utf-8", "surrogatepass")
-        if key in self._known and self._owners.get(key, message.message_id) == message.message_id:
-            self._forget(key)
+        if key not in self._known or self._owners.get(key, message.message_id) != message.message_id:
+            return []
+        waited = self._waiting.get(key, [])
+        self._forget(key)
+        return waited
 
     def _is_answered(self, row: KeyRow, key: _Key, message: Envelope) -> bool:
         """Answer who asks again, or let it wait for the answer; False when too many wait."""

@@ -5,6 +5,7 @@ from caxton.acl.envelope import AUTOMATIC, DURABLE, Rare
 from caxton.acl.failure import read_report
 from caxton.agents.manifest import Encoding
 from caxton.config.delivery import DeliverySettings
+from caxton.store.ledger import check
 from caxton.wire.calls import DeadLetterFilter
 from workers.agents.registry import Hold
 from workers.sandbox.traps import GuestError, Trap, TrapReason
@@ -98,6 +99,24 @@ def test_it_is_tried_as_often_as_its_sender_says(failing, converse, durable_mess
         wait(shard, 1, converse)
 
     assert (100 - shard.traps, len(letters(shard))) == (attempts, 1)
+
+
+def test_who_waits_for_the_answer_to_a_key_is_told_of_its_failure(failing, converse, durable_message):
+    """When a request with a key comes to nothing, those who asked again meanwhile hear it too; the books balance."""
+    shard, client = failing, failing.client
+    agent = shard.agent(1)
+    shard.traps = 9
+    rare = Rare(idempotency_key="k", max_retries=1)
+    tokens = [bytes([number]) * 16 for number in (1, 2, 3)]
+    for token in tokens:
+        client.send(durable_message(client.number, agent.agent_id, content=b"bad", reply_with=token, rare=rare))
+    converse(shard, client)
+    for _ in range(3):
+        wait(shard, 2, converse)
+
+    assert [m.in_reply_to for m in client.got] == tokens
+    assert all(m.flags & AUTOMATIC for m in client.got)
+    assert check([shard.ledger()]).balanced
 
 
 def test_an_agents_own_error_is_an_answer(failing, converse, durable_message):

@@ -76,10 +76,12 @@ def test_who_asks_again_gets_the_same_answer(keys, asked, durable_message):
 
 
 def test_a_key_is_free_after_a_failure(keys, journal, asked):
-    """The key of a message that came to nothing may be used again, and is gone from the file."""
-    first = asked()
+    """The key of a message that came to nothing may be used again; who waited for its answer is to be told."""
+    first, second = asked(), asked()
     keys.admit(first)
-    keys.failed(first)
+    keys.admit(second)
+    assert keys.failed(second) == []
+    assert keys.failed(first) == [second]
 
     assert journal.commit.keys == {}
     assert journal.commit.keys_gone == [(AGENT, b"k")]
