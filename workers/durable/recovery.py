@@ -86,6 +86,8 @@ class Recovery:
         error = SessionNotFound(str(AgentId(number)))
         lane.suspects.forget_source(number)
         outbox = lane.outboxes.by_target.pop(number, None)
+        if outbox is not None:
+            outbox.peer = None  # a commit that is being written has it too, and would send to a closed socket
         lane.greetings.sources.pop(number, None)
         for message in journal.end_session(number):
             journal.counts["accepted_agents"] += 1

@@ -5,6 +5,7 @@ import pytest
 
 from caxton.errors import StorageError, StorageFull
 from workers.agents.registry import Hold
+from workers.peers.peer import Peer
 
 
 @pytest.fixture
@@ -75,6 +76,27 @@ def test_nothing_leaves_while_its_commit_is_under_way(durable, client, durable_m
 
     assert heard == [(0, 0, 0)]
     assert (client.acknowledged, len(client.got), len(client.refused)) == ((2, 1, 1) if written else (0, 0, 0))
+
+
+def test_a_client_that_ends_while_its_commit_is_written_gets_nothing(durable, client, durable_message, monkeypatch):
+    """What the commit holds for it finds nobody to go to afterwards: its sockets are closed, and nothing is sent."""
+    agent = durable.agent(1)
+    durable.turns.work = lambda *_: b"\x81\xa8messages\x91\x81\xa8receiver\xcf" + client.number.to_bytes(8)
+    commit, sent = durable.store.commit, []
+
+    async def ended_meanwhile(given):
+        await commit(given)
+        durable.worker.heard_session_end(client.number)
+        monkeypatch.setattr(Peer, "send", lambda peer, _frame: sent.append(peer.number))
+
+    monkeypatch.setattr(durable.store, "commit", ended_meanwhile)
+    client.send(durable_message(client.number, agent.agent_id))
+    client.push()
+    durable.step()
+    durable.commit()
+
+    assert sent == []
+    assert client.number not in durable.durable.outboxes.by_target
 
 
 def test_a_full_disk_is_waited_out(durable, client, disk, converse, durable_message):
