@@ -6,6 +6,7 @@ from pathlib import Path
 from caxton.client.client import connect
 from caxton.errors import CaxtonError
 from caxton.guests import __file__ as guests
+from caxton.placement.slot_table import SlotTable
 
 ECHO = Path(guests).with_name("echo.wasm")
 
@@ -26,7 +27,7 @@ def test_a_send_is_not_acknowledged_into_a_file_that_is_gone(serve):
             for _ in range(3):
                 sends = (client.send(name, b"after", timeout_s=3) for name in agents)
                 ends += await asyncio.gather(*sends, return_exceptions=True)
-            return ends, [client._session.table.shard_of(client.id_of(name)) for name in agents]
+            return ends, [SlotTable.even(2).shard_of(client.id_of(name)) for name in agents]
 
     agents = [f"agent-{number}" for number in range(8)]
     ends, shards = asyncio.run(lose(agents))
