@@ -52,7 +52,7 @@ def listed(request, monkeypatch):
 
     def run(*options, many=MANY):
         @asynccontextmanager
-        async def connect(_runtime_dir):
+        async def connect(_runtime_dir, **_options):
             yield Client(many)
 
         monkeypatch.setattr(caxton, "connect", connect, raising=False)

@@ -60,7 +60,7 @@ def client(monkeypatch):
     asked = Client()
 
     @asynccontextmanager
-    async def connect(_runtime_dir):
+    async def connect(_runtime_dir, **_options):
         yield asked
 
     monkeypatch.setattr(caxton, "connect", connect, raising=False)

@@ -41,7 +41,7 @@ def ledger(monkeypatch):
                 return {"lost": LOST, "totals": {"run": 9, "taken_from_sessions": 12}}
 
         @asynccontextmanager
-        async def connect(_runtime_dir):
+        async def connect(_runtime_dir, **_options):
             yield Client()
 
         monkeypatch.setattr(caxton, "connect", connect, raising=False)
