@@ -11,6 +11,7 @@ import typer
 from caxton.cli.pages import MOST
 from caxton.cli.session import not_found
 from caxton.cli.suggestions import suggestion
+from caxton.client.calls.letter_number import LetterNumber
 from caxton.client.client import Client
 from caxton.delivery.dead_letter import Reason
 from caxton.errors import AgentNotFound, ValidationError
@@ -67,7 +68,8 @@ class Choice:
         sender: SenderOption = None,
         before: BeforeOption = None,
     ) -> None:
-        self.ids = ids or None
+        # Each once, and written as the client writes them, to be found in its answers.
+        self.ids = [*dict.fromkeys(str(LetterNumber.parse(name)) for name in ids or ())] or None
         self._reason = reason
         self._agent = agent
         self._sender = sender
@@ -127,7 +129,7 @@ def _since_1970_ms(moment: datetime) -> int:
 def chooses(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that choose dead letters; what they say is its first argument.
 
-    Raises ValidationError for options that do not go together.
+    Raises ValidationError for options that do not go together, and for an --id that is none.
     """
     chosen = signature(Choice).parameters
     own = [*signature(command).parameters.values()][1:]

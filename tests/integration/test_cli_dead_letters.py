@@ -125,19 +125,37 @@ def test_requeued_letters_are_handled_once(run):
 
 
 def test_a_letter_that_is_not_there(run):
-    """Showing, requeueing or purging a dead letter that is not there is a typed error, and nothing is sent or lost."""
+    """Showing it is a typed error, as is a name that none can have: then nothing is sent or lost, of others too."""
     bury(run, "press")
     (letter,) = letters_of(run)
 
     for command in (
         ["show", "0-999999"],
-        ["requeue", "--id", letter["id"], "--id", "0-999999"],
-        ["purge", "--yes", "--id", "31-1"],
+        ["requeue", "--id", letter["id"], "--id", "31-1"],
+        ["purge", "--yes", "--id", letter["id"], "--id", "31-1"],
+        ["purge", "--yes", "--id", letter["id"], "--id", "seventeen"],
         ["show", "seventeen"],
     ):
         refused(run("deadletter", *command, "-o", "json"), "ValidationError")
 
     assert letters_of(run) == [letter]
+
+
+def test_requeue_and_purge_may_be_repeated(run):
+    """Of named letters those that are still there are seen to and told; then the others are a typed error."""
+    bury(run, "press", "book")
+    first, second = (letter["id"] for letter in letters_of(run))
+    told(run("deadletter", "requeue", "--id", first, "-o", "json"))
+
+    repeated = run("deadletter", "requeue", "--id", first, "--id", second, "-o", "json")
+    forgotten = run("deadletter", "purge", "--yes", "--id", first, "--id", second, "-o", "json")
+
+    assert list(told(repeated, code=1)["message_ids"]) == [second]
+    assert told(forgotten, code=1) == {"purged": 0}
+    for result, gone in ((repeated, first), (forgotten, f"{first}, {second}")):
+        error = json.loads(result.stderr)
+        assert (error["error"], f"number {gone};" in error["message"]) == ("ValidationError", True)
+    assert ledger(run)["balanced"]
 
 
 def test_a_name_that_is_nobodys_is_an_error(run):

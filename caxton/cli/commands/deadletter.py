@@ -24,6 +24,7 @@ from caxton.cli.output import (
 )
 from caxton.cli.pages import LimitOption, WholeOption, most
 from caxton.cli.session import with_client
+from caxton.client.calls.letter_number import LetterNumber, not_there
 from caxton.client.client import Client
 from caxton.errors import ConfigurationError, ValidationError, from_fields
 from caxton.ids import MessageId
@@ -62,12 +63,13 @@ def list_letters(
 ) -> None:
     """List dead letters without what they say, shard by shard, oldest first."""
     count = most(limit, output, whole=whole)
+    missing: list[str] = []
 
     async def use(client: Client) -> tuple[int, bool]:
         items = JsonItems() if output is Format.JSON else TableItems(_LISTED)
         listed = 0
         # One more than is shown, to know whether there are more.
-        async for found in _letters(client, choice, None if count is None else count + 1):
+        async for found in _letters(client, choice, None if count is None else count + 1, missing):
             if listed == count:
                 items.end()
                 return listed, True
@@ -83,12 +85,21 @@ def list_letters(
         print_text(f"{listed:,} dead letters")
         if more:
             print_hint("there are more dead letters; see them with --all, or --limit and how many")
+    _check_nothing_missing(missing)
 
 
-async def _letters(client: Client, choice: Choice, limit: int | None) -> AsyncIterator[DeadLetter]:
+async def _letters(client: Client, choice: Choice, limit: int | None, missing: list[str]) -> AsyncIterator[DeadLetter]:
+    """Yield those that were chosen; names of those that are not there go to `missing`."""
     if choice.ids is not None:
-        for name in choice.ids[:limit]:
-            yield await client.dead_letter(name)
+        for name in choice.ids:
+            try:
+                found = await client.dead_letter(name)
+            except ValidationError as error:
+                if type(error) is not ValidationError:  # one of its kinds, about an answer
+                    raise
+                missing.append(name)
+            else:
+                yield found
         return
     async for found in client.dead_letters(limit=limit, **choice.filter(client)):
         yield found
@@ -127,7 +138,10 @@ def requeue(
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Send dead letters again, each under a new id and with no attempts. Of named ones all must be there."""
+    """Send dead letters again, each under a new id and with no attempts.
+
+    Of named ones those that are there are sent again, and then it is an error if some were not.
+    """
     _check_chosen(choice, limit, every=every)
 
     async def use(client: Client) -> dict[str, MessageId]:
@@ -140,10 +154,11 @@ def requeue(
     sent = with_client(runtime_dir, use)
     if output is Format.JSON:
         print_json({"requeued": len(sent), "message_ids": {name: str(now) for name, now in sent.items()}})
-        return
-    for name, now in sent.items():
-        print_text(f"{name} is message {now} now")
-    print_text(f"sent {len(sent)} dead letters again")
+    else:
+        for name, now in sent.items():
+            print_text(f"{name} is message {now} now")
+        print_text(f"sent {len(sent)} dead letters again")
+    _check_nothing_missing([name for name in (choice.ids or ())[:limit] if name not in sent])
 
 
 @app.command(
@@ -161,12 +176,18 @@ def purge(
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Forget dead letters for good: asks first, unless told --yes. Of named ones all must be there."""
+    """Forget dead letters for good: asks first, unless told --yes.
+
+    Of named ones those that are there are forgotten, and then it is an error if some were not.
+    """
     _check_chosen(choice, limit, every=every)
     if not yes:
         _confirm()
+    missing: list[str] = []
 
     async def use(client: Client) -> int:
+        if choice.ids is not None:
+            return await _purge_each(client, choice.ids[:limit], missing)
         chosen, arguments = await _chosen(client, choice, limit)
         purged = 0 if chosen == [] else await client.purge(chosen, **arguments)
         if not purged:
@@ -178,6 +199,15 @@ def purge(
         print_json({"purged": count})
     else:
         print_text(f"forgot {count} dead letters")
+    _check_nothing_missing(missing)
+
+
+async def _purge_each(client: Client, names: Sequence[str], missing: list[str]) -> int:
+    """Forget them one by one, to know which were not there: their names go to `missing`. Returns how many were."""
+    # The highest shard first: one that there is not is refused before anything is forgotten.
+    forgotten = {name for name in sorted(names, key=LetterNumber.parse, reverse=True) if await client.purge(name)}
+    missing += [name for name in names if name not in forgotten]
+    return len(forgotten)
 
 
 @app.command(epilog="Examples: caxton deadletter stats; caxton deadletter stats -o json")
@@ -218,6 +248,12 @@ async def _chosen(client: Client, choice: Choice, limit: int | None) -> tuple[Se
     if limit is None:
         return None, choice.filter(client) | {"everything": choice.is_open}
     return [name_of(found) async for found in client.dead_letters(limit=limit, **choice.filter(client))], {}
+
+
+def _check_nothing_missing(missing: Sequence[str]) -> None:
+    """Raise ValidationError for those that were named and are not there."""
+    if missing:
+        raise not_there(*missing)
 
 
 def _confirm() -> None:

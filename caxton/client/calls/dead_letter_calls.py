@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 
 from caxton.client.calls.arguments import check_whole, listed
-from caxton.client.calls.letter_number import LetterNumber
+from caxton.client.calls.letter_number import LetterNumber, not_there
 from caxton.client.connection import Connection
 from caxton.delivery.dead_letter import Reason
 from caxton.errors import ValidationError
@@ -72,7 +72,7 @@ class DeadLetterCalls(Connection):
             at.shard, ListDeadLetters(DeadLetterFilter(ids=[at.number]), with_content=True), DeadLetters
         )
         if not found.letters:
-            raise _no_letter(at)
+            raise not_there(at)
         return found.letters[0]
 
     async def requeue(
@@ -87,17 +87,19 @@ class DeadLetterCalls(Connection):
     ) -> dict[str, MessageId]:
         """Send dead letters again, with no attempts, and return their new message ids by the numbers they had.
 
-        Name one or several, or filter, or say `everything`: what dies while this goes on stays. Raises ValidationError
-        for a number that is not there, and then nothing was sent.
+        Name one or several, or filter, or say `everything`: what dies while this goes on stays. What is named and not
+        there any more, because somebody sent it again or forgot it meanwhile, is passed over and missing in the result;
+        so the call may be repeated. Raises ValidationError, and nothing was sent, for what names no dead letter, or a
+        shard that there is not.
         """
         sent: dict[str, MessageId] = {}
-        for shard, which in await self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
+        for shard, which in self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
             more = True
-            while more:
+            while more:  # also after an answer without any: another call was quicker with these, and there are others
                 result = await self._call(shard, RequeueDeadLetters(which), Requeued)
                 for number, message_id in result.message_ids.items():
                     sent[str(LetterNumber(shard, number))] = MessageId(message_id)
-                more = result.more and bool(result.message_ids)
+                more = result.more
         return sent
 
     async def purge(
@@ -110,14 +112,14 @@ class DeadLetterCalls(Connection):
         before: int | None = None,
         everything: bool = False,
     ) -> int:
-        """Forget dead letters for good, chosen as for `requeue`; returns how many."""
+        """Forget dead letters for good, chosen as for `requeue`; returns how many were there and are forgotten now."""
         count = 0
-        for shard, which in await self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
+        for shard, which in self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
             more = True
-            while more:
+            while more:  # as for `requeue`
                 result = await self._call(shard, PurgeDeadLetters(which), Purged)
                 count += result.count
-                more = result.more and result.count > 0
+                more = result.more
         return count
 
     async def dead_letter_stats(self) -> DeadLetterStats:
@@ -150,54 +152,43 @@ class DeadLetterCalls(Connection):
             before=before,
         )
 
-    async def _chosen(
+    def _chosen(
         self,
         numbers: Letter | Iterable[Letter] | None,
         which: DeadLetterFilter,
         everything: bool,  # noqa: FBT001 (private, passed on)
     ) -> list[tuple[int, DeadLetterFilter]]:
-        """Return what to ask of which shard; raises ValidationError when nothing was chosen, or what is not there."""
+        """Return what to ask of which shard; raises ValidationError when nothing was chosen, or what cannot be."""
         if numbers is not None:
             if everything or which != DeadLetterFilter():
                 raise ValidationError(
                     "dead letters", "give their numbers, or a filter, or everything; not two of these"
                 )
-            return await self._named(numbers)
+            return self._named(numbers)
         if which == DeadLetterFilter() and not everything:
             raise ValidationError("dead letters", "give their numbers, or a filter, or say everything=True")
         if which.before is None:  # or what dies again at once would be sent again for ever
             which = DeadLetterFilter(which.reason, which.receiver, which.sender, time.time_ns() // 1_000_000 + 1)
         return [(shard, which) for shard in range(self._open().shards)]
 
-    async def _named(self, numbers: Letter | Iterable[Letter]) -> list[tuple[int, DeadLetterFilter]]:
-        """Return what to ask of which shard for these dead letters, at most 500 a call, all of which are there."""
+    def _named(self, numbers: Letter | Iterable[Letter]) -> list[tuple[int, DeadLetterFilter]]:
+        """Return what to ask of which shard for these dead letters, at most 500 a call, each named once."""
         by_shard: dict[int, list[int]] = {}
         for at in dict.fromkeys(_numbers(numbers)):
             self._check_shard(at)
             by_shard.setdefault(at.shard, []).append(at.number)
-        asked: list[tuple[int, DeadLetterFilter]] = []
-        for shard, of_shard in by_shard.items():
-            for start in range(0, len(of_shard), MAX_BATCH):
-                which = DeadLetterFilter(ids=of_shard[start : start + MAX_BATCH])
-                found = {
-                    letter.number for letter in (await self._call(shard, ListDeadLetters(which), DeadLetters)).letters
-                }
-                for number in which.ids or ():
-                    if number not in found:
-                        raise _no_letter(LetterNumber(shard, number))
-                asked.append((shard, which))
-        return asked
+        return [
+            (shard, DeadLetterFilter(ids=of_shard[start : start + MAX_BATCH]))
+            for shard, of_shard in by_shard.items()
+            for start in range(0, len(of_shard), MAX_BATCH)
+        ]
 
     def _check_shard(self, at: LetterNumber) -> None:
         if at.shard >= self._open().shards:
-            raise _no_letter(at)
+            raise not_there(at)
 
 
 def _numbers(letters: Letter | Iterable[Letter]) -> list[LetterNumber]:
     if isinstance(letters, DeadLetter | LetterNumber | str):
         return [LetterNumber.of(letters)]
     return [LetterNumber.of(letter) for letter in listed(letters, DeadLetter, "dead letters")]
-
-
-def _no_letter(at: LetterNumber) -> ValidationError:
-    return ValidationError("dead letter", f"there is none with the number {at}; see `caxton deadletter list`")

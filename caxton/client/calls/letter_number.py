@@ -31,3 +31,10 @@ class LetterNumber(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.shard}-{self.number}"
+
+
+def not_there(*names: LetterNumber | str) -> ValidationError:
+    """Return the error that says that no dead letters have these names."""
+    return ValidationError(
+        "dead letter", f"there is none with the number {', '.join(map(str, names))}; see `caxton deadletter list`"
+    )

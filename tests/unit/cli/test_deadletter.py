@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 import caxton
 from caxton.acl.envelope import Envelope
 from caxton.cli.main import app
-from caxton.errors import ValidationError
+from caxton.client.calls.letter_number import LetterNumber, not_there
 from caxton.ids import AgentId, MessageId
 from caxton.wire.calls import DeadLetter, DeadLetterStats, Failed
 
@@ -24,7 +24,7 @@ def letter(number):
 
 
 class Client:
-    """Two dead letters, 1-3 and 1-4."""
+    """Two dead letters, 1-3 and 1-4, which stay; no shard but 0 and 1."""
 
     def __init__(self):
         self.asked = []
@@ -40,16 +40,20 @@ class Client:
     async def dead_letter(self, name):
         self.asked.append(("show", name))
         if name not in {"1-3", "1-4"}:
-            raise ValidationError("dead letter", f"there is none with the number {name}")
+            raise not_there(name)
         return letter(int(name[2:]))
 
     async def requeue(self, numbers=None, **which):
         self.asked.append(("requeue", numbers, {name: value for name, value in which.items() if value is not None}))
-        return dict.fromkeys(numbers or ("1-3", "1-4"), NEW)
+        return dict.fromkeys([name for name in ("1-3", "1-4") if numbers is None or name in numbers], NEW)
 
     async def purge(self, numbers=None, **which):
+        if isinstance(numbers, str):
+            if LetterNumber.parse(numbers).shard > 1:
+                raise not_there(numbers)
+            numbers = [numbers]
         self.asked.append(("purge", numbers, {name: value for name, value in which.items() if value is not None}))
-        return 2
+        return sum(numbers is None or name in numbers for name in ("1-3", "1-4"))
 
     async def dead_letter_stats(self):
         return DeadLetterStats(2, {"expired": 2}, 0, 10, 100_000, 0)
@@ -117,24 +121,66 @@ def test_one_letter_shows_what_it_says(client):
 
 
 @pytest.mark.parametrize(
-    ("options", "asked"),
+    ("options", "asked", "count"),
     [
-        (["--id", "1-3"], [(["1-3"], {})]),
-        (["--reason", "expired"], [(None, {"reason": "expired", "everything": False})]),
-        (["--all"], [(None, {"everything": True})]),
-        (["--agent", "tally", "--limit", "1"], [(["1-3"], {})]),
-        (["--limit", "2"], [(["1-3", "1-4"], {})]),
+        (["--id", "1-3"], [(["1-3"], {})], 1),
+        (["--id", "1-3", "--id", "01-03", "--limit", "2"], [(["1-3"], {})], 1),
+        (["--reason", "expired"], [(None, {"reason": "expired", "everything": False})], 2),
+        (["--all"], [(None, {"everything": True})], 2),
+        (["--agent", "tally", "--limit", "1"], [(["1-3"], {})], 1),
+        (["--limit", "2"], [(["1-3", "1-4"], {})], 2),
     ],
 )
-def test_what_is_chosen_is_requeued_and_purged(client, options, asked):
+def test_what_is_chosen_is_requeued_and_purged(client, options, asked, count):
     """Requeue and purge take names, a filter, all, or the oldest that fit; purge only when it is confirmed."""
     sent = run("requeue", *options, "-o", "json")
     forgotten = run("purge", "--yes", *options, "-o", "json")
 
     assert set(json.loads(sent.stdout)["message_ids"].values()) == {str(NEW)}
-    assert json.loads(forgotten.stdout) == {"purged": 2}
+    assert (sent.exit_code, json.loads(sent.stdout)["requeued"]) == (0, count)
+    assert (forgotten.exit_code, json.loads(forgotten.stdout)) == (0, {"purged": count})
     acts = [call for call in client.asked if call[0] != "list"]
     assert acts == [(act, *arguments) for act in ("requeue", "purge") for arguments in asked]
+
+
+@pytest.mark.parametrize(
+    ("command", "told", "text"),
+    [
+        (["requeue"], {"requeued": 1, "message_ids": {"1-4": str(NEW)}}, "sent 1 dead letters again"),
+        (["purge", "--yes"], {"purged": 1}, "forgot 1 dead letters"),
+    ],
+)
+def test_of_named_letters_those_that_are_there_are_seen_to(client, command, told, text):
+    """What was done is printed, and then names that were not there are an error with exit code 1."""
+    named = ["--id", "1-9", "--id", "1-4", "--id", "0-1"]
+
+    as_json, as_text = run(*command, *named, "-o", "json"), run(*command, *named)
+
+    assert (as_json.exit_code, json.loads(as_json.stdout)) == (1, told)
+    error = json.loads(as_json.stderr)
+    assert (error["error"], "number 1-9, 0-1;" in error["message"]) == ("ValidationError", True)
+    assert (as_text.exit_code, as_text.stdout.splitlines()[-1]) == (1, text)
+    assert "number 1-9, 0-1;" in as_text.stderr
+
+
+def test_named_letters_that_are_there_are_listed(client):
+    """The list is whole, also as JSON, and then names that were not there are an error with exit code 1."""
+    listed = run("list", "--id", "1-3", "--id", "1-9", "--id", "1-4", "-o", "json")
+
+    assert (listed.exit_code, [found["id"] for found in json.loads(listed.stdout)]) == (1, ["1-3", "1-4"])
+    assert "number 1-9;" in json.loads(listed.stderr)["message"]
+
+
+def test_named_letters_of_no_shard_are_refused_before_any_is_forgotten(client):
+    """A shard that there is not is told first; with a name that is none nobody is asked."""
+    refused = run("purge", "--yes", "--id", "1-3", "--id", "31-1", "-o", "json")
+
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert client.asked == []
+    for command in (["list"], ["requeue"], ["purge", "--yes"]):
+        refused = run(*command, "--id", "1-3", "--id", "three", "-o", "json")
+        assert (refused.exit_code, refused.stdout, client.asked) == (1, "", [])
+        assert "'three' is not the number of one" in json.loads(refused.stderr)["message"]
 
 
 @pytest.mark.parametrize("command", [["requeue"], ["purge", "--yes"], ["requeue", "--all", "--reason", "expired"]])
