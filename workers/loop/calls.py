@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 from caxton.acl.envelope import MAX_CONTENT
 from caxton.agents.limits import Limits
@@ -40,6 +39,7 @@ from caxton.wire.codec import CONTROL
 from caxton.wire.control import Answer, Call
 from workers.agents.registry import Agent, state_of
 from workers.loop.dead_letter_calls import DeadLetterCalls
+from workers.loop.passes import Passes
 from workers.loop.shard import Shard
 from workers.operations.attached import Attached
 from workers.peers.peer import Peer
@@ -53,10 +53,10 @@ log = logging.getLogger("caxton.worker")
 class Calls:
     """Answers calls, at most 4,096 at a time. draining: every call is refused."""
 
-    def __init__(self, shard: Shard, attached: Attached, group: asyncio.TaskGroup, wake: Callable[[], None]) -> None:
+    def __init__(self, shard: Shard, attached: Attached, group: asyncio.TaskGroup, passes: Passes) -> None:
         self._attached = attached
         self._journal = shard.durable.journal
-        self._dead_letters = DeadLetterCalls(shard, wake)
+        self._dead_letters = DeadLetterCalls(shard, passes)
         self._stopping = False
         self._registry = shard.registry
         self._lifecycle = shard.lifecycle
@@ -64,7 +64,7 @@ class Calls:
         self._routes = shard.routes
         self._number = shard.number
         self._group = group
-        self._wake = wake
+        self._wake = passes.wake
         self._under_way = 0
         self.draining = False
 

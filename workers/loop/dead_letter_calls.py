@@ -1,7 +1,5 @@
 """Calls about what stands in the file: dead letters, and the ledger."""
 
-from collections.abc import Callable
-
 import msgspec
 
 from caxton.acl.envelope import DURABLE, Envelope, Rare
@@ -19,18 +17,19 @@ from caxton.wire.calls import (
     RequeueDeadLetters,
     Result,
 )
+from workers.loop.passes import Passes
 from workers.loop.shard import Shard
 
 _decode = msgspec.msgpack.Decoder(Envelope).decode
 
 
 class DeadLetterCalls:
-    """Answers from the file; what changes it is answered when it is committed. wake: lets a pass take what is sent."""
+    """Answers from the file; what changes it is answered when it is committed. what is sent joins a pass."""
 
-    def __init__(self, shard: Shard, wake: Callable[[], None]) -> None:
+    def __init__(self, shard: Shard, passes: Passes) -> None:
         self._shard = shard
         self._store = shard.store
-        self._wake = wake
+        self._passes = passes
 
     async def answer(self, request: Request) -> Result:
         """Answer one of these calls. Raises StorageError."""
@@ -43,7 +42,7 @@ class DeadLetterCalls:
             case PurgeDeadLetters(which):
                 numbers, more = await self._store.numbers(which, MAX_BATCH)
                 gone = durable.dead_letters.forget(numbers, "purged")
-                await durable.journal.committed_after(self._wake)
+                await durable.journal.committed_after(self._passes.wake)
                 return Purged(len(gone), more)
             case AskDeadLetterStats():
                 return await self._store.dead_letter_stats(durable.dead_letters.capacity)
@@ -54,14 +53,16 @@ class DeadLetterCalls:
 
     async def _requeue(self, rows: list[DeadRow], more: bool) -> Requeued:  # noqa: FBT001 (what the store says)
         durable, routes = self._shard.durable, self._shard.routes
+        # From now on: or what dies again at once would seem to be older than the call, and go again.
+        a_pass = self._passes.renew()
         there = set(durable.dead_letters.forget([row.number for row in rows], "requeued"))
         sent: dict[int, bytes] = {}
         for row in rows:
             if row.number in there:
-                message = _again(row, routes.ids.next(), routes.a_pass.wall_ms)
+                message = _again(row, routes.ids.next(), a_pass.wall_ms)
                 sent[row.number] = message.message_id
-                durable.routes.send_again(message, routes.a_pass)
-        await durable.journal.committed_after(self._wake)
+                durable.routes.send_again(message, a_pass)
+        await durable.journal.committed_after(self._passes.wake)
         return Requeued(sent, more)
 
 

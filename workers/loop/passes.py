@@ -18,7 +18,7 @@ ENOUGH_TURNS = 1_024
 
 
 class Passes:
-    """Owned by the worker's loop. `wake` lets `run` be called again, soon.
+    """Owned by the worker's loop. wake: lets `run` be called again, soon.
 
     present: the pass that is open. What a control frame, a call or a tick causes between two runs joins it.
     """
@@ -30,24 +30,21 @@ class Passes:
         self._inlet = inlet
         self._attached = attached
         self._committer = committer
-        self._wake = wake
+        self.wake = wake
         self._lone_turns = LoneTurns(shard)
         self.present = self._open()
 
     def run(self) -> None:
         """Run one pass; it is asked for again if anything is left."""
         if self._committer.is_back:
-            self._wake()  # its release takes some turns of the loop: none of them is to last as long as a pass
+            self.wake()  # its release takes some turns of the loop: none of them is to last as long as a pass
         elif self._lone_turns.wait:
             self._run_alone()
         else:
             self._run()
 
     def _run(self) -> None:
-        a_pass, dispatcher = self.present, self._shard.dispatcher
-        a_pass.now_ns = monotonic_ns()
-        a_pass.wall_ms = time.time_ns() // 1_000_000
-        self._begin(a_pass)
+        a_pass, dispatcher = self.renew(), self._shard.dispatcher
         if not dispatcher.idle:  # first what is left, so that what comes finds idle agents and costs no mailbox
             self._run_turns(a_pass)
             a_pass.unfinished = False
@@ -60,7 +57,7 @@ class Passes:
                 break  # what comes may cause no turn: frames that nobody can read, messages that are refused
         self._end(a_pass)
         if a_pass.unfinished or self._inlet.more or not dispatcher.idle:
-            self._wake()
+            self.wake()
 
     def _run_turns(self, a_pass: Pass) -> None:
         shard = self._shard
@@ -75,7 +72,7 @@ class Passes:
         self._lone_turns.run(a_pass)
         self._end(a_pass)
         if not self._lone_turns.under_way:
-            self._wake()
+            self.wake()
 
     def _end(self, a_pass: Pass) -> None:
         """Release what the pass caused: what is volatile at once, the rest when it is committed."""
@@ -103,7 +100,15 @@ class Passes:
             counts[name] += sum(row.last - row.first + 1 for row in rows)
             counts["frames_out"] += len(rows)
         if self._lone_turns.committed() or self._lone_turns.wait or not self._shard.dispatcher.idle:
-            self._wake()  # frames may have come while a turn had its commit alone, and nothing tells of them again
+            self.wake()  # frames may have come while a turn had its commit alone, and nothing tells of them again
+
+    def renew(self) -> Pass:
+        """Return the present pass, which goes on from now: it may have been opened 200 ms ago."""
+        a_pass = self.present
+        a_pass.now_ns = monotonic_ns()
+        a_pass.wall_ms = time.time_ns() // 1_000_000
+        self._begin(a_pass)
+        return a_pass
 
     def _open(self) -> Pass:
         a_pass = Pass(monotonic_ns(), time.time_ns() // 1_000_000)

@@ -76,7 +76,7 @@ class Worker:
 
     async def _serve(self) -> None:
         async with asyncio.TaskGroup() as group:
-            self._calls = Calls(self._shard, self._attached, group, self._wake)
+            self._calls = Calls(self._shard, self._attached, group, self._passes)
             self._ready = True
             self._data.watch(self._loop, self.run_pass)
             self._control.watch(self._loop, self._take_control)

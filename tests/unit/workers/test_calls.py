@@ -31,7 +31,7 @@ def group():
 
 @pytest.fixture
 def calls(shard, group):
-    return Calls(shard.parts, shard.worker._attached, group, lambda: None)
+    return Calls(shard.parts, shard.worker._attached, group, shard.worker._passes)
 
 
 def attach(shard, calls, session, name):

@@ -256,7 +256,7 @@ def test_every_call_of_a_flood_is_answered(shard, monkeypatch):
 
     async def flood():
         async with asyncio.TaskGroup() as group:
-            shard.worker._calls = Calls(shard.worker._shard, shard.worker._attached, group, lambda: None)
+            shard.worker._calls = Calls(shard.worker._shard, shard.worker._attached, group, shard.worker._passes)
             for number in range(200):
                 shard.say(Call(session, mark, OWN, number, ListAgents()))
 

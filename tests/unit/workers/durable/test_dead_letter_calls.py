@@ -24,7 +24,7 @@ OTHER, OTHERS_FILE = 8, 5_000
 @pytest.fixture
 def call(durable, ask):
     """A function that asks a shard with three dead letters for agent 9."""
-    return lambda request: ask(durable, DeadLetterCalls(durable.parts, lambda: None).answer(request))
+    return lambda request: ask(durable, DeadLetterCalls(durable.parts, durable.worker._passes).answer(request))
 
 
 @pytest.fixture
@@ -77,6 +77,19 @@ def test_what_dies_again_knows_what_it_was(durable, call, dead):
     assert [msgspec.msgpack.decode(row.message, type=Envelope).rare.idempotency_key for row in rows] == [None] * 3
 
 
+def test_what_dies_again_at_once_stays(durable, call, dead, clocks):
+    """A letter that dies again while its call goes on bears the time of its death, so `before` the call leaves it."""
+    durable.settle()  # from here on a pass is open
+    clocks.wait(0.2)
+    now_ms = clocks.wall_ms
+    sent = call(RequeueDeadLetters(DeadLetterFilter(before=now_ms))).message_ids
+    durable.work()
+
+    assert len(sent) == 3
+    assert call(RequeueDeadLetters(DeadLetterFilter(before=now_ms))).message_ids == {}
+    assert len(call(ListDeadLetters(ALL)).letters) == 3
+
+
 def test_what_is_purged_is_gone(durable, call, dead):
     """Purging deletes what fits the filter and says how many; a second time there are none."""
     assert call(PurgeDeadLetters(DeadLetterFilter(sender=1))).count == 0
@@ -87,7 +100,7 @@ def test_what_is_purged_is_gone(durable, call, dead):
 
 def test_a_letter_is_requeued_by_one_of_two(durable, call, dead, ask):
     """Of two requeues and a purge at the same time each letter is seen to by one."""
-    calls = DeadLetterCalls(durable.parts, lambda: None)
+    calls = DeadLetterCalls(durable.parts, durable.worker._passes)
 
     async def all_at_once():
         return await asyncio.gather(

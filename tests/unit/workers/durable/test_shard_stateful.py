@@ -225,7 +225,7 @@ class World(RuleBasedStateMachine):
 
     @rule(purged=st.booleans())
     def dead_letters_go(self, purged):
-        calls = DeadLetterCalls(self.shard.parts, lambda: None)
+        calls = DeadLetterCalls(self.shard.parts, self.shard.worker._passes)
         if purged:
             before = Counter(self.letters())
             self.ask(self.shard, calls.answer(PurgeDeadLetters(ALL)))
