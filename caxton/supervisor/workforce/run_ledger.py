@@ -98,6 +98,11 @@ class RunLedger:
         """Everybody who is there."""
         return [*self._workers, *self._sessions]
 
+    @property
+    def sessions(self) -> list[int]:
+        """The clients that are there."""
+        return list(self._sessions)
+
     def read_books(self, peers: Iterable[int]) -> list[BookView]:
         """Read these peers' books, without those that are not there yet, or no more. Touches nothing of this object."""
         return list(_read_all((peer, self._book_of(peer)) for peer in peers))

@@ -1,8 +1,12 @@
 """Deciding that all workers have come to rest in a drain: idle, and nothing on the way between them. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+
+# Rounds, a heartbeat each, in which workers at rest wait for what clients say that they had sent. A client may say what
+# it likes, or be stopped; so not for ever.
+MOST_ROUNDS_FOR_CLIENTS = 5
 
 
 @dataclass(frozen=True)
@@ -16,12 +20,14 @@ class Flow:
 class Settling:
     """Two rounds of heartbeats decide. In each, every worker is idle, and emitted equals taken; both give one total.
 
-    One round is not enough: its heartbeats are of different moments, and a message may travel around them.
+    One round is not enough: its heartbeats are of different moments, and a message may travel around them. What clients
+    had sent before they knew may still be in the sockets: workers that are at rest wait some rounds for it.
     """
 
     def __init__(self) -> None:
         self._idle: dict[int, bool] = {}
         self._last: Flow | None = None
+        self._rounds_for_clients = MOST_ROUNDS_FOR_CLIENTS
 
     def heard(self, incarnation: int, *, idle: bool) -> None:
         """Note that a worker that drains has reported."""
@@ -31,13 +37,19 @@ class Settling:
         """True when every living worker has reported since the last round."""
         return living <= self._idle.keys()
 
-    def at_rest(self, living: AbstractSet[int], flow: Flow) -> bool:
-        """Close a round with what flowed until now; True when this round and the one before it agree on rest."""
+    def at_rest(self, living: AbstractSet[int], flow: Flow, from_clients: Callable[[], int]) -> bool:
+        """Close a round with what flowed until now; True when this round and the one before it agree on rest.
+
+        from_clients: how many messages clients say they sent to the living that these have not taken.
+        """
         idle = all(self._idle[incarnation] for incarnation in living)
         self._idle.clear()
         resting = flow if idle and flow.emitted == flow.taken else None
         settled = resting is not None and resting == self._last
         self._last = resting
+        if settled and self._rounds_for_clients and from_clients():
+            self._rounds_for_clients -= 1
+            return False
         return settled
 
 
@@ -50,3 +62,16 @@ def flow_between(totals: Mapping[int, Mapping[int, tuple[int, int]]]) -> Flow:
         pair for owner, peers in totals.items() for peer, pair in peers.items() if peer in totals and peer != owner
     ]
     return Flow(sum(emitted for emitted, _ in pairs), sum(taken for _, taken in pairs))
+
+
+def untaken(
+    sessions: Mapping[int, Mapping[int, tuple[int, int]]], workers: Mapping[int, Mapping[int, tuple[int, int]]]
+) -> int:
+    """Return how many messages sessions emitted that the workers in `workers` have not taken; totals as above."""
+    nothing = (0, 0)
+    return sum(
+        max(0, emitted - workers[peer].get(session, nothing)[1])
+        for session, peers in sessions.items()
+        for peer, (emitted, _) in peers.items()
+        if peer in workers
+    )

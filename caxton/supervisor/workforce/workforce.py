@@ -18,7 +18,7 @@ from caxton.supervisor.workforce.notices import Notices
 from caxton.supervisor.workforce.planned_restarts import PlannedRestarts
 from caxton.supervisor.workforce.restart_policy import RestartPolicy
 from caxton.supervisor.workforce.run_ledger import RunLedger
-from caxton.supervisor.workforce.settling import Settling, flow_between
+from caxton.supervisor.workforce.settling import Settling, flow_between, untaken
 from caxton.supervisor.workforce.shard import GIVEN_UP, Shard, ShardState
 from caxton.supervisor.workforce.worker_process import Exit, WorkerProcess
 from caxton.wire.control import Heartbeat, Topology
@@ -256,6 +256,11 @@ class Workforce:
         living = {shard.process.incarnation for shard in self.shards if shard.process is not None}
         if not self._settling.round_complete(living):
             return
-        books = self._ledger.read_books(living)
-        if self._settling.at_rest(living, flow_between({book.owner: book.links for book in books})):
+        workers = {book.owner: book.links for book in self._ledger.read_books(living)}
+
+        def from_clients() -> int:
+            sessions = self._ledger.read_books(self._ledger.sessions)
+            return untaken({book.owner: book.links for book in sessions}, workers)
+
+        if self._settling.at_rest(living, flow_between(workers), from_clients):
             self.at_rest.set()
