@@ -99,7 +99,7 @@ def _read(path: Path, count: int, bar: Bar, done: int) -> _Readings:
 
 @contextmanager
 def _writer(path: Path, plan: Plan) -> Iterator[None]:
-    command = [sys.executable, "-P", "-m", __name__, str(path), str(plan.peers), str(plan.changes)]
+    command = [sys.executable, "-m", __name__, str(path), str(plan.peers), str(plan.changes)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
         try:
             if process.stdout is None or not process.stdout.readline():
