@@ -70,6 +70,6 @@ COUNTERS = {
     "dead_letters": "gauge: dead letters",
     "parked": "gauge: messages of agents that wait for room",
     "agents": "gauge: agents registered",
-    "overruns": "gauge: turns that were interrupted at their deadline",
+    "overruns": "turns that were interrupted at their limit of computing time",
     "instances": "gauge: sandboxes with an instance",
 }

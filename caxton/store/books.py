@@ -194,29 +194,30 @@ def _map_new(path: Path, size: int) -> mmap.mmap:
         os.close(descriptor)
 
 
-def read(path: Path) -> BookView:
+def read(path: Path, patience_s: float = PATIENCE_S) -> BookView:
     """Return what the owner of a book last committed, alive or dead, in the midst of a commit or not.
 
     Reads the file and maps nothing, so nobody who cuts it short can harm the reader. Raises StorageError for a file
-    that is not there, is no book or one of another version, is damaged, or was being changed in every reading of 1 s.
+    that is not there, is no book or one of another version, is damaged, or was being changed in every reading of
+    `patience_s`, and in many.
     """
     try:
         with opened(path) as descriptor:
             head = _read_words(descriptor, 0, at.HEAD_WORDS)
             table = _read_words(descriptor, at.HEAD_WORDS, at.check_head(head))
             layout = at.read_layout(head + table, os.fstat(descriptor).st_size)
-            return at.view(layout, head[at.AT_OWNER], _newest_copy(descriptor, layout))
+            return at.view(layout, head[at.AT_OWNER], _newest_copy(descriptor, layout, patience_s))
     except at.Damage as error:
         raise StorageError(str(path), f"the book is damaged: {error}") from error
     except OSError as error:
         raise StorageError(str(path), f"the book cannot be read: {error.strerror}") from error
 
 
-def _newest_copy(descriptor: int, layout: at.Layout) -> "array[int]":
+def _newest_copy(descriptor: int, layout: at.Layout, patience_s: float) -> "array[int]":
     """Return the newest copy, whole, or one that has become it meanwhile. Raises Damage, TimeoutError."""
     before: tuple[int, array[int]] | None = None
     paused = False
-    give_up_at = time.monotonic() + PATIENCE_S
+    give_up_at = time.monotonic() + patience_s
     for reading in count(1):
         newest, rows = _read_words(descriptor, at.AT_NEWEST, 2)
         copy = _read_words(descriptor, layout.copies[newest % 2], layout.words_with(rows))

@@ -4,12 +4,14 @@ Nothing here waits. The descriptor of a socket is edge-triggered: after a wake-u
 """
 
 import asyncio
+import errno
+import resource
 from collections.abc import Callable
 from typing import TypeAlias
 
 import zmq
 
-from caxton.errors import StorageError
+from caxton.errors import ResourceExhausted, StorageError
 from caxton.transport.descriptors import MAX_SESSIONS
 
 # As plain numbers: an enum in every call costs a microsecond.
@@ -177,7 +179,13 @@ def end_context(context: Context) -> None:
 
 
 def _socket(context: Context, kind: int) -> zmq.Socket[bytes]:
-    socket = context.socket(kind)
+    try:
+        socket = context.socket(kind)
+    except zmq.ZMQError as error:
+        if error.errno not in {errno.EMFILE, errno.ENFILE}:
+            raise
+        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise ResourceExhausted("open files of this process (ulimit -n)", limit) from None
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_SOCKET_FRAME)
     socket.setsockopt(zmq.SNDHWM, _SEND_MARK)

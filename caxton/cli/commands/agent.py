@@ -70,7 +70,7 @@ def deploy(
         int | None, typer.Option(min=1, max=BOUNDS["max_memory_bytes"][1] // MIB, help="Memory in MiB. Default 16.")
     ] = None,
     max_fuel: Annotated[int | None, _limit("max_fuel", "Fuel of one call, about one a wasm instruction.")] = None,
-    max_execution_ms: Annotated[int | None, _limit("max_execution_ms", "Wall time of one call, in ms.")] = None,
+    max_execution_ms: Annotated[int | None, _limit("max_execution_ms", "Computing time of one call, in ms.")] = None,
     max_message_bytes: Annotated[int | None, _limit("max_message_bytes", "Content that it takes, in bytes.")] = None,
     max_output_bytes: Annotated[int | None, _limit("max_output_bytes", "What one turn may return, in bytes.")] = None,
     max_output_messages: Annotated[int | None, _limit("max_output_messages", "Messages one turn may send.")] = None,

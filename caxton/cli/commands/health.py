@@ -17,7 +17,7 @@ _MIB = 1 << 20
 
 @reports_errors
 def health(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
-    """Show whether everything is well. Exits with 1 when nobody serves."""
+    """Show whether everything is well. Exits with 3 when nobody serves."""
     values = ask_values(runtime_dir, AskHealth())
     if output is Format.JSON:
         print_json(values)

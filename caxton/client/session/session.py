@@ -96,9 +96,13 @@ class Session:
         self._due: set[int] = set()
         self._closed = False
         self.over: CaxtonError | None = None
-        self._heard_topology(opened.topology)
-        self._inlets.watch(self.loop, self._take_data, self._take_control)
-        self._tick()
+        try:
+            self._heard_topology(opened.topology)
+            self._inlets.watch(self.loop, self._take_data, self._take_control)
+            self._tick()
+        except BaseException:  # a socket too many for this process, perhaps: nothing may stay that the collector finds
+            self.retire()
+            raise
 
     def route_of(self, agent_id: int) -> ShardRoute:
         """Return the route to the shard that owns an agent; raises RuntimeNotFound while there is no runtime."""
@@ -229,6 +233,8 @@ class Session:
 
     def _lose_runtime(self) -> None:
         """The runtime has ended: end what may have happened, and hold what may go to the next session."""
+        self._take_data()  # what it said before still counts
+        self._take_control()
         if self._lost is None:
             self.give_up(NetworkError("the runtime", "it ended; start it and connect again"))
             return
@@ -262,7 +268,7 @@ class Session:
                 continue
             taken_from.add(route)
             self._take_frame(frame, size, route)
-            if frame.state is not None:
+            if frame.state is not None and self.over is None:  # or what it settles has ended already
                 route.heard_state(frame.state)
                 heard.add(route)
         if not taken_from or self._closed:
@@ -298,6 +304,8 @@ class Session:
                 self._heard_topology(control)
             elif isinstance(control, Answer):
                 self._calls.answer(control)
+            elif self.over is not None:
+                continue  # what it would settle has ended already
             elif (route := self._by_incarnation.get(control.source)) is not None and _heard(route, control):
                 pumped[route.shard] = route
         if pumped:

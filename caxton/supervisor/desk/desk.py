@@ -66,7 +66,8 @@ class FrontDesk:
             self._dropped["calls that do not decode"] += 1
             return
         if len(self._under_way) >= MAX_CALLS:
-            self._say(caller, call.call_id, _failed(ResourceExhausted("calls at the desk at once", MAX_CALLS)))
+            full = ResourceExhausted("calls at the desk at once", MAX_CALLS)
+            self._say(caller, _encoded(call.call_id, _failed(full)))
             return
         task = self._tasks.create_task(self._answer(caller, call))
         self._under_way.add(task)
@@ -77,22 +78,28 @@ class FrontDesk:
             result = await self._answering(caller, call.request)
             if result is None:
                 return
+            answer = _encoded(call.call_id, result)
         except CaxtonError as error:
-            result = _failed(error)
+            answer = _encoded(call.call_id, _failed(error))
         except OSError as error:
-            result = _failed(StorageError(str(error.filename), error.strerror or str(error)))
+            storage = StorageError(str(error.filename), error.strerror or str(error))
+            answer = _encoded(call.call_id, _failed(storage))
         except Exception as error:  # noqa: BLE001 (one call must not end the runtime; it is told loudly)
             self._tell_unforeseen(f"{type(call.request).__name__}: {error!r}")
-            result = _failed(CaxtonError())
-        self._say(caller, call.call_id, result)
+            answer = _encoded(call.call_id, _failed(CaxtonError()))
+        self._say(caller, answer)
 
-    def _say(self, caller: bytes, call_id: int, result: SupervisorResult) -> None:
+    def _say(self, caller: bytes, answer: bytearray) -> None:
         if self._closed:
             return
-        if not self._desk.answer(caller, SUPERVISOR_ANSWER.encode(SupervisorAnswer(call_id, result))):
+        if not self._desk.answer(caller, answer):
             self._dropped["answers whose caller is gone"] += 1
         # The descriptor is edge-triggered: calls that came while we answered are looked for now.
         self._loop.call_soon(self._wake)
+
+
+def _encoded(call_id: int, result: SupervisorResult) -> bytearray:
+    return SUPERVISOR_ANSWER.encode(SupervisorAnswer(call_id, result))
 
 
 def _failed(error: CaxtonError) -> Failed:

@@ -3,14 +3,19 @@ from pathlib import Path
 
 import pytest
 
+from caxton.acl.envelope import Envelope
+from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
+from caxton.client.routes.batches import Batch
 from caxton.client.session.session import Session
-from caxton.errors import StorageError
+from caxton.errors import ResourceExhausted, StorageError
 from caxton.ids import SESSION_BIT
 from caxton.placement.slot_table import SlotTable
 from caxton.store.directory_lock import is_locked
 from caxton.transport.endpoints import RuntimeDir
+from caxton.transport.sockets import Outlet
 from caxton.wire.control import Topology
+from caxton.wire.link_state import LinkState
 from caxton.wire.supervision import SessionOpened
 
 NUMBER = SESSION_BIT | 1
@@ -20,6 +25,13 @@ NUMBER = SESSION_BIT | 1
 def opened():
     mark = bytes(16)
     return SessionOpened(NUMBER, mark, b"key", Topology(0, mark, 1, SlotTable.even(1), [0], ["starting"]))
+
+
+@pytest.fixture
+def serving():
+    """The same, with a worker that the client is to connect to."""
+    mark = bytes(16)
+    return SessionOpened(NUMBER, mark, b"key", Topology(0, mark, 1, SlotTable.even(1), [7], ["ready"]))
 
 
 @pytest.fixture
@@ -38,3 +50,39 @@ async def test_a_session_that_cannot_listen_leaves_nothing_behind(place, opened,
         Session(place, opened, Answers(), None)
 
     assert not is_locked(place.book(NUMBER))
+
+
+async def test_a_session_without_sockets_for_its_workers_leaves_nothing_behind(place, serving, monkeypatch):
+    """When a worker cannot be connected to, for want of descriptors, no lock is left, and the error says so."""
+    made = []
+
+    def outlet(context, endpoint):
+        made.append(endpoint)
+        if len(made) > 1:
+            raise ResourceExhausted("open files of this process (ulimit -n)", 64)
+        return Outlet(context, endpoint)
+
+    monkeypatch.setattr("caxton.client.session.session.Outlet", outlet)
+    with pytest.raises(ResourceExhausted, match="open files"):
+        Session(place, serving, Answers(), None)
+
+    assert len(made) == 2
+    assert not is_locked(place.book(NUMBER))
+
+
+async def test_what_a_worker_says_after_the_end_settles_nothing(place, serving, monkeypatch):
+    """A state that comes once the runtime is known to have ended is passed over: what it speaks of has ended."""
+    session = Session(place, serving, Answers(), lambda: None)
+    route = session._by_incarnation[7].volatile
+    batch = Batch(1, "send", 60.0, session.loop)
+    session.submit([(Envelope(bytes(16), 7, NUMBER, 5, b"x"), batch, 0, True)], Lane.VOLATILE)
+    session.pump_due()
+    session._lose_runtime()
+    assert batch.left == 0
+    state = LinkState(7, bytes(16), NUMBER, 0, 1, "", 1, 64, 1 << 20, 0, [], [], 0, 0)
+    monkeypatch.setattr(session._inlets, "controls", lambda: iter([state]))
+    session._take_control()
+
+    assert route.link.outgoing.acknowledged == 0
+    session.retire()
+    batch.cancel()

@@ -112,6 +112,17 @@ async def test_a_bug_in_one_answer_is_told_and_ends_nothing(room):
     assert room.unforeseen == ["AskHealth: ZeroDivisionError()"]
 
 
+async def test_what_cannot_be_encoded_is_told_and_ends_nothing(room):
+    """An answer that does not fit on the wire is a bug like another: told loudly, answered as a failure."""
+    room.answers = {AskHealth: Told({"a": 1 << 70}), AskStats: Told({})}
+    room.call(1, AskHealth())
+    assert (await room.answer())[1].error == "CaxtonError"
+    room.call(2, AskStats())
+
+    assert await room.answer() == (2, Told({}))
+    assert len(room.unforeseen) == 1
+
+
 async def test_a_refusing_disk_is_a_storage_error(room):
     """An OSError while answering reaches the caller as a StorageError that names the file."""
 

@@ -1,5 +1,6 @@
 import pytest
 
+from caxton.errors import StorageError
 from caxton.ids import SESSION_BIT
 from caxton.store.books import Book
 from caxton.supervisor.workforce import run_ledger
@@ -258,3 +259,30 @@ def test_sessions_have_no_links_with_each_other(peers):
 
     assert peers.lost() == places()
     assert peers.ledger._ended_sessions[CLIENT].book.links == {}
+
+
+def test_numbers_of_clients_are_believed_within_reason(peers):
+    """Whatever clients write into their books, what is told of all of them fits into an answer."""
+    clients = [SESSION_BIT | n for n in range(1, 41)]
+    peers.enter(1, *clients)
+    for client in clients:
+        peers.send(client, 1, 2**64 - 1, 0)
+        peers.count(client, gaps=2**64 - 1)
+        peers.end(client)
+
+    assert 0 < peers.lost()["total"] < 2**63
+
+
+def test_a_book_that_a_client_changes_all_the_time_holds_up_nobody(peers, monkeypatch):
+    """A session's book is read without waiting for its owner to pause; a worker's with patience."""
+    patience = {}
+
+    def read(path, patience_s=None):
+        patience[int(path.stem, 16)] = patience_s
+        raise StorageError(str(path), "it changes all the time")
+
+    peers.enter(1, CLIENT)
+    monkeypatch.setattr("caxton.store.books.read", read)
+    peers.ledger.read_books([1, CLIENT])
+
+    assert patience == {1: None, CLIENT: 0}
