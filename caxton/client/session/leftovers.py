@@ -1,7 +1,8 @@
 """What becomes of messages when the runtime ends and the client opens its next session: none is sent twice unknown.
 
 - What left, or may have left, may have happened: its caller is told so (NetworkError).
-- What has an idempotency key goes again all the same: its shard knows the key, and answers as it did or will.
+- What has an idempotency key goes again all the same, for nine minutes: its shard knows the key for ten, and answers as
+  it did or will.
 - What never left goes.
 """
 
@@ -10,7 +11,10 @@ from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.backlog import Entry
 from caxton.client.routes.shard_route import ShardRoute
-from caxton.errors import CaxtonError
+from caxton.errors import CaxtonError, NetworkError
+
+# A minute less than shards know a key, for two clocks that differ, and for the way.
+MOST_AGE_OF_A_KEY_MS = 9 * 60_000
 
 
 class Held:
@@ -43,11 +47,17 @@ class Held:
         """Keep nothing for callers that wait no longer."""
         self._entries = [entry for entry in self._entries if entry[1].results[entry[2]] is None]
 
-    def handed_over(self, session: int) -> list[tuple[Lane, list[Entry]]]:
-        """Return everything by lane, for the session of this number, which is its sender from now on."""
+    def handed_over(self, session: int, now_ms: int) -> list[tuple[Lane, list[Entry]]]:
+        """Return everything by lane, for the session of this number, which is its sender from now on.
+
+        What has a key that its shard may have forgotten by now ends instead: it might be delivered twice.
+        """
         entries, self._entries = self._entries, []
         by_lane: dict[Lane, list[Entry]] = {}
         for entry in entries:
+            if _is_known_again(entry[0]) and now_ms - entry[0].created_at > MOST_AGE_OF_A_KEY_MS:
+                entry[1].end(entry[2], NetworkError("the runtime", "it was away for longer than it knows keys"))
+                continue
             entry[0].sender = session
             by_lane.setdefault(Lane.DURABLE if entry[0].flags & DURABLE else Lane.VOLATILE, []).append(entry)
         return list(by_lane.items())

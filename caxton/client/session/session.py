@@ -5,6 +5,7 @@ Everything that talks to sockets is here; what is pure is in the routes, the lin
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -207,7 +208,7 @@ class Session:
 
     def take_over(self, held: "Held") -> None:
         """Send what waited for this session."""
-        for lane, entries in held.handed_over(self.number):
+        for lane, entries in held.handed_over(self.number, time.time_ns() // 1_000_000):
             self.submit(entries, lane)
 
     def retire(self) -> None:

@@ -7,8 +7,9 @@ from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.backlog import RECEIVER_WINDOW, Backlog
 from caxton.client.routes.batches import Batch
-from caxton.client.session.leftovers import Held, leftovers
+from caxton.client.session.leftovers import MOST_AGE_OF_A_KEY_MS, Held, leftovers
 from caxton.errors import NetworkError
+from workers.durable.idempotency_keys import KEPT_MS
 
 SESSION = 1 << 63
 ENDED = NetworkError("the runtime", "it ended")
@@ -124,11 +125,27 @@ async def test_what_waits_is_handed_over_once(make_entry):
     entries[0][1].cancel()
     held.forget_given_up()
 
-    lanes = dict(held.handed_over(SESSION | 1))
+    lanes = dict(held.handed_over(SESSION | 1, 0))
 
     assert {lane: numbers(some) for lane, some in lanes.items()} == {Lane.VOLATILE: [2, 4], Lane.DURABLE: [3]}
     assert {entry[0].sender for entry in entries[1:]} == {SESSION | 1}
     assert not held
+
+
+async def test_what_has_a_key_does_not_go_once_its_shard_may_have_forgotten_it(make_entry):
+    """Nine minutes after it was made a message with a key ends as unknown; one without, which never left, goes."""
+    held, keyed, plain = Held(is_awaited=True), make_entry(1, key=True), make_entry(2)
+    for entry in (keyed, plain):
+        entry[0].created_at = 1_000
+    held.keep([keyed], ENDED)
+    at_the_edge = held.handed_over(SESSION | 1, 1_000 + MOST_AGE_OF_A_KEY_MS)
+    held.keep([keyed, plain], ENDED)
+    beyond = held.handed_over(SESSION | 1, 1_001 + MOST_AGE_OF_A_KEY_MS)
+
+    assert [numbers(some) for _, some in at_the_edge] == [[1]]
+    assert [numbers(some) for _, some in beyond] == [[2]]
+    assert isinstance(keyed[1].results[0], NetworkError)
+    assert MOST_AGE_OF_A_KEY_MS < KEPT_MS
 
 
 async def test_nothing_waits_for_a_session_that_will_not_come(make_entry):
