@@ -5,7 +5,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,6 +51,7 @@ FILES = [0x1111_1111_1111_1111, 0x2222_2222_2222_2222]
 # The workers' monotonic clock: so far ahead of the real one that nothing of the run is ever too late.
 WORKER_NS = 10**18
 NEVER_S = 3_600.0
+BETWEEN_LOOKS_S = 0.002
 DEADLINE_S = 30.0
 SHOWN_BYTES = 64
 ORDER = (
@@ -114,10 +115,13 @@ class Stage:
         return read(self.runtime.book(peer))
 
     async def until(self, claim):
-        """Let the loop go on until the claim holds."""
+        """Let loop and stores go on until the claim holds; it is looked at when something left, and in between."""
         async with asyncio.timeout(DEADLINE_S):
-            while not claim():  # noqa: ASYNC110 (nothing tells of it, and it is a matter of one frame)
-                await asyncio.sleep(0)
+            while not claim():
+                self.moved.clear()
+                with suppress(TimeoutError):  # a loop that never pauses leaves a store's thread hardly any time
+                    async with asyncio.timeout(BETWEEN_LOOKS_S):
+                        await self.moved.wait()
 
     async def first(self, inlet, since, codec, wanted=lambda value: True):
         """Wait for the first frame that left for an inlet after the first `since` of all; return (bytes, value)."""
@@ -141,10 +145,10 @@ class Stage:
         return found[0]
 
     async def quiet(self, incarnation):
-        """Let a worker commit also what nobody waits for."""
+        """Let a worker commit also what nobody waits for, as ticks would: again after a commit that was under way."""
         shard, committer = self.shards[incarnation], self.workers[incarnation]._committer
-        committer.tend()
-        await self.until(lambda: shard.durable.journal.empty and not committer._journal.under_way)
+        journal = shard.durable.journal
+        await self.until(lambda: committer.tend() or (journal.empty and not journal.under_way))
 
     @asynccontextmanager
     async def watched(self):
