@@ -4,6 +4,7 @@ Time stands still until the test lets a tick go by; frames that are on their way
 """
 
 import asyncio
+import time
 from collections import Counter, defaultdict, deque
 from contextlib import suppress
 from itertools import count
@@ -40,6 +41,8 @@ KEY = bytes(32)
 FIRST_SESSION = 1 << 63
 TICK_S = 0.2
 DELIVERY = DeliverySettings(breaker_threshold=4, breaker_timeout_s=5.0)
+# Of real time, for a store's thread: a loop that never pauses leaves it hardly any.
+A_MOMENT_S = 0.0001
 # Turns of the loop in which nothing moves: then nothing will before time goes by.
 STILL = 6
 
@@ -165,7 +168,8 @@ class Runtime:
         self.directory, self.names = directory, AgentNames(KEY)
         self.marks, self.table = SessionMarks(KEY), SlotTable.even(1)
         self.disk, self.broken = "good", []
-        self.disk_is_other = asyncio.Event()
+        self.disk_is_other, self.nothing_is_written = asyncio.Event(), asyncio.Event()
+        self.nothing_is_written.set()
         self.worker_stands_still = False
         self.incarnations, self.versions, self.numbers = count(1), count(1), count(FIRST_SESSION)
         self.worker = self.shard = self.store = self._serving = None
@@ -207,6 +211,7 @@ class Runtime:
         self._serving = self.loop.create_task(self.worker.serve(None))
         while not self.worker._ready:
             assert not self._serving.done(), self._serving.exception()
+            time.sleep(A_MOMENT_S)
             await self.turn()
         for name in ("run_pass", "_tick"):
             setattr(self.worker, name, self._unless_it_stands_still(getattr(self.worker, name)))
@@ -229,7 +234,11 @@ class Runtime:
                 await self.disk_is_other.wait()
             if self.disk == "full":
                 raise StorageFull("shard.db", "no room")
-            await write(what)
+            self.nothing_is_written.clear()
+            try:
+                await write(what)
+            finally:
+                self.nothing_is_written.set()
 
         store.commit = commit
 
@@ -323,6 +332,7 @@ class Runtime:
     async def _settle(self):
         still = 0
         while still < STILL:
+            await self.nothing_is_written.wait()
             still = 0 if self._deliver() or self._is_writing() else still + 1
             await self.turn()
         assert not self.broken, self.broken
