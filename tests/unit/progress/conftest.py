@@ -4,7 +4,6 @@ Time stands still until the test lets a tick go by; frames that are on their way
 """
 
 import asyncio
-import time
 from collections import Counter, defaultdict, deque
 from contextlib import suppress
 from itertools import count
@@ -41,8 +40,6 @@ KEY = bytes(32)
 FIRST_SESSION = 1 << 63
 TICK_S = 0.2
 DELIVERY = DeliverySettings(breaker_threshold=4, breaker_timeout_s=5.0)
-# Of real time, for a store's thread: a loop that never pauses leaves it hardly any.
-A_MOMENT_S = 0.0001
 # Turns of the loop in which nothing moves: then nothing will before time goes by.
 STILL = 6
 
@@ -99,6 +96,21 @@ class Inlet:
 
     def close(self):
         self.frames.clear()
+
+
+class Supervisor:
+    """Hears heartbeats of one worker."""
+
+    def __init__(self):
+        self.heard_ready = asyncio.Event()
+
+    def send(self, frame):
+        if CONTROL.decode(frame).ready:
+            self.heard_ready.set()
+        return True
+
+    def close(self):
+        pass
 
 
 class SessionInlets:
@@ -206,13 +218,12 @@ class Runtime:
         self.shard = compose(ground, lambda routes, lane: Guests(self.work, routes, lane))
         self.shard.peers.serve([own])
         data, control = Inlet(self.net, self.runtime.data(own)), Inlet(self.net, self.runtime.control(own))
-        nowhere = SimpleNamespace(send=lambda _frame: True, close=lambda: None)
-        self.worker = Worker(self.shard, data, control, nowhere, self.marks.mark(own))
+        supervisor = Supervisor()
+        self.worker = Worker(self.shard, data, control, supervisor, self.marks.mark(own))
         self._serving = self.loop.create_task(self.worker.serve(None))
-        while not self.worker._ready:
-            assert not self._serving.done(), self._serving.exception()
-            time.sleep(A_MOMENT_S)
-            await self.turn()
+        ready = self.loop.create_task(supervisor.heard_ready.wait())
+        await asyncio.wait({self._serving, ready}, return_when=asyncio.FIRST_COMPLETED)
+        assert ready.done(), self._serving.exception()
         for name in ("run_pass", "_tick"):
             setattr(self.worker, name, self._unless_it_stands_still(getattr(self.worker, name)))
 
