@@ -10,6 +10,7 @@ from bench.commands import (
     book,
     budget,
     check,
+    flow,
     hops,
     kill,
     latency,
@@ -37,6 +38,7 @@ app.command(epilog=throughput.EXAMPLES)(throughput.throughput)
 app.command(epilog=latency.EXAMPLES)(latency.latency)
 app.command(epilog=sustain.EXAMPLES)(sustain.sustain)
 app.command(epilog=hops.EXAMPLES)(hops.hops)
+app.command(epilog=flow.EXAMPLES)(flow.flow)
 app.command(epilog=request.EXAMPLES)(request.request)
 app.command(epilog=agents.EXAMPLES)(agents.agents)
 app.command(epilog=budget.EXAMPLES)(budget.budget)

@@ -30,7 +30,7 @@ class Resident:
 
     def end(self, at_s: float) -> None:
         """Take the last sample, due or not."""
-        sizes = {name: _resident_bytes(process) for name, process in self._processes.items()}
+        sizes = {name: resident_bytes(process) for name, process in self._processes.items()}
         self.samples.append({"at_s": round(at_s, 2), **sizes})
 
     def figures(self) -> dict[str, dict[str, int]]:
@@ -52,7 +52,8 @@ class Resident:
         }
 
 
-def _resident_bytes(process: psutil.Process) -> int:
+def resident_bytes(process: psutil.Process) -> int:
+    """Return what a process holds of memory now; 0 when it has ended."""
     try:
         return int(process.memory_info().rss)
     except psutil.NoSuchProcess:
