@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from caxton.errors import StorageError
+from caxton.store.regular_file import NotRegularFileError, opened
 
 _WORD = 8
 _MAGIC = int.from_bytes(b"caxmark\1", "little")
@@ -32,9 +33,12 @@ def mark_path(database: Path) -> Path:
 def read_mark(path: Path) -> Marked | None:
     """Return what the mark says; None when there is none, or none that was ever finished. Raises StorageError."""
     try:
-        raw = path.read_bytes()
+        with opened(path) as descriptor:
+            raw = os.read(descriptor, _WORDS * _WORD + 1)
     except FileNotFoundError:
         return None
+    except NotRegularFileError:
+        raise StorageError(str(path), "not a regular file; move it away") from None
     except OSError as error:
         raise StorageError(str(path), f"the mark cannot be read: {error.strerror}") from error
     if len(raw) != _WORDS * _WORD:

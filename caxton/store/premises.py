@@ -18,8 +18,8 @@ def check_premises(path: Path) -> None:
         raise StorageError(str(path), "unable to open it: its directory is not there")
     if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
         raise StorageError(str(directory), f"the directory is not writable for user {os.geteuid()}, or read-only")
-    for name in (path, path.with_name(f"{path.name}-wal")):
-        _check_file(name)
+    for beside in ("", "-wal", "-journal", "-shm"):
+        _check_file(path.with_name(f"{path.name}{beside}"))
     if not path.exists():
         _make(path)
 

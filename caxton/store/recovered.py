@@ -51,13 +51,21 @@ class Unfinished(NamedTuple):
     marks: bytes
 
 
+class Letter(NamedTuple):
+    """A dead letter: its number, who sent the message and to whom."""
+
+    number: int
+    sender: int
+    receiver: int
+
+
 @dataclass(frozen=True)
 class Recovered:
     """All that a worker goes on from.
 
     sources, by file; targets, by target; outbox: by target and sequence. waiting: in the order in which they were
-    taken, with expiries on this boot's monotonic clock; unfinished: the rows that they stand in. dead_letter_numbers:
-    oldest first; dead_letter_bytes: of their content. counts: the shard's counters.
+    taken, with expiries on this boot's monotonic clock; unfinished: the rows that they stand in. dead_letters: oldest
+    first. counts: the shard's counters.
     """
 
     next_number: int
@@ -69,8 +77,7 @@ class Recovered:
     states: dict[int, bytes]
     charges: dict[tuple[int, int], int]
     keys: list[KeyRow]
-    dead_letter_numbers: list[int]
-    dead_letter_bytes: int
+    dead_letters: list[Letter]
     counts: dict[str, int]
 
 
@@ -79,8 +86,6 @@ def read_everything(db: sqlite3.Connection, meta: Meta, now: Clocks) -> Recovere
     unfinished = _unfinished(db)
     waiting = [*_in_unfinished(db, unfinished, meta.boot, now), *_in_queue(db, meta.boot, now)]
     waiting.sort(key=lambda stored: _taken_order(stored[0]))
-    # Never by an index: those have no seals.
-    letters = db.execute("SELECT number, size FROM dead_letters NOT INDEXED ORDER BY number").fetchall()
     return Recovered(
         next_number=meta.next_number,
         sources=dict(_sources(db)),
@@ -91,8 +96,7 @@ def read_everything(db: sqlite3.Connection, meta: Meta, now: Clocks) -> Recovere
         states=dict(_states(db)),
         charges=dict(_charges(db)),
         keys=list(_keys(db)),
-        dead_letter_numbers=[number for number, _ in letters],
-        dead_letter_bytes=sum(_whole(size) for _, size in letters),
+        dead_letters=list(_letters(db, meta.next_number)),
         counts=read_counters(db),
     )
 
@@ -157,10 +161,17 @@ def _one(messages: list[T]) -> list[T]:
     return messages
 
 
-def _whole(size: object) -> int:
-    if not isinstance(size, int):
-        raise BrokenSeal("a dead letter whose size is no number")
-    return size
+def _letters(db: sqlite3.Connection, next_number: int) -> Iterator[Letter]:
+    # Their seals are checked when they are read whole; until then their numbers have to be numbers, or no count or page
+    # of them could be made. Never by an index: those have no seals.
+    numbers = "number, sender, receiver, attempts, died_at, size, ifnull(requeued_from, 0)"
+    for row in db.execute(f"SELECT {numbers} FROM dead_letters NOT INDEXED ORDER BY number"):  # noqa: S608 (our own words only)
+        if not all(isinstance(value, int) for value in row):
+            raise BrokenSeal(f"dead letter {row[0]} has other than numbers where there were numbers")
+        number, sender, receiver, *_ = row
+        if not 0 <= number < next_number:  # one that is to come would have its number, and no commit with it succeeds
+            raise BrokenSeal(f"dead letter {number} has a number that was never given, up to {next_number - 1}")
+        yield Letter(number, unsigned(sender), unsigned(receiver))
 
 
 def _on_this_boot(message: Waiting, now: Clocks, *, same_boot: bool) -> Waiting:

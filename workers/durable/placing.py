@@ -3,7 +3,7 @@
 from msgspec import structs
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
-from caxton.errors import AlreadyAccepted, CaxtonError, ResourceExhausted
+from caxton.errors import AlreadyAccepted, CaxtonError
 from workers.agents.delivery import DURABLE_ROOT, Delivery
 from workers.agents.registry import Agent, Registry
 from workers.commit.journal import Journal, Source
@@ -52,7 +52,7 @@ class DurablePlacing:
         find, now_ns, end_ns = self._agents.get, a_pass.now_ns, a_pass.now_ns + MAX_PASS_NS
         is_session = file == number
         at_once = self._dispatcher.idle and not resent and not self._suspects.charges
-        full = is_session and self._dead_letters.full
+        full = is_session and self._dead_letters.refuses
         for root, message in enumerate(messages, first | DURABLE_ROOT):
             agent = find(message.receiver)
             if (
@@ -135,8 +135,8 @@ class DurablePlacing:
         wrong = message.flags != DURABLE or (is_session and message.sender != source.file)
         if wrong or agent is None or not agent.takes_durable or len(message.content) > agent.max_content:
             return self._placing.why_not(agent, message, source.peer_number), True
-        if is_session and self._dead_letters.full:
-            return ResourceExhausted("room for dead letters (requeue or purge some)", self._dead_letters.capacity), True
+        if is_session and (no_room := self._dead_letters.refusal(message.receiver)) is not None:
+            return no_room, True
         if is_session and message.rare is not None and message.rare.requeued_from is not None:
             message.rare = structs.replace(message.rare, requeued_from=None)  # only this shard knows its dead letters
         error, seen_to = self._keys.admit(message)

@@ -58,7 +58,7 @@ class Recovery:
             lane.greetings.restore(file, row.taken, row.refusals)
         lane.outboxes.restore(found.targets, found.outbox)
         lane.keys.restore(found.keys)
-        lane.dead_letters.restore(found.dead_letter_numbers)
+        lane.dead_letters.restore(found.dead_letters)
         for agent_id, state in found.states.items():
             agent = self._registry.find(agent_id)
             if agent is not None:

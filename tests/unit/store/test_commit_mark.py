@@ -1,5 +1,7 @@
 """The mark beside a shard's file."""
 
+import os
+
 import pytest
 
 from caxton.errors import StorageError
@@ -41,7 +43,7 @@ def test_no_file_is_no_mark(path):
 def test_a_mark_that_cannot_be_used_is_told(path):
     """A directory or a link in its place is a StorageError that names it."""
     path.mkdir()
-    with pytest.raises(StorageError, match=r"shard-3\.mark: the mark cannot be read"):
+    with pytest.raises(StorageError, match=r"shard-3\.mark: not a regular file; move it away"):
         read_mark(path)
     with pytest.raises(StorageError, match=r"shard-3\.mark: the mark cannot be made"):
         CommitMark.open(path, Marked(1, 0))
@@ -50,3 +52,10 @@ def test_a_mark_that_cannot_be_used_is_told(path):
     with pytest.raises(StorageError, match="the mark cannot be made"):
         CommitMark.open(path, Marked(1, 0))
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_fifo_in_its_place_is_not_waited_for(path):
+    """Nobody will ever write into it; it is to be moved away."""
+    os.mkfifo(path)
+    with pytest.raises(StorageError, match=r"shard-3\.mark: not a regular file; move it away"):
+        read_mark(path)

@@ -1,7 +1,9 @@
 """A file that is not what was written to it is refused, loudly, or reads as if nothing had happened."""
 
 import shutil
+import sqlite3
 import tempfile
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -50,8 +52,9 @@ async def everything(path):
     store = await ShardStore.open(path, 0, 0, 0)
     try:
         agents = await StoredAgents(store.database).load()
+        found = await store.load()
         letters = await store.letters_with_messages(DeadLetterFilter(), 500)
-        return store.file_id, agents, letters, await store.load(), await store.ledger()
+        return store.file_id, agents, letters, found, await store.ledger(), await store.dead_letter_stats(9)
     finally:
         await store.close()
 
@@ -212,6 +215,8 @@ async def test_a_lost_mark_is_written_anew(tmp_path, closed):
         "UPDATE message_queue SET agent_id = 'six'",
         "UPDATE dead_letters SET reason = 'poison'",
         "UPDATE dead_letters SET size = 'large'",
+        "UPDATE dead_letters SET number = 5 WHERE number = 4",
+        "UPDATE dead_letters SET number = -4 WHERE number = 4",
         "UPDATE agent_states SET agent_id = 7",
         "UPDATE charges SET deaths = 2",
         "UPDATE idempotency_keys SET answer = x''",
@@ -230,6 +235,24 @@ async def test_a_row_that_was_changed_by_somebody_else_is_told(tmp_path, closed,
     await store.close()
     with pytest.raises(StorageDamaged, match=r"shard-0\.db: "):
         await everything(path)
+
+
+@pytest.mark.parametrize("value", ["'text'", "x'00'", "1.5", "-9223372036854775808", "NULL"])
+async def test_no_column_can_hold_what_nobody_reads(tmp_path, closed, value):
+    """Whatever column of whatever table has another kind of value, it is told at the start, or changes nothing."""
+    whole = await everything(copied(tmp_path, closed))
+    tried = 0
+    with sqlite3.connect(copied(tmp_path, closed)) as db:
+        columns = db.execute("SELECT m.name, c.name FROM sqlite_master m, pragma_table_info(m.name) c").fetchall()
+    for table, column in columns:
+        path = copied(tmp_path, closed)
+        with closing(sqlite3.connect(path)) as db, suppress(sqlite3.IntegrityError):
+            tried += db.execute(f"UPDATE {table} SET {column} = {value}").rowcount  # noqa: S608 (our own words only)
+            db.commit()
+        found = await outcome(path)
+        assert isinstance(found, StorageDamaged) or found == whole, (table, column)
+        shutil.rmtree(path.parent)
+    assert tried
 
 
 async def test_the_row_of_the_file_itself_is_never_made_anew(tmp_path, closed):

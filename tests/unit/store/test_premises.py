@@ -45,7 +45,7 @@ def test_an_empty_directory_gets_an_empty_file(path):
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("name", ["shard-0.db", "shard-0.db-wal"])
+@pytest.mark.parametrize("name", ["shard-0.db", "shard-0.db-wal", "shard-0.db-journal", "shard-0.db-shm"])
 def test_what_is_no_regular_file_is_refused(tmp_path, path, name):
     """A directory or a link in place of the file or its log is named."""
     (tmp_path / "elsewhere").write_bytes(b"")

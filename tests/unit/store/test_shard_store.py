@@ -142,7 +142,7 @@ async def test_no_data_makes_a_commit_fail_and_all_of_it_comes_back(tmp_path, co
         await store.commit(commit)
         store = await reopened(store, path)
         found = await store.load()
-        wanted = [DeadLetterFilter(ids=[number]) for number in found.dead_letter_numbers]
+        wanted = [DeadLetterFilter(ids=[dead.number]) for dead in found.dead_letters]
         pages = [await store.letters_with_messages(which, 500) for which in wanted]
     finally:
         await store.close()
@@ -164,7 +164,7 @@ async def test_no_data_makes_a_commit_fail_and_all_of_it_comes_back(tmp_path, co
     written = [row.messages for row in commit.unfinished] + [row.message for row in commit.queued.values()]
     assert all(any(encode_waiting(waits)[1:] in blob for blob in written) for _, waits in found.waiting)
     dead = [row for row in commit.dead if row.number not in commit.buried]
-    assert found.dead_letter_numbers == [row.number for row in dead]
+    assert [dead.number for dead in found.dead_letters] == [row.number for row in dead]
     assert [[(row.number, row.message) for row in rows] for rows, _ in pages] == [
         [(row.number, row.message)] for row in dead
     ]
@@ -236,7 +236,7 @@ async def test_rows_are_replaced_and_deleted(store, path):
         InQueue(6, None, 50, 0, 0),
     ]
     assert found.waiting[-1][1].message.message_id == (60).to_bytes(16)
-    assert (found.dead_letter_numbers, found.dead_letter_bytes) == ([8], 7)
+    assert [dead.number for dead in found.dead_letters] == [8]
     assert found.states == {9: b"three"}
     assert found.charges == {(1, 2): 4}
     assert found.keys == [KeyRow(9, b"k", 6, b"later")]
@@ -253,7 +253,7 @@ async def test_what_is_added_and_deleted_in_one_commit_is_gone(store):
     commit.dead, commit.buried = [letter(4)], [4]
     await store.commit(commit)
     found = await store.load()
-    assert not any((found.outbox, found.waiting, found.unfinished, found.dead_letter_numbers))
+    assert not any((found.outbox, found.waiting, found.unfinished, found.dead_letters))
     assert (await store.ledger()).pending == 0
 
 

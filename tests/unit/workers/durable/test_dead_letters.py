@@ -4,9 +4,12 @@ import pytest
 from caxton.acl.envelope import Envelope, Rare
 from caxton.delivery.dead_letter import Reason
 from caxton.errors import AgentNotFound, QueueFull
+from caxton.store.recovered import Letter
 from workers.commit.journal import Journal
 from workers.durable.dead_letters import DeadLetters
 from workers.worker_pass import Pass
+
+SESSION = 1 << 63
 
 
 @pytest.fixture
@@ -36,32 +39,93 @@ def test_a_letter_says_why(journal, durable_message):
     assert (journal.counts["dead"], journal.counts["expired"]) == (1, 1)
 
 
+def numbers_of(journal):
+    return [row.number for row in journal.commit.dead]
+
+
 def test_at_capacity_it_is_full(journal, durable_message):
-    """Without eviction there is an end, told by `full`, but what dies is kept all the same."""
+    """Without eviction clients are refused at the capacity, but what they were told is safe is kept all the same."""
     dead_letters = DeadLetters(journal, 2, evicting=False)
     for held in (False, False, True):
         assert dead_letters.full == held
-        dead_letters.bury(durable_message(5, 9), AgentNotFound("x"))
+        dead_letters.bury(durable_message(SESSION, 9), AgentNotFound("x"))
     assert (len(dead_letters), journal.commit.buried) == (3, [])
+    assert "dead letters (requeue" in str(dead_letters.refusal(5))
 
 
 def test_with_eviction_the_oldest_goes(journal, durable_message):
-    """With eviction there is never an end: the oldest letter goes, and is counted."""
-    dead_letters = DeadLetters(journal, 2, evicting=True)
-    dead_letters.restore([-5])
-    for _ in range(3):
-        dead_letters.bury(durable_message(5, 9), AgentNotFound("x"))
-    numbers = [row.number for row in journal.commit.dead]
+    """With eviction there is never an end: the oldest letter goes, whoever's it is, and is counted."""
+    dead_letters = DeadLetters(journal, 20, evicting=True)
+    dead_letters.restore([Letter(-5, SESSION, 9)])
+    for agent in range(21):
+        dead_letters.bury(durable_message(SESSION, agent), AgentNotFound("x"))
 
-    assert not dead_letters.full
-    assert journal.commit.buried == [-5, numbers[0]]
+    assert (dead_letters.full, dead_letters.refusal(1), len(dead_letters)) == (False, None, 20)
+    assert journal.commit.buried == [-5, numbers_of(journal)[0]]
     assert journal.counts["evicted"] == 2
+
+
+def test_an_agent_has_its_share(journal, durable_message):
+    """What clients sent an agent in vain closes the way to this agent at a tenth of the capacity, and to no other."""
+    dead_letters = DeadLetters(journal, 100, evicting=False)
+    for held in range(10):
+        assert (dead_letters.refuses, dead_letters.refusal(9)) == (False, None), held
+        dead_letters.bury(durable_message(SESSION + held, 9), AgentNotFound("x"))
+
+    assert dead_letters.refuses
+    assert f"agent {9:016x}" in str(dead_letters.refusal(9))
+    assert dead_letters.refusal(9).limit == 10
+    assert dead_letters.refusal(8) is None
+    dead_letters.forget(numbers_of(journal)[:1], "purged")
+    assert (dead_letters.refuses, dead_letters.refusal(9)) == (False, None)
+
+
+def test_what_an_agent_sent_takes_no_more_than_its_share(journal, durable_message):
+    """Beyond its share an agent's own oldest goes, counted, and never what a client sent it, or what is another's."""
+    dead_letters = DeadLetters(journal, 100, evicting=False)
+    dead_letters.bury(durable_message(SESSION, 9), AgentNotFound("x"))
+    dead_letters.bury(durable_message(8, 9), AgentNotFound("x"))
+    for _ in range(13):
+        dead_letters.bury(durable_message(9, SESSION), AgentNotFound("x"))
+
+    assert (len(dead_letters), journal.counts["evicted"]) == (12, 3)
+    assert journal.commit.buried == numbers_of(journal)[2:5]
+    assert not dead_letters.refuses
+
+
+def test_what_agents_sent_takes_no_more_than_half(journal, durable_message):
+    """Whatever agents do, half of the capacity is for what clients send; each beyond it loses of its own."""
+    dead_letters = DeadLetters(journal, 100, evicting=False)
+    for n in range(200):
+        dead_letters.bury(durable_message(n % 20, SESSION), AgentNotFound("x"))
+
+    assert (len(dead_letters), journal.counts["evicted"], dead_letters.full) == (50, 150, False)
+
+
+def test_the_capacity_holds_for_what_agents_sent(journal, durable_message):
+    """When clients' letters fill the capacity, an agent's letter goes as it comes."""
+    dead_letters = DeadLetters(journal, 2, evicting=False)
+    for agent in (1, 2):
+        dead_letters.bury(durable_message(SESSION, agent), AgentNotFound("x"))
+    dead_letters.bury(durable_message(3, 4), AgentNotFound("x"))
+
+    assert (len(dead_letters), journal.commit.buried) == (2, numbers_of(journal)[2:])
+
+
+def test_shares_are_known_again(journal, durable_message):
+    """After a restart each letter counts towards the share that it counted towards before."""
+    dead_letters = DeadLetters(journal, 20, evicting=False)
+    dead_letters.restore([Letter(-9, SESSION, 9), Letter(-8, SESSION, 9), Letter(-7, 5, 6), Letter(-6, 5, SESSION)])
+    dead_letters.bury(durable_message(5, 6), AgentNotFound("x"))
+
+    assert dead_letters.crowded == {9}
+    assert journal.commit.buried == [-7]
 
 
 def test_what_is_forgotten_is_forgotten_once(journal, durable_message):
     """Only letters that are there are deleted, each once, and counted under their term."""
     dead_letters = DeadLetters(journal, 10, evicting=False)
-    dead_letters.restore([1, 2, 3])
+    dead_letters.restore([Letter(1, 5, 9), Letter(2, SESSION, 9), Letter(3, 5, 9)])
 
     assert dead_letters.forget([2, 9, 3], "purged") == [2, 3]
     assert dead_letters.forget([2, 1], "requeued") == [1]

@@ -2,10 +2,11 @@ import pytest
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Rare
 from caxton.agents.manifest import Encoding
-from caxton.config.delivery import DeliverySettings
+from caxton.store.recovered import Letter
 from workers.agents.registry import Hold
 
 OTHER, OTHERS_FILE, TOP = 8, 5_000, (1 << 64) - 1
+SESSION = 1 << 63
 
 
 @pytest.fixture
@@ -133,17 +134,28 @@ def test_what_comes_again_may_have_been_tried(durable, client, converse, durable
     assert b"delivery_count\x02" in durable.turns.ran[0][1]
 
 
-def test_clients_are_refused_when_no_more_can_die(make_shard, make_far, converse, durable_message, monkeypatch):
+def test_clients_are_refused_when_no_more_can_die(make_shard, make_far, converse, durable_message):
     """At the capacity of the dead letters clients are refused with ResourceExhausted, and agents go on."""
-    shard = make_shard(durable=True, shards=2, delivery=DeliverySettings())
+    shard = make_shard(durable=True, shards=2)
+    shard.durable.dead_letters.restore([Letter(-1, SESSION, 9 << 10)])
     shard.durable.dead_letters.capacity = 1
     client, worker = make_far(shard.sessions[0], shard), make_far(OTHER, shard, OTHERS_FILE)
     agent = shard.agent(1)
-    worker.send(durable_message(3 << 10 | 1, 9 << 10))
-    converse(shard, worker, client)
     client.send(durable_message(client.number, agent.agent_id))
     worker.send(durable_message(3 << 10 | 1, agent.agent_id))
     converse(shard, worker, client)
 
     assert client.refused == {1: "ResourceExhausted"}
     assert len(shard.turns.ran) == 1
+
+
+def test_clients_are_refused_for_an_agent_at_its_share(durable, client, converse, durable_message):
+    """What clients sent one agent in vain closes the way to this agent, and messages to others go on."""
+    crowded, other = durable.agent(1), durable.agent(2)
+    durable.durable.dead_letters.share = 1
+    durable.durable.dead_letters.restore([Letter(-1, SESSION, crowded.agent_id)])
+    client.send(*(durable_message(client.number, agent.agent_id) for agent in (crowded, other)))
+    converse(durable, client)
+
+    assert client.refused == {1: "ResourceExhausted"}
+    assert [agent for agent, _ in durable.turns.ran] == [other]
