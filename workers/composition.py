@@ -27,11 +27,11 @@ from workers.durable.suspects import Suspects
 from workers.loop.shard import Shard
 from workers.operations.lifecycle import Lifecycle
 from workers.peers.peers import Peers
+from workers.queues.admission import Admission
+from workers.queues.backlogs import Backlogs
 from workers.queues.dispatcher import Dispatcher
-from workers.queues.parking import Parking
 from workers.queues.pressure import Pressure
 from workers.sandbox.modules import Modules
-from workers.turns.parked_effects import ParkedEffects
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
 from workers.volatile.placing import Placing
@@ -60,11 +60,12 @@ class Ground:
 
 def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) -> Shard:
     """Return a shard with nothing in it yet. make_turns: who runs the turns, given where their effects go."""
-    registry, dispatcher, parking = Registry(), Dispatcher(), Parking()
-    pressure = Pressure(ground.peers)
-    placing = Placing(registry, dispatcher, pressure, ground.number, ground.table)
-    routes = Routes(registry, ground.peers, placing, parking, ground.number)
-    durable = _durable_lane(ground, registry, dispatcher, placing, routes)
+    registry, dispatcher = Registry(), Dispatcher()
+    backlogs, pressure = Backlogs(dispatcher), Pressure(ground.peers)
+    admission = Admission(dispatcher, backlogs, pressure, ground.number)
+    placing = Placing(registry, dispatcher, admission, ground.number, ground.table)
+    routes = Routes(registry, ground.peers, placing, admission, backlogs, ground.number)
+    durable = _durable_lane(ground, registry, dispatcher, placing, admission, routes)
     turns = make_turns(routes, durable)
     lifecycle = Lifecycle(
         registry=registry,
@@ -73,7 +74,6 @@ def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) 
         names=ground.names,
         turns=turns,
         dispatcher=dispatcher,
-        parking=parking,
         routes=routes,
         pressure=pressure,
         durable=durable,
@@ -87,9 +87,8 @@ def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) 
         peers=ground.peers,
         placing=placing,
         dispatcher=dispatcher,
-        parking=parking,
+        backlogs=backlogs,
         routes=routes,
-        parked_effects=ParkedEffects(parking, routes, dispatcher),
         turns=turns,
         lifecycle=lifecycle,
         pressure=pressure,
@@ -101,7 +100,7 @@ def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) 
 
 
 def _durable_lane(
-    ground: Ground, registry: Registry, dispatcher: Dispatcher, placing: Placing, routes: Routes
+    ground: Ground, registry: Registry, dispatcher: Dispatcher, placing: Placing, admission: Admission, routes: Routes
 ) -> DurableLane:
     settings = ground.delivery
     journal = Journal(ground.store.file_id)
@@ -119,7 +118,7 @@ def _durable_lane(
         ground.dice,
     )
     outboxes = Outboxes(ground.lives)
-    durable_placing = DurablePlacing(registry, placing, dispatcher, journal, dead_letters, keys, suspects)
+    durable_placing = DurablePlacing(registry, placing, admission, dispatcher, journal, dead_letters, keys, suspects)
     durable_routes = DurableRoutes(
         registry, durable_placing, journal, outboxes, attempts, ground.table.owners, ground.number
     )

@@ -3,6 +3,8 @@
 # The first credit of every link (design: a new link starts at 64 messages); both ends count from the same numbers.
 FIRST_MESSAGES = 64
 FIRST_BYTES = 1 << 20
+# The same for a source whose frames are stored as they are, with up to 256 messages each: one has to fit.
+FIRST_STORED = 256
 # What stands for "as far as you like" where a number is wanted: beyond any sequence, within a signed 64-bit number.
 UNLIMITED = (1 << 63) - 1
 

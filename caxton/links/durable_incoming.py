@@ -19,7 +19,7 @@ class DurableIncoming(Incoming):
     hello_due: a hello to the source should say what was taken last; `hello_said` ends it.
     """
 
-    __slots__ = ("_base", "_closed", "_hello_said_at", "_kept", "_left_some", "_sealed", "hello_due")
+    __slots__ = ("_base", "_closed", "_first_messages", "_hello_said_at", "_kept", "_left_some", "_sealed", "hello_due")
 
     def __init__(
         self,
@@ -28,15 +28,20 @@ class DurableIncoming(Incoming):
         refusals: bytes | None = None,
         window_messages: int | None,
         window_bytes: int | None,
+        first_messages: int = FIRST_MESSAGES,
     ) -> None:
-        """Go on after `taken` with the refusals that were stored with it; raises InvalidMessageFormat for those."""
+        """Go on after `taken` with the refusals that were stored with it; raises InvalidMessageFormat for those.
+
+        first_messages: the first credit of a link, as the source knows it.
+        """
         super().__init__(window_messages=window_messages, window_bytes=window_bytes)
         self._kept = self._refusals = KeptRefusals(refusals)
         self.taken = self._base = self._sealed = taken
         unseen = self._kept.lowest
         self._told = taken if unseen is None else unseen - 1
         if window_messages is not None:
-            self._told_messages = taken + FIRST_MESSAGES
+            self._told_messages = taken + first_messages
+        self._first_messages = first_messages
         self.changed = taken > 0
         self.hello_due = False
         self._closed = ""
@@ -78,7 +83,7 @@ class DurableIncoming(Incoming):
         self.changed = True
         self.hello_due = False
         self._hello_said_at = -1
-        self._told_messages = max(self._told_messages, self.taken + FIRST_MESSAGES)
+        self._told_messages = max(self._told_messages, self.taken + self._first_messages)
         self._told_bytes = max(self._told_bytes, self._bytes + FIRST_BYTES)
 
     def take(self, first: int, count: int, size: int) -> Taken:
@@ -174,7 +179,7 @@ class DurableIncoming(Incoming):
         if self.window_messages is None:
             self._told_messages = UNLIMITED
         else:
-            told = grown(self._told_messages - base, placed - base, self.window_messages, FIRST_MESSAGES)
+            told = grown(self._told_messages - base, placed - base, self.window_messages, self._first_messages)
             self._told_messages = base + told
         self._told_bytes = grown(self._told_bytes, self._placed_bytes, self.window_bytes, FIRST_BYTES)
 

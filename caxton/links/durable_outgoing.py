@@ -21,6 +21,7 @@ class DurableOutgoing(Outgoing):
 
     __slots__ = (
         "_bytes_unlimited",
+        "_first_messages",
         "_restored",
         "_stored",
         "_strange",
@@ -40,6 +41,7 @@ class DurableOutgoing(Outgoing):
         acknowledged: int = 0,
         credit_messages: int | None = FIRST_MESSAGES,
         credit_bytes: int | None = FIRST_BYTES,
+        first_messages: int = FIRST_MESSAGES,
         stored: bool = False,
     ) -> None:
         super().__init__(credit_messages=credit_messages, credit_bytes=credit_bytes)
@@ -49,6 +51,7 @@ class DurableOutgoing(Outgoing):
         self.greeted = self.overheard = False
         self.closed = ""
         self.refusals_heard = 0
+        self._first_messages = first_messages
         self._stored = stored
         self._strange = True  # no state has come in this life, so nobody here knows how many refusals were seen before
         self._unlimited = credit_messages is None
@@ -83,7 +86,7 @@ class DurableOutgoing(Outgoing):
             return False
         if not self.greeted:
             self.greeted = True
-            self._credit_messages = UNLIMITED if self._unlimited else taken + FIRST_MESSAGES
+            self._credit_messages = UNLIMITED if self._unlimited else taken + self._first_messages
             self._credit_bytes = UNLIMITED if self._bytes_unlimited else taken_bytes + FIRST_BYTES
         self.sent = taken
         self._spent_bytes = taken_bytes

@@ -1,9 +1,11 @@
-"""What waits for one agent: a queue per level, bounded, with a mark where its feeders are told to slow down."""
+"""What waits for one agent: a queue per level, bounded, with a mark where clients are told to slow down."""
 
 from collections import deque
+from operator import itemgetter
 
 from caxton.acl.envelope import Envelope
 from caxton.acl.options import LEVELS
+from caxton.ids import SESSION_BIT
 from workers.agents.delivery import Delivery
 
 # The message; its root, the source and sequence that entered the pass; when it expires, in monotonic nanoseconds; and
@@ -11,35 +13,57 @@ from workers.agents.delivery import Delivery
 Entry = tuple[Envelope, int, int, int, Delivery | None]
 # Full at three quarters, room again at a half (design 3): the quarter above is for what is already under way.
 FULL_AT, ROOM_AT = 0.75, 0.5
-# What agents may place beyond the capacity: frames of other workers that left before they could know, answers, and
-# what an agent tells itself. One link carries at most this many messages unacknowledged.
-OVERSHOOT = 8_192
+# How far the depth may go beyond the capacity by what agents sent.
+OVERSHOOT = 16_384
 NORMAL = 1
 # A level's number on the wire to its queue: what lies between two levels counts as the lower one.
 QUEUE_OF_LEVEL = tuple(max(0, sum(level <= n for level in LEVELS) - 1) for n in range(max(LEVELS) + 1))
 
 
-class Queue(deque[Entry]):
-    """What waits on one level; in_line tells whether the agent stands in the dispatcher's line of that level."""
+class Queue:
+    """What waits on one level. Effects go before roots; between the two of a pair there is no order to keep.
 
-    __slots__ = ("in_line",)
+    effects: what agents sent, None before the first. roots: what clients sent. in_line: whether the agent stands in
+    the dispatcher's line of that level.
+    """
+
+    __slots__ = ("effects", "in_line", "roots")
 
     def __init__(self) -> None:
-        super().__init__()
+        self.effects: deque[Entry] | None = None
+        self.roots: deque[Entry] = deque()
         self.in_line = False
+
+    def of(self, message: Envelope) -> deque[Entry]:
+        """Return where a message waits: it is its sender who makes it a root or an effect."""
+        if message.sender >= SESSION_BIT:
+            return self.roots
+        if self.effects is None:
+            self.effects = deque()
+        return self.effects
+
+    @property
+    def lines(self) -> tuple[deque[Entry], ...]:
+        """Both, in the order of their turns."""
+        return (self.effects, self.roots) if self.effects else (self.roots,)
+
+    def __bool__(self) -> bool:
+        return bool(self.effects or self.roots)
 
 
 class Mailbox:
     """Made at an agent's first message, so that a registered agent costs nothing of the kind.
 
-    depth: what waits on all levels. normal: the queue that most messages go through. fed_by: while it is full, the
-    peers that fed it and are told when there is room, 0 for agents of this shard.
+    depth: what waits on all levels. effects: how many effects are among it, and weight: what these weigh. held: they
+    are not counted among those in line, because the agent has no turns here now. normal: the queue that most messages
+    go through. fed_by: while it is full, the sessions that fed it and are told when there is room.
     """
 
-    __slots__ = ("_others", "capacity", "depth", "fed_by", "hard", "high", "low", "normal")
+    __slots__ = ("_others", "capacity", "depth", "effects", "fed_by", "hard", "held", "high", "low", "normal", "weight")
 
     def __init__(self, capacity: int) -> None:
-        self.depth = 0
+        self.depth = self.effects = self.weight = 0
+        self.held = False
         self.normal = Queue()
         self._others: dict[int, Queue] | None = None
         self.capacity = capacity
@@ -54,16 +78,15 @@ class Mailbox:
             return self.normal
         if self._others is None:
             self._others = {}
-        return self._others.get(level) or self._others.setdefault(level, Queue())
+        queue = self._others.get(level)
+        if queue is None:
+            queue = self._others[level] = Queue()
+        return queue
 
     def queues(self) -> list[tuple[int, Queue]]:
         """Return each level that was ever used with its queue, highest first."""
-        return sorted([(NORMAL, self.normal), *(self._others or {}).items()], reverse=True)
+        return sorted([(NORMAL, self.normal), *(self._others or {}).items()], key=itemgetter(0), reverse=True)
 
-    def empty(self) -> list[Entry]:
-        """Take everything out, highest level first."""
-        entries = [entry for _, queue in self.queues() for entry in queue]
-        for _, queue in self.queues():
-            queue.clear()
-        self.depth = 0
-        return entries
+    def lines(self) -> list[deque[Entry]]:
+        """Return all that waits, in the order of turns: highest level first, and effects before roots."""
+        return [line for _, queue in self.queues() for line in queue.lines]

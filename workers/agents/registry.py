@@ -13,9 +13,8 @@ from workers.sandbox.sandbox import Sandbox
 
 
 class Hold(IntFlag):
-    """Why no turn of an agent runs here. PARKED: what it sent finds no room. ATTACHED: a client runs its turns."""
+    """Why no turn of an agent runs here. ATTACHED: a client runs its turns."""
 
-    PARKED = 1
     PAUSED = 2
     FAILED = 4
     BROKEN = 8
@@ -23,7 +22,7 @@ class Hold(IntFlag):
 
 
 class Agent:
-    """One registered agent. The turn owns its sandbox, placing and the dispatcher its mailbox, parking its effects.
+    """One registered agent. The turn owns its sandbox, placing and the dispatcher its mailbox.
 
     takes, takes_durable: whether it is given messages of the lane; they wait while there are holds. saved: the state
     that its next instance is given. retrying: what waits behind a message that waits for its retry, by sender, which
@@ -110,9 +109,9 @@ class Agent:
 
     @property
     def busy(self) -> bool:
-        """True while messages wait for it, or are with whoever runs its turns, or what it sent waits for room."""
+        """True while messages wait for it, or are with whoever runs its turns."""
         waits = self.mailbox is not None and self.mailbox.depth > 0
-        return waits or bool(self.drawn) or self.retrying is not None or bool(self.holds & Hold.PARKED)
+        return waits or bool(self.drawn) or self.retrying is not None
 
     def drawn_out(self) -> list[Entry]:
         """Take back what the session was given."""

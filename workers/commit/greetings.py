@@ -3,6 +3,7 @@
 import logging
 
 from caxton.ids import SESSION_BIT
+from caxton.links.credit import FIRST_MESSAGES, FIRST_STORED
 from caxton.links.durable import DurableIncoming, DurableLink
 from caxton.links.greeting import hear, say
 from caxton.wire.codec import CONTROL
@@ -100,6 +101,7 @@ class Greetings:
         if link.on_state(state) is None:
             return None
         self._settle(outbox)
+        outbox.send(self._peers.own)
         source = self.source_of(peer)
         if source is not None and link.incoming.refusals_waiting != unseen:
             self._journal.confirmed(source)
@@ -189,6 +191,7 @@ def _incoming(file: int, taken: int, refusals: bytes | None) -> DurableIncoming:
     return DurableIncoming(
         taken=taken,
         refusals=refusals,
-        window_messages=MOST_WINDOW if is_session else None,
-        window_bytes=WINDOW_BYTES if is_session else None,
+        window_messages=MOST_WINDOW,
+        window_bytes=WINDOW_BYTES,
+        first_messages=FIRST_MESSAGES if is_session else FIRST_STORED,
     )

@@ -8,6 +8,7 @@ import msgspec
 
 from caxton.acl.envelope import Envelope
 from caxton.ids import SESSION_BIT
+from caxton.links.credit import FIRST_STORED
 from caxton.links.durable import DurableOutgoing
 from caxton.store.commit import OutboxRow, TargetRow
 from caxton.wire.codec import PACKED
@@ -15,6 +16,7 @@ from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, PackedFrame
 from workers.peers.peer import Peer
 
 _encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Envelope]).decode
 DURABLE_LANE = 1
 
 
@@ -37,6 +39,7 @@ class Outbox:
     __slots__ = (
         "_committed",
         "_ever_sent",
+        "_sizes",
         "_to_send",
         "bytes",
         "frames",
@@ -48,15 +51,14 @@ class Outbox:
 
     def __init__(self, target: int, row: TargetRow, frames: list[Packed]) -> None:
         self.target = target
-        self.outgoing = DurableOutgoing(
-            emitted=row.emitted, acknowledged=row.acknowledged, credit_messages=None, credit_bytes=None
-        )
-        self.outgoing.target_file = row.file
+        self.outgoing = self._outgoing(row)
         self.row_acknowledged = row.acknowledged
         self.frames = deque(frames)
         self.bytes = sum(len(frame.messages) for frame in frames)
         self.peer: Peer | None = None
         self._to_send: deque[Packed] = deque()
+        # What the contents of each frame weigh, by its number, where the target gives credit for it.
+        self._sizes = {frame.number: self._size(_decode(frame.messages)) for frame in frames}
         self._committed = row.emitted
         self._ever_sent = row.emitted  # whatever an earlier life had stored, it may have sent
 
@@ -88,8 +90,10 @@ class Outbox:
             self._pack(messages[:half], number, rows)
             self._pack(messages[half:], number, rows)
             return
-        first = self.outgoing.emit(len(messages), 0)
+        size = self._size(messages)
+        first = self.outgoing.emit(len(messages), size)
         packed = Packed(number(), first, self.outgoing.emitted, encoded)
+        self._sizes[packed.number] = size
         self.frames.append(packed)
         self.bytes += len(encoded)
         rows.append(OutboxRow(packed.number, self.target, first, packed.last, encoded))
@@ -97,13 +101,15 @@ class Outbox:
     def begin_anew(self, number: Callable[[], int]) -> list[OutboxRow]:
         """The target has another store: number what it has not acknowledged from 1; returns the rows to add."""
         frames, self.frames = list(self.frames), deque()
-        self.outgoing = DurableOutgoing(credit_messages=None, credit_bytes=None)
+        sizes, self._sizes = self._sizes, {}
+        self.outgoing = self._outgoing(TargetRow(0, 0, 0))
         self.row_acknowledged = 0
         rows: list[OutboxRow] = []
         for packed in frames:
-            first = self.outgoing.emit(packed.last - packed.first + 1, 0)
+            first = self.outgoing.emit(packed.last - packed.first + 1, sizes[packed.number])
             again = packed._replace(number=number(), first=first, last=self.outgoing.emitted)
             self.frames.append(again)
+            self._sizes[again.number] = sizes[packed.number]
             rows.append(OutboxRow(again.number, self.target, first, again.last, again.messages))
         self._to_send.clear()
         self._committed, self._ever_sent = 0, self.outgoing.emitted
@@ -120,7 +126,7 @@ class Outbox:
         self._to_send = deque(packed for packed in self.frames if sent < packed.last <= committed)
 
     def send(self, own: int, *, tells: bool = False) -> bool:
-        """Send what may go; what a socket has no room for waits for the next time.
+        """Send what may go; what there is no credit for, or a socket has no room for, waits for the next time.
 
         tells: the last frame is also to say how the link stands. True when it did.
         """
@@ -131,13 +137,16 @@ class Outbox:
         while waiting:
             packed = waiting[0]
             if packed.last > outgoing.acknowledged:
+                size = self._sizes[packed.number]
+                if outgoing.room() < packed.last - outgoing.sent or not outgoing.fits(size):
+                    return False
                 resent = packed.last <= self._ever_sent
                 raw = msgspec.Raw(packed.messages)
                 state = peer.durable_state() if tells and len(waiting) == 1 else None
                 frame = PackedFrame(own, peer.mark, peer.number, DURABLE_LANE, packed.first, resent, raw, state)
                 if not peer.send(PACKED.encode(frame)):
                     return False
-                outgoing.went(packed.last, 0)
+                outgoing.went(packed.last, size)
                 self._ever_sent = max(self._ever_sent, packed.last)
             waiting.popleft()
         return state is not None
@@ -148,6 +157,21 @@ class Outbox:
         while self.frames and self.frames[0].last <= self.outgoing.acknowledged:
             packed = self.frames.popleft()
             self.bytes -= len(packed.messages)
+            del self._sizes[packed.number]
             self.row_acknowledged = packed.last
             settled.append(packed)
         return settled
+
+    def _outgoing(self, row: TargetRow) -> DurableOutgoing:
+        """A session is not held back by credit, but by what it leaves unread; another shard is."""
+        if self.is_session:
+            outgoing = DurableOutgoing(
+                emitted=row.emitted, acknowledged=row.acknowledged, credit_messages=None, credit_bytes=None
+            )
+        else:
+            outgoing = DurableOutgoing(emitted=row.emitted, acknowledged=row.acknowledged, first_messages=FIRST_STORED)
+        outgoing.target_file = row.file
+        return outgoing
+
+    def _size(self, messages: list[Envelope]) -> int:
+        return 0 if self.is_session else sum([len(message.content) for message in messages])

@@ -8,11 +8,8 @@ from caxton.ids import SESSION_BIT
 from caxton.store.commit import OutboxRow, TargetRow
 from workers.commit.outbox import Outbox, Packed
 
-# Messages for one target that it has not acknowledged, at most, before those who send to it wait.
-MOST_WAITING = 8_192
-MOST_BYTES = 64 << 20
-# Beyond this a session does not read: what is for it dies.
-MOST_UNREAD = 65_536
+# Messages for one target, a shard or a session, that it has not acknowledged, at most: what is beyond dies.
+MOST_UNREAD, MOST_BYTES = 65_536, 64 << 20
 _NEW = TargetRow(0, 0, 0)
 
 

@@ -10,6 +10,7 @@ from workers.commit.journal import Journal, Source
 from workers.durable.dead_letters import DeadLetters
 from workers.durable.idempotency_keys import IdempotencyKeys
 from workers.durable.suspects import Suspects
+from workers.queues.admission import Admission
 from workers.queues.dispatcher import Dispatcher, Take
 from workers.queues.pressure import HERE
 from workers.volatile.placing import NEVER, Placing, reads_failures
@@ -22,10 +23,11 @@ Refused = list[tuple[int, Envelope, CaxtonError]]
 class DurablePlacing:
     """Gives durable messages to agents. What has to wait becomes a `Delivery` that the journal stores."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (whom it asks; the composition root is the only caller)
         self,
         registry: Registry,
         placing: Placing,
+        admission: Admission,
         dispatcher: Dispatcher,
         journal: Journal,
         dead_letters: DeadLetters,
@@ -34,6 +36,7 @@ class DurablePlacing:
     ) -> None:
         self._agents = registry.agents
         self._placing = placing
+        self._admission = admission
         self._dispatcher = dispatcher
         self._journal = journal
         self._dead_letters = dead_letters
@@ -74,7 +77,11 @@ class DurablePlacing:
                 a_pass.turns += 1
                 at_once = take(agent, message, file, root, NEVER, None) < end_ns
                 continue
-            no_room = self._placing.no_room(agent, number)
+            no_room = (
+                self._admission.root(agent, number)
+                if is_session
+                else self._admission.effect(agent, message, a_pass, credited=True)
+            )
             if no_room is not None:
                 self._keys.failed(message)
                 refused.append((root ^ DURABLE_ROOT, message, no_room))
@@ -97,20 +104,12 @@ class DurablePlacing:
             if not reads_failures(agent, a_pass):
                 self._journal.processed += 1  # seen to its end: nobody reads it
                 return None
-        full = self._placing.no_room(agent, HERE)
+        full = self._admission.effect(agent, message, a_pass)
         if full is not None:
             return full
         a_pass.counts["local"] += 1
         self.wait(agent, Delivery(message, *root, a_pass.now_ns + message.timeout_ms * NS_PER_MS))
         return None
-
-    def presses(self, agent: Agent) -> bool:
-        """True when an agent's mailbox is so full that whoever fed it has to wait; it is told when there is room."""
-        mailbox = agent.mailbox
-        if mailbox is None or mailbox.depth < mailbox.high:
-            return False
-        self._placing.pressed.append((agent, HERE))
-        return True
 
     def wait(self, agent: Agent, delivery: Delivery) -> None:
         """Let a message wait for its turn in its mailbox."""

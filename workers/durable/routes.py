@@ -1,4 +1,4 @@
-"""Where durable messages go: a mailbox here, or the outbox. They never wait for room themselves; their senders do."""
+"""Where durable messages go: a mailbox here, or the outbox; what neither keeps is a dead letter. Nothing waits."""
 
 from caxton.acl.envelope import Envelope
 from caxton.errors import CaxtonError, QueueFull, SessionNotFound, Unsupported
@@ -6,14 +6,12 @@ from caxton.ids import BROADCAST, SESSION_BIT, AgentId
 from caxton.placement.slots import SLOT_MASK
 from workers.agents.registry import Registry
 from workers.commit.journal import Journal
-from workers.commit.outboxes import MOST_BYTES, MOST_UNREAD, MOST_WAITING, Outboxes
+from workers.commit.outboxes import MOST_BYTES, MOST_UNREAD, Outboxes
 from workers.durable.attempts import Attempts
 from workers.durable.placing import DurablePlacing
-from workers.queues.parking import shard_key
 from workers.worker_pass import Pass
 
 Root = tuple[int, int]
-_GO_ON = 0
 _NO_ROOT: Root = (0, 0)
 
 
@@ -38,18 +36,16 @@ class DurableRoutes:
         self._owners = owners
         self._shard = shard
 
-    def send(self, messages: list[Envelope], root: Root, a_pass: Pass) -> int:
-        """Send messages on their way; returns what their sender has to wait for before its next turn, or 0."""
-        pressed = _GO_ON
+    def send(self, messages: list[Envelope], root: Root, a_pass: Pass) -> None:
+        """Send messages on their way."""
         for message in messages:
             receiver = message.receiver
             if receiver >= SESSION_BIT:
                 self._to_session(message)
             elif (shard := self._owners[receiver & SLOT_MASK]) == self._shard:
-                pressed = self._here(message, root, a_pass) or pressed
+                self._here(message, root, a_pass)
             else:
-                pressed = self._to_shard(message, shard) or pressed
-        return pressed
+                self._to_shard(message, shard)
 
     def send_again(self, message: Envelope, a_pass: Pass) -> None:
         """Send a message that was a dead letter; the ledger counted it when it was taken from these."""
@@ -62,28 +58,19 @@ class DurableRoutes:
         journal.counts["accepted_agents"] -= 1  # counted there once more, and requeued already
         self.send([message], _NO_ROOT, a_pass)
 
-    def _here(self, message: Envelope, root: Root, a_pass: Pass) -> int:
+    def _here(self, message: Envelope, root: Root, a_pass: Pass) -> None:
         self._journal.counts["accepted_agents"] += 1
-        target = self._agents.get(message.receiver)
-        error = self._placing.from_agent(target, message, root, a_pass)
+        error = self._placing.from_agent(self._agents.get(message.receiver), message, root, a_pass)
         if error is not None:
             self.refuse(message, error)
-            return _GO_ON
-        if target is None or message.sender == message.receiver:
-            return _GO_ON
-        return message.receiver if self._placing.presses(target) else _GO_ON
 
-    def _to_shard(self, message: Envelope, shard: int) -> int:
-        journal = self._journal
-        journal.emit(shard, message)
-        outbox = self._outboxes.of(shard)
-        if message.in_reply_to is not None:
-            return _GO_ON
-        if outbox.peer is not None and outbox.peer.has_no_room(message.receiver):
-            return message.receiver
-        if outbox.messages + len(journal.emitted[shard]) >= MOST_WAITING or outbox.bytes >= MOST_BYTES:
-            return shard_key(shard)
-        return _GO_ON
+    def _to_shard(self, message: Envelope, shard: int) -> None:
+        outbox, waiting = self._outboxes.of(shard), self._journal.emitted.get(shard, ())
+        unread = outbox.messages + len(waiting)
+        if unread >= MOST_UNREAD or outbox.bytes >= MOST_BYTES:
+            self._die(message, QueueFull(f"shard {shard}", unread, MOST_UNREAD))
+        else:
+            self._journal.emit(shard, message)
 
     def _to_session(self, message: Envelope) -> None:
         number, journal = message.receiver, self._journal

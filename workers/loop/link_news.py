@@ -2,10 +2,8 @@
 
 from caxton.wire.control import Hello
 from caxton.wire.link_state import LinkState
-from workers.commit.outboxes import MOST_WAITING
 from workers.loop.shard import Shard
 from workers.peers.peer import Peer
-from workers.queues.parking import shard_key
 
 
 class LinkNews:
@@ -13,7 +11,7 @@ class LinkNews:
 
     def __init__(self, shard: Shard) -> None:
         self._peers = shard.peers
-        self._parked = shard.parked_effects
+        self._routes = shard.routes
         self._greetings = shard.durable.greetings
         self._serve = shard.serve
 
@@ -22,28 +20,21 @@ class LinkNews:
         if state.lane:
             self._heard_durable_state(peer, state)
             return
-        was_full = peer.link.full
         if peer.link.on_state(state) is None:
             return
-        if self._parked.waits:
-            for key in was_full - peer.link.full:
-                self._parked.retry(key)
-            self._parked.retry(peer.number)
+        if not peer.is_session:
+            self._go_on(peer.number)
         if peer.link.changed:
             peer.send_state()
 
     def _heard_durable_state(self, peer: Peer, state: LinkState) -> None:
-        was_full = peer.durable.full if peer.durable is not None else frozenset()
         outbox = self._greetings.heard_state(peer, state)
-        if outbox is None or peer.durable is None:
-            return
-        if self._parked.waits:
-            for key in was_full - peer.durable.full:
-                self._parked.retry(key)
-            if not outbox.is_session and outbox.messages < MOST_WAITING:
-                self._parked.retry(shard_key(outbox.target))
-        if peer.durable.changed:
+        if outbox is not None and peer.durable is not None and peer.durable.changed:
             peer.send_durable_state()
+
+    def _go_on(self, number: int) -> None:
+        if number in self._peers.workers:
+            self._routes.go_on(self._peers.workers.index(number))
 
     def heard_hello(self, peer: Peer, hello: Hello) -> bool:
         """A peer is there, and says what it took on the durable lane. False for what no peer says."""
@@ -53,6 +44,6 @@ class LinkNews:
         """Other workers may have come or gone."""
         for number in self._serve(incarnations):
             self._greetings.left(number)
-            self._parked.retry(shard_key(number))
+        for shard in range(len(incarnations)):
+            self._routes.go_on(shard)
         self._greetings.tend()
-        self._parked.retry_lost()

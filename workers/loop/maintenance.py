@@ -12,8 +12,6 @@ from workers.worker_pass import Pass
 STALLED_TICKS = 10
 # Ticks between two looks at what waits for agents that run no turns, and at clients that may be gone without a word.
 LOOK_EVERY = 10
-# Beyond this much in all mailboxes, clients get no further credit until it is less.
-MOST_QUEUED, MOST_QUEUED_BYTES = 200_000, 256 << 20
 
 
 class Maintenance:
@@ -30,9 +28,8 @@ class Maintenance:
         """Do what is due. more: the inlet may hold frames, so that nobody's messages count as lost."""
         shard, dispatcher, now_ns = self._shard, self._shard.dispatcher, monotonic_ns()
         self._ticks += 1
-        for parked in shard.parking.expired(now_ns):
-            shard.routes.give_up(parked)
-            dispatcher.resume(parked.agent)
+        for message in shard.backlogs.expired(now_ns):
+            shard.routes.expire(message)
         for agent, entries in self._durable.retries.due(now_ns):
             dispatcher.put_back(agent, entries)
         for agent in self._durable.attempts.close_breakers(now_ns):
@@ -41,7 +38,6 @@ class Maintenance:
         self._durable.greetings.tend()
         if self._ticks % LOOK_EVERY == 0:
             self._look_around(now_ns)
-        shard.peers.hold_back(dispatcher.queued > MOST_QUEUED or dispatcher.queued_bytes > MOST_QUEUED_BYTES)
         for peer in list(shard.peers.by_number.values()):
             if peer.link.incoming.stalled >= STALLED_TICKS and not more:
                 a_pass.counts["gaps"] += peer.link.incoming.give_up()

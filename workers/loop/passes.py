@@ -81,13 +81,13 @@ class Passes:
         if keys.due:
             due, keys.due = keys.due, []
             shard.durable.routes.send(due, (0, 0), a_pass)
-        for key in shard.pressure.settle(a_pass):
-            shard.parked_effects.retry(key)
+        shard.pressure.settle(a_pass)
+        a_pass.tell.update(shard.admit())
         if shard.dispatcher.arrivals:
             arrivals, shard.dispatcher.arrivals = shard.dispatcher.arrivals, set()
             self._attached.arrived(arrivals)
         self._committer.poke()
-        unsent = release(a_pass, shard.peers, shard.book, shard.gauges())
+        unsent = release(a_pass, shard.peers, shard.backlogs, shard.book, shard.gauges())
         self.present = self._open()
         self.present.counts["unsent"] += unsent
 

@@ -9,10 +9,10 @@ from workers.durable.lane import DurableLane
 from workers.durable.recovery import Recovery
 from workers.operations.lifecycle import Lifecycle
 from workers.peers.peers import Peers
+from workers.queues.backlogs import Backlogs
+from workers.queues.bounds import MANY, MOST_EFFECTS, MOST_QUEUED, MOST_QUEUED_BYTES, credit_ends
 from workers.queues.dispatcher import Dispatcher
-from workers.queues.parking import Parking
 from workers.queues.pressure import Pressure
-from workers.turns.parked_effects import ParkedEffects
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
 from workers.volatile.placing import Placing
@@ -32,9 +32,8 @@ class Shard:
     peers: Peers
     placing: Placing
     dispatcher: Dispatcher
-    parking: Parking
+    backlogs: Backlogs
     routes: Routes
-    parked_effects: ParkedEffects
     turns: Turns
     lifecycle: Lifecycle
     pressure: Pressure
@@ -51,11 +50,34 @@ class Shard:
             "queued": self.dispatcher.queued - self.dispatcher.durable,
             "pending": self.durable.journal.unfinished,
             "dead_letters": len(self.durable.dead_letters),
-            "parked": self.parking.messages,
+            "effects": self.dispatcher.effects,
+            "backlog": self.backlogs.messages,
             "agents": len(self.registry.agents),
             "instances": self.turns.instances,
             "overruns": self.turns.overruns,
         }
+
+    def admit(self) -> list[int]:
+        """Give or end credit by what waits; returns who is to be told."""
+        dispatcher, peers = self.dispatcher, self.peers
+        dispatcher.elsewhere = self._under_way() if len(peers.workers) > 1 else 0
+        sessions, workers = peers.held_back
+        waits = (
+            credit_ends(dispatcher.queued, MOST_QUEUED, ended=sessions)
+            or credit_ends(dispatcher.queued_bytes, MOST_QUEUED_BYTES, ended=sessions)
+            or credit_ends(dispatcher.in_line + dispatcher.elsewhere, MANY, ended=sessions)
+        )
+        return peers.hold_back(sessions=waits, workers=credit_ends(dispatcher.effects, MOST_EFFECTS, ended=workers))
+
+    def _under_way(self) -> int:
+        """Return how many effects wait for workers that are there."""
+        outboxes, count = self.durable.outboxes.by_target, 0
+        for shard, number in enumerate(self.peers.workers):
+            if number and number != self.incarnation:
+                count += self.backlogs.weight(shard)
+                outbox = outboxes.get(shard)
+                count += 0 if outbox is None else outbox.messages
+        return count
 
     def totals(self) -> dict[str, int]:
         """Every counter of the book, as last gathered."""

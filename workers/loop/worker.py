@@ -156,7 +156,7 @@ class Worker:
         shard = self._shard
         idle = (
             shard.dispatcher.idle
-            and not shard.parking.messages
+            and not shard.backlogs.messages
             and not self._woken
             and self._shard.durable.journal.quiet
             and not self._shard.durable.outboxes.under_way

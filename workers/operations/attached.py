@@ -138,7 +138,7 @@ class Attached:
         return self._draw(agent, asked.most) if self._latest.get(agent.agent_id) is asked else []
 
     def _draw(self, agent: Agent, most: int) -> list[Entry]:
-        if agent.holds & (Hold.PAUSED | Hold.PARKED | Hold.BROKEN | Hold.FAILED):
+        if agent.holds & (Hold.PAUSED | Hold.BROKEN | Hold.FAILED):
             return []
         drawn: list[Entry] = []
         while not drawn and (entries := self._dispatcher.draw(agent, most, FULL_DELIVERIES_BYTES)):
@@ -199,7 +199,7 @@ class Attached:
         if durable:
             self._durable.keys.answered(message, sent)
         if sent:
-            self._routes.send(agent, sent, (source, sequence))
+            self._routes.send(sent, (source, sequence))
         return None
 
     def _stamped(self, agent: Agent, message: Envelope, handled: Envelope) -> Envelope:

@@ -21,7 +21,6 @@ from caxton.store.agents import StoredAgents
 from workers.agents.registry import Agent, Hold, Registry, state_of
 from workers.durable.lane import DurableLane
 from workers.queues.dispatcher import Dispatcher
-from workers.queues.parking import Parking
 from workers.queues.pressure import Pressure
 from workers.sandbox.abi import check
 from workers.sandbox.modules import ModuleMissing, Modules
@@ -49,7 +48,6 @@ class Lifecycle:
         names: AgentNames,
         turns: Turns,
         dispatcher: Dispatcher,
-        parking: Parking,
         routes: Routes,
         pressure: Pressure,
         durable: DurableLane,
@@ -62,7 +60,6 @@ class Lifecycle:
         self._names = names
         self._turns = turns
         self._dispatcher = dispatcher
-        self._parking = parking
         self._routes = routes
         self._pressure = pressure
         self._durable = durable
@@ -245,7 +242,6 @@ class Lifecycle:
         if agent.mailbox is not None:
             self._pressure.room(agent, agent.mailbox)
         entries = self._dispatcher.discard(agent) + self._durable.retries.forget(agent) + agent.drawn_out()
-        unsent = self._parking.forget(agent)
         self._turns.close(agent)
         error = AgentNotRunning(agent.label, state)
         reason = Reason.AGENT_STOPPED if state == "stopped" else Reason.AGENT_REMOVED
@@ -255,7 +251,6 @@ class Lifecycle:
             else:
                 self._routes.a_pass.counts["discarded"] += 1
                 self._routes.fail(message, error)
-        self._routes.a_pass.counts["discarded"] += len(unsent)
 
 
 def _now_ms() -> int:

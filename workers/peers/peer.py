@@ -35,11 +35,10 @@ class Peer:
         self.own = own
         self._data = data
         self._control = control
-        if self.is_session:
-            incoming = Incoming(window_messages=MOST_WINDOW, window_bytes=WINDOW_BYTES)
-        else:
-            incoming = Incoming(window_messages=None, window_bytes=None)
-        self.link = Link(Outgoing(credit_messages=None, credit_bytes=None), incoming)
+        incoming = Incoming(window_messages=MOST_WINDOW, window_bytes=WINDOW_BYTES)
+        # A session is not held back by credit, but by what it leaves unread; another worker is.
+        outgoing = Outgoing(credit_messages=None, credit_bytes=None) if self.is_session else Outgoing()
+        self.link = Link(outgoing, incoming)
         # The durable lane, and the store that it belongs to, once the peer has said hello.
         self.durable: DurableLink | None = None
         self.file = 0
@@ -54,35 +53,44 @@ class Peer:
         self._answers: deque[bytearray] = deque()
         self._answers_bytes = 0
 
-    def pack(self, messages: list[Envelope], *, tells: bool) -> list[bytearray]:
+    def pack(self, messages: list[Envelope], *, tells: bool) -> tuple[list[bytearray], list[Envelope]]:
         """Number messages and return the frames that carry them, each at most 256 messages and about 256 KiB.
 
-        tells: the last frame also says how the link stands, which costs less than a frame of its own.
+        tells: the last frame also says how the link stands, which costs less than a frame of its own. Returned too is
+        what finds no credit; sessions are given none, and `room` looks to them.
         """
         frames: list[bytearray] = []
-        for start in range(0, len(messages), MAX_FRAME_MESSAGES):
-            end = start + MAX_FRAME_MESSAGES
-            state = self.state() if tells and end >= len(messages) else None
-            self._pack(messages[start:end], frames, state)
-        return frames
-
-    def _pack(self, messages: list[Envelope], frames: list[bytearray], state: LinkState | None) -> None:
-        """Add the frame of these messages, or those of each half when it came out too long."""
         outgoing = self.link.outgoing
-        first = outgoing.emitted + 1
+        start, most = 0, MAX_FRAME_MESSAGES
+        while start < len(messages):
+            some = messages[start : start + min(most, outgoing.room())]
+            size = 0 if self.is_session else sum([len(m.content) for m in some])
+            fits = outgoing.fits(size)
+            if len(some) > 1 and (size > FULL_FRAME_BYTES or not fits):
+                most = len(some) // 2
+            elif not some or not fits:
+                break
+            elif self._pack(some, size, frames, tells=tells and start + len(some) >= len(messages)):
+                start += len(some)
+            else:
+                most = len(some) // 2
+        return frames, messages[start:]
+
+    def _pack(self, messages: list[Envelope], size: int, frames: list[bytearray], *, tells: bool) -> bool:
+        """Add the frame of these messages; False when it came out too long, and might be shorter."""
+        outgoing = self.link.outgoing
+        first, state = outgoing.emitted + 1, self.state() if tells else None
         frame = DATA.encode(
             DataFrame(self.own, self.mark, self.number, 0, first, resent=False, messages=messages, state=state)
         )
         if len(frame) > FULL_FRAME_BYTES and len(messages) > 1:
-            half = len(messages) // 2
-            self._pack(messages[:half], frames, None)
-            self._pack(messages[half:], frames, state)
-            return
-        outgoing.emit(len(messages), 0)  # nothing on this side holds bytes back
+            return False
+        outgoing.emit(len(messages), size)
         frames.append(frame)
         if self.is_session:
             self._unread.append((outgoing.emitted, len(frame)))
             self._unread_bytes += len(frame)
+        return True
 
     def room(self) -> int:
         """How many messages a session may still be sent that does not read: none beyond 65,536, or beyond 64 MiB."""
@@ -118,12 +126,12 @@ class Peer:
             return None
         return self.durable.state(self.own, self.mark, self.number, sorted(self.full))
 
-    def share_window(self, share: int) -> bool:
-        """Let a session have so many messages under way on each lane; False when that is what it has."""
+    def share_window(self, messages: int, size: int) -> bool:
+        """Let it have so many messages and bytes under way here on each lane; False when that is what it has."""
         incoming = [self.link.incoming] if self.durable is None else [self.link.incoming, self.durable.incoming]
-        others = [lane for lane in incoming if lane.window_messages != share]
+        others = [lane for lane in incoming if (lane.window_messages, lane.window_bytes) != (messages, size)]
         for lane in others:
-            lane.window_messages = share
+            lane.window_messages, lane.window_bytes = messages, size
         return bool(others)
 
     def announce(self) -> None:
@@ -132,10 +140,6 @@ class Peer:
         if self.durable is not None:
             self.durable.announce()
             self.announced = True
-
-    def has_no_room(self, agent_id: int) -> bool:
-        """True when the peer says of an agent that it is full."""
-        return self.durable is not None and agent_id in self.durable.full
 
     def answer(self, control: bytearray) -> bool:
         """Send the answer to a call behind those that found no room before; False when too many of these wait."""

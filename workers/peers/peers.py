@@ -8,12 +8,15 @@ from caxton.links.session import SessionMarks
 from caxton.transport.descriptors import LATE_SESSIONS
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Context, Outlet
-from workers.peers.peer import MOST_WINDOW, Peer
+from workers.peers.peer import MOST_WINDOW, WINDOW_BYTES, Peer
 
 # Control frames that stand in a socket: states are repeated, and answers to calls wait beside it.
 MOST_CONTROL = 256
 # What one session may have under way here, at least, and the pool that all of them share.
 LEAST_WINDOW, POOL = 64, 32_768
+# What other workers may have under way here, together: messages, and bytes. A shard has room for what it gave credit
+# for, whatever its mailboxes hold.
+WORKER_POOL, WORKER_POOL_BYTES = 32_768, 32 << 20
 # Peers that ended, by which frames of theirs that come late are known.
 ENDED_KNOWN = 1_024
 
@@ -36,7 +39,8 @@ class Peers:
         # Incarnation of the worker that serves each shard, 0 while there is none.
         self.workers: list[int] = []
         self._ended: dict[int, None] = {}
-        self._overloaded = False
+        # Whether sessions, and other workers, are given no further credit now.
+        self.held_back = (False, False)
 
     def find(self, number: int) -> Peer | None:
         """Return the peer, or None."""
@@ -104,16 +108,28 @@ class Peers:
         peer.announce()
         return peer
 
-    def hold_back(self, overloaded: bool) -> None:  # noqa: FBT001 (a state, not an option)
-        """Give sessions no further credit while `overloaded`, and give it again after."""
-        if overloaded != self._overloaded:
-            self._overloaded = overloaded
-            self.share_pool()
+    def hold_back(self, *, sessions: bool, workers: bool) -> list[int]:
+        """Give sessions, or other workers, no further credit while it is said so, and give it again after.
 
-    def share_pool(self) -> None:
-        """Give every session its share of the window, on each lane, and tell those for which it is another one."""
-        sessions = list(self.sessions())
-        share = 0 if self._overloaded else max(LEAST_WINDOW, min(MOST_WINDOW, POOL // max(1, len(sessions))))
-        for peer in sessions:
-            if peer.share_window(share):
+        Returns who is to be told.
+        """
+        if self.held_back == (sessions, workers):
+            return []
+        self.held_back = sessions, workers
+        return self.share_pool()
+
+    def share_pool(self) -> list[int]:
+        """Give every peer its share of the window, on each lane, and return those for which it is another one."""
+        to_sessions, to_workers = self.held_back
+        count = sum(peer.is_session for peer in self.by_number.values())
+        others = max(1, len(self.by_number) - count)
+        window = 0 if to_sessions else max(LEAST_WINDOW, min(MOST_WINDOW, POOL // max(1, count)))
+        of_worker = 0 if to_workers else min(MOST_WINDOW, max(LEAST_WINDOW, WORKER_POOL // others))
+        bytes_of_worker = 0 if to_workers else min(WINDOW_BYTES, WORKER_POOL_BYTES // others)
+        changed: list[int] = []
+        for peer in self.by_number.values():
+            share = (window, WINDOW_BYTES) if peer.is_session else (of_worker, bytes_of_worker)
+            if peer.share_window(*share):
                 peer.announce()
+                changed.append(peer.number)
+        return changed

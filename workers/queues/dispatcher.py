@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable
 
 from caxton.acl.envelope import Envelope
 from caxton.acl.options import LEVELS
+from caxton.ids import SESSION_BIT
 from workers.agents.delivery import Delivery
-from workers.agents.mailbox import NORMAL, QUEUE_OF_LEVEL, Entry, Mailbox
+from workers.agents.mailbox import NORMAL, QUEUE_OF_LEVEL, Entry, Mailbox, Queue
 from workers.agents.registry import Agent
+from workers.queues.bounds import turns_for_roots, weight
 from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
 
 # Turns that an agent has in a row while others wait: enough to keep its sandbox warm, few enough to be fair.
@@ -19,18 +21,25 @@ Room = Callable[[Agent, Mailbox], None]
 
 
 class Dispatcher:
-    """Holds who is ready on each level.
+    """Holds who is ready on each level, and how much waits.
 
     queued, queued_bytes: what waits in all mailboxes; durable: how many of these messages the file has, or will have.
+    effects: what the effects among them weigh; in_line: of these, what agents that have turns here wait for. elsewhere:
+    what effects weigh that wait for other shards, which are as much in the way of roots. sent: what the effects of
+    each sender weigh that wait here.
     """
 
     def __init__(self) -> None:
         self.ready: tuple[deque[Agent], ...] = tuple(deque() for _ in LEVELS)
         # Turns that were given while several levels waited.
         self._chosen = 0
+        # How often it was asked how many turns roots may have.
+        self._visits = 0
         self.queued = 0
         self.queued_bytes = 0
         self.durable = 0
+        self.effects = self.in_line = self.elsewhere = 0
+        self.sent: dict[int, int] = {}
         # Agents for which messages came and no turn runs here.
         self.arrivals: set[int] = set()
 
@@ -44,11 +53,15 @@ class Dispatcher:
         """Put an entry in its mailbox, and the agent in line."""
         message = entry[0]
         level = QUEUE_OF_LEVEL[message.level]
-        queue = mailbox.queue(level)
+        queue = mailbox.normal if level == NORMAL else mailbox.queue(level)
         if not queue.in_line:
             queue.in_line = True
             self.ready[level].append(agent)
-        queue.append(entry)
+        if message.sender >= SESSION_BIT:
+            queue.roots.append(entry)
+        else:
+            queue.of(message).append(entry)
+            self._weigh(mailbox, message)
         mailbox.depth += 1
         self.queued += 1
         self.queued_bytes += len(message.content)
@@ -59,16 +72,19 @@ class Dispatcher:
         """Put entries that were taken out back in front, in their order. They kept their places in the depth."""
         mailbox = agent.mailbox or agent.open_mailbox()
         for entry in reversed(list(entries)):
-            mailbox.queue(QUEUE_OF_LEVEL[entry[0].level]).appendleft(entry)
+            message = entry[0]
+            mailbox.queue(QUEUE_OF_LEVEL[message.level]).of(message).appendleft(entry)
+            if message.sender < SESSION_BIT:
+                self._weigh(mailbox, message)
             self.queued += 1
-            self.queued_bytes += len(entry[0].content)
+            self.queued_bytes += len(message.content)
             self.durable += entry[4] is not None
         if agent.attached:
             self.arrivals.add(agent.agent_id)
         self.resume(agent)
 
     def draw(self, agent: Agent, most: int, most_bytes: int) -> list[Entry]:
-        """Take out up to so many entries for whoever runs the agent's turns, highest level first.
+        """Take out up to so many entries for whoever runs the agent's turns, highest level first, some roots in each.
 
         They keep their places in the depth until `leave`.
         """
@@ -77,13 +93,13 @@ class Dispatcher:
             return drawn
         size = 0
         for _, queue in agent.mailbox.queues():
-            while queue and len(drawn) < most and (not drawn or size + len(queue[0][0].content) <= most_bytes):
-                entry = queue.popleft()
-                size += len(entry[0].content)
-                drawn.append(entry)
-                self.durable -= entry[4] is not None
-        self.queued -= len(drawn)
-        self.queued_bytes -= size
+            kept = self._roots(most - len(drawn), queue) if queue.roots and queue.effects else 0
+            for line, until in ((queue.effects, most - kept), (queue.roots, most)):
+                while line and len(drawn) < until and (not drawn or size + len(line[0][0].content) <= most_bytes):
+                    entry = line.popleft()
+                    size += len(entry[0].content)
+                    drawn.append(entry)
+        self._left(agent.mailbox, drawn)
         return drawn
 
     def expired(self, agent: Agent, now_ns: int) -> list[Entry]:
@@ -91,13 +107,11 @@ class Dispatcher:
         late: list[Entry] = []
         if agent.mailbox is None:
             return late
-        for _, queue in agent.mailbox.queues():
-            while queue and queue[0][3] <= now_ns:
-                late.append(queue.popleft())
+        for line in agent.mailbox.lines():
+            while line and line[0][3] <= now_ns:
+                late.append(line.popleft())
         agent.mailbox.depth -= len(late)
-        self.queued -= len(late)
-        self.queued_bytes -= sum(len(entry[0].content) for entry in late)
-        self.durable -= sum(entry[4] is not None for entry in late)
+        self._left(agent.mailbox, late)
         return late
 
     def leave(self, agent: Agent, count: int, room: Room) -> None:
@@ -108,7 +122,7 @@ class Dispatcher:
             if mailbox.fed_by is not None and mailbox.depth <= mailbox.low:
                 room(agent, mailbox)
 
-    def run(self, a_pass: Pass, take: Take, room: Room) -> None:  # noqa: C901 (the loop around every turn)
+    def run(self, a_pass: Pass, take: Take, room: Room) -> None:  # noqa: C901, PLR0912, PLR0915 (the loop around every turn)
         """Run turns until nothing is ready, or the pass has had its 5 ms or 4,096 of them.
 
         `take` runs one turn and returns when it began (monotonic ns). `room` is told of each mailbox that was full and
@@ -136,9 +150,33 @@ class Dispatcher:
             queue = mailbox.normal if level == NORMAL else mailbox.queue(level)
             if agent.attached:
                 self.arrivals.add(agent.agent_id)
-            done = size = 0
-            while queue and done < most and now_ns < end_ns and not agent.holds:
-                message, source, sequence, expires_ns, delivery = queue.popleft()
+            effects, roots = queue.effects, queue.roots
+            done = size = gone = 0
+            if effects:
+                share = self._roots(most, queue) if roots and not agent.holds else 0
+                most -= share
+                while effects and done < most and now_ns < end_ns and not agent.holds:
+                    message, source, sequence, expires_ns, delivery = effects.popleft()
+                    done += 1
+                    mailbox.depth -= 1
+                    length = len(message.content)
+                    size += length
+                    gone += weight(length)
+                    self.uncharge(message)
+                    if delivery is not None:
+                        self.durable -= 1
+                    now_ns = take(agent, message, source, sequence, expires_ns, delivery)
+                if gone:
+                    mailbox.effects -= done
+                    mailbox.weight -= gone
+                    self.effects -= gone
+                    if not mailbox.held:
+                        self.in_line -= gone
+                most = done + share
+            elif self.in_line or self.elsewhere:
+                most = self._roots(most, queue)
+            while roots and done < most and now_ns < end_ns and not agent.holds:
+                message, source, sequence, expires_ns, delivery = roots.popleft()
                 done += 1
                 mailbox.depth -= 1
                 size += len(message.content)
@@ -148,10 +186,12 @@ class Dispatcher:
             turns += done
             self.queued -= done
             self.queued_bytes -= size
-            if queue and not agent.holds:
+            if (roots or queue.effects) and not agent.holds:
                 ready[level].append(agent)
             else:
                 queue.in_line = False  # `enqueue` or `resume` puts it in line again
+                if agent.holds:
+                    self._hold(mailbox)
             if mailbox.fed_by is not None and mailbox.depth <= mailbox.low:
                 room(agent, mailbox)
         a_pass.turns += turns
@@ -160,28 +200,87 @@ class Dispatcher:
         """Put an agent in line again that was held, or let whoever runs its turns know."""
         if agent.attached:
             self.arrivals.add(agent.agent_id)
-        if agent.mailbox is not None and not agent.holds:
-            for level, queue in agent.mailbox.queues():
+        mailbox = agent.mailbox
+        if mailbox is not None and not agent.holds:
+            if mailbox.held:
+                mailbox.held = False
+                self.in_line += mailbox.weight
+            for level, queue in mailbox.queues():
                 if queue and not queue.in_line:
                     queue.in_line = True
                     self.ready[level].append(agent)
 
     def discard(self, agent: Agent) -> list[Entry]:
         """Empty the mailbox of an agent that takes nothing more, and return what was in it."""
-        if agent.mailbox is None:
+        mailbox = agent.mailbox
+        if mailbox is None:
             return []
         # Where it stands in line it is passed over: nothing waits for it any more.
-        entries = agent.mailbox.empty()
-        self.queued -= len(entries)
-        self.queued_bytes -= sum(len(entry[0].content) for entry in entries)
-        self.durable -= sum(entry[4] is not None for entry in entries)
+        entries = [entry for line in mailbox.lines() for entry in line]
+        for line in mailbox.lines():
+            line.clear()
+        mailbox.depth = 0
+        self._left(mailbox, entries)
         return entries
+
+    def charge(self, message: Envelope) -> None:
+        """An effect waits on this shard: its sender has so much less of its share."""
+        sender = message.sender
+        self.sent[sender] = self.sent.get(sender, 0) + weight(len(message.content))
+
+    def uncharge(self, message: Envelope) -> None:
+        """It waits no longer."""
+        sender = message.sender
+        left = self.sent[sender] - weight(len(message.content))
+        if left:
+            self.sent[sender] = left
+        else:
+            del self.sent[sender]
 
     @property
     def idle(self) -> bool:
         """True when nobody is ready."""
         low, normal, high, critical = self.ready
         return not (low or normal or high or critical)
+
+    def _roots(self, most: int, queue: Queue) -> int:
+        """Return how many of an agent's next turns roots may have."""
+        self._visits += 1
+        in_line = self.in_line + self.elsewhere
+        return turns_for_roots(most, in_line, self._visits, beside_effects=bool(queue.effects))
+
+    def _weigh(self, mailbox: Mailbox, message: Envelope) -> None:
+        """An effect waits in a mailbox."""
+        added = weight(len(message.content))
+        mailbox.effects += 1
+        mailbox.weight += added
+        self.effects += added
+        if not mailbox.held:
+            self.in_line += added
+        self.charge(message)
+
+    def _left(self, mailbox: Mailbox, entries: list[Entry]) -> None:
+        """Entries are no longer in a mailbox."""
+        count = gone = 0
+        for message, _, _, _, delivery in entries:
+            self.queued_bytes -= len(message.content)
+            self.durable -= delivery is not None
+            if message.sender < SESSION_BIT:
+                count += 1
+                gone += weight(len(message.content))
+                self.uncharge(message)
+        self.queued -= len(entries)
+        mailbox.effects -= count
+        mailbox.weight -= gone
+        self.effects -= gone
+        if not mailbox.held:
+            self.in_line -= gone
+
+    def _hold(self, mailbox: Mailbox) -> None:
+        """An agent has no turns now: what waits for it is in nobody's way."""
+        if not mailbox.held:
+            mailbox.held = True
+            self.in_line -= mailbox.weight
 
     def _choose(self) -> tuple[int, int]:
         """Return the level of the next turns, and how many it may have, when not only the normal level waits."""

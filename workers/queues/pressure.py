@@ -1,4 +1,4 @@
-"""Back-pressure per agent: who fed a full mailbox is told, and told again when there is room. Nobody else waits."""
+"""Back-pressure per agent: a client that fed a full mailbox is told, and told again when there is room."""
 
 from workers.agents.mailbox import Mailbox
 from workers.agents.registry import Agent
@@ -12,13 +12,12 @@ HERE = 0
 class Pressure:
     """Gathers during a pass; `settle` at its end lets the pass tell the feeders.
 
-    pressed: (agent, source) for each message that met a mailbox above its mark; placing and routes append to it.
+    pressed: (agent, session) for each message that met a mailbox above its mark; placing appends to it.
     """
 
     def __init__(self, peers: Peers) -> None:
         self._peers = peers
         self.pressed: list[tuple[Agent, int]] = []
-        self._with_room: list[int] = []
         self._tell: set[int] = set()
 
     def room(self, agent: Agent, mailbox: Mailbox) -> None:
@@ -30,28 +29,23 @@ class Pressure:
                 peer.full.discard(agent.agent_id)
                 peer.announce()
                 self._tell.add(number)
-        self._with_room.append(agent.agent_id)
 
-    def settle(self, a_pass: Pass) -> list[int]:
-        """Let the pass tell the feeders of full mailboxes; returns the agents that have room for parked effects."""
-        for agent, source in self.pressed:
+    def settle(self, a_pass: Pass) -> None:
+        """Let the pass tell the feeders of full mailboxes."""
+        for agent, session in self.pressed:
             mailbox = agent.mailbox
-            if mailbox is None or mailbox.depth <= mailbox.low:
-                self._with_room.append(agent.agent_id)
-            else:
-                self._mark_full(agent, mailbox, source)
+            if mailbox is not None and mailbox.depth > mailbox.low:
+                self._mark_full(agent, mailbox, session)
         self.pressed.clear()
         a_pass.tell |= self._tell
         self._tell.clear()
-        with_room, self._with_room = self._with_room, []
-        return with_room
 
-    def _mark_full(self, agent: Agent, mailbox: Mailbox, source: int) -> None:
+    def _mark_full(self, agent: Agent, mailbox: Mailbox, session: int) -> None:
         if mailbox.fed_by is None:
             mailbox.fed_by = set()
-        mailbox.fed_by.add(source)
-        peer = self._peers.find(source)
+        mailbox.fed_by.add(session)
+        peer = self._peers.find(session)
         if peer is not None and agent.agent_id not in peer.full:
             peer.full.add(agent.agent_id)
             peer.announce()
-            self._tell.add(source)
+            self._tell.add(session)

@@ -1,6 +1,4 @@
-"""Where a turn's messages go: a mailbox here, another worker, a client; or parked until there is room; or failed."""
-
-from time import monotonic_ns
+"""Where a turn's messages go: a mailbox here, another worker, a client; or back, refused. Nothing waits for room."""
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.failure import report
@@ -8,35 +6,41 @@ from caxton.acl.performative import Performative
 from caxton.errors import CaxtonError, MessageExpired, SessionNotFound, Unsupported
 from caxton.ids import BROADCAST, SESSION_BIT, AgentId, UuidSource
 from caxton.placement.slots import SLOT_MASK
-from workers.agents.mailbox import OVERSHOOT
-from workers.agents.registry import Agent, Hold, Registry
+from workers.agents.registry import Registry
 from workers.durable.routes import DurableRoutes
 from workers.peers.peers import Peers
-from workers.queues.parking import Parked, Parking, shard_key
-from workers.queues.pressure import HERE
+from workers.queues.admission import Admission
+from workers.queues.backlogs import Backlogs
 from workers.volatile.placing import Placing
 from workers.worker_pass import Pass
 
 _FAILURE = int(Performative.FAILURE)
-# What a message that went on its way waits for: nothing.
-_SENT = 0
 Root = tuple[int, int]
 _NO_ROOT: Root = (0, 0)
 
 
 class Routes:
-    """Sends what agents send. It never waits: an agent whose message finds no room is parked with what is left.
+    """Sends what agents send. It never waits, and no agent waits for it: what the shard does not keep is refused.
 
     durable: where messages of the durable lane go.
     """
 
     durable: DurableRoutes
 
-    def __init__(self, registry: Registry, peers: Peers, placing: Placing, parking: Parking, shard: int) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        peers: Peers,
+        placing: Placing,
+        admission: Admission,
+        backlogs: Backlogs,
+        shard: int,
+    ) -> None:
         self._registry = registry
         self._peers = peers
         self._placing = placing
-        self._parking = parking
+        self._admission = admission
+        self._backlogs = backlogs
         self._shard = shard
         self.ids = UuidSource(0)
         self.a_pass = Pass(0, 0)
@@ -46,39 +50,29 @@ class Routes:
         self.a_pass = a_pass
         self.ids.renew(a_pass.wall_ms)
 
-    def send(self, agent: Agent, messages: list[Envelope], root: Root) -> None:
-        """Send a turn's messages on their way, in order; what finds no room is parked with all that comes after it."""
+    def send(self, messages: list[Envelope], root: Root) -> None:
+        """Send a turn's messages on their way, in order."""
         if messages and messages[0].flags & DURABLE:
-            key = self.durable.send(messages, root, self.a_pass)
-            if key != _SENT:
-                self._parking.park(Parked(agent, [], root, monotonic_ns()), key)
+            self.durable.send(messages, root, self.a_pass)
             return
         owners, own = self._placing.table.owners, self._shard
-        for place, message in enumerate(messages):
+        for message in messages:
             receiver = message.receiver
             if receiver >= SESSION_BIT:
-                key = self._to_session(message)
+                self._to_session(message)
             elif (shard := owners[receiver & SLOT_MASK]) == own:
-                key = self._here(agent, message, root)
+                self._here(message, root)
             else:
-                key = self._to_worker(agent, message, shard)
-            if key != _SENT:
-                self._parking.park(Parked(agent, messages[place:], root, monotonic_ns()), key)
-                return
+                self._to_worker(message, shard)
 
-    def is_lost(self, key: int) -> bool:
-        """True when parked effects wait for a peer that is no longer there, or an agent of such a one."""
-        if key in self._peers.by_number:
-            return False
-        return self._registry.find(key) is None
-
-    def resume(self, parked: Parked) -> bool:
-        """Let parked effects try again; False when they are parked anew: in their place, if none of them left."""
-        self.send(parked.agent, parked.effects, parked.root)
-        if parked.agent.holds & Hold.PARKED:
-            self._parking.keep_place(parked)
-            return False
-        return True
+    def go_on(self, shard: int) -> None:
+        """The worker of a shard is there, or gave credit: what waits for it goes, as far as that allows."""
+        if shard in self._backlogs:
+            number = self._peers.workers[shard]
+            peer = self._peers.by_number.get(number)
+            if peer is not None:
+                waiting, outgoing = self.a_pass.emitted.setdefault(number, []), peer.link.outgoing
+                waiting += self._backlogs.take(shard, outgoing.room() - len(waiting), outgoing.fits)
 
     def fail(self, message: Envelope, error: CaxtonError) -> None:
         """Tell the sender of `message` that it came to nothing. An automatic message is never answered."""
@@ -107,53 +101,41 @@ class Routes:
         if receiver >= SESSION_BIT:
             self._to_session(failure)
         elif (shard := self._placing.table.shard_of(receiver)) == self._shard:
-            self._here(None, failure, _NO_ROOT)
+            self._here(failure, _NO_ROOT)
         else:
-            self._to_worker(None, failure, shard)
+            self._to_worker(failure, shard)
 
-    def _here(self, agent: Agent | None, message: Envelope, root: Root) -> int:
-        """Place a message here; returns what it has to wait for, or `_SENT`. The runtime's own never waits."""
-        target = self._registry.agents.get(message.receiver)
-        if target is not None and agent is not None and target is not agent and message.in_reply_to is None:
-            mailbox = target.mailbox
-            if mailbox is not None and mailbox.depth >= mailbox.high and target.takes:  # or it is refused at once
-                self._placing.pressed.append((target, HERE))
-                return message.receiver
-        error = self._placing.from_agent(target, message, root, self.a_pass)
+    def _here(self, message: Envelope, root: Root) -> None:
+        error = self._placing.from_agent(self._registry.agents.get(message.receiver), message, root, self.a_pass)
         if error is not None:
             self.refuse(message, error)
-        return _SENT
 
-    def _to_worker(self, agent: Agent | None, message: Envelope, shard: int) -> int:
-        number = self._peers.workers[shard] if shard < len(self._peers.workers) else 0
-        peer = self._peers.by_number.get(number)
-        if peer is None:
-            if agent is None:
-                self.a_pass.counts["failures_dropped"] += 1
-                return _SENT
-            return shard_key(shard)
-        waiting = self.a_pass.emitted.get(number)
-        if waiting is None:
-            waiting = self.a_pass.emitted[number] = []
-        if agent is not None:
-            if message.receiver in peer.link.full and message.in_reply_to is None:
-                return message.receiver
-            outgoing = peer.link.outgoing
-            if outgoing.emitted - outgoing.acknowledged + len(waiting) >= OVERSHOOT:
-                return number
-        waiting.append(message)
-        return _SENT
+    def _to_worker(self, message: Envelope, shard: int) -> None:
+        peers, backlogs, a_pass = self._peers, self._backlogs, self.a_pass
+        number = peers.workers[shard] if shard < len(peers.workers) else 0
+        peer = peers.by_number.get(number)
+        if peer is not None and shard not in backlogs:
+            waiting = a_pass.emitted.get(number)
+            if waiting is None:
+                waiting = a_pass.emitted[number] = []
+            if peer.link.outgoing.room() > len(waiting):
+                waiting.append(message)
+                return
+        full = self._admission.for_shard(shard, message, a_pass)
+        if full is None:
+            backlogs.add(shard, message, a_pass.now_ns)
+        else:
+            self.refuse(message, full)
 
-    def _to_session(self, message: Envelope) -> int:
+    def _to_session(self, message: Envelope) -> None:
         number = message.receiver
         waiting = self.a_pass.emitted.get(number)
         if waiting is None:
             if self._peers.find(number) is None:
                 self._no_session(message)
-                return _SENT
+                return
             waiting = self.a_pass.emitted[number] = []
         waiting.append(message)
-        return _SENT
 
     def _no_session(self, message: Envelope) -> None:
         if message.receiver == BROADCAST:
@@ -167,8 +149,7 @@ class Routes:
         self.a_pass.counts["refused"] += 1
         self.fail(message, error)
 
-    def give_up(self, parked: Parked) -> None:
-        """Tell an agent that what it sent waited too long for room; it is dropped."""
-        self.a_pass.counts["given_up"] += len(parked.effects)
-        for message in parked.effects:
-            self.fail(message, MessageExpired(f"{message.receiver:016x}", message.timeout_ms / 1000))
+    def expire(self, message: Envelope) -> None:
+        """A message waited too long for another shard."""
+        self.a_pass.counts["given_up"] += 1
+        self.fail(message, MessageExpired(f"{message.receiver:016x}", message.timeout_ms / 1000))

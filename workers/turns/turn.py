@@ -32,7 +32,7 @@ class Effects(Protocol):
 
     ids: UuidSource
 
-    def send(self, agent: Agent, messages: list[Envelope], root: Root) -> None:
+    def send(self, messages: list[Envelope], root: Root) -> None:
         """Send a turn's messages on their way, in order."""
 
     def fail(self, message: Envelope, error: CaxtonError) -> None:
@@ -157,7 +157,7 @@ class Turns:
         emitted = self._journal.emitted if flags else a_pass.emitted
         waiting = emitted.get(receiver) if receiver >= SESSION_BIT else None
         if waiting is None:
-            self._effects.send(agent, [reply], (source, sequence))
+            self._effects.send([reply], (source, sequence))
         else:  # a session that this pass already has messages for
             waiting.append(reply)
         if flags and message.rare is not None:
@@ -196,7 +196,7 @@ class Turns:
             self._outcomes.done(agent, delivery)
             self._keys.answered(message, messages)
         if messages:
-            self._effects.send(agent, messages, root)
+            self._effects.send(messages, root)
 
     def _save(self, agent: Agent, state: bytes) -> None:
         """Keep what the agent's next instance is to be given: committed with what else this turn causes."""

@@ -10,7 +10,6 @@ from caxton.errors import (
     CaxtonError,
     CircuitBreakerOpen,
     MessageTooLarge,
-    QueueFull,
     SecurityError,
     ShardUnavailable,
     Unsupported,
@@ -18,8 +17,10 @@ from caxton.errors import (
 from caxton.ids import SESSION_BIT
 from caxton.placement.slot_table import SlotTable
 from workers.agents.registry import Agent, Hold, Registry, state_of
+from workers.queues.admission import Admission
+from workers.queues.bounds import FEW
 from workers.queues.dispatcher import Dispatcher, Take
-from workers.queues.pressure import HERE, Pressure
+from workers.queues.pressure import HERE
 from workers.worker_pass import MAX_PASS_NS, Pass
 
 Root = tuple[int, int]
@@ -30,19 +31,16 @@ NEVER = 1 << 62
 
 
 class Placing:
-    """Gives messages to agents, mostly by their mailboxes. What cannot be placed is returned as an error.
-
-    pressed: as in `Pressure`.
-    """
+    """Gives messages to agents, mostly by their mailboxes. What cannot be placed is returned as an error."""
 
     def __init__(
-        self, registry: Registry, dispatcher: Dispatcher, pressure: Pressure, shard: int, table: SlotTable
+        self, registry: Registry, dispatcher: Dispatcher, admission: Admission, shard: int, table: SlotTable
     ) -> None:
         self._agents = registry.agents
         self._dispatcher = dispatcher
         self.shard = shard
         self.table = table
-        self.pressed = pressure.pressed
+        self._admission = admission
 
     def from_peer(
         self, messages: list[Envelope], source: int, first: int, a_pass: Pass, take: Take
@@ -55,7 +53,8 @@ class Placing:
         refused: list[tuple[int, Envelope, CaxtonError]] = []
         find, now_ns, end_ns = self._agents.get, a_pass.now_ns, a_pass.now_ns + MAX_PASS_NS
         is_session = source >= SESSION_BIT
-        at_once = self._dispatcher.idle
+        room = self._admission
+        at_once = self._dispatcher.idle and (not is_session or self._dispatcher.elsewhere < FEW)
         for sequence, message in enumerate(messages, first):
             agent = find(message.receiver)
             if (
@@ -75,7 +74,7 @@ class Placing:
                 a_pass.turns += 1
                 at_once = take(agent, message, source, sequence, NEVER, None) < end_ns
                 continue
-            full = self.no_room(agent, source)
+            full = room.root(agent, source) if is_session else room.effect(agent, message, a_pass, credited=True)
             if full is not None:
                 refused.append((sequence, message, full))
                 continue
@@ -90,25 +89,12 @@ class Placing:
                 return self.why_not(agent, message, HERE)
             if not reads_failures(agent, a_pass):
                 return None
-        full = self.no_room(agent, HERE)
+        full = self._admission.effect(agent, message, a_pass)
         if full is not None:
             return full
         mailbox = agent.mailbox or agent.open_mailbox()
         self._dispatcher.enqueue(agent, mailbox, message, root[0], root[1], a_pass.now_ns)
         a_pass.counts["local"] += 1
-        return None
-
-    def no_room(self, agent: Agent, source: int) -> QueueFull | None:
-        """Return why a message has no room in the mailbox, or None; a mailbox that is filling is noted as pressed.
-
-        A client may fill it to its capacity; what agents sent may go beyond, up to `Mailbox.hard`, because they slow
-        down as soon as they are told.
-        """
-        mailbox = agent.mailbox
-        if mailbox is not None and mailbox.depth >= mailbox.high:
-            self.pressed.append((agent, source))
-            if mailbox.depth >= (mailbox.capacity if source >= SESSION_BIT else mailbox.hard):
-                return QueueFull(agent.label, mailbox.depth, mailbox.capacity)
         return None
 
     def why_not(  # noqa: PLR0911 (a reason each)

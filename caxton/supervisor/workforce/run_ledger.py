@@ -18,8 +18,8 @@ from caxton.store import books
 KEPT_WORKERS = 256
 KEPT_SESSIONS = 1_024
 # What a worker has rather than did; it has it no more when it is dead.
-GAUGES = frozenset({"queued", "pending", "dead_letters", "parked", "agents", "instances"})
-PARKED = "parked"
+GAUGES = frozenset({"queued", "pending", "dead_letters", "effects", "backlog", "agents", "instances"})
+BACKLOG = "backlog"
 GAPS = "gaps"
 # What a client may say at most of any number in its book: a million messages a second for a year; thousands of them add
 # up to what an answer can carry.
@@ -47,7 +47,7 @@ class _Closed:
         loss = self.loss()
         if self.is_session:
             return Counter({"on_the_way_in": loss.outbound, "undelivered": loss.inbound, GAPS: self._counted(GAPS)})
-        queued = loss.queued + self._counted(PARKED)
+        queued = loss.queued + self._counted(BACKLOG)
         return Counter({"on_the_way_in": loss.inbound, "queued": queued, "on_the_way_out": loss.outbound})
 
     def _counted(self, name: str) -> int:

@@ -392,7 +392,6 @@ def make_runtime(tmp_path, monkeypatch, one_turn_of_the_loop):
     for room in (
         "loop.passes",
         "loop.maintenance",
-        "turns.routes",
         "turns.turn",
         "volatile.placing",
         "durable.recovery",

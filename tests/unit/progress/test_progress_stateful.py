@@ -280,7 +280,8 @@ class Patience(RuleBasedStateMachine):
         shard = self.runtime.shard
         for agent in shard.registry.agents.values():
             kept[agent.manifest.name] = agent.busy
-        kept |= {"parked": shard.parking.waits, "retries": len(shard.durable.retries)}
+        kept |= {"backlog": shard.backlogs.messages, "effects": shard.dispatcher.effects}
+        kept["retries"] = len(shard.durable.retries)
         kept["outbox"] = sum(outbox.messages for outbox in shard.durable.outboxes.by_target.values())
         return {name: value for name, value in kept.items() if value}
 
@@ -304,8 +305,7 @@ async def read_all(client):
 def test_whatever_stood_still_everybody_is_reached_again(make_runtime, encodings, monkeypatch):
     """After any cancels, losses, pauses, failures and kills, all that waits ends without a push, and all answer all."""
     monkeypatch.setattr("caxton.client.routes.inbox.INBOX_CAPACITY", 6)
-    monkeypatch.setattr("workers.loop.maintenance.MOST_QUEUED", 60)
-    monkeypatch.setattr("workers.queues.parking.Parking.expired", lambda *_: [])  # what is parked is to be woken
+    monkeypatch.setattr("workers.loop.shard.MOST_QUEUED", 60)
     run_state_machine_as_test(
         lambda: Patience(make_runtime, encodings),
         settings=settings(

@@ -7,7 +7,7 @@ from caxton.supervisor.workforce import run_ledger
 from caxton.supervisor.workforce.run_ledger import KEPT_SESSIONS, KEPT_WORKERS, RunLedger
 
 CLIENT = SESSION_BIT | 5
-COUNTERS = ("run", "queued", "parked", "gaps", "agents")
+COUNTERS = ("run", "queued", "backlog", "gaps", "agents")
 
 
 class Peers:
@@ -77,7 +77,7 @@ def test_a_dead_workers_loss_is_what_its_book_and_its_peers_say(peers):
     peers.send(2, 1, 50, 49)
     peers.send(1, CLIENT, 40, 38)
     peers.send(1, 2, 30, 27)
-    peers.count(1, queued=7, parked=2, gaps=1, run=50, agents=3)
+    peers.count(1, queued=7, backlog=2, gaps=1, run=50, agents=3)
 
     peers.end(1)
 

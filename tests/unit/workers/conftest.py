@@ -90,7 +90,7 @@ class Scripted:
         self.taken.append((agent, message))
         effects = self.script(agent, message)
         if effects:
-            self.routes.send(agent, effects, (source, sequence))
+            self.routes.send(effects, (source, sequence))
         return self.a_pass.now_ns if self.clock is None else self.clock()
 
     def expire(self, agent, message, _delivery):
@@ -206,7 +206,7 @@ class Shard:
             dice=lambda: 0.0,
         )
         self.parts = compose(ground, Guests if durable else Scripted)
-        for name in ("registry", "peers", "dispatcher", "parking", "placing", "routes", "turns", "lifecycle"):
+        for name in ("registry", "peers", "dispatcher", "backlogs", "placing", "routes", "turns", "lifecycle"):
             setattr(self, name, getattr(self.parts, name))
         self.pressure, self.durable = self.parts.pressure, self.parts.durable
         self.peers.serve([own, *range(OTHER, OTHER + shards - 1)])

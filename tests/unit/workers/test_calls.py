@@ -8,7 +8,6 @@ from caxton.wire.calls import Attach, Failed
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Call, SessionEnded
 from workers.loop.calls import Calls
-from workers.queues.parking import Parked
 
 
 class Group:
@@ -90,15 +89,3 @@ def test_a_full_disk_does_not_end_the_worker_of_a_drained_agent(shard, calls, gr
 
     assert shard.runner.run(states()) == [AgentState.DRAINING, AgentState.STOPPED]
     assert shard.lifecycle.draining == []
-
-
-def test_a_drained_agent_sends_what_it_has_to_send(shard, message):
-    """While what an agent sent waits for room it is not drained."""
-    agent = shard.agent(1)
-    shard.parking.park(Parked(agent, [message(agent.agent_id, 5)], (0, 0), 0), 5)
-    shard.runner.run(shard.lifecycle.stop(agent.agent_id, drain=True))
-    shard.runner.run(shard.lifecycle.stop_drained())
-    assert agent.state is AgentState.DRAINING
-    shard.parking.forget(agent)
-    shard.runner.run(shard.lifecycle.stop_drained())
-    assert agent.state is AgentState.STOPPED

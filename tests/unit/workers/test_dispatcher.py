@@ -153,14 +153,14 @@ def test_nothing_to_do_is_no_unfinished_pass(line):
     assert (a_pass.turns, a_pass.unfinished, line.dispatcher.idle) == (0, False, True)
 
 
-def test_a_parked_agent_has_no_turn(line, agents, message):
-    """An agent that is parked in its turn has no other until it is resumed, and nobody else waits for it."""
+def test_an_agent_that_is_held_has_no_turn(line, agents, message):
+    """An agent that is held in its turn has no other until it is resumed, and nobody else waits for it."""
 
-    def park(agent, _message):
+    def hold(agent, _message):
         if agent is agents[0]:
-            agent.hold(Hold.PARKED)
+            agent.hold(Hold.BROKEN)
 
-    line.on_take = park
+    line.on_take = hold
     for _ in range(3):
         for agent in agents[:2]:
             for level in (NORMAL, HIGH):
@@ -172,7 +172,7 @@ def test_a_parked_agent_has_no_turn(line, agents, message):
     assert line.dispatcher.queued == agents[0].mailbox.depth == 5
 
     line.on_take = None
-    agents[0].release(Hold.PARKED)
+    agents[0].release(Hold.BROKEN)
     line.dispatcher.resume(agents[0])
     line.dispatcher.resume(agents[0])
     line.run()

@@ -6,8 +6,7 @@ import wasmtime
 
 from caxton.acl.failure import read_report
 from caxton.agents.lifecycle import AgentState
-from caxton.agents.limits import Limits
-from caxton.agents.manifest import Encoding, Manifest
+from caxton.agents.manifest import Manifest
 from caxton.errors import (
     AgentAlreadyRegistered,
     AgentNotFound,
@@ -144,41 +143,21 @@ def test_a_storage_error_changes_nothing(ready, message, way):
 
 @pytest.mark.parametrize("way", ["stop", "remove"])
 def test_what_waits_is_answered(ready, message, way):
-    """What waited for an agent that is stopped or removed comes back as failures; what it had to send is dropped."""
-    deploy(ready, manifest("a"), manifest("full", limits=Limits(mailbox_capacity=1)))
-    here, full, session = agent(ready, "a"), agent(ready, "full"), ready.sessions[0]
-    full.hold(Hold.PAUSED)
-    ready.frame(session, [message(session, full.agent_id)])
-    ready.turns.script = lambda who, _: [message(who.agent_id, full.agent_id)] * 2
-    ready.frame(session, [message(session, here.agent_id) for _ in range(4)])
-    ready.settle()
-    assert here.holds
+    """What waited for an agent that is stopped or removed comes back as failures; what it has sent goes on."""
+    deploy(ready, manifest("a"), manifest("b"))
+    here, other, session = agent(ready, "a"), agent(ready, "b"), ready.sessions[0]
+    here.hold(Hold.PAUSED)
+    ready.routes.send([message(here.agent_id, other.agent_id)] * 2, (0, 0))
+    ready.frame(session, [message(session, here.agent_id) for _ in range(3)])
+    ready.step()
     asked = here.agent_id if way == "stop" else [here.agent_id]
     ready.runner.run(getattr(ready.lifecycle, way)(asked))
     ready.settle()
 
     errors = [read_report(m.content) for m in ready.emitted(session)]
     assert [type(error) for error in errors] == [AgentNotRunning] * 3
-    assert ready.counts()["discarded"] == 5
-    assert (ready.parking.messages, ready.dispatcher.queued) == (0, 1)
-
-
-def test_who_waits_for_an_agent_that_goes_is_woken(ready, message):
-    """An agent that is parked because its receiver is full learns at once that the receiver was removed."""
-    deploy(ready, manifest("a", encoding=Encoding.MSGPACK), manifest("full", limits=Limits(mailbox_capacity=1)))
-    here, full, session = agent(ready, "a"), agent(ready, "full"), ready.sessions[0]
-    full.hold(Hold.PAUSED)
-    ready.frame(session, [message(session, full.agent_id)])
-    plans = [[message(here.agent_id, full.agent_id)]]
-    ready.turns.script = lambda _agent, _message: plans.pop() if plans else []
-    ready.frame(session, [message(session, here.agent_id)])
-    ready.settle()
-    assert here.holds
-    ready.runner.run(ready.lifecycle.remove([full.agent_id]))
-    ready.settle()
-
-    assert not here.holds
-    assert isinstance(read_report(ready.turns.taken[-1][1].content), AgentNotFound)
+    assert ready.counts()["discarded"] == 3
+    assert [who for who, _ in ready.turns.taken] == [other, other]
 
 
 def test_a_stopped_agent_cannot_be_stopped(ready):

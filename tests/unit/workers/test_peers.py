@@ -4,7 +4,7 @@ from caxton.ids import SESSION_BIT
 from caxton.transport.descriptors import LATE_SESSIONS, MAX_SESSIONS
 from caxton.wire.codec import DATA
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_BYTES, MAX_FRAME_MESSAGES
-from workers.peers.peer import MOST_ANSWERS, MOST_WINDOW
+from workers.peers.peer import MOST_ANSWERS, MOST_WINDOW, WINDOW_BYTES
 from workers.peers.peers import LEAST_WINDOW, POOL
 
 OWN, OTHER = 7, 8
@@ -102,18 +102,21 @@ def test_who_comes_and_goes_bothers_nobody_for_nothing(shard):
 
 
 def test_an_overloaded_worker_gives_sessions_no_more(make_shard):
-    """While a worker is overloaded its sessions get no further credit and workers are not held back."""
+    """While a worker holds sessions back they get no further credit; other workers are held back by themselves."""
     shard = make_shard(shards=2)
     peer = meet(shard, shard.sessions[0])
     before = peer.state().credit_messages
-    shard.peers.hold_back(overloaded=True)
+    other = shard.peers.find(OTHER).link.incoming
+    assert shard.peers.hold_back(sessions=True, workers=False) == [peer.number]
     peer.link.incoming.take(1, before, 0)
     peer.link.incoming.place(before, 0)
     assert peer.state().credit_messages == before
-    assert shard.peers.find(OTHER).link.incoming.window_messages is None
+    assert (other.window_messages, other.window_bytes) == (MOST_WINDOW, WINDOW_BYTES)
 
-    shard.peers.hold_back(overloaded=False)
+    assert shard.peers.hold_back(sessions=False, workers=True) == [OTHER, peer.number]
     assert peer.state().credit_messages > before
+    assert (other.window_messages, other.window_bytes) == (0, 0)
+    assert shard.peers.hold_back(sessions=False, workers=True) == []
 
 
 def test_frames_are_full_and_no_longer(shard, message):
@@ -122,7 +125,7 @@ def test_frames_are_full_and_no_longer(shard, message):
     peer = meet(shard, session)
     sizes = [10] * 600 + [100_000] * 7 + [3_000_000] + [50_000] * 20 + [9_000_000, 1]
     messages = [message(5, session, content=bytes(size)) for size in sizes]
-    packed = [frame for some in (messages[:300], messages[300:], []) for frame in peer.pack(some, tells=False)]
+    packed = [frame for some in (messages[:300], messages[300:], []) for frame in peer.pack(some, tells=False)[0]]
     frames = [DATA.decode(frame) for frame in packed]
 
     assert [m for frame in frames for m in frame.messages] == messages

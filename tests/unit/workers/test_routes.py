@@ -3,14 +3,17 @@ import pytest
 from caxton.acl.envelope import AUTOMATIC
 from caxton.acl.failure import read_report
 from caxton.agents.manifest import Encoding
-from caxton.errors import AgentNotFound, AgentNotRunning, MessageExpired, SessionNotFound, Unsupported
+from caxton.errors import AgentNotFound, AgentNotRunning, QueueFull, SessionNotFound, Unsupported
 from caxton.ids import BROADCAST
+from caxton.links.credit import FIRST_BYTES, FIRST_MESSAGES
+from caxton.wire.codec import CONTROL
 from caxton.wire.control import Topology
 from caxton.wire.link_state import LinkState
-from workers.agents.mailbox import OVERSHOOT
 from workers.agents.registry import Hold
+from workers.queues.bounds import OF_LINK, OF_ONE
 
 OWN, OTHER, SECOND_NS = 7, 8, 1_000_000_000
+REMOTE = 2 << 10 | 1
 
 
 @pytest.fixture
@@ -22,7 +25,7 @@ def clock(monkeypatch):
             return self.now_ns
 
     clock = Clock()
-    for module in ("loop.passes", "turns.routes", "loop.maintenance"):
+    for module in ("loop.passes", "loop.maintenance"):
         monkeypatch.setattr(f"workers.{module}.monotonic_ns", clock)
     return clock
 
@@ -52,7 +55,12 @@ def fill(shard, agent, message, count):
     """Have this much wait in an agent's mailbox, as if its turns had not come yet."""
     session = shard.sessions[0]
     for _ in range(count):
-        shard.routes.send(agent, [message(session, agent.agent_id, in_reply_to=bytes(16))], (0, 0))
+        shard.routes.send([message(session, agent.agent_id, in_reply_to=bytes(16))], (0, 0))
+
+
+def told(shard, peer):
+    """The last state that a peer was told of lane 0."""
+    return [CONTROL.decode(frame) for frame in shard.peers.find(peer)._control.frames][-1]
 
 
 def taken_by(shard, agent):
@@ -75,29 +83,50 @@ def send_once(message):
     return send
 
 
-def test_an_agent_whose_receiver_is_full_is_parked_with_the_rest(shard, message, send_once):
-    """What comes after the message without room waits with it, in order, and nobody else waits."""
+def test_nobody_waits_for_a_full_receiver(shard, message, send_once):
+    """What agents send goes beyond a mailbox's capacity and its sender goes on, also when the receiver stands still."""
     sender, full, free = shard.agent(1), shard.agent(2, capacity=4), shard.agent(3)
-    full.hold(Hold.PAUSED)  # its turns do not come
-    fill(shard, full, message, 3)
-    effects = [message(sender.agent_id, to.agent_id) for to in (free, full, free)]
+    full.hold(Hold.PAUSED)
+    effects = [message(sender.agent_id, to.agent_id) for to in [*[full] * 8, free]]
     send_once(shard, sender, effects)
     shard.settle()
 
-    assert sender.holds
-    assert shard.parking.messages == 2
-    assert taken_by(shard, free) == effects[:1]
-
-    shard.frame(shard.sessions[0], [message(shard.sessions[0], free.agent_id)])
-    shard.settle()
-    assert len(taken_by(shard, free)) == 2
+    assert (sender.holds, full.mailbox.depth, taken_by(shard, free)) == (0, 8, effects[-1:])
 
     full.release(Hold.PAUSED)
     shard.dispatcher.resume(full)
     shard.settle()
-    assert not sender.holds
-    assert taken_by(shard, full)[-1] is effects[1]
-    assert taken_by(shard, free)[-1] is effects[2]
+    assert taken_by(shard, full) == effects[:-1]
+
+
+def test_a_client_has_the_capacity_whatever_agents_have_sent(shard, message, send_once):
+    """Effects take no room of roots: a client's messages are placed up to the capacity, and refused beyond."""
+    sender, full, session = shard.agent(1), shard.agent(2, capacity=4), shard.sessions[1]
+    full.hold(Hold.PAUSED)
+    send_once(shard, sender, [message(sender.agent_id, full.agent_id) for _ in range(9)])
+    shard.settle()
+    shard.frame(session, [message(session, full.agent_id) for _ in range(5)])
+    shard.settle()
+
+    assert full.mailbox.depth == 9 + 4
+    assert shard.counts()["refused"] == 1
+    assert shard.peers.find(session).full == {full.agent_id}
+
+
+def test_what_was_begun_goes_first(shard, message):
+    """An agent handles effects before roots, and a root in every eighth turn."""
+    agent, session = shard.agent(1), shard.sessions[0]
+    agent.hold(Hold.PAUSED)
+    roots = [message(session, agent.agent_id) for _ in range(6)]
+    shard.frame(session, roots)
+    shard.settle()
+    effects = [message(2 << 10, agent.agent_id) for _ in range(20)]
+    shard.routes.send(effects, (0, 0))
+    agent.release(Hold.PAUSED)
+    shard.dispatcher.resume(agent)
+    shard.settle()
+
+    assert taken_by(shard, agent) == [*effects[:14], *roots[:2], *effects[14:], *roots[2:]]
 
 
 def test_nobody_waits_for_an_agent_that_takes_nothing(shard, message, send_once):
@@ -114,86 +143,83 @@ def test_nobody_waits_for_an_agent_that_takes_nothing(shard, message, send_once)
     assert [type(error) for error in failures(shard, sender)] == [AgentNotRunning]
 
 
-def test_those_who_wait_are_woken_in_their_order(shard, message):
-    """Agents that wait for one receiver get its room in the order in which they came."""
-    full = shard.agent(1, capacity=4)
-    senders = [shard.agent(n) for n in range(2, 12)]
-    full.hold(Hold.PAUSED)
-    fill(shard, full, message, 3)
-    shard.turns.script = lambda who, _: [message(who.agent_id, full.agent_id)] if who is not full else []
-    session = shard.sessions[0]
-    shard.frame(session, [message(session, sender.agent_id) for sender in senders])
-    shard.settle()
-    assert all(sender.holds for sender in senders)
-
-    full.release(Hold.PAUSED)
-    shard.dispatcher.resume(full)
-    shard.settle()
-    assert [m.sender for m in taken_by(shard, full)[3:]] == [sender.agent_id for sender in senders]
-
-
-def test_effects_that_waited_too_long_come_back(shard, message, clock, send_once):
-    """After 30 s each of the effects is a failure to the agent that sent it, and the agent goes on."""
+@pytest.mark.parametrize(("size", "most"), [(1, OF_ONE), (2_000, OF_ONE // 2)])
+def test_one_receiver_has_a_share(shard, message, size, most):
+    """What weighs as much as one receiver may have of the shard is kept for it; the next is back at once."""
     sender, full = shard.agent(1), shard.agent(2, capacity=4)
     full.hold(Hold.PAUSED)
-    fill(shard, full, message, 3)
-    send_once(shard, sender, [message(sender.agent_id, full.agent_id) for _ in range(2)])
+    others = [message((n + 5) << 10, full.agent_id, content=bytes(size)) for n in range(most)]  # each of another sender
+    shard.routes.send([*others, message(sender.agent_id, full.agent_id)], (0, 0))
     shard.settle()
-    for _ in range(29):
-        clock.now_ns += SECOND_NS
-        shard.tick()
-    assert sender.holds
 
-    clock.now_ns += 2 * SECOND_NS
-    shard.tick()
-    assert not sender.holds
-    assert [type(error) for error in failures(shard, sender)] == [MessageExpired, MessageExpired]
-    assert shard.counts()["given_up"] == 2
+    assert (full.mailbox.depth, full.mailbox.weight) == (most, OF_ONE)
+    assert [str(error) for error in failures(shard, sender)] == [str(QueueFull(full.label, most, full.mailbox.hard))]
+    assert shard.counts()["full_receiver"] == 1
 
 
-def test_waits_that_try_again_end_in_time_too(shard, message, clock):
-    """Agents of the smallest mailboxes that wait for each other try again and again, and come free after 30 s."""
-    a, b = shard.agent(1, capacity=2), shard.agent(2, capacity=2)
-    other = {a: b, b: a}
-    plans = {a: 3, b: 3}
-    shard.turns.script = lambda who, _: [message(who.agent_id, other[who].agent_id) for _ in range(plans.pop(who, 0))]
+def test_one_sender_has_a_share(shard, message):
+    """Who has sent as much as one may is refused, whoever the receiver is; others are not."""
+    sender, other = shard.agent(1), shard.agent(2)
+    receivers = [shard.agent(n) for n in range(3, 7)]
+    for receiver in receivers:
+        receiver.hold(Hold.PAUSED)
+    flood = [message(sender.agent_id, receivers[n % 4].agent_id) for n in range(OF_ONE + 1)]
+    shard.routes.send([*flood, message(other.agent_id, receivers[0].agent_id)], (0, 0))
+    shard.settle()
+
+    assert [type(error) for error in failures(shard, sender)] == [QueueFull]
+    assert shard.dispatcher.sent == {sender.agent_id: OF_ONE, other.agent_id: 1}
+    assert shard.counts()["full_sender"] == 1
+
+
+def test_a_shard_has_a_bound(shard, message, monkeypatch):
+    """Beyond what the shard keeps of effects they are refused, but for those that it gave another shard credit for."""
+    monkeypatch.setattr("workers.queues.admission.MOST_EFFECTS", OF_ONE + 1)
+    monkeypatch.setattr("workers.queues.admission.MOST_IN_ALL", OF_ONE + 3)
+    receivers = [shard.agent(n) for n in range(3, 7)]
+    for receiver in receivers:
+        receiver.hold(Hold.PAUSED)
+    sent = [message((n + 9) << 10, receivers[n % 4].agent_id) for n in range(OF_ONE + 2)]
+    shard.routes.send(sent, (0, 0))
+    shard.settle()
+    assert (shard.dispatcher.effects, shard.counts()["full_shard"]) == (OF_ONE + 1, 1)
+
+
+def test_answers_and_messages_to_oneself_are_effects_like_any_other(shard, message, send_once):
+    """What answers, and what an agent tells itself, goes beyond the capacity too."""
+    sender, full = shard.agent(1), shard.agent(2, capacity=4)
+    full.hold(Hold.PAUSED)
+    send_once(shard, sender, [message(sender.agent_id, full.agent_id, in_reply_to=bytes(16)) for _ in range(50)])
+    shard.settle()
+    shard.routes.send([message(full.agent_id, full.agent_id) for _ in range(50)], (0, 0))
+
+    assert full.mailbox.depth == 100
+
+
+def test_agents_that_send_each_other_two_for_one_never_stand_still(shard, message):
+    """With the smallest mailboxes and no end of messages, turns go on until each pair has its share, and then too."""
+    a, b = shard.agent(1, capacity=1), shard.agent(2, capacity=1)
+    other, left = {a: b, b: a}, [100_000]
+
+    def script(who, given):
+        left[0] -= not given.flags & AUTOMATIC
+        return [message(who.agent_id, other[who].agent_id) for _ in range(2 * (left[0] > 0))]
+
+    shard.turns.script = script
     session = shard.sessions[0]
     shard.frame(session, [message(session, a.agent_id), message(session, b.agent_id)])
     shard.settle()
-    assert a.holds
-    assert b.holds
-    for _ in range(32):
-        clock.now_ns += SECOND_NS
-        shard.tick()
 
-    assert not a.holds
-    assert not b.holds
-    assert (shard.dispatcher.queued, shard.parking.messages) == (0, 0)
-
-
-def test_answers_and_messages_to_oneself_are_not_held_back(shard, message, send_once):
-    """What answers, and what an agent tells itself, goes into a full mailbox, up to its hard bound."""
-    sender, full = shard.agent(1), shard.agent(2, capacity=4)
-    full.hold(Hold.PAUSED)
-    fill(shard, full, message, 4)
-    send_once(shard, sender, [message(sender.agent_id, full.agent_id, in_reply_to=bytes(16)) for _ in range(50)])
-    shard.settle()
-    shard.routes.send(full, [message(full.agent_id, full.agent_id) for _ in range(50)], (0, 0))
-
-    assert not sender.holds
-    assert full.mailbox.depth == 104
-
-    fill(shard, full, message, OVERSHOOT)
-    assert full.mailbox.depth == full.mailbox.hard == OVERSHOOT + 4
-    shard.settle()
-    assert shard.counts()["refused"] == 100
+    assert left[0] <= 0
+    assert (shard.dispatcher.queued, shard.dispatcher.effects, shard.dispatcher.sent) == (0, 0, {})
+    assert shard.counts()["full_receiver"] > 0
 
 
 def test_nothing_automatic_is_answered(shard, message):
     """A failure whose receiver is not there, is gone or is full comes to nothing, counted, and makes no other."""
     full = shard.agent(2, capacity=1)
     full.hold(Hold.PAUSED)
-    fill(shard, full, message, 1 + OVERSHOOT)
+    shard.routes.send([message((n + 9) << 10, full.agent_id) for n in range(OF_ONE)], (0, 0))
     for sender in (9 << 10, full.agent_id, shard.sessions[1], 0, BROADCAST):
         shard.routes.fail(message(sender, 4 << 10), AgentNotFound("x"))
     shard.settle()
@@ -227,81 +253,108 @@ def test_what_has_no_receiver_comes_back(shard, message, receiver, error, send_o
 
 
 def test_what_is_for_a_shard_without_worker_waits_for_it(two, message, send_once):
-    """While a shard has no worker, who sends to it is parked; the next worker gets what waited."""
+    """While a shard has no worker, what is for it waits and its senders go on; the next worker gets it, in order."""
     sender = two.agent(1)
     two.say(Topology(0, two.marks.mark(0), 1, two.table, [OWN, 0], ["ready", "restarting"]))
-    effects = [message(sender.agent_id, 2 << 10 | 1) for _ in range(3)]
+    effects = [message(sender.agent_id, REMOTE) for _ in range(3)]
     send_once(two, sender, effects)
     two.settle()
-    assert sender.holds
+    assert (sender.holds, two.backlogs.messages) == (0, 3)
 
     two.say(Topology(0, two.marks.mark(0), 2, two.table, [OWN, 9], ["ready", "ready"]))
+    two.routes.send([late := message(sender.agent_id, REMOTE)], (0, 0))
     two.settle()
-    assert not sender.holds
-    assert two.emitted(9) == effects
+    assert two.emitted(9) == [*effects, late]
+    assert (two.backlogs.messages, two.dispatcher.sent) == (0, {})
 
 
 @pytest.mark.parametrize("receiver", [0, 1 << 10 | 1])
 def test_what_waited_for_a_shard_in_vain_comes_back(make_shard, message, clock, receiver, send_once):
     """Whatever the receiver's number, also zero, effects for a shard that stays down are failures after 30 s."""
     shard = make_shard(shards=2)
-    shard.table = shard.placing.table = type(shard.table)(2, (1,) * 1_024)
+    shard.table = shard.placing.table = type(shard.table)(2, (1,) * 1_024)  # its sender's failure waits there too
     shard.say(Topology(0, shard.marks.mark(0), 1, shard.table, [OWN, 0], ["ready", "failed"]))
     sender = shard.agent(1)
     send_once(shard, sender, [message(sender.agent_id, receiver)])
     shard.settle()
-    assert sender.holds
     clock.now_ns += 31 * SECOND_NS
     shard.tick()
+    assert (shard.counts()["given_up"], shard.counts()["failures_sent"]) == (1, 1)
 
-    assert not sender.holds
-    assert shard.counts()["given_up"] == 1
+    clock.now_ns += 31 * SECOND_NS
+    shard.tick()
+    assert (shard.backlogs.messages, shard.counts()["given_up"]) == (0, 2)
+    assert (shard.counts()["failures_sent"], shard.counts()["failures_dropped"]) == (1, 1)
 
 
-def test_a_full_agent_of_another_worker_holds_its_senders_back(two, message, send_once):
-    """Who sends to an agent that another worker called full is parked until it has room; answers go."""
-    sender, remote = two.agent(1), 2 << 10 | 1
-    tell(two, 1, full=[remote])
-    answer = message(sender.agent_id, remote, in_reply_to=bytes(16))
-    plain = message(sender.agent_id, remote)
-    send_once(two, sender, [answer, plain])
+def test_what_waits_for_a_shard_is_bounded(two, message):
+    """What weighs more than may wait for another shard is refused at once, and counted."""
+    sender = two.agent(1)
+    two.say(Topology(0, two.marks.mark(0), 1, two.table, [OWN, 0], ["ready", "restarting"]))
+    two.routes.send([message((n + 9) << 10, REMOTE) for n in range(OF_LINK)], (0, 0))
+    two.routes.send([message(sender.agent_id, REMOTE)], (0, 0))
     two.settle()
-    assert sender.holds
-    assert two.emitted(OTHER) == [answer]
 
-    tell(two, 2, full=[])
-    two.settle()
-    assert not sender.holds
-    assert two.emitted(OTHER) == [answer, plain]
+    assert two.backlogs.weight(1) == OF_LINK
+    assert [str(error) for error in failures(two, sender)] == [str(QueueFull("shard 1", OF_LINK, OF_LINK))]
+    assert two.counts()["full_link"] == 1
 
 
-def test_a_link_carries_so_much_unacknowledged(two, message):
-    """Beyond 8,192 unacknowledged messages to a worker its senders wait, until it acknowledges."""
-    sender, remote = two.agent(1), 2 << 10 | 1
-    effects = [message(sender.agent_id, remote) for _ in range(256)]
-    plans = [effects] * (OVERSHOOT // 256 + 1)
-    two.turns.script = lambda _agent, _message: plans.pop()
+def test_a_link_carries_what_it_has_credit_for(two, message):
+    """Beyond the credit that another shard gave, effects wait for more of it, in order; their senders go on."""
+    sender = two.agent(1)
+    effects = [message(sender.agent_id, REMOTE) for _ in range(256)]
+    plans = [effects[:100], effects[100:200], effects[200:]]
+    two.turns.script = lambda _agent, _message: plans.pop(0)
     session = two.sessions[0]
     two.frame(session, [message(session, sender.agent_id) for _ in plans])
     two.settle()
-    assert sender.holds
-    assert len(two.emitted(OTHER)) == OVERSHOOT
+    assert (sender.run, sender.holds, plans) == (0, 0, [])
+    assert two.emitted(OTHER) == effects[:FIRST_MESSAGES]
 
-    tell(two, 1, taken=OVERSHOOT)
+    tell(two, 1, taken=FIRST_MESSAGES, credit_messages=200, credit_bytes=10**9)
     two.settle()
-    assert not sender.holds
-    assert len(two.emitted(OTHER)) == OVERSHOOT + 256
-
-
-def test_when_a_worker_ends_its_full_agents_are_forgotten(two, message, send_once):
-    """Who waited for an agent of a worker that ended tries again at its successor."""
-    sender, remote = two.agent(1), 2 << 10 | 1
-    tell(two, 1, full=[remote])
-    send_once(two, sender, [message(sender.agent_id, remote)])
+    assert two.emitted(OTHER) == effects[:200]
+    tell(two, 2, taken=100, credit_messages=1_000, credit_bytes=10**9)
     two.settle()
-    assert sender.holds
+    assert two.emitted(OTHER) == effects
 
+
+def test_a_link_carries_the_bytes_that_it_has_credit_for(two, message):
+    """Bytes count as messages do: what is beyond waits, and goes when there is credit for it."""
+    sender = two.agent(1)
+    effects = [message(sender.agent_id, REMOTE, content=bytes(400_000)) for _ in range(6)]
+    two.routes.send(effects, (0, 0))
+    two.settle()
+    assert len(two.emitted(OTHER)) == FIRST_BYTES // 400_000
+
+    for number, taken in enumerate((2, 4, 6), 1):
+        tell(two, number, taken=taken, credit_messages=100, credit_bytes=FIRST_BYTES + taken * 400_000)
+        two.settle()
+    assert two.emitted(OTHER) == effects
+
+
+def test_another_shard_gets_no_credit_beyond_what_is_kept(two, message, monkeypatch):
+    """While effects weigh as much as a shard keeps, other shards get no further credit; then at once again."""
+    monkeypatch.setattr("workers.loop.shard.MOST_EFFECTS", 2)
+    agent = two.agent(1)
+    agent.hold(Hold.PAUSED)
+    two.frame(OTHER, [message(REMOTE, agent.agent_id) for _ in range(3)])
+    two.settle()
+    assert told(two, OTHER).credit_messages == FIRST_MESSAGES
+
+    agent.release(Hold.PAUSED)
+    two.dispatcher.resume(agent)
+    two.settle()
+    assert told(two, OTHER).credit_messages > FIRST_MESSAGES
+
+
+def test_when_a_worker_ends_what_waited_for_its_credit_goes_to_its_successor(two, message):
+    """What was not sent to a worker that ended is not lost with it."""
+    effects = [message(1 << 10, REMOTE) for _ in range(FIRST_MESSAGES + 5)]
+    two.routes.send(effects, (0, 0))
+    two.settle()
     two.say(Topology(0, two.marks.mark(0), 1, two.table, [OWN, 9], ["ready", "ready"]))
     two.settle()
-    assert not sender.holds
-    assert len(two.emitted(9)) == 1
+
+    assert two.emitted(9) == effects[FIRST_MESSAGES:]

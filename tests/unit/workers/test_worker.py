@@ -132,7 +132,7 @@ def test_a_flood_of_frames_that_nobody_can_read_ends_with_the_pass(shard, monkey
 def test_a_worker_that_drains_takes_nothing_from_clients(shard, message):
     """In a drain, clients' messages are refused with ShardUnavailable, and what waits is run."""
     agent, session = shard.agent(1), shard.sessions[0]
-    shard.routes.send(agent, [message(session, agent.agent_id)], (0, 0))
+    shard.routes.send([message(session, agent.agent_id)], (0, 0))
     shard.say(Drain(0, shard.marks.mark(0), 1))
     shard.frame(session, [message(session, agent.agent_id)])
     shard.settle()
@@ -199,7 +199,7 @@ def test_no_state_of_a_client_breaks_the_worker(make_shard, message, numbers, fu
             seen,
         )
     )
-    shard.routes.send(agent, [message(agent.agent_id, session)], (0, 0))
+    shard.routes.send([message(agent.agent_id, session)], (0, 0))
     for _ in range(12):
         shard.tick()
 
@@ -275,7 +275,7 @@ def test_workers_that_come_and_go_for_ever_fit_in_the_book(make_shard, message):
     shard.book = shard.parts.book = books.Book.create(shard.path, OWN, tuple(shard.book.totals()), ENDED_KEPT + 10)
     for number in range(20, ENDED_KEPT + 60):
         shard.say(Topology(0, shard.marks.mark(0), number, shard.table, [OWN, number], ["ready", "ready"]))
-        shard.routes.send(agent, [message(agent.agent_id, 1 << 10 | 1)], (0, 0))
+        shard.routes.send([message(agent.agent_id, 1 << 10 | 1)], (0, 0))
         shard.step()
     shard.frame(session, [message(session, agent.agent_id)])
     shard.settle()

@@ -146,7 +146,6 @@ def clocks(monkeypatch):
     clock = Clock()
     for module in (
         "loop.passes",
-        "turns.routes",
         "turns.turn",
         "volatile.placing",
         "durable.recovery",

@@ -55,7 +55,7 @@ def test_a_client_is_told_why_a_message_was_refused(durable, client, converse, d
     assert (durable.ledger().counts["refused"], durable.ledger().dead_letters) == (1, 0)
 
 
-@pytest.mark.parametrize("why", [Hold.PAUSED, Hold.PARKED, Hold.FAILED, Hold.ATTACHED])
+@pytest.mark.parametrize("why", [Hold.PAUSED, Hold.FAILED, Hold.ATTACHED])
 def test_what_comes_for_an_agent_that_runs_no_turns_waits(durable, client, converse, durable_message, why):
     """Messages for an agent on hold are acknowledged and pending, and are handled when the hold ends."""
     agent = durable.agent(1)

@@ -26,7 +26,7 @@ def test_each_goes_where_its_receiver_is(durable, worker, make_far, converse, du
     client = make_far(durable.sessions[0], durable)
     agent, here = durable.agent(1), durable.agent(2)
     to = [here.agent_id, 5 << 10 | 1, client.number]
-    durable.routes.send(agent, [durable_message(agent.agent_id, one) for one in to], ROOT)
+    durable.routes.send([durable_message(agent.agent_id, one) for one in to], ROOT)
     converse(durable, worker, client)
 
     assert [a for a, _ in durable.turns.ran] == [here]
@@ -49,7 +49,7 @@ def test_what_has_no_receiver_is_a_dead_letter(durable, durable_message, receive
     """A message to nobody, to everybody or to a client that is gone is a dead letter, and its sender gets a failure."""
     durable.gone.add(1 << 63 | 99)
     agent = durable.agent(1)
-    durable.routes.send(agent, [durable_message(agent.agent_id, receiver)], ROOT)
+    durable.routes.send([durable_message(agent.agent_id, receiver)], ROOT)
     durable.work()
 
     assert [row.reason for row in letters(durable)] == [reason]
@@ -81,40 +81,50 @@ def test_a_failure_names_what_it_answers(durable, make_far, converse, durable_me
     assert isinstance(read_report(failure.content), AgentNotFound)
 
 
-def test_a_full_receiver_holds_its_sender_back(durable, durable_message):
-    """Who fills a mailbox here runs no further turn until there is room; what it sent is not lost."""
+def test_nobody_waits_for_a_full_receiver(durable, durable_message):
+    """What agents send goes beyond a mailbox's capacity; its sender goes on, and nothing is lost."""
     agent, full = durable.agent(1), durable.agent(2, capacity=4)
     full.hold(Hold.PAUSED)
-    durable.routes.send(agent, [durable_message(agent.agent_id, full.agent_id) for _ in range(5)], ROOT)
+    durable.routes.send([durable_message(agent.agent_id, full.agent_id) for _ in range(9)], ROOT)
     durable.work()
-    assert agent.holds & Hold.PARKED
-    assert full.mailbox.depth == durable.ledger().pending == 5
+    assert (agent.holds, full.mailbox.depth, durable.ledger().pending) == (0, 9, 9)
 
     full.release(Hold.PAUSED)
     durable.dispatcher.resume(full)
     durable.work()
-    assert not agent.holds
     assert durable.ledger().pending == 0
 
 
-def test_what_a_shard_does_not_take_holds_its_senders_back(durable, worker, converse, durable_message, monkeypatch):
-    """Beyond the most that may wait for a shard its senders run no further turn, until it acknowledges."""
-    monkeypatch.setattr("workers.durable.routes.MOST_WAITING", 10)
-    monkeypatch.setattr("workers.loop.link_news.MOST_WAITING", 10)
-    agent = durable.agent(1)
-    durable.routes.send(agent, [durable_message(agent.agent_id, 5 << 10 | 1) for _ in range(12)], ROOT)
+def test_what_is_not_kept_is_a_dead_letter(durable, durable_message, monkeypatch):
+    """Beyond what one receiver may have, a durable effect is a dead letter at once, and its sender is told."""
+    monkeypatch.setattr("workers.queues.admission.OF_ONE", 10)
+    agent, full = durable.agent(1), durable.agent(2, capacity=4)
+    full.hold(Hold.PAUSED)
+    durable.routes.send([durable_message(agent.agent_id, full.agent_id) for _ in range(12)], ROOT)
     durable.work()
-    assert agent.holds & Hold.PARKED
 
-    converse(durable, worker)
-    assert len(worker.got) == 12
-    assert not agent.holds
+    assert durable.ledger().pending == 10
+    assert [row.reason for row in letters(durable)] == ["queue_full"] * 2
+    assert [a for a, _ in durable.turns.ran] == [agent] * 2, "it is given the failures"
+    assert check([durable.ledger()]).balanced
+
+
+def test_what_a_shard_does_not_take_is_bounded(durable, durable_message, monkeypatch):
+    """Beyond the most that may wait for a shard, what is for it is a dead letter, and its senders go on."""
+    monkeypatch.setattr("workers.durable.routes.MOST_UNREAD", 10)
+    agent = durable.agent(1)
+    durable.routes.send([durable_message(agent.agent_id, 5 << 10 | 1) for _ in range(12)], ROOT)
+    durable.work()
+
+    assert [row.reason for row in letters(durable)] == ["queue_full"] * 2
+    assert [a for a, _ in durable.turns.ran] == [agent] * 2, "it is given the failures"
+    assert check([durable.ledger()]).balanced
 
 
 def test_what_was_sent_stays_until_it_is_acknowledged(durable, make_far, converse, restart, durable_message):
     """Frames that left and were lost on their way are in the outbox after a restart, and go again, marked so."""
     client, agent = make_far(durable.sessions[0], durable), durable.agent(1)
-    durable.routes.send(agent, [durable_message(agent.agent_id, client.number) for _ in range(3)], ROOT)
+    durable.routes.send([durable_message(agent.agent_id, client.number) for _ in range(3)], ROOT)
     durable.work()
     durable.commit()  # and whatever the sending itself gathered
     assert len(durable.emitted(client.number)) == durable.ledger().outbox[client.number] == 3
@@ -132,7 +142,7 @@ def test_a_client_that_does_not_read_is_no_store(durable, make_far, durable_mess
     client = make_far(durable.sessions[0], durable)
     agent = durable.agent(1)
     for _ in range(2):
-        durable.routes.send(agent, [durable_message(agent.agent_id, client.number) for _ in range(6)], ROOT)
+        durable.routes.send([durable_message(agent.agent_id, client.number) for _ in range(6)], ROOT)
         durable.work()
 
     assert [row.reason for row in letters(durable)] == ["queue_full"] * 2

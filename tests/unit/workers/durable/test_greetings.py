@@ -86,7 +86,7 @@ def test_a_client_cannot_speak_for_another_file(durable, make_far):
 def test_a_hello_that_cannot_be_moves_nothing(durable, make_far, converse, durable_message, taken):
     """Who says it took what was never sent is not believed, and gets what is for it after a true word."""
     agent, client = durable.agent(1), make_far(durable.sessions[0], durable)
-    durable.routes.send(agent, [durable_message(agent.agent_id, client.number)], (0, 0))
+    durable.routes.send([durable_message(agent.agent_id, client.number)], (0, 0))
     durable.work()
     file = durable.store.file_id
     durable.say(Hello(client.number, client.mark, durable.own, client.number, file, taken, 0, answer_wanted=False))
@@ -101,9 +101,9 @@ def test_a_successor_of_the_other_worker_goes_on(durable, make_far, converse, du
     """What the last incarnation of another shard did not take goes to the next one, marked as sent before."""
     worker = make_far(OTHER, durable, OTHERS_FILE)
     agent, remote = durable.agent(1), 5 << 10 | 1
-    durable.routes.send(agent, [durable_message(agent.agent_id, remote) for _ in range(2)], (0, 0))
+    durable.routes.send([durable_message(agent.agent_id, remote) for _ in range(2)], (0, 0))
     converse(durable, worker)
-    durable.routes.send(agent, [durable_message(agent.agent_id, remote) for _ in range(2)], (0, 0))
+    durable.routes.send([durable_message(agent.agent_id, remote) for _ in range(2)], (0, 0))
     durable.work()  # sent, and never read
     durable.say(topology(durable, 1, 9))
     worker.number = 9
@@ -119,9 +119,9 @@ def test_another_store_gets_what_the_old_one_owed(durable, make_far, converse, d
     """When a shard comes back with another file, what the lost one had not acknowledged goes to it, and is counted."""
     lost = make_far(OTHER, durable, OTHERS_FILE)
     agent, remote = durable.agent(1), 5 << 10 | 1
-    durable.routes.send(agent, [durable_message(agent.agent_id, remote)], (0, 0))
+    durable.routes.send([durable_message(agent.agent_id, remote)], (0, 0))
     converse(durable, lost)
-    durable.routes.send(agent, [durable_message(agent.agent_id, remote) for _ in range(3)], (0, 0))
+    durable.routes.send([durable_message(agent.agent_id, remote) for _ in range(3)], (0, 0))
     durable.work()
     durable.say(topology(durable, 1, 9))
     heir = make_far(9, durable, OTHERS_FILE + 1)

@@ -22,7 +22,7 @@ def test_a_client_that_is_gone_without_a_word_is_found(durable, make_far, conver
     """Who holds its lock no more is ended within ten ticks: what it was sent is dead, and the file forgets it."""
     client = make_far(durable.sessions[0], durable)
     agent = durable.agent(1)
-    durable.routes.send(agent, [durable_message(agent.agent_id, client.number)], (0, 0))
+    durable.routes.send([durable_message(agent.agent_id, client.number)], (0, 0))
     durable.work()
     durable.gone.add(client.number)
     for _ in range(10):

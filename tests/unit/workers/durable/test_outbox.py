@@ -4,9 +4,11 @@ import msgspec
 import pytest
 
 from caxton.acl.envelope import Envelope
+from caxton.links.credit import FIRST_BYTES, FIRST_STORED
 from caxton.store.commit import TargetRow
 from caxton.wire.codec import DATA
 from caxton.wire.frames import FULL_FRAME_BYTES
+from caxton.wire.link_state import LinkState
 from workers.commit.outbox import Outbox, Packed
 
 OWN, TARGET = 7, 1
@@ -166,3 +168,39 @@ def test_another_store_gets_everything_numbered_anew(durable_message, number):
     outbox.committed(rows)
     outbox.send(OWN)
     assert heir.numbers == [(1, 3, True)]
+
+
+def state_of(outbox, taken, messages, size):
+    numbers = outbox.outgoing._number + 1
+    return LinkState(8, bytes(16), OWN, 1, numbers, "", taken, messages, size, 0, [], [], 0, 0)
+
+
+def test_a_shard_is_sent_what_it_gave_credit_for(durable_message, number):
+    """Frames beyond another shard's credit, in messages or bytes, wait in the outbox and go when there is more."""
+    outbox, ear = Outbox(TARGET, TargetRow(0, 0, 0), []), Ear()
+    greet(outbox, ear, 0)
+    pack(outbox, durable_message, FIRST_STORED, number)
+    pack(outbox, durable_message, 1, number, content=bytes(700_000))
+    pack(outbox, durable_message, 1, number, content=bytes(700_000))
+    outbox.send(OWN)
+    assert [last for _, last, _ in ear.numbers] == [FIRST_STORED]
+
+    outbox.outgoing.settle(state_of(outbox, 0, 10_000, FIRST_BYTES))
+    outbox.send(OWN)
+    assert [last for _, last, _ in ear.numbers] == [FIRST_STORED, FIRST_STORED + 1]
+
+    outbox.outgoing.settle(state_of(outbox, FIRST_STORED, 10_000, FIRST_BYTES + 700_000))
+    outbox.send(OWN)
+    assert [last for _, last, _ in ear.numbers] == [FIRST_STORED, FIRST_STORED + 1, FIRST_STORED + 2]
+
+
+def test_what_a_file_held_counts_as_much_as_before(durable_message, number):
+    """After a restart the frames of the file keep to the credit as those that are new."""
+    before = Outbox(TARGET, TargetRow(0, 0, 0), [])
+    rows = [row for _ in range(2) for row in pack(before, durable_message, 1, number, content=bytes(700_000))]
+    frames = [Packed(row.number, row.first, row.last, row.messages) for row in rows]
+    outbox, ear = Outbox(TARGET, before.row(), frames), Ear()
+    greet(outbox, ear, 0)
+    outbox.send(OWN)
+
+    assert [last for _, last, _ in ear.numbers] == [1]

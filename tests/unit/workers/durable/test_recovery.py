@@ -148,7 +148,7 @@ def test_what_was_for_an_agent_that_is_gone_is_dead(durable, client, converse, r
 def test_what_was_for_a_client_that_is_gone_is_dead(durable, client, converse, restart, durable_message):
     """What a client had not acknowledged when it ended beside its worker is a dead letter, and it is forgotten."""
     agent = durable.agent(1)
-    durable.routes.send(agent, [durable_message(agent.agent_id, client.number) for _ in range(3)], (0, 0))
+    durable.routes.send([durable_message(agent.agent_id, client.number) for _ in range(3)], (0, 0))
     durable.work()
     durable.gone.add(client.number)
     heir = restart(durable)
@@ -212,7 +212,7 @@ def test_numbers_are_never_used_twice(durable, client, converse, restart, durabl
     for life in range(3):
         client.send(*(durable_message(client.number, 9 << 10) for _ in range(2)))
         agent = shard.agent(20 + life)
-        shard.routes.send(agent, [durable_message(agent.agent_id, 9 << 10)], (0, 0))
+        shard.routes.send([durable_message(agent.agent_id, 9 << 10)], (0, 0))
         converse(shard, client)
         rows, _ = shard.runner.run(shard.store.letters_with_messages(DeadLetterFilter(), 100))
         numbers = [row.number for row in rows]

@@ -1,0 +1,66 @@
+"""Whether a message has room: roots by the capacity of their receiver's mailbox, effects by the bounds of the shard."""
+
+from caxton.acl.envelope import Envelope
+from caxton.errors import QueueFull
+from caxton.ids import AgentId
+from workers.agents.registry import Agent
+from workers.queues.backlogs import Backlogs
+from workers.queues.bounds import MOST_EFFECTS, MOST_IN_ALL, OF_LINK, OF_ONE
+from workers.queues.dispatcher import Dispatcher
+from workers.queues.pressure import Pressure
+from workers.worker_pass import Pass
+
+
+class Admission:
+    """Returns why there is no room, None when there is. Nobody waits for room here, so nobody stands still for it."""
+
+    def __init__(self, dispatcher: Dispatcher, backlogs: Backlogs, pressure: Pressure, shard: int) -> None:
+        self._dispatcher = dispatcher
+        self._backlogs = backlogs
+        self._pressed = pressure.pressed
+        self._shard = shard
+
+    def root(self, agent: Agent, session: int) -> QueueFull | None:
+        """For what a client sends: it may fill a mailbox to its capacity, whatever agents have sent.
+
+        A mailbox that is filling is noted as pressed.
+        """
+        mailbox = agent.mailbox
+        if mailbox is not None and mailbox.depth >= mailbox.high:
+            self._pressed.append((agent, session))
+            roots = mailbox.depth - mailbox.effects
+            if roots >= mailbox.capacity:
+                return QueueFull(agent.label, roots, mailbox.capacity)
+        return None
+
+    def effect(self, agent: Agent, message: Envelope, a_pass: Pass, *, credited: bool = False) -> QueueFull | None:
+        """For what an agent sends: there are shares of one receiver and one sender, and a bound of the shard.
+
+        credited: another shard sent it, which was given credit for it.
+        """
+        mailbox, effects = agent.mailbox, self._dispatcher.effects
+        if effects < OF_ONE and (mailbox is None or mailbox.depth < mailbox.hard):
+            return None
+        if mailbox is not None and (mailbox.weight >= OF_ONE or mailbox.depth >= mailbox.hard):
+            a_pass.counts["full_receiver"] += 1
+            return QueueFull(agent.label, mailbox.depth, mailbox.hard)
+        most = MOST_IN_ALL if credited else MOST_EFFECTS
+        if effects >= most:
+            a_pass.counts["full_shard"] += 1
+            return QueueFull(f"shard {self._shard}", effects, most)
+        return self._of_sender(message, a_pass)
+
+    def for_shard(self, shard: int, message: Envelope, a_pass: Pass) -> QueueFull | None:
+        """For what is to wait for another shard."""
+        waiting = self._backlogs.weight(shard)
+        if waiting >= OF_LINK:
+            a_pass.counts["full_link"] += 1
+            return QueueFull(f"shard {shard}", waiting, OF_LINK)
+        return self._of_sender(message, a_pass)
+
+    def _of_sender(self, message: Envelope, a_pass: Pass) -> QueueFull | None:
+        sent = self._dispatcher.sent.get(message.sender, 0)
+        if sent < OF_ONE:
+            return None
+        a_pass.counts["full_sender"] += 1
+        return QueueFull(f"what {AgentId(message.sender)} sent", sent, OF_ONE)

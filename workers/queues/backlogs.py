@@ -1,0 +1,79 @@
+"""Effects for other shards that wait: for credit, or for a worker to be there. Their senders go on."""
+
+from collections import deque
+from collections.abc import Callable
+
+from caxton.acl.envelope import Envelope
+from workers.queues.bounds import weight
+from workers.queues.dispatcher import Dispatcher
+from workers.worker_pass import NS_PER_MS
+
+
+class Backlogs:
+    """By shard, in order, each bounded. messages: how many wait in all."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        # With the monotonic nanoseconds of when each expires.
+        self._waiting: dict[int, deque[tuple[Envelope, int]]] = {}
+        self._weights: dict[int, int] = {}
+        self.messages = 0
+
+    def __contains__(self, shard: int) -> bool:
+        return shard in self._waiting
+
+    def weight(self, shard: int) -> int:
+        """Return what weighs all that waits for a shard."""
+        return self._weights.get(shard, 0)
+
+    def add(self, shard: int, message: Envelope, now_ns: int) -> None:
+        """Let a message wait behind the others."""
+        self._of(shard).append((message, now_ns + message.timeout_ms * NS_PER_MS))
+        self._came(shard, message)
+
+    def put_back(self, shard: int, messages: list[Envelope], now_ns: int) -> None:
+        """Let messages wait in front of the others, in their order: they were to go, and found no credit."""
+        waiting = self._of(shard)
+        for message in reversed(messages):
+            waiting.appendleft((message, now_ns + message.timeout_ms * NS_PER_MS))
+            self._came(shard, message)
+
+    def take(self, shard: int, most: int, fits: Callable[[int], bool]) -> list[Envelope]:
+        """Return, and no longer hold, the first of what waits for a shard: so many at most, and bytes that fit."""
+        waiting = self._waiting.get(shard, deque())
+        taken: list[Envelope] = []
+        size = 0
+        while waiting and len(taken) < most:
+            size += len(waiting[0][0].content)
+            if not fits(size):
+                break
+            taken.append(waiting.popleft()[0])
+        self._went(shard, taken)
+        return taken
+
+    def expired(self, now_ns: int) -> list[Envelope]:
+        """Return, and no longer hold, what waited too long in front."""
+        late: list[Envelope] = []
+        for shard, waiting in list(self._waiting.items()):
+            some = []
+            while waiting and waiting[0][1] <= now_ns:
+                some.append(waiting.popleft()[0])
+            self._went(shard, some)
+            late += some
+        return late
+
+    def _of(self, shard: int) -> deque[tuple[Envelope, int]]:
+        return self._waiting.setdefault(shard, deque())
+
+    def _came(self, shard: int, message: Envelope) -> None:
+        self.messages += 1
+        self._weights[shard] = self.weight(shard) + weight(len(message.content))
+        self._dispatcher.charge(message)
+
+    def _went(self, shard: int, messages: list[Envelope]) -> None:
+        self.messages -= len(messages)
+        for message in messages:
+            self._weights[shard] -= weight(len(message.content))
+            self._dispatcher.uncharge(message)
+        if not self._waiting.get(shard, True):
+            del self._waiting[shard], self._weights[shard]
