@@ -14,7 +14,7 @@ COMMANDS = {
     "serve": "Run the runtime in the foreground until Ctrl-C, SIGTERM or `caxton stop`.",
     "stop": "Have the runtime finish what is under way and end; returns when it has ended.",
     "restart": "Restart every worker, one after the other, while the others serve; no durable message is lost.",
-    "health": "Show whether everything is well. Exits with 3 when nobody serves.",
+    "health": "Show whether everything is well; if not, why, since when and what to do.",
     "stats": "Show what was done, refused and lost in this run, the durable lane's ledger, and dead letters.",
     "ledger": "Account for every message of the durable lane, ever, and show what this run lost of the volatile one.",
     "agent": "Deploy agents, look at them, pause, stop and remove them.",

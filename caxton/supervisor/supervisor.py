@@ -183,6 +183,7 @@ class _Life:
     def _repeat(self, _late_s: float) -> None:
         self._workforce.repeat_notices()
         self._reception.intake.uploads.drop_idle(time.monotonic())
+        self._reception.look()
         self._look_around()
 
     def _look_around(self) -> None:

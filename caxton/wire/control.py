@@ -11,6 +11,7 @@ import msgspec
 from caxton.acl.envelope import Id
 from caxton.placement.slot_table import SlotTable
 from caxton.wire.calls import Request, Result, Sequence
+from caxton.wire.condition import WELL, Condition
 from caxton.wire.link_state import LinkState, Mark
 
 
@@ -87,7 +88,7 @@ class Drain(msgspec.Struct, array_like=True, tag=7, frozen=True):
 
 
 class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
-    """A worker's word to the supervisor: alive, ready or not, draining or not, and its counts."""
+    """A worker's word to the supervisor: alive, ready or not, draining or not, its counts, and how its shard stands."""
 
     source: Id
     mark: Mark
@@ -96,6 +97,7 @@ class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
     phase: int
     idle: bool
     counters: dict[str, int]
+    condition: Condition = WELL
 
 
 Control = LinkState | Hello | Call | Answer | Topology | SessionEnded | Drain | Heartbeat

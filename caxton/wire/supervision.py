@@ -105,14 +105,32 @@ class WorkerHealth(msgspec.Struct, frozen=True):
     last_exit: str | None = None
 
 
+class Reason(msgspec.Struct, frozen=True):
+    """Why health is not what it might be. docs/operating.md lists them by name.
+
+    level: problem, which degrades health, or warning. shard: None when it is not of one. text: what is so. advice: what
+    to do. since: ms since 1970.
+    """
+
+    name: str
+    level: str
+    shard: int | None
+    text: str
+    advice: str
+    since: int
+
+
 class Health(msgspec.Struct, frozen=True):
-    """status: healthy, degraded or unhealthy, with the reason. restarting: shards whose planned restart is to come.
+    """status: healthy, degraded or unhealthy, with the reason: the texts of all problems. reasons: these and warnings.
+
+    restarting: shards whose planned restart is to come.
 
     most_sessions: how many clients there may be, which follows from how many files a process may open.
     """
 
     status: str
     reason: str | None
+    reasons: list[Reason]
     uptime_s: float
     version: str
     pid: int

@@ -20,11 +20,23 @@ class WorkerHealthValues(TypedDict):
     last_exit: str | None
 
 
+class ReasonValues(TypedDict):
+    """Why health is not what it might be, as `caxton.wire.supervision.Reason` explains it."""
+
+    name: str
+    level: str
+    shard: int | None
+    text: str
+    advice: str
+    since: int
+
+
 class HealthValues(TypedDict):
     """The runtime, as `caxton.wire.supervision.Health` explains it."""
 
     status: str
     reason: str | None
+    reasons: list[ReasonValues]
     uptime_s: float
     version: str
     pid: int

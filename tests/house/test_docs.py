@@ -3,6 +3,7 @@ import importlib
 import re
 
 import caxton
+from caxton.supervisor.desk.reasons import KINDS
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PLACE = re.compile(r"`((?:caxton|workers|bench|tests|scripts|docs)/[\w./*-]+?)(?::\d+)?`")
@@ -55,3 +56,11 @@ def test_the_readme_uses_only_what_the_package_exports(root):
             elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "caxton":
                 source = importlib.import_module(node.module)
                 assert [name.name for name in node.names if not hasattr(source, name.name)] == []
+
+
+def test_every_reason_of_health_is_explained(root):
+    """The page on operating a runtime has a row for each reason that health can give, with its level, and no other."""
+    page = (root / "docs/operating.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (problem|warning) \|", page, re.MULTILINE))
+
+    assert rows == {name: kind.level for name, kind in KINDS.items()}

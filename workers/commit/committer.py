@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from time import monotonic_ns
 
 from caxton.errors import StorageError, StorageFull
 from caxton.store.commit import Commit
@@ -20,6 +21,9 @@ log = logging.getLogger("caxton.worker")
 
 class Committer:
     """Owned by the worker's loop. `released` is called after each commit, to let a pass follow.
+
+    done: commits that were written. begun_ns, refusing_ns: since when the commit under way is tried, and since when
+    nothing durable is taken (monotonic); 0 while there is none, and while it is.
 
     A full disk is waited out: the commit stays as it is, nothing of it is acknowledged, and everybody is told that
     nothing new is taken. Any other error of the store is raised by `run`, and ends the process.
@@ -42,6 +46,7 @@ class Committer:
         self._released = released
         self._wanted = asyncio.Event()
         self._under_way: Commit | None = None
+        self.done = self.begun_ns = self.refusing_ns = 0
 
     def poke(self) -> None:
         """Let a commit begin if something waits for one."""
@@ -86,6 +91,7 @@ class Committer:
         self._journal.under_way = False
 
     async def _write(self, closed: Closed) -> None:
+        self.begun_ns = monotonic_ns()
         while True:
             self._under_way = closed.commit
             closed.commit.tried = False
@@ -94,6 +100,7 @@ class Committer:
             except StorageFull as full:
                 self._under_way = None
                 if not self._greetings.closed:
+                    self.refusing_ns = monotonic_ns()
                     log.error("%s; durable messages wait, and new ones are refused, until there is room", full)  # noqa: TRY400 (the error says it all)
                     self._greetings.close(full.problem[:200])
                 await asyncio.sleep(RETRY_S)
@@ -103,7 +110,10 @@ class Committer:
             else:
                 break
         self._under_way = None
+        self.done += 1
+        self.begun_ns = 0
         if self._greetings.closed:
+            self.refusing_ns = 0
             log.warning("there is room on the disk again: durable messages are taken")
             self._greetings.close("")
 

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import os
+from time import monotonic_ns
 
 from caxton.transport import sockets
 from caxton.transport.sockets import Outlet
@@ -16,6 +17,7 @@ from workers.crash_note import read_note
 from workers.intake.control_inlet import ControlInlet
 from workers.intake.message_inlet import MessageInlet
 from workers.loop.calls import Calls
+from workers.loop.condition import ShardCondition
 from workers.loop.link_news import LinkNews
 from workers.loop.maintenance import Maintenance
 from workers.loop.passes import Passes
@@ -50,6 +52,7 @@ class Worker:
         self._committer = Committer(
             shard.store, durable.journal, durable.outboxes, shard.peers, durable.greetings, self._committed
         )
+        self._condition = ShardCondition(shard, self._committer)
         self._passes = Passes(shard, self._inlet, self._attached, self._committer, self._wake)
         self._maintenance = Maintenance(shard, self._committer, self.heard_session_end)
         self._loop = asyncio.get_running_loop()
@@ -162,7 +165,8 @@ class Worker:
             and not self._shard.durable.outboxes.under_way
         )
         counters = shard.totals()
-        beat = Heartbeat(self._shard.incarnation, self._mark, shard.number, self._ready, self._phase, idle, counters)
+        own, condition = shard.incarnation, self._condition.look(monotonic_ns())
+        beat = Heartbeat(own, self._mark, shard.number, self._ready, self._phase, idle, counters, condition)
         self._supervisor.send(CONTROL.encode(beat))
 
     def close(self) -> None:

@@ -36,7 +36,7 @@ class Lifecycle:
     """Deploys, pauses, stops and removes the agents of this shard.
 
     Messages that nobody will handle go back as failures, and become dead letters on the durable lane. draining: agents
-    that stop when nothing waits for them any more.
+    that stop when nothing waits for them any more. failed: agents that run no turns until somebody resumes them.
     """
 
     def __init__(  # noqa: PLR0913 (what it opens and closes; the composition root is the only caller)
@@ -64,6 +64,7 @@ class Lifecycle:
         self._pressure = pressure
         self._durable = durable
         self.draining: list[Agent] = []
+        self.failed: dict[int, Agent] = {}
         self._shard = shard
         self._table = table
         self._coming: set[int] = set()
@@ -82,8 +83,7 @@ class Lifecycle:
                 agent.become(AgentState.PAUSED)
                 agent.hold(Hold.PAUSED)
             elif state is AgentState.FAILED:
-                agent.become(AgentState.FAILED)
-                agent.hold(Hold.FAILED)
+                self._become_failed(agent)
 
     async def deploy(self, manifests: list[Manifest]) -> Refused:
         """Register agents; returns why for each that was refused, by its place. Raises StorageError for all of them."""
@@ -150,6 +150,7 @@ class Lifecycle:
         agent.release(Hold.PAUSED)
         agent.release(Hold.FAILED)
         self._durable.suspects.forgive_agent(agent_id)
+        self.failed.pop(agent_id, None)
         self._dispatcher.resume(agent)
 
     async def fail(self, agent: Agent) -> None:
@@ -157,8 +158,7 @@ class Lifecycle:
         if agent.state is AgentState.RUNNING:
             log.error("agent %s has failed: workers died in its turns; what is sent to it waits", agent.label)
             await self._stored.set_state(agent.agent_id, AgentState.FAILED, _now_ms())
-            agent.become(AgentState.FAILED)
-            agent.hold(Hold.FAILED)
+            self._become_failed(agent)
 
     async def attach(self, manifest: Manifest, session: int) -> Agent:
         """Let a session run an agent's turns; it is registered if there is none of the name.
@@ -238,7 +238,13 @@ class Lifecycle:
             raise AgentNotFound(str(AgentId(agent_id)) if agent_id else "0")
         return agent
 
+    def _become_failed(self, agent: Agent) -> None:
+        agent.become(AgentState.FAILED)
+        agent.hold(Hold.FAILED)
+        self.failed[agent.agent_id] = agent
+
     def _empty(self, agent: Agent, state: str) -> None:
+        self.failed.pop(agent.agent_id, None)
         if agent.mailbox is not None:
             self._pressure.room(agent, agent.mailbox)
         entries = self._dispatcher.discard(agent) + self._durable.retries.forget(agent) + agent.drawn_out()

@@ -169,6 +169,11 @@ class Turns:
         """How many turns were interrupted at their deadline."""
         return self._watchdog.overruns
 
+    @property
+    def most_instances(self) -> int:
+        """How many sandboxes there may be at once."""
+        return self._engine.max_sandboxes
+
     def rest(self) -> None:
         """Every 200 ms: nobody need watch over guests in which nothing happens."""
         self._watchdog.rest()

@@ -1,25 +1,10 @@
-"""Is everything well? Pure: from what is known of the shards."""
+"""What is shown of shards: their workers, and what is seen of each by those who decide whether all is well."""
 
-from collections.abc import Sequence
-
-from caxton.supervisor.workforce.shard import Shard, ShardState
+from caxton.ids import AgentId
+from caxton.supervisor.desk.reasons import ShardSeen
+from caxton.supervisor.workforce.shard import Shard
+from caxton.wire.condition import WELL
 from caxton.wire.supervision import WorkerHealth
-
-
-def status_of(states: Sequence[ShardState], *others: str | None) -> tuple[str, str | None]:
-    """Return status and reason: healthy, degraded (some serve, or there are `others`' problems) or unhealthy."""
-    absent = [_absence(number, state) for number, state in enumerate(states) if state is not ShardState.READY]
-    if len(absent) == len(states):
-        return "unhealthy", "; ".join(absent)
-    problems = [*absent, *(problem for problem in others if problem is not None)]
-    return ("degraded", "; ".join(problems)) if problems else ("healthy", None)
-
-
-def _absence(number: int, state: ShardState) -> str:
-    text = f"shard {number} is {state}"
-    if state is not ShardState.QUARANTINED:
-        return text
-    return f"{text} (its file is damaged: restore shard-{number}.* from a backup, then run `caxton restart`)"
 
 
 def health_of(shard: Shard) -> WorkerHealth:
@@ -35,4 +20,19 @@ def health_of(shard: Shard) -> WorkerHealth:
         resident_bytes=process.resident_bytes if process is not None else 0,
         planned_restarts=shard.planned_restarts,
         last_exit=shard.last_exit,
+    )
+
+
+def seen_of(shard: Shard, memory_limit: int | None, now_s: float) -> ShardSeen:
+    """Return what is known of a shard now (monotonic)."""
+    beat, process = shard.heartbeat, shard.process
+    note = shard.note
+    return ShardSeen(
+        number=shard.number,
+        state=shard.state,
+        condition=WELL if beat is None else beat.condition,
+        silent_ms=int(shard.silent_s(now_s) * 1000),
+        in_turn=str(AgentId(note.agent)) if note is not None and note.in_turn else "",
+        resident_bytes=0 if process is None or memory_limit is None else process.resident_bytes,
+        memory_limit=memory_limit,
     )

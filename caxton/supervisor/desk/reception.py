@@ -10,8 +10,9 @@ import msgspec
 from caxton import __version__
 from caxton.errors import RuntimeNotFound
 from caxton.supervisor.compiler.host import CompilerHost
-from caxton.supervisor.desk.health import health_of, status_of
+from caxton.supervisor.desk.health import health_of, seen_of
 from caxton.supervisor.desk.module_intake import ModuleIntake
+from caxton.supervisor.desk.reasons import Reasons, reasons_of, status_of
 from caxton.supervisor.desk.sessions import Sessions
 from caxton.supervisor.premises.premises import Premises
 from caxton.supervisor.stop_requests import StopRequests
@@ -25,6 +26,7 @@ from caxton.wire.supervision import (
     EndSession,
     Health,
     OpenSession,
+    Reason,
     RestartWorkers,
     SessionOpened,
     StopRuntime,
@@ -65,6 +67,7 @@ class Reception:
         self.intake = ModuleIntake(premises.modules, compiler)
         self.opened = asyncio.Event()
         self._closing: asyncio.Handle | None = None
+        self._reasons = Reasons()
 
     async def answer(self, caller: bytes, request: SupervisorRequest) -> SupervisorResult | None:
         """Do what is asked; raises the typed error that is the answer otherwise. None: nobody waits for an answer."""
@@ -133,13 +136,22 @@ class Reception:
         topology = msgspec.structs.replace(self._workforce.topology, mark=mark)
         return SessionOpened(session, mark, self._premises.identity.derived_key("naming"), topology)
 
+    def look(self) -> tuple[str, str | None, list[Reason]]:
+        """Look how everything is, now and then, so that each reason is known from when it began."""
+        limit_bytes, now_s = self._workforce.memory_limit.limit_bytes, time.monotonic()
+        seen = [seen_of(shard, limit_bytes, now_s) for shard in self._workforce.shards]
+        sessions = len(self.sessions), self.sessions.room.most_sessions
+        found = reasons_of(seen, *sessions, self._compiler.problem, self._premises.inventory.problem)
+        reasons = self._reasons.look(found, time.time_ns() // 1_000_000)
+        return *status_of(seen, reasons), reasons
+
     def _health(self) -> Health:
         shards = self._workforce.shards
-        problems = self._compiler.problem, self._premises.inventory.problem
-        status, reason = status_of([shard.state for shard in shards], *problems)
+        status, reason, reasons = self.look()
         return Health(
             status=status,
             reason=reason,
+            reasons=reasons,
             uptime_s=round(time.monotonic() - self._started_s, 3),
             version=__version__,
             pid=os.getpid(),

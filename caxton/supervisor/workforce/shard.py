@@ -113,6 +113,15 @@ class Shard:
         """What its worker last said of itself."""
         return self.heartbeat.counters if self.heartbeat is not None else {}
 
+    @property
+    def note(self) -> CrashNote | None:
+        """What its worker says that it is in the middle of."""
+        return None if self.process is None else self._note_of(self.process.incarnation)
+
+    def silent_s(self, now_s: float) -> float:
+        """Return for how long (monotonic seconds) nothing was heard of its worker; 0 while it has none."""
+        return 0.0 if self.process is None else now_s - self._heard_s
+
     def start(self) -> None:
         """Give the shard a worker. A worker that cannot be spawned counts as one that died."""
         self._timer = None

@@ -66,7 +66,7 @@ class Workforce:
         ]
         self.planned = PlannedRestarts(self.shards, settings.drain_timeout_s, tell)
         limit_mib = settings.worker_memory_limit_mib
-        self._memory_limit = MemoryLimit(None if limit_mib is None else limit_mib << 20)
+        self.memory_limit = MemoryLimit(None if limit_mib is None else limit_mib << 20)
 
     @property
     def topology(self) -> Topology:
@@ -236,7 +236,7 @@ class Workforce:
         if shard.process is None or shard.state is not ShardState.READY:
             return
         resident_bytes = shard.process.resident_bytes
-        limit_bytes = self._memory_limit.exceeded(shard.number, resident_bytes, time.monotonic())
+        limit_bytes = self.memory_limit.exceeded(shard.number, resident_bytes, time.monotonic())
         if limit_bytes is not None:
             self.planned.ask(shard)
             self._tell(events.worker_over_memory(shard.number, shard.process.pid, resident_bytes, limit_bytes))

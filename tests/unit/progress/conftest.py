@@ -155,7 +155,18 @@ class Guests(Turns):
         note, output = SimpleNamespace(cells=[0] * 4), GuestOutput(AgentNames(KEY))
         attempts, journal, keys = lane.attempts, lane.journal, lane.keys
         watchdog = SimpleNamespace(overruns=0, rest=lambda: None)
-        super().__init__(None, None, watchdog, note, output, routes, attempts, journal, keys, lambda *_: None)
+        super().__init__(
+            SimpleNamespace(max_sandboxes=9),
+            None,
+            watchdog,
+            note,
+            output,
+            routes,
+            attempts,
+            journal,
+            keys,
+            lambda *_: None,
+        )
         self._work = work
 
     def _instantiate(self, agent):

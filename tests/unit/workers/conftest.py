@@ -77,7 +77,7 @@ class Scripted:
 
     def __init__(self, routes, _durable):
         self.routes = routes
-        self.instances = self.overruns = 0
+        self.instances = self.overruns = self.most_instances = 0
         self.taken = []
         self.script = lambda _agent, _message: []
         self.clock = None
@@ -159,7 +159,18 @@ class Guests(Turns):
         note, output = SimpleNamespace(cells=[0] * 4), GuestOutput(AgentNames(KEY))
         attempts, journal, keys = durable.attempts, durable.journal, durable.keys
         watchdog = SimpleNamespace(overruns=0, rest=lambda: None)
-        super().__init__(None, None, watchdog, note, output, routes, attempts, journal, keys, lambda *_: None)
+        super().__init__(
+            SimpleNamespace(max_sandboxes=9),
+            None,
+            watchdog,
+            note,
+            output,
+            routes,
+            attempts,
+            journal,
+            keys,
+            lambda *_: None,
+        )
         self.ran = []
         self.work = lambda _agent, _given: None
 

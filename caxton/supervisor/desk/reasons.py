@@ -1,0 +1,197 @@
+"""Why health is not what it might be: every reason there is, when it holds, and what to do. Pure: numbers come in.
+
+docs/operating.md explains each of them; a test holds it to this list.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from caxton.supervisor.workforce.shard import ShardState
+from caxton.wire.condition import WELL, Condition, Named
+from caxton.wire.supervision import Reason
+
+PROBLEM, WARNING = "problem", "warning"
+# Of any limit, from here on a warning says that it comes near.
+NEAR = 0.8
+# What is answered within this is no reason: a commit, a heartbeat.
+STILL_MS = 1_000
+SILENT_MS = 2_000
+_MIB = 1 << 20
+
+
+class Kind(NamedTuple):
+    """How much a reason weighs: a problem degrades health, a warning does not. And what to do about it."""
+
+    level: str
+    advice: str
+
+
+KINDS = {
+    "shard_starting": Kind(PROBLEM, "wait: it reads its file"),
+    "shard_restarting": Kind(PROBLEM, "wait; if it happens again and again, see what the worker wrote"),
+    "shard_draining": Kind(PROBLEM, "wait for its successor, or for the end"),
+    "shard_failed": Kind(PROBLEM, "see what its workers wrote, then run `caxton restart`"),
+    "shard_quarantined": Kind(PROBLEM, "restore its file and those beside it from a backup, then run `caxton restart`"),
+    "worker_silent": Kind(PROBLEM, "wait: it is killed if this is no turn that may last; or pause that agent"),
+    "compiler_missing": Kind(PROBLEM, "wait; if it stays, see what the compiler wrote"),
+    "files_gone": Kind(PROBLEM, "do as the text says, and let nobody tidy up the runtime's directories"),
+    "clients_full": Kind(PROBLEM, "end programs, let one connection serve all tasks of each, or raise `ulimit -n`"),
+    "clients_near": Kind(WARNING, "let one connection serve all tasks of a program, or raise `ulimit -n`"),
+    "dead_letters_full": Kind(PROBLEM, "requeue or purge some: see `caxton deadletter stats`"),
+    "dead_letters_near": Kind(WARNING, "requeue or purge some: see `caxton deadletter stats`"),
+    "agent_dead_letters_full": Kind(PROBLEM, "mend the agent, then requeue or purge: `caxton deadletter list --agent`"),
+    "disk_full": Kind(PROBLEM, "make room on the disk: what waits goes on by itself"),
+    "commit_stands_still": Kind(PROBLEM, "look after the disk: a write to it takes long"),
+    "lane_stands_still": Kind(PROBLEM, "pause the agent that has the turns, if it does not end"),
+    "mailboxes_full": Kind(PROBLEM, "wait, or look for agents that are paused or slow: `caxton agent list`"),
+    "sandboxes_full": Kind(PROBLEM, "serve with more workers, remove agents, or raise vm.max_map_count"),
+    "sandboxes_near": Kind(WARNING, "serve with more workers, remove agents, or raise vm.max_map_count"),
+    "memory_full": Kind(PROBLEM, "wait for its restart; if it comes back, raise --worker-memory-limit"),
+    "memory_near": Kind(WARNING, "it is restarted at its limit: raise --worker-memory-limit, or remove agents"),
+    "agents_failed": Kind(PROBLEM, "mend them, or see their dead letters; then `caxton agent resume`"),
+    "agents_broken": Kind(PROBLEM, "wait: each is tried again by itself; see `caxton agent inspect`"),
+}
+
+
+@dataclass(frozen=True)
+class ShardSeen:
+    """What the supervisor knows of a shard.
+
+    silent_ms: since its worker was last heard. in_turn: the agent whose turn the worker is in, by its id, or "".
+    memory_limit: in bytes, None for none.
+    """
+
+    number: int
+    state: ShardState
+    condition: Condition = WELL
+    silent_ms: int = 0
+    in_turn: str = ""
+    resident_bytes: int = 0
+    memory_limit: int | None = None
+
+
+class Found(NamedTuple):
+    """A reason that holds now. elapsed_ms: for how long already, as far as that is known."""
+
+    name: str
+    shard: int | None
+    text: str
+    elapsed_ms: int = 0
+
+
+def reasons_of(
+    shards: Sequence[ShardSeen], sessions: int, most_sessions: int, compiler: str | None, files: str | None
+) -> list[Found]:
+    """Return every reason that holds. compiler, files: what is wrong with them, if anything is."""
+    found = [reason for shard in shards for reason in _of_shard(shard)]
+    if compiler is not None:
+        found.append(Found("compiler_missing", None, compiler))
+    if files is not None:
+        found.append(Found("files_gone", None, files))
+    found += _near("clients", None, "clients are connected", sessions, most_sessions)
+    return found
+
+
+class Reasons:
+    """The reasons that hold, each with the moment since which it does. Owned by the supervisor, which looks often."""
+
+    def __init__(self) -> None:
+        self._since_ms: dict[tuple[str, int | None], int] = {}
+
+    def look(self, found: Sequence[Found], now_ms: int) -> list[Reason]:
+        """Take in what holds now (ms since 1970); returns it, problems first."""
+        known = self._since_ms
+        self._since_ms = {(one.name, one.shard): _since(known, one, now_ms) for one in found}
+        reasons = [
+            Reason(
+                one.name,
+                KINDS[one.name].level,
+                one.shard,
+                one.text,
+                KINDS[one.name].advice,
+                self._since_ms[one.name, one.shard],
+            )
+            for one in found
+        ]
+        return sorted(reasons, key=lambda reason: reason.level != PROBLEM)
+
+
+def status_of(shards: Sequence[ShardSeen], reasons: Sequence[Reason]) -> tuple[str, str | None]:
+    """Return status and reason: healthy, degraded by problems, or unhealthy when no shard serves."""
+    problems = [reason.text for reason in reasons if reason.level == PROBLEM]
+    if all(shard.state is not ShardState.READY for shard in shards):
+        return "unhealthy", "; ".join(_absence(shard) for shard in shards)
+    return ("degraded", "; ".join(problems)) if problems else ("healthy", None)
+
+
+def _since(known: dict[tuple[str, int | None], int], found: Found, now_ms: int) -> int:
+    return known.get((found.name, found.shard), now_ms - found.elapsed_ms)
+
+
+def _of_shard(shard: ShardSeen) -> Iterator[Found]:
+    number = shard.number
+    if shard.state is not ShardState.READY:
+        yield Found(f"shard_{shard.state}", number, _absence(shard))
+        return
+    if shard.silent_ms >= SILENT_MS:
+        doing = f", in a turn of agent {shard.in_turn}" if shard.in_turn else ""
+        text = f"the worker of shard {number} has said nothing for {shard.silent_ms / 1000:.0f} s{doing}"
+        yield Found("worker_silent", number, text, shard.silent_ms)
+    if shard.memory_limit is not None:
+        resident, limit = shard.resident_bytes // _MIB, shard.memory_limit // _MIB
+        yield from _near("memory", number, f"MiB are held by the worker of shard {number}", resident, limit)
+    yield from _of_condition(number, shard.condition)
+
+
+def _of_condition(shard: int, now: Condition) -> Iterator[Found]:
+    if now.dead_letter_capacity:
+        what = f"dead letters are in shard {shard}"
+        yield from _near("dead_letters", shard, what, now.dead_letters, now.dead_letter_capacity)
+    if now.crowded.count:
+        text = (
+            f"shard {shard} refuses durable messages of clients to {_agents(now.crowded)}: dead letters at their share"
+        )
+        yield Found("agent_dead_letters_full", shard, text)
+    if now.storage:
+        text = f"shard {shard} takes nothing durable: {now.storage}"
+        yield Found("disk_full", shard, text, now.refused_ms)
+    elif now.commit_ms >= STILL_MS:
+        text = f"a commit of shard {shard} takes {now.commit_ms / 1000:.0f} s already"
+        yield Found("commit_stands_still", shard, text, now.commit_ms)
+    elif now.waiting_ms >= STILL_MS:
+        busy = f"; most turns are of agent {now.busy}" if now.busy else ""
+        text = f"shard {shard} has committed nothing for {now.waiting_ms / 1000:.0f} s, and durable work waits{busy}"
+        yield Found("lane_stands_still", shard, text, now.waiting_ms)
+    if now.held_back:
+        yield Found("mailboxes_full", shard, f"shard {shard} gives no further credit: its mailboxes hold too much")
+    if now.most_sandboxes:
+        yield from _near("sandboxes", shard, f"sandboxes are in shard {shard}", now.sandboxes, now.most_sandboxes)
+    if now.failed.count:
+        text = f"{_agents(now.failed)} of shard {shard} run no turns: workers died in theirs"
+        yield Found("agents_failed", shard, text)
+    if now.broken.count:
+        text = f"{_agents(now.broken)} of shard {shard} take nothing for a while: they failed several times in a row"
+        yield Found("agents_broken", shard, text)
+
+
+def _near(name: str, shard: int | None, what: str, have: int, most: int) -> Iterator[Found]:
+    """Say that a limit is reached (`name`_full) or comes near (`name`_near)."""
+    if have >= most:
+        yield Found(f"{name}_full", shard, f"{have} {what}, and {most} may be")
+    elif have >= most * NEAR:
+        yield Found(f"{name}_near", shard, f"{have} {what}, and {most} may be")
+
+
+def _agents(named: Named) -> str:
+    """Return whom it concerns: the first few by name, and how many more."""
+    left = named.count - len(named.names)
+    names = ", ".join(named.names) + (f" and {left} more" if left > 0 else "")
+    return f"agent {names}" if named.count == 1 else f"agents {names}"
+
+
+def _absence(shard: ShardSeen) -> str:
+    text = f"shard {shard.number} is {shard.state}"
+    if shard.state is not ShardState.QUARANTINED:
+        return text
+    return f"{text} (its file is damaged: restore shard-{shard.number}.* from a backup, then run `caxton restart`)"

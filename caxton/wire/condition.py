@@ -1,0 +1,54 @@
+"""How a shard stands, in plain numbers and names: what a heartbeat carries, for others to decide what is wrong."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+# Names that are told of any group; the rest is a number.
+MOST_NAMED = 5
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Named(msgspec.Struct, array_like=True, frozen=True):
+    """Some agents: how many, and the names of the first few."""
+
+    count: Count = 0
+    names: Annotated[list[str], msgspec.Meta(max_length=MOST_NAMED)] = []
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> "Named":
+        """Return as many names as are told, in order."""
+        return cls(len(names), sorted(names)[:MOST_NAMED])
+
+
+NOBODY = Named()
+
+
+class Condition(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """What may keep a shard from doing what it is asked to. A later field goes to the end, and has a default.
+
+    dead_letters, dead_letter_capacity: how many there are, and may be; 0 for the capacity when the oldest goes instead.
+    crowded: agents at their share of these. storage: why nothing durable is taken, or "". refused_ms, commit_ms,
+    waiting_ms: for how long that is so, the commit under way takes, and something has waited while no commit was done.
+    busy: the agent that had most turns meanwhile. sandboxes: instances, of so many that there may be. held_back: no
+    credit is given, so much waits in mailboxes. failed, broken: agents that run no turns, because workers died in
+    theirs, or for a while, because their breaker is open.
+    """
+
+    dead_letters: Count = 0
+    dead_letter_capacity: Count = 0
+    crowded: Named = NOBODY
+    storage: str = ""
+    refused_ms: Count = 0
+    commit_ms: Count = 0
+    waiting_ms: Count = 0
+    busy: str = ""
+    sandboxes: Count = 0
+    most_sandboxes: Count = 0
+    held_back: bool = False
+    failed: Named = NOBODY
+    broken: Named = NOBODY
+
+
+WELL = Condition()
