@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 # How many messages a worker has taken and not finished: a counter it keeps in the same commit as `taken`.
 QUEUED = "queued"
+# In a session's book, which topology it heard last: so the supervisor knows that it sends nothing more in a drain.
+TOPOLOGY = "topology"
 
 
 class Totals(NamedTuple):

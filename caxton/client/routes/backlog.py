@@ -211,11 +211,21 @@ class Backlog:
 
     def fail_waiting(self, error: CaxtonError) -> None:
         """End everything that waits for room."""
-        for _, batch, place, _ in self._all_waiting():
-            batch.end(place, error)
-        self._queue.clear()
+        self.fail_unless_full(frozenset(), error)
+
+    def fail_unless_full(self, full: AbstractSet[int], error: CaxtonError) -> None:
+        """End everything that waits, but for what waits for an agent that has no room."""
+        for receiver in [receiver for receiver in self._blocked if receiver not in full]:
+            self._first.extend(self._blocked.pop(receiver))
+        waiting = (*self._first, *self._queue)
         self._first.clear()
-        self._blocked.clear()
+        self._queue.clear()
+        for entry in waiting:
+            message, batch, place, _ = entry
+            if message.receiver in full:
+                self._block(entry)
+            else:
+                batch.end(place, error)
 
     def leave(self, is_known_again: Callable[[Envelope], bool], error: CaxtonError) -> list[Entry]:
         """Give up all: end what is under way, but for what may go again, and return that with what waits, in order."""

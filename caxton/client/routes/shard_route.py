@@ -13,6 +13,8 @@ from caxton.wire.link_state import LinkState
 
 # States of a shard that no worker will serve again by itself.
 GIVEN_UP = ("failed", "quarantined")
+# The state of a shard whose worker takes nothing more from clients.
+DRAINING = "draining"
 
 
 class ShardRoute:
@@ -51,14 +53,21 @@ class ShardRoute:
 
     def change(self, outlets: Outlets | None, state: str) -> None:
         """Go on with another worker, or none."""
-        old, self.outlets, self.state = self.outlets, outlets, state
+        old, self.outlets = self.outlets, outlets
         self.volatile.change(outlets)
         self.durable.change(outlets)
         if old is not None:
             old.close()
+        self.become(state)
         if self._is_given_up:
             self.volatile.give_up(state)
             self.durable.give_up(state)
+
+    def become(self, state: str) -> None:
+        """Go on in another state of the shard."""
+        self.state = state
+        drains = self.outlets is not None and state == DRAINING
+        self.volatile.refuses = ShardUnavailable(self.shard, state) if drains else None
 
     def heard_state(self, state: LinkState) -> None:
         """Take in how the worker sees the link of one lane."""

@@ -19,12 +19,15 @@ class VolatileRoute:
     """Sends to one shard within its worker's credit and its agents' room; what has neither waits in the backlog.
 
     link: with the present incarnation; every incarnation has one of its own. outlets: None while there is no worker.
+    refuses: what becomes of a message that would leave now, while the worker refuses all; it is refused here already,
+    since the worker may end before it arrives.
     """
 
     def __init__(self, shard: int, session: int, mark: bytes) -> None:
         self.shard = shard
         self.backlog = Backlog(Lane.VOLATILE)
         self.outlets: Outlets | None = None
+        self.refuses: ShardUnavailable | None = None
         self.link = _new_link()
         self._session = session
         self._mark = mark
@@ -41,6 +44,8 @@ class VolatileRoute:
     def pack(self) -> list[bytearray]:
         """Take as many messages as may go now, and return the frames that carry them."""
         outlets, outgoing, frames = self.outlets, self.link.outgoing, []
+        if self.refuses is not None:
+            self.backlog.fail_unless_full(self.link.full, self.refuses)
         while outlets is not None and self.backlog.ready:
             entries, size = self.backlog.fill(outgoing.room(), outgoing.fits, self.link.full)
             if not entries:

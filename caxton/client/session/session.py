@@ -321,13 +321,14 @@ class Session:
             if shard >= len(self._routes):
                 self._routes.append(ShardRoute(shard, self.number, self._mark, self.answers, self.counts))
             self._change(self._routes[shard], incarnation, state)
+        self._book.heard_topology(topology.version)
         self.pump(self._routes)
         self._changed.set()
 
     def _change(self, route: ShardRoute, incarnation: int, state: str) -> None:
         old = route.incarnation
         if incarnation and old == incarnation:
-            route.state = state
+            route.become(state)
             return
         outlets = None
         if incarnation:

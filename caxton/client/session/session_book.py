@@ -5,11 +5,13 @@ import os
 from collections import Counter, deque
 from pathlib import Path
 
+from caxton.links.ledger import TOPOLOGY
 from caxton.store.books import Book
 
 # Workers that ended and whose rows the book keeps, so that the supervisor can still compare; then the oldest goes.
 ENDED_KEPT = 128
 COUNTERS = (
+    TOPOLOGY,
     *("sent", "unsent", "answered", "unasked", "inbox_full", "garbage", "stale", "gaps", "duplicates"),
     *("sent_durable", "resent", "held_back", "out_of_sequence", "duplicate_answers"),
 )
@@ -40,6 +42,11 @@ class SessionBook:
                 if n:
                     self._book.count(name, n)
             counts.clear()
+        self._book.commit()
+
+    def heard_topology(self, version: int) -> None:
+        """Say which topology was heard, at once: what it forbids is not done any more."""
+        self._book.gauge(TOPOLOGY, version)
         self._book.commit()
 
     def end(self, incarnation: int) -> None:

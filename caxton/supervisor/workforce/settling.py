@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-# Rounds, a heartbeat each, in which workers at rest wait for what clients say that they had sent. A client may say what
-# it likes, or be stopped; so not for ever.
+# Rounds, a heartbeat each, in which workers at rest wait for clients: to hear of the drain, and for what is on its way
+# from and to them. A client may say what it likes, or be stopped; so not for ever.
 MOST_ROUNDS_FOR_CLIENTS = 5
 
 
@@ -21,7 +21,8 @@ class Settling:
     """Two rounds of heartbeats decide. In each, every worker is idle, and emitted equals taken; both give one total.
 
     One round is not enough: its heartbeats are of different moments, and a message may travel around them. What clients
-    had sent before they knew may still be in the sockets: workers that are at rest wait some rounds for it.
+    had sent before they knew may still be in the sockets, and so may what they were answered: workers that are at rest
+    wait some rounds for it.
     """
 
     def __init__(self) -> None:
@@ -37,17 +38,17 @@ class Settling:
         """True when every living worker has reported since the last round."""
         return living <= self._idle.keys()
 
-    def at_rest(self, living: AbstractSet[int], flow: Flow, from_clients: Callable[[], int]) -> bool:
+    def at_rest(self, living: AbstractSet[int], flow: Flow, clients_are_done: Callable[[], bool]) -> bool:
         """Close a round with what flowed until now; True when this round and the one before it agree on rest.
 
-        from_clients: how many messages clients say they sent to the living that these have not taken.
+        clients_are_done: all of them know, and nothing is on its way between them and the living.
         """
         idle = all(self._idle[incarnation] for incarnation in living)
         self._idle.clear()
         resting = flow if idle and flow.emitted == flow.taken else None
         settled = resting is not None and resting == self._last
         self._last = resting
-        if settled and self._rounds_for_clients and from_clients():
+        if settled and self._rounds_for_clients and not clients_are_done():
             self._rounds_for_clients -= 1
             return False
         return settled
@@ -64,14 +65,15 @@ def flow_between(totals: Mapping[int, Mapping[int, tuple[int, int]]]) -> Flow:
     return Flow(sum(emitted for emitted, _ in pairs), sum(taken for _, taken in pairs))
 
 
-def untaken(
+def on_the_way(
     sessions: Mapping[int, Mapping[int, tuple[int, int]]], workers: Mapping[int, Mapping[int, tuple[int, int]]]
 ) -> int:
-    """Return how many messages sessions emitted that the workers in `workers` have not taken; totals as above."""
+    """Return how many messages are between sessions and the workers in `workers`, either way; totals as above."""
     nothing = (0, 0)
-    return sum(
-        max(0, emitted - workers[peer].get(session, nothing)[1])
+    pairs = [
+        (*ends, *workers[peer].get(session, nothing))
         for session, peers in sessions.items()
-        for peer, (emitted, _) in peers.items()
+        for peer, ends in peers.items()
         if peer in workers
-    )
+    ]
+    return sum(max(0, sent - took) + max(0, answered - heard) for sent, heard, answered, took in pairs)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from caxton.config.settings import ServeSettings
 from caxton.errors import ConfigurationError
+from caxton.links.ledger import TOPOLOGY
 from caxton.placement.slot_table import SlotTable
 from caxton.supervisor import events
 from caxton.supervisor.events import Event
@@ -18,7 +19,7 @@ from caxton.supervisor.workforce.notices import Notices
 from caxton.supervisor.workforce.planned_restarts import PlannedRestarts
 from caxton.supervisor.workforce.restart_policy import RestartPolicy
 from caxton.supervisor.workforce.run_ledger import RunLedger
-from caxton.supervisor.workforce.settling import Settling, flow_between, untaken
+from caxton.supervisor.workforce.settling import Settling, flow_between, on_the_way
 from caxton.supervisor.workforce.shard import GIVEN_UP, Shard, ShardState
 from caxton.supervisor.workforce.worker_process import Exit, WorkerProcess
 from caxton.wire.control import Heartbeat, Topology
@@ -55,6 +56,8 @@ class Workforce:
         self._version = self._identity.next_incarnation << _VERSIONS_PER_INCARNATION_BITS
         self._settling = Settling()
         self._phase = 0
+        # The topology by which clients know that nothing more is taken from them.
+        self._drain_version = 0
         self.settled = asyncio.Event()
         self.at_rest = asyncio.Event()
         self.emptied = asyncio.Event()
@@ -148,6 +151,7 @@ class Workforce:
         for shard in self.shards:
             shard.drain()
         self._changed()
+        self._drain_version = self._drain_version or self._version
         self._notices.tell_drain(phase)
         self._look_around()
 
@@ -258,9 +262,11 @@ class Workforce:
             return
         workers = {book.owner: book.links for book in self._ledger.read_books(living)}
 
-        def from_clients() -> int:
-            sessions = self._ledger.read_books(self._ledger.sessions)
-            return untaken({book.owner: book.links for book in sessions}, workers)
+        def clients_are_done() -> bool:
+            books = self._ledger.read_books(self._ledger.sessions)
+            know = [book for book in books if book.counters.get(TOPOLOGY, 0) >= self._drain_version]
+            links = {book.owner: book.links for book in books}
+            return len(know) == len(self._ledger.sessions) and not on_the_way(links, workers)
 
-        if self._settling.at_rest(living, flow_between(workers), from_clients):
+        if self._settling.at_rest(living, flow_between(workers), clients_are_done):
             self.at_rest.set()

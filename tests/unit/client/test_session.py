@@ -8,9 +8,10 @@ from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.batches import Batch
 from caxton.client.session.session import Session
-from caxton.errors import ResourceExhausted, StorageError
+from caxton.errors import ResourceExhausted, ShardUnavailable, StorageError
 from caxton.ids import SESSION_BIT
 from caxton.placement.slot_table import SlotTable
+from caxton.store import books
 from caxton.store.directory_lock import is_locked
 from caxton.transport.endpoints import RuntimeDir
 from caxton.transport.sockets import Outlet
@@ -86,3 +87,20 @@ async def test_what_a_worker_says_after_the_end_settles_nothing(place, serving, 
     assert route.link.outgoing.acknowledged == 0
     session.retire()
     batch.cancel()
+
+
+async def test_a_session_that_hears_of_a_drain_sends_nothing_more_and_says_so(place, serving):
+    """What is sent in a drain is refused without leaving, and the session's book says which topology was heard."""
+    session = Session(place, serving, Answers(), None)
+    batch = Batch(1, "send", 60.0, session.loop)
+    assert books.read(place.book(NUMBER)).counters["topology"] == 1
+
+    session._heard_topology(Topology(0, bytes(16), 2, SlotTable.even(1), [7], ["draining"]))
+    session.submit([(Envelope(bytes(16), 7, NUMBER, 5, b"x"), batch, 0, True)], Lane.VOLATILE)
+    session.pump_due()
+
+    assert [type(result) for result in batch.results] == [ShardUnavailable]
+    book = books.read(place.book(NUMBER))
+    assert book.counters["topology"] == 2
+    assert book.emitted_to(7) == 0
+    session.retire()

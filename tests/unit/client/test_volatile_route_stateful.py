@@ -85,6 +85,12 @@ class Way(RuleBasedStateMachine):
         for _, batch, place, _ in under_way:
             assert batch.results[place] is not None, "what was under way has ended, one way or the other"
 
+    @precondition(lambda self: self.route.outlets is not None)
+    @rule()
+    def drain(self):
+        self.route.become("draining")
+        self.pump()
+
     @rule(
         messages=st.lists(st.tuples(RECEIVERS, st.integers(1, 90), SIZES), min_size=1, max_size=4),
         placed_is_all=st.booleans(),
@@ -154,6 +160,7 @@ class Way(RuleBasedStateMachine):
                 self.arrive(sequence, message, full)
 
     def arrive(self, sequence, message, full):
+        assert self.route.state == "ready", "nothing leaves for a worker that is about to end"
         assert message.message_id not in self.seen, "nothing leaves twice"
         self.seen.add(message.message_id)
         assert message.receiver not in full, "nothing leaves for an agent that is full"
@@ -192,6 +199,8 @@ class Way(RuleBasedStateMachine):
 
     def teardown(self):
         """With room for everybody, everything that is waited for leaves, and is placed."""
+        if self.route.state == "draining":
+            self.end("restarting")
         if self.route.outlets is None:
             self.start(500)
         for _ in range(3_000):

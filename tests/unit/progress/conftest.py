@@ -145,7 +145,7 @@ class NoBook:
     def post(self, *gathered):
         pass
 
-    commit = close = abandon = emitted = taken = end = post
+    commit = close = abandon = emitted = taken = end = heard_topology = post
 
 
 class Guests(Turns):

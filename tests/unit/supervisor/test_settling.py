@@ -1,16 +1,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caxton.supervisor.workforce.settling import MOST_ROUNDS_FOR_CLIENTS, Flow, Settling, flow_between, untaken
+from caxton.supervisor.workforce.settling import MOST_ROUNDS_FOR_CLIENTS, Flow, Settling, flow_between, on_the_way
 
 LIVING = frozenset({1, 2})
 
 
-def closed_round(settling, flow, idle=(True, True), from_clients=0):
+def closed_round(settling, flow, idle=(True, True), clients_are_done=True):
     for incarnation, is_idle in zip(sorted(LIVING), idle, strict=True):
         settling.heard(incarnation, idle=is_idle)
     assert settling.round_complete(LIVING)
-    return settling.at_rest(LIVING, flow, lambda: from_clients)
+    return settling.at_rest(LIVING, flow, lambda: clients_are_done)
 
 
 def test_two_equal_rounds_settle():
@@ -42,26 +42,26 @@ def test_a_busy_worker_or_a_message_on_its_way_starts_anew():
     assert closed_round(settling, Flow(7, 7))
 
 
-def test_workers_at_rest_wait_for_what_clients_had_sent():
-    """While clients say that more is on its way, rest is not the end of a drain; but some rounds later it is."""
+def test_workers_at_rest_wait_for_clients():
+    """While clients do not know, or more is on its way, rest is not the end of a drain; but some rounds later it is."""
     settling = Settling()
     closed_round(settling, Flow(7, 7))
 
-    assert not closed_round(settling, Flow(7, 7), from_clients=3)
+    assert not closed_round(settling, Flow(7, 7), clients_are_done=False)
     assert closed_round(settling, Flow(7, 7))
 
     stopped = Settling()
     closed_round(stopped, Flow(7, 7))
-    rounds = [closed_round(stopped, Flow(7, 7), from_clients=3) for _ in range(MOST_ROUNDS_FOR_CLIENTS + 1)]
+    rounds = [closed_round(stopped, Flow(7, 7), clients_are_done=False) for _ in range(MOST_ROUNDS_FOR_CLIENTS + 1)]
     assert rounds == [False] * MOST_ROUNDS_FOR_CLIENTS + [True]
 
 
-def test_untaken_is_what_clients_sent_to_living_workers():
-    """What a client says it sent counts less what its worker took; to workers that are gone, nothing."""
+def test_what_is_on_the_way_between_clients_and_living_workers_counts():
+    """What either end says it sent counts less what the other took; what goes to or came from the dead does not."""
     sessions = {101: {1: (9, 0), 2: (5, 5), 7: (4, 0)}, 102: {1: (3, 0)}}
-    workers = {1: {101: (0, 6)}, 2: {101: (0, 8)}}
+    workers = {1: {101: (0, 6)}, 2: {101: (7, 8)}}
 
-    assert untaken(sessions, workers) == 3 + 3
+    assert on_the_way(sessions, workers) == 3 + 3 + 2
 
 
 def test_a_round_waits_for_every_living_worker():
