@@ -30,6 +30,7 @@ _AMISS = {
     "expired": ("expired", "given_up"),
     "refused": ("refused",),
     "failed": ("failed", "agent_errors"),
+    "overruns": ("overruns",),
     "dead": ("dead_letters",),
     "failures": ("failures_sent", "failures_dropped"),
     "dropped": ("discarded", "session_gone", "session_full", "unsent", "gaps", "over_credit", "garbage", "forged"),

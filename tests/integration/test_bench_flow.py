@@ -58,7 +58,7 @@ def test_every_turn_of_a_graph_runs(bench):
     result = json.loads(done.stdout)
     assert [row["graph"] for row in result["graphs"]] == ["flat", "star", "flat"] * 2
     assert [row["lane"] for row in result["graphs"]] == ["volatile"] * 3 + ["durable"] * 3
-    amiss = ("expired", "refused", "failed", "dead", "failures", "dropped", "lost", "unsent")
+    amiss = ("expired", "refused", "failed", "overruns", "dead", "failures", "dropped", "lost", "unsent")
     for row in result["graphs"]:
         assert row["turns"] == row["wanted_turns"] == pytest.approx(2_000, rel=0.05)
         assert [row[name] for name in amiss] == [0] * len(amiss)
