@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from bench.commands import (
+from bench.questions import (
     agents,
     book,
     budget,

@@ -3,18 +3,22 @@
 import statistics
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
+import typer
 import uvloop
 
 import caxton
 from bench.guests.echo import deploy_echoes, echo_wasm, requests_to, wake
 from bench.guests.writer import MEMORY_BYTES, deploy_writers
 from bench.load.latencies import Latencies
-from bench.output import Bar
+from bench.options import RESULTS_DIR, Agents, ResultsDir, Workers
+from bench.output import Bar, bar
+from bench.results import finish
 from bench.runtime import serving
 from caxton.acl.message import Message
+from caxton.cli.output import Format, Output, reports_errors
 from caxton.client.client import Client
 from caxton.ids import AgentId
 
@@ -142,3 +146,20 @@ def _percentiles(values: list[float]) -> dict[str, float]:
     hundredths = statistics.quantiles(values, n=100, method="inclusive")
     found = {"p90": hundredths[89], "p99": hundredths[98]}
     return _spread(values) | {name: round(value, 2) for name, value in found.items()}
+
+
+EXAMPLES = "Example: python -m bench agents --agents 10000 -o json"
+
+
+@reports_errors
+def agents(
+    agents: Agents = 10_000,
+    starts: Annotated[int, typer.Option(min=1, help="Starts on fresh directories; the median is shown.")] = 5,
+    workers: Workers = 2,
+    output: Output = Format.TEXT,
+    results: ResultsDir = RESULTS_DIR,
+) -> None:
+    """Start of a runtime, deployments, first messages, and what an agent takes of memory."""
+    with bar(total=starts + 1) as progress:
+        result = measure(agents, starts, workers, progress)
+    finish("agents", result, output, results)

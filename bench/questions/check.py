@@ -1,15 +1,19 @@
 """Whether the runtime still costs what it did: both lanes beside the limit, in rounds, as ratios."""
 
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
+import typer
 import uvloop
 
 import caxton
+from bench.baseline import Baseline
+from bench.comparison import compare, is_settled
 from bench.fsync import fsync_us
 from bench.guests.echo import deploy_echoes, echo_path, requests_to, wake
 from bench.limits.client import WARM_UP_S as LIMIT_WARM_UP_S
@@ -19,10 +23,15 @@ from bench.limits.worker import Setting, Stage
 from bench.load.lanes import DEFAULT_WINDOWS
 from bench.load.latencies import Latencies
 from bench.load.stretch import WARM_UP_S, Course, Stretch
-from bench.output import Bar
+from bench.machine import describe
+from bench.options import RESULTS_DIR, ResultsDir
+from bench.output import Bar, bar
+from bench.results import finish
 from bench.rounds import Round, ratios, rounds_until
 from bench.runtime import Served, serving
+from bench.tolerances import held_to
 from caxton.acl.options import Lane
+from caxton.cli.output import FAILED, Format, Output, reports_errors
 from caxton.ids import AgentId
 
 AGENTS = 1_000
@@ -117,3 +126,44 @@ async def _lanes(
             stretches[lane] = await course.run(requests, DEFAULT_WINDOWS[lane], seconds, Latencies(), show)
             after_s += seconds + WARM_UP_S
     return stretches
+
+
+BASELINE = Path(__file__).parents[1] / "baseline.json"
+EXAMPLES = "Examples: python -m bench check --against bench/baseline.json; python -m bench check --seconds 1 --rounds 2"
+
+
+@reports_errors
+def check(
+    against: Annotated[Path, typer.Option(help="The baseline, a file that --update has written.")] = BASELINE,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Of the limit, and of each lane, in each round.")] = 5.0,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; up to three times as many while a ratio is broken.")] = 3,
+    *,
+    update: Annotated[bool, typer.Option("--update", help="Write the baseline instead of comparing.")] = False,
+    output: Output = Format.TEXT,
+    results: ResultsDir = RESULTS_DIR,
+) -> None:
+    """Compare what a round trip costs, as ratios to the limit of the same run, with a baseline.
+
+    Exit code 1 when a ratio is worse than the baseline by more than its tolerance; each that is broken is named. What
+    a busy machine does not let us measure is named too, and is not broken.
+    """
+    held = [] if update else Baseline.read(against).ratios
+    plan = Plan(seconds, rounds)
+
+    def settled(ratios: Mapping[str, float | None], fsync_us: float) -> bool:
+        return None not in ratios.values() if update else is_settled(compare(ratios, held, fsync_us))
+
+    with bar(total=plan.total_s) as progress:
+        measured = measure(plan, settled, progress)
+    if update:
+        held = held_to(measured["ratios"], measured["fsync_us"])
+        command = f"python -m bench check --seconds {seconds:g} --rounds {rounds} --update"
+        Baseline(command, describe(), held).write(against)
+        sys.stderr.write(f"written: {against}, with {len(held)} of {len(measured['ratios'])} ratios\n")
+    verdicts = compare(measured["ratios"], held, measured["fsync_us"])
+    broken = [verdict.name for verdict in verdicts if verdict.broken]
+    finish("check", {"broken": broken, **measured, "verdicts": [asdict(each) for each in verdicts]}, output, results)
+    for verdict in verdicts:
+        sys.stderr.write(f"{verdict}\n")
+    if broken:
+        raise typer.Exit(FAILED)

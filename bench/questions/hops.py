@@ -2,8 +2,9 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import uvloop
 
 import caxton
@@ -12,13 +13,18 @@ from bench.guests.relay import deploy_relays, most_payload, routed_requests
 from bench.load.lanes import figures, take_turns, turns_s, windows_of
 from bench.load.latencies import Latencies
 from bench.load.stretch import WARM_UP_S, Course
-from bench.output import Bar
+from bench.losses import end_if_lost
+from bench.options import RESULTS_DIR, LaneName, LaneOption, LanesWindow, ResultsDir
+from bench.output import Bar, bar
+from bench.results import finish
 from bench.runtime import serving
 from caxton.acl.message import Message
 from caxton.acl.options import Lane
+from caxton.cli.output import Format, Output, reports_errors
 from caxton.client.client import Client
 from caxton.errors import ConfigurationError
 from caxton.ids import AgentId
+from caxton.placement.slot_table import MAX_WORKERS
 
 # Of one request: with more, its route would leave hardly a byte for the payload.
 MAX_HOPS = 24
@@ -86,3 +92,31 @@ async def _own_id(client: Client) -> AgentId:
     """Return the id of this session, which answers are addressed to."""
     (echo,) = await deploy_echoes(client, 1)
     return (await client.request(echo, b"who asks?")).receiver
+
+
+EXAMPLES = "Example: python -m bench hops --workers 2 --hops 8 --seconds 10 -o json"
+
+
+@reports_errors
+def hops(
+    workers: Annotated[int, typer.Option(min=2, max=MAX_WORKERS, help="Worker processes.")] = 2,
+    agents: Annotated[int, typer.Option(min=2, help="Agents that pass messages on.")] = 1_000,
+    hops: Annotated[int, typer.Option(min=1, max=MAX_HOPS, help="Hops from worker to worker of one request.")] = 8,
+    payload: Annotated[
+        int, typer.Option(min=0, max=most_payload(1), help="Bytes of content beside the route; 8 fewer for each hop.")
+    ] = 100,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Of measurement on each lane.")] = 10.0,
+    window: LanesWindow = None,
+    lane: LaneOption = LaneName.DURABLE,
+    output: Output = Format.TEXT,
+    results: ResultsDir = RESULTS_DIR,
+) -> None:
+    """Hops a second from agent to agent, each to an agent of another worker, and how the lanes compare.
+
+    Exit code 1 when a durable message is lost, or the loss is not what the runtime counts.
+    """
+    plan = Plan(workers, agents, hops, payload, seconds, lane.window(window), lane.lane)
+    with bar(total=plan.total_s) as progress:
+        result = measure(plan, progress)
+    finish("hops", result, output, results)
+    end_if_lost(result)

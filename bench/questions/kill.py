@@ -7,16 +7,20 @@ import signal
 import statistics
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import uvloop
 
 import caxton
 from bench.guests.echo import deploy_echoes, requests_to
 from bench.load.closed_loop import Load
-from bench.output import Bar
+from bench.options import RESULTS_DIR, Agents, ResultsDir, Window, Workers
+from bench.output import Bar, bar
+from bench.results import finish
 from bench.runtime import serving
 from caxton.acl.message import Message
+from caxton.cli.output import FAILED, Format, Output, reports_errors
 
 PAYLOAD = 100
 # A worker is killed at a random moment of this part of its load, in seconds.
@@ -92,3 +96,26 @@ def _run(number: int, load: Load, recovery_s: float, lost: dict[str, int]) -> di
         "recovery_s": round(recovery_s, 3),
         "lost_where": {place: count for place, count in lost.items() if count and place != "total"},
     }
+
+
+EXAMPLES = "Example: python -m bench kill --runs 20 -o json"
+
+
+@reports_errors
+def kill(
+    runs: Annotated[int, typer.Option(min=1, help="Workers to kill, one after another.")] = 20,
+    workers: Workers = 2,
+    agents: Agents = 1_000,
+    window: Window = 16,
+    output: Output = Format.TEXT,
+    results: ResultsDir = RESULTS_DIR,
+) -> None:
+    """Kill workers under load: when their agents answer again, and whether the loss is counted exactly.
+
+    Exit code 1 when the client's loss and that of `caxton stats` differ in any run.
+    """
+    with bar(total=runs) as progress:
+        result = measure(runs, workers, agents, window, progress)
+    finish("kill", result, output, results)
+    if result["equal_runs"] != runs:
+        raise typer.Exit(FAILED)

@@ -1,21 +1,27 @@
 """How long a message takes at a given rate, waiting included: an open loop at each rate, in one runtime."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import uvloop
 
 import caxton
 from bench.guests.echo import deploy_echoes, requests_to, wake
 from bench.load.lanes import DEFAULT_WINDOWS
 from bench.load.latencies import Latencies
-from bench.load.open_loop import WARM_UP_S, OpenLoop
+from bench.load.open_loop import TICK_US, WARM_UP_S, OpenLoop
 from bench.load.stretch import WARM_UP_S as CLOSED_WARM_UP_S
 from bench.load.stretch import Course
-from bench.output import Bar
+from bench.losses import end_if_lost
+from bench.options import RESULTS_DIR, Agents, LaneName, LaneOption, Payload, ResultsDir, Seconds, TickUs, Workers
+from bench.output import Bar, bar
+from bench.rates import Rates
+from bench.results import finish
 from bench.runtime import Served, serving
 from caxton.acl.message import Message
 from caxton.acl.options import Lane
+from caxton.cli.output import Format, Output, reports_errors
 from caxton.client.client import Client
 
 DEFAULT_RATES = (50_000, 100_000, 150_000)
@@ -107,3 +113,54 @@ async def _at(rate: int, place: int, plan: Plan, client: Client, messages: list[
         **paced.figures(),
         "curve": latencies.curve(),
     }
+
+
+EXAMPLES = "Examples: python -m bench latency --rates 50000,100000,150000 -o json; python -m bench latency --share 0.5"
+
+RatesOption = Annotated[
+    Rates | None,
+    typer.Option(
+        parser=Rates.parse,
+        metavar="RATES",
+        help="Messages a second, one rate after the other, separated by commas. Without this and --share: "
+        + ",".join(str(rate) for rate in DEFAULT_RATES)
+        + ".",
+        show_default=False,
+    ),
+]
+Share = Annotated[
+    float | None,
+    typer.Option(
+        min=0.01,
+        max=1.0,
+        help="Measure at this share of the maximum, which a closed loop finds out first; after --rates, if there are.",
+        show_default=False,
+    ),
+]
+
+
+@reports_errors
+def latency(
+    rates: RatesOption = None,
+    share: Share = None,
+    seconds: Seconds = 10.0,
+    workers: Workers = 1,
+    agents: Agents = 1_000,
+    payload: Payload = 100,
+    lane: LaneOption = LaneName.VOLATILE,
+    tick_us: TickUs = TICK_US,
+    output: Output = Format.TEXT,
+    results: ResultsDir = RESULTS_DIR,
+) -> None:
+    """Latency at given rates in an open loop: from when a message was to start, so that all waiting is counted.
+
+    --seconds are of each rate. Exit code 1 when a durable message is lost, or the loss is not what the runtime counts.
+    """
+    given = () if share is not None else DEFAULT_RATES
+    plan = Plan(
+        rates.per_s if rates is not None else given, share, workers, agents, payload, seconds, lane.lane, tick_us
+    )
+    with bar(total=plan.total_s) as progress:
+        result = measure(plan, progress)
+    finish("latency", result, output, results)
+    end_if_lost(result)

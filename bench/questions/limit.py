@@ -4,7 +4,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from bench.fsync import fsync_us
 from bench.guests.echo import echo_path
@@ -12,7 +14,10 @@ from bench.limit_run import limit_rate
 from bench.limits.client import Loop
 from bench.limits.client import measure as measure_loop
 from bench.limits.worker import Setting, Stage
-from bench.output import Bar
+from bench.options import RESULTS_DIR, Agents, Payload, ResultsDir, Workers
+from bench.output import Bar, bar
+from bench.results import finish
+from caxton.cli.output import Format, Output, reports_errors
 
 
 @dataclass(frozen=True)
@@ -85,3 +90,30 @@ def _row(stage: Stage, loop: Loop) -> dict[str, Any]:
             "workers": round(loop.workers_cpu_s * us_each, 3),
         },
     }
+
+
+EXAMPLES = "Example: python -m bench limit --stage sandbox --stage commit --seconds 5 -o json"
+
+
+@reports_errors
+def limit(
+    stage: Annotated[
+        list[Stage] | None, typer.Option(help="Stage to measure; may be repeated. Otherwise all four.")
+    ] = None,
+    workers: Workers = 1,
+    agents: Agents = 1_000,
+    payload: Payload = 100,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Of measurement of each stage.")] = 5.0,
+    window: Annotated[int, typer.Option(min=1, help="Frames of 256 under way to each worker.")] = 16,
+    output: Output = Format.TEXT,
+    results: ResultsDir = RESULTS_DIR,
+) -> None:
+    """The bare loops: frames alone, with messages, with the raw sandbox call, with the commit; nothing of Caxton.
+
+    Each stage has all that the one before it has. Around `sandbox` the stand-alone script runs with the same load.
+    """
+    stages = [each for each in Stage if not stage or each in stage]
+    plan = Plan(stages, workers, agents, payload, seconds, window)
+    with bar(total=plan.total_s) as progress:
+        result = measure(plan, progress)
+    finish("limit", result, output, results)

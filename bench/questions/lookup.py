@@ -2,16 +2,20 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import uvloop
 
 import caxton
 from bench.guests.crowd import register
 from bench.lookups.in_process import Lookups
 from bench.lookups.over_the_wire import WireLookups
-from bench.output import Bar
+from bench.options import RESULTS_DIR, ResultsDir, Workers
+from bench.output import Bar, bar
+from bench.results import finish
 from bench.runtime import serving
+from caxton.cli.output import Format, Output, reports_errors
 
 AGENTS = (1_000, 10_000, 100_000, 1_000_000)
 BATCHES = (10, 100, 1_000, 10_000)
@@ -69,3 +73,21 @@ async def _over_the_wire(plan: Plan, runtime_dir: Path, bar: Bar) -> Figures:
             if size == min(_AGENTS_OF_BATCHES, plan.sizes[-1]):
                 batches = [await lookups.batch(of, size) for of in BATCHES]
     return {"sizes": sizes, "batches": batches}
+
+
+EXAMPLES = "Examples: python -m bench lookup -o json; python -m bench lookup --most 100000"
+
+
+@reports_errors
+def lookup(
+    most: Annotated[int, typer.Option(min=AGENTS[0], help="The largest number of registered agents.")] = AGENTS[-1],
+    count: Annotated[int, typer.Option(min=1, help="Single lookups over the wire, of each kind.")] = 2_000,
+    workers: Workers = 2,
+    output: Output = Format.TEXT,
+    results: ResultsDir = RESULTS_DIR,
+) -> None:
+    """How long a lookup takes with 1,000 to 1,000,000 agents, alone and in batches, in a worker and over the wire."""
+    plan = Plan(most, count, workers)
+    with bar(total=plan.total_agents) as progress:
+        result = measure(plan, progress)
+    finish("lookup", result, output, results)

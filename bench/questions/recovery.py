@@ -7,19 +7,23 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
+import typer
 import uvloop
 
 from bench.fsync import fsync_us
 from bench.guests.echo import deploy_echoes
 from bench.load.closed_loop import BATCH
-from bench.output import Bar
+from bench.options import RESULTS_DIR, Agents, ResultsDir, Workers
+from bench.output import Bar, bar
+from bench.results import finish
 from caxton import testing
 from caxton.acl.message import Message
 from caxton.acl.options import MAX_TIMEOUT_MS, DeliveryOptions, Lane
 from caxton.agents.limits import BOUNDS, Limits
+from caxton.cli.output import FAILED, Format, Output, reports_errors
 from caxton.client.client import Client
 from caxton.errors import CaxtonError, ConfigurationError, Timeout
 
@@ -163,3 +167,27 @@ async def _replay(plan: Plan, served: testing.ServedRuntime, bar: Bar) -> dict[s
         "lost": plan.backlog - whole.processed - whole.dead - whole.expired,
         "ledger_balanced": ledger.balanced,
     }
+
+
+EXAMPLES = "Examples: python -m bench recovery --backlog 100000 -o json; python -m bench recovery --kill workers"
+
+
+@reports_errors
+def recovery(
+    backlog: Annotated[int, typer.Option(min=1, help="Durable messages that wait for paused agents.")] = 100_000,
+    workers: Workers = 2,
+    agents: Agents = 100,
+    kill: Annotated[Victim, typer.Option(help="Who is killed; whoever is gone is then started again.")] = Victim.ALL,
+    output: Output = Format.TEXT,
+    results: ResultsDir = RESULTS_DIR,
+) -> None:
+    """Kill a runtime with a backlog: how soon it is ready again, and how fast the backlog is replayed.
+
+    Exit code 1 when a message of the backlog is neither handled nor a dead letter, or the ledger does not balance.
+    """
+    plan = Plan(backlog, workers, agents, kill)
+    with bar(total=2 * backlog) as progress:
+        result = measure(plan, progress)
+    finish("recovery", result, output, results)
+    if result["lost"] or not result["ledger_balanced"]:
+        raise typer.Exit(FAILED)

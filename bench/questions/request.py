@@ -3,15 +3,19 @@
 import gc
 import time
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import uvloop
 
 import caxton
 from bench.guests.echo import deploy_echoes
 from bench.load.latencies import Latencies
-from bench.output import Bar
+from bench.options import RESULTS_DIR, Payload, ResultsDir, Workers
+from bench.output import Bar, bar
+from bench.results import finish
 from bench.runtime import serving
+from caxton.cli.output import Format, Output, reports_errors
 
 WARM_UP = 500
 _SHOW_EVERY = 1_000
@@ -44,3 +48,20 @@ async def _measure(runtime_dir: Path, count: int, payload: int, bar: Bar) -> Lat
             if done % _SHOW_EVERY == 0:
                 bar.show(done, "one request at a time")
     return latencies
+
+
+EXAMPLES = "Example: python -m bench request --count 20000 -o json"
+
+
+@reports_errors
+def request(
+    count: Annotated[int, typer.Option(min=1, help="Requests, one after another.")] = 20_000,
+    workers: Workers = 1,
+    payload: Payload = 100,
+    output: Output = Format.TEXT,
+    results: ResultsDir = RESULTS_DIR,
+) -> None:
+    """Latency of one request at a time, in microseconds."""
+    with bar(total=count) as progress:
+        result = measure(count, workers, payload, progress)
+    finish("request", result, output, results)

@@ -5,16 +5,20 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import uvloop
 
 import caxton
 from bench.load.series import BASES, By, Crowd, Setting, settings_of, sizes_of
 from bench.load.site import Site
 from bench.load.stretch import WARM_UP_S, Stretch
-from bench.output import Bar
+from bench.options import RESULTS_DIR, ResultsDir
+from bench.output import Bar, bar
+from bench.results import finish
 from bench.runtime import Served, serving
+from caxton.cli.output import FAILED, Format, Output, reports_errors
 from workers.sandbox.engine import GuestEngine
 
 # Each size is measured once on the way up and once on the way down: a machine that changes its pace changes both ends.
@@ -158,3 +162,31 @@ def _row(by: By, setting: Setting, whole: Stretch) -> dict[str, Any]:
 
 def _cost_us(whole: Stretch) -> float:
     return sum(whole.cpu_us_each().values())
+
+
+EXAMPLES = "Examples: python -m bench scale -o json; python -m bench scale --by agents --most 10000 --seconds 2"
+
+
+@reports_errors
+def scale(
+    by: Annotated[By | None, typer.Option(help="What grows; otherwise all four, one after the other.")] = None,
+    seconds: Annotated[
+        float, typer.Option(min=1.0, help="Of measurement of each size, half on the way up, half on the way down.")
+    ] = 3.0,
+    most: Annotated[
+        int | None, typer.Option(min=0, help="The largest size of each series.", show_default=False)
+    ] = None,
+    output: Output = Format.TEXT,
+    results: ResultsDir = RESULTS_DIR,
+) -> None:
+    """What a message costs, in computing time and rate, against agents, payload, workers and registered agents.
+
+    In its full length it needs about 5 GB of memory and some minutes. Exit code 1 when a message was not answered: then
+    a figure does not say what it seems to.
+    """
+    plan = Plan(tuple(By) if by is None else (by,), seconds, most)
+    with bar(total=plan.total_s) as progress:
+        result = measure(plan, progress)
+    finish("scale", result, output, results)
+    if result["refused"] or result["lost"] or result["lost_by_stats"]:
+        raise typer.Exit(FAILED)

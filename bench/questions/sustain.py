@@ -1,20 +1,26 @@
 """Whether a rate is held for a time: nothing lost, latencies that stay, memory that does not grow."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
+import typer
 import uvloop
 
 import caxton
 from bench.guests.echo import deploy_echoes, requests_to, wake
 from bench.load.latencies import Latencies
-from bench.load.open_loop import WARM_UP_S, OpenLoop
+from bench.load.open_loop import TICK_US, WARM_UP_S, OpenLoop
 from bench.load.stretch import Course
-from bench.output import Bar
+from bench.options import RESULTS_DIR, Agents, LaneName, LaneOption, Payload, ResultsDir, TickUs, Workers
+from bench.output import Bar, bar
+from bench.rates import MOST_PER_S
 from bench.resident import Resident
+from bench.results import finish
 from bench.runtime import Served, serving
 from caxton.acl.options import Lane
+from caxton.cli.output import FAILED, Format, Output, reports_errors
 from caxton.client.client import Client
 
 # A rate is held when so much of it was sent in time and answered.
@@ -91,3 +97,36 @@ async def _processes(client: Client) -> dict[str, psutil.Process]:
     }
     supervisor = next(iter(workers.values())).parent()  # it starts every worker itself
     return {"client": psutil.Process(), "supervisor": supervisor, **workers}
+
+
+EXAMPLES = "Example: python -m bench sustain --rate 100000 --seconds 300 -o json"
+
+
+@reports_errors
+def sustain(
+    rate: Annotated[int, typer.Option(min=1, max=MOST_PER_S, help="Messages a second.")] = 100_000,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Of measurement, after a warm-up.")] = 300.0,
+    workers: Workers = 1,
+    agents: Agents = 1_000,
+    payload: Payload = 100,
+    lane: LaneOption = LaneName.VOLATILE,
+    tick_us: TickUs = TICK_US,
+    output: Output = Format.TEXT,
+    results: ResultsDir = RESULTS_DIR,
+) -> None:
+    """A rate for a time, in an open loop: what was lost, the latencies, and the memory of every process.
+
+    Exit code 1 when anything was lost, or less than 99 % of the rate was sent and answered.
+    """
+    plan = Plan(rate, seconds, workers, agents, payload, lane.lane, tick_us)
+    with bar(total=plan.total_s) as progress:
+        result = measure(plan, progress)
+    finish("sustain", result, output, results)
+    if not is_good(result):
+        raise typer.Exit(FAILED)
+
+
+def is_good(result: Mapping[str, Any]) -> bool:
+    """True when the rate was held, and neither the client nor the runtime missed a message."""
+    is_whole = result["lost"] == result["lost_by_stats"] == 0 and result["ledger_balanced"]
+    return bool(is_whole and result["held"])

@@ -13,9 +13,13 @@ from bench.load.acknowledgement import Acknowledged, alone
 from bench.load.lanes import DEFAULT_WINDOWS, figures, take_turns, turns_s, windows_of
 from bench.load.latencies import Latencies
 from bench.load.stretch import WARM_UP_S, Course
-from bench.output import Bar
+from bench.losses import end_if_lost
+from bench.options import RESULTS_DIR, Agents, LaneName, LaneOption, LanesWindow, Payload, ResultsDir, Seconds, Workers
+from bench.output import Bar, bar
+from bench.results import finish
 from bench.runtime import Served, serving
 from caxton.acl.options import Lane
+from caxton.cli.output import Format, Output, reports_errors
 from caxton.client.client import Client
 from caxton.ids import AgentId
 
@@ -123,3 +127,29 @@ async def _take_turns(plan: Plan, client: Client, agents: list[AgentId], bar: Ba
         "acknowledgement_us": {"idle": idle.summary(), "under_load": acknowledged.latencies.summary()},
         "volatile_window": windows[Lane.VOLATILE],
     }
+
+
+EXAMPLES = "Example: python -m bench throughput --workers 2 --agents 1000 --payload 100 --seconds 10 -o json"
+
+
+@reports_errors
+def throughput(
+    workers: Workers = 1,
+    agents: Agents = 1_000,
+    payload: Payload = 100,
+    seconds: Seconds = 10.0,
+    window: LanesWindow = None,
+    lane: LaneOption = LaneName.VOLATILE,
+    output: Output = Format.TEXT,
+    results: ResultsDir = RESULTS_DIR,
+) -> None:
+    """Round trips a second in a closed loop, and how that compares with the limit, measured in the same run.
+
+    With --lane durable also how that compares with the volatile lane, and when a send is acknowledged. Exit code 1 when
+    a durable message is lost, or the loss is not what the runtime counts.
+    """
+    plan = Plan(workers, agents, payload, seconds, lane.window(window), lane.lane)
+    with bar(total=plan.total_s) as progress:
+        result = measure(plan, progress)
+    finish("throughput", result, output, results)
+    end_if_lost(result)

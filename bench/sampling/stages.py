@@ -32,8 +32,7 @@ STAGES = {
 # A folder ends with `/`. What is nearer to the file wins.
 _STAGE_OF = {
     "bench/": "load",
-    "bench/commands/": EVENT_LOOP,  # below them there is nothing but the loop, when nothing above them runs
-    "bench/questions/": EVENT_LOOP,
+    "bench/questions/": EVENT_LOOP,  # below them there is nothing but the loop, when nothing above them runs
     "bench/__main__.py": EVENT_LOOP,
     # clients
     "caxton/client/": "control",

@@ -143,7 +143,7 @@ def told(room, round_of, monkeypatch, tmp_path):
     """Run the command on one round with this cost of a turn, against the baseline of one with 3 µs."""
 
     def run(worker_us, *arguments):
-        rounds, command = room("rounds"), room("commands.check")
+        rounds, command = room("rounds"), room("questions.check")
         held = room("tolerances").held_to(rounds.ratios([round_of()]), 250)
         room("baseline").Baseline("python -m bench check", {}, held).write(tmp_path / "baseline.json")
         figures = {"ratios": rounds.ratios([round_of(worker_us=worker_us)]), "fsync_us": 250}

@@ -179,12 +179,12 @@ def test_a_process_that_has_ended_holds_nothing(room):
 def test_what_is_no_rate_is_refused_with_what_would_do(room, text):
     """Text that is no list of rates is a ValueError that shows a good one."""
     with pytest.raises(ValueError, match="separated by commas: 50000,100000"):
-        room("commands.rates").Rates.parse(text)
+        room("rates").Rates.parse(text)
 
 
 def test_rates_keep_their_order(room):
     """Rates are read in the order in which they are given, blanks between them aside."""
-    rates = room("commands.rates").Rates.parse("150000, 1,1000000")
+    rates = room("rates").Rates.parse("150000, 1,1000000")
 
     assert rates.per_s == (150_000, 1, 1_000_000)
     assert str(rates) == "150000,1,1000000"
@@ -205,4 +205,4 @@ def test_sustain_fails_for_each_thing_that_may_not_be(room, change, good):
     """Only a rate that is held, with no loss in either count and a ledger that balances, is good."""
     result = {"held": True, "lost": 0, "lost_by_stats": 0, "ledger_balanced": True} | change
 
-    assert room("commands.sustain").is_good(result) is good
+    assert room("questions.sustain").is_good(result) is good

@@ -271,7 +271,7 @@ def told(room, tmp_path):
 
     def run(*arguments):
         app = typer.Typer()
-        app.command()(room("commands.report").report)
+        app.command()(room("questions.report").report)
         folders = ["--results", str(tmp_path / "results"), "--to", str(tmp_path / "report")]
         return CliRunner().invoke(app, [*folders, *arguments])
 

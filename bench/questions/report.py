@@ -1,4 +1,4 @@
-"""`python -m bench report`."""
+"""All of it on one page: the newest result of each question, beside the figures to reach."""
 
 import sys
 from pathlib import Path
