@@ -26,9 +26,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Limits of one agent, each within `BOUNDS`. Raises ValidationError, also when decoded.
 
     max_memory_bytes: linear memory, in bytes. max_fuel: wasm instructions per call, about.
-    max_execution_ms: computing time of one call; its shard waits meanwhile. max_message_bytes: content it takes.
-    max_output_bytes, max_output_messages: what one turn may return. mailbox_capacity: messages that may wait;
-    at three quarters of it senders are held back, and let go on at a half.
+    max_execution_ms: computing time of one message, the start of its instance included; its shard waits meanwhile.
+    max_message_bytes: content it takes. max_output_bytes, max_output_messages: what one turn may return.
+    mailbox_capacity: messages that may wait; at three quarters of it senders are held back, and let go on at a half.
     """
 
     max_memory_bytes: int = 16 * MIB

@@ -2,7 +2,7 @@
 
 import ctypes
 from collections.abc import Callable
-from time import monotonic_ns
+from time import monotonic_ns, thread_time_ns
 from typing import Any
 
 import wasmtime
@@ -50,7 +50,8 @@ class Sandbox:
     Raises ResourceExhausted when the engine has as many sandboxes as the kernel has mappings for.
     After a Trap from anywhere the sandbox is to be closed. A call has at least `max_fuel`, and up to a sixteenth more.
 
-    turn: what the guest has asked of the host.
+    turn: what the guest has asked of the host. used_ns: computing time that the guest has had outside of `handle`, and
+    that counts against the limit of the message which it was for. Whoever hands over that message takes it off.
     """
 
     __slots__ = (
@@ -83,6 +84,7 @@ class Sandbox:
         "_watchdog",
         "_words",
         "turn",
+        "used_ns",
     )
 
     def __init__(
@@ -107,7 +109,7 @@ class Sandbox:
         self._trap_at, self._fuel_at = slots.trap, slots.fuel
         self._capacity, self._in_buffer = _NO_BUFFER, 0
         self._size, self._memory = 0, _NO_MEMORY
-        self._spent = self._filled = self._fuel = 0
+        self._spent = self._filled = self._fuel = self.used_ns = 0
         self.turn = HostTurn(log)
         self._turn = self.turn if linked.has_imports else None
         self._store: wasmtime.Store | None = wasmtime.Store(engine.wasmtime)
@@ -133,13 +135,16 @@ class Sandbox:
     def handle(self, content: bytes, now_ns: int | None = None) -> bytes | None:
         """Let the guest handle one message; returns its response, or None when it has none.
 
-        now_ns: the monotonic clock, from a caller who has just read it; the deadline counts from then.
+        now_ns: the monotonic clock, from a caller who has just read it; the deadline counts from then. Less `used_ns`
+        when the sandbox was made for this message.
 
         Raises Trap (close the sandbox), GuestError (it goes on as before), SandboxClosed.
         """
         size = len(content)
         if size > self._capacity:
+            self.used_ns = 0 if now_ns is None else monotonic_ns() - now_ns
             self._widen_in_buffer(size)
+            now_ns = monotonic_ns() - self.used_ns
         pointer = self._in_buffer
         self._memory[pointer : pointer + size] = content
         if self._epoch != self._engine.epoch:
@@ -215,6 +220,7 @@ class Sandbox:
     def _instantiate(self, store: wasmtime.Store, linked: LinkedModule) -> wasmtime.Instance:
         self._watchdog.watch()
         self._watchdog.deadline_ns = monotonic_ns() + self._limit_ns
+        computed_ns = thread_time_ns()
         try:
             instance = linked.instantiate(store, self._limits)
         except Trap as trap:
@@ -222,11 +228,12 @@ class Sandbox:
             raise (self.turn.refusal or trap) from None
         finally:
             self._watchdog.deadline_ns = 0
+            self.used_ns += thread_time_ns() - computed_ns
         self._account()
         return instance
 
     def _enter(self, function: Any, slots: Any, first: int, second: int = 0) -> int:
-        """Call a function of the guest that returns an i32, under the limits of a turn; returns it unsigned."""
+        """Call a function of the guest that returns an i32, under what is left of a turn; returns it unsigned."""
         if self._epoch != self._engine.epoch:
             self._renew_deadline()
         self.turn.renew()
@@ -234,9 +241,11 @@ class Sandbox:
         words[FIRST] = first
         words[SECOND] = second
         watchdog.watch()
-        watchdog.deadline_ns = monotonic_ns() + self._limit_ns
+        watchdog.deadline_ns = monotonic_ns() + self._limit_ns - self.used_ns
+        computed_ns = thread_time_ns()
         error = _call_guest(self._context, function, self._arguments, slots, self._trap_at)
         watchdog.deadline_ns = 0
+        self.used_ns += thread_time_ns() - computed_ns
         if error is not None or words[TRAP]:
             raise self._trap(error)
         result = words[FIRST] & _U32

@@ -119,7 +119,7 @@ class Turns:
             sandbox = agent.sandbox
             if sandbox is None:
                 sandbox = self._instantiate(agent)
-                now_ns = monotonic_ns()  # the deadline is for the message alone
+                now_ns = monotonic_ns() - sandbox.used_ns  # its start was for this message, and within its limit
             if not agent.content_only:
                 self._whole(agent, message, sandbox, (source, sequence), delivery)
                 return now_ns
@@ -190,7 +190,9 @@ class Turns:
 
     def _whole(self, agent: Agent, message: Envelope, sandbox: Sandbox, root: Root, delivery: Delivery | None) -> None:
         tried = 1 if delivery is None else delivery.deliveries + 1
-        output = sandbox.handle(to_guest(message, tried))
+        given = to_guest(message, tried)
+        now_ns, sandbox.used_ns = monotonic_ns() - sandbox.used_ns, 0
+        output = sandbox.handle(given, now_ns)
         messages: list[Envelope] = []
         if output is not None:
             most, a_pass = agent.manifest.limits.max_output_messages, self.a_pass

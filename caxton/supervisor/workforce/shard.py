@@ -12,6 +12,7 @@ from caxton.errors import StorageError
 from caxton.supervisor.workforce.crash_note import CrashNote
 from caxton.supervisor.workforce.planned_end import PlannedEnd, Step
 from caxton.supervisor.workforce.restart_policy import RestartPolicy
+from caxton.supervisor.workforce.turn_watch import TurnWatch
 from caxton.supervisor.workforce.worker_process import Exit, WorkerProcess
 from caxton.wire.control import Heartbeat
 
@@ -19,8 +20,8 @@ from caxton.wire.control import Heartbeat
 # Killing one that is at it would only have the next one begin anew, so this is for those that hang.
 START_TIMEOUT_S = 60.0
 SILENCE_TIMEOUT_S = 5.0
-# An agent may have up to 10 s for one call (limits.BOUNDS), and its worker is silent meanwhile.
-LONGEST_TURN_NS = 11_000_000_000
+# From here on it is looked how much a silent worker computes: it may be in a turn that lasts.
+QUIET_S = 1.0
 # What a worker exits with whose file is damaged: another one would find the same.
 EXIT_DAMAGED = os.EX_DATAERR
 
@@ -92,6 +93,9 @@ class Shard:
         self._ready_s: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._planned_end: PlannedEnd | None = None
+        self._turns = TurnWatch()
+        # It was killed in a turn that lasted too long: that is charged as a death in it is.
+        self._hung_in_turn = False
 
     @property
     def incarnation(self) -> int:
@@ -126,6 +130,7 @@ class Shard:
         """Give the shard a worker. A worker that cannot be spawned counts as one that died."""
         self._timer = None
         self.heartbeat = None
+        self._turns, self._hung_in_turn = TurnWatch(), False
         self._started_s = self._heard_s = time.monotonic()
         try:
             self.process = self._launch(self.number, self._last_crash, self._ended)
@@ -163,10 +168,8 @@ class Shard:
         if self._ready_s is None:
             if now_s - self._started_s > START_TIMEOUT_S:
                 self._kill_hung(process, f"not ready within {START_TIMEOUT_S:g} s")
-        elif now_s - self._heard_s > SILENCE_TIMEOUT_S:
-            note = self._note_of(process.incarnation)
-            if note is None or not note.turn_began_within(time.monotonic_ns(), LONGEST_TURN_NS):
-                self._kill_hung(process, f"no heartbeat for {SILENCE_TIMEOUT_S:g} s")
+        elif now_s - self._heard_s > min(QUIET_S, SILENCE_TIMEOUT_S):
+            self._check_turn(process, silent_s=now_s - self._heard_s)
 
     def forgive_silence(self) -> None:
         """Start the clocks anew: the supervisor itself was not running, so nobody was heard."""
@@ -208,6 +211,17 @@ class Shard:
         if self.process is not None:
             self.process.kill()
 
+    def _check_turn(self, process: WorkerProcess, silent_s: float) -> None:
+        note, stopped = self._note_of(process.incarnation), process.stopped
+        hangs = self._turns.hangs(note, time.monotonic_ns(), process.computed_ns, stopped=stopped)
+        if not hangs or silent_s <= SILENCE_TIMEOUT_S:
+            return
+        why = f"no heartbeat for {SILENCE_TIMEOUT_S:g} s"
+        if note is not None and note.in_turn:
+            self._hung_in_turn = not stopped  # whoever stops a process means no agent in it
+            why = f"{why}, in a turn of agent {note.agent:016x} that takes longer than any may"
+        self._kill_hung(process, why)
+
     def _kill_hung(self, process: WorkerProcess, why: str) -> None:
         self.forgive_silence()  # its end takes a moment; say it once
         process.kill()
@@ -242,9 +256,9 @@ class Shard:
         self._watch.shard_gone(self)
 
     def _is_charged(self, process: WorkerProcess, how: Exit) -> bool:
-        """Keep the note of a turn that its worker died of; a kill from outside is nobody's fault."""
+        """Keep the note of a turn that its worker died of, or had to be killed in; another kill is nobody's fault."""
         note = self._note_of(process.incarnation)
-        if note is None or not note.in_turn or how.by_sigkill:
+        if note is None or not note.in_turn or (how.by_sigkill and not self._hung_in_turn):
             return False
         self._last_crash = note.encode()
         return True

@@ -173,7 +173,7 @@ class Guests(Turns):
         def handle(given, *_now_ns):
             return self._work(agent, given)
 
-        agent.sandbox = SimpleNamespace(handle=handle, close=lambda: None, fuel_used=0)
+        agent.sandbox = SimpleNamespace(handle=handle, close=lambda: None, fuel_used=0, used_ns=0)
         self.instances += 1
         return agent.sandbox
 

@@ -14,6 +14,7 @@ from caxton.wire.control import Heartbeat
 class Process:
     def __init__(self, incarnation, on_exit):
         self.incarnation, self.on_exit = incarnation, on_exit
+        self.computed_ns, self.stopped = 0, False
         self.killed = 0
 
     def kill(self):
@@ -205,6 +206,40 @@ async def test_a_hung_worker_is_killed_once(monkeypatch):
     assert stage.seen[-1] == ("hung", 1)
 
 
+async def test_a_turn_that_its_worker_is_killed_in_is_charged():
+    """Who has to be killed in a turn that lasts too long dies of it, and that uses up no restart."""
+    stage = Stage(limit=0)
+    stage.notes[1] = NOTE
+    stage.beat()
+    stage.shard._heard_s -= 100.0
+    stage.shard.check()
+    assert stage.processes[0].killed == 1
+    stage.die(-signal.SIGKILL)
+    await stage.next_launch()
+    stage.beat()
+    stage.notes[2] = NOTE
+    stage.die(-signal.SIGKILL)  # this time nobody of ours
+
+    assert stage.crashes == [None, NOTE.encode()]
+    assert stage.shard.state is ShardState.FAILED
+
+
+@pytest.mark.parametrize(("note", "stopped"), [(CrashNote(7, 8, 0, 1_000), False), (NOTE, True)])
+async def test_a_worker_that_hangs_of_itself_charges_nobody(note, stopped):
+    """One that is in no turn, or that somebody stopped, is killed, and that is a death like others."""
+    stage = Stage(limit=1)
+    stage.notes[1] = note
+    stage.beat()
+    stage.processes[0].stopped = stopped
+    stage.shard._heard_s -= 100.0
+    stage.shard.check()
+    stage.die(-signal.SIGKILL)
+    await stage.next_launch()
+    stage.die(-signal.SIGKILL)
+    assert stage.crashes == [None, None]
+    assert stage.shard.state is ShardState.FAILED
+
+
 async def test_who_could_not_be_heard_is_forgiven():
     """After the supervisor itself was stopped, silence is counted anew instead of killing everybody."""
     stage = Stage()
@@ -271,22 +306,6 @@ async def test_a_charged_death_uses_up_no_restart():
 
     assert stage.shard.state is ShardState.FAILED
     assert (stage.shard.restarts, len(stage.processes)) == (1, 2)
-
-
-async def test_who_hangs_charges_nobody(monkeypatch):
-    """A worker that is killed for its silence in the middle of a turn leaves no charge, and uses up a restart."""
-    stage = Stage(limit=1)
-    stage.notes[1] = NOTE
-    stage.beat()
-    monkeypatch.setattr("caxton.supervisor.workforce.shard.SILENCE_TIMEOUT_S", -1.0)
-    stage.shard.check()
-
-    stage.die(-signal.SIGKILL)
-    await stage.next_launch()
-    stage.die(-signal.SIGKILL)
-
-    assert stage.crashes == [None, None]
-    assert stage.shard.state is ShardState.FAILED
 
 
 async def test_a_damaged_file_quarantines_the_shard():

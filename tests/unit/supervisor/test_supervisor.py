@@ -102,13 +102,15 @@ async def test_a_silent_worker_is_killed(run, monkeypatch):
 async def test_a_worker_in_a_long_legal_turn_is_left_alone(run, monkeypatch):
     """A silent worker whose note shows a young turn lives; once the turn is too old for any agent, it is killed."""
     monkeypatch.setattr("caxton.supervisor.workforce.shard.SILENCE_TIMEOUT_S", 0.2)
-    monkeypatch.setattr("caxton.supervisor.workforce.shard.LONGEST_TURN_NS", 2_000_000_000)
+    monkeypatch.setattr("caxton.supervisor.workforce.turn_watch.LONGEST_TURN_NS", 2_000_000_000)
     running = run({"0": "hang_in_turn"}, workers=1, restart_limit=0)
     await running.event("ready")
     note = CrashNote.read(running.directory.crash_note(1))
 
-    await running.event("worker_hung")
+    monkeypatch.setattr("caxton.supervisor.workforce.turn_watch.LONGEST_WAIT_NS", 2_000_000_000)
+    hung = await running.event("worker_hung")
 
+    assert "in a turn of agent 000000000000004d" in hung.fields["why"]
     assert time.monotonic_ns() - note.turn_start_ns > 2_000_000_000
 
 

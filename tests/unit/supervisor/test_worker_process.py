@@ -101,3 +101,17 @@ def test_a_signal_is_told_by_its_name():
     """A signal has its name in the text, and one without a name its number."""
     assert str(Exit(-signal.SIGSEGV)) == "killed by SIGSEGV"
     assert str(Exit(-40)) == "killed by signal 40"
+
+
+async def test_a_worker_that_is_stopped_is_known():
+    """What the kernel says of a worker: how much it has computed, whether it is let run; nothing when it is gone."""
+    process, exit_to_come = spawn("import sys; sys.stdin.buffer.read(); sum(range(3_000_000)); sys.stdin.fileno()")
+    os.kill(process.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+    assert process.stopped
+    os.kill(process.pid, signal.SIGCONT)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not process.stopped
+    assert process.computed_ns > 0
+    await exit_to_come
+    assert (process.stopped, process.computed_ns) == (False, 0)

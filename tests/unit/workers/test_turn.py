@@ -29,6 +29,7 @@ class Guest:
     """A sandbox whose guest is a function."""
 
     fuel_used = 3
+    used_ns = 0
 
     def __init__(self, work):
         self.handle = lambda content, *_: work(content)
