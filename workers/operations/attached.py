@@ -72,10 +72,10 @@ class Attached:
             if asked.ended:
                 await self._durable.journal.committed_after(self._wake)
             entries = self._draw_for(session, asked)
-            if not entries and asked.most and await self._arrived(agent, asked.wait_ms):
+            if not entries and asked.most and self._is_latest(asked) and await self._arrived(agent, asked.wait_ms):
                 entries = self._draw_for(session, asked)
         finally:
-            if self._latest.get(agent.agent_id) is asked:
+            if self._is_latest(asked):
                 del self._latest[agent.agent_id]
         not_sent = [Failed(type(error).__name__, to_fields(error)) for error in refused]
         return Deliveries([self._given(agent, entry) for entry in entries], not_sent)
@@ -135,7 +135,11 @@ class Attached:
     def _draw_for(self, session: int, asked: Exchange) -> list[Entry]:
         """Draw, if this exchange is still the last one, and its session still has the agent."""
         agent = self._agent(session, asked.agent_id)
-        return self._draw(agent, asked.most) if self._latest.get(agent.agent_id) is asked else []
+        return self._draw(agent, asked.most) if self._is_latest(asked) else []
+
+    def _is_latest(self, asked: Exchange) -> bool:
+        """True while nobody asked after it: one that was superseded does not wait in the place of the next."""
+        return self._latest.get(asked.agent_id) is asked
 
     def _draw(self, agent: Agent, most: int) -> list[Entry]:
         if agent.holds & (Hold.PAUSED | Hold.BROKEN | Hold.FAILED):

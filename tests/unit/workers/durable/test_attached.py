@@ -238,6 +238,33 @@ def test_an_exchange_that_was_superseded_gives_nothing(
     assert (first, [d.message.content for d in second]) == ([], [b"2"])
 
 
+def test_an_exchange_that_was_superseded_takes_no_message_from_the_next(
+    durable, client, agent, exchange, converse, durable_message, one_turn_of_the_loop
+):
+    """One that is superseded while it is committed ends at once, and the next one is told when a message comes."""
+    send(client, agent, durable_message, b"1")
+    converse(durable, client)
+    (one,) = exchange(most=1).deliveries
+
+    async def both():
+        exchanges = durable.worker._attached.exchange
+        ended = [Ended(one.delivery)]
+        async with asyncio.TaskGroup() as group:
+            first = group.create_task(exchanges(client.number, Exchange(agent.agent_id, ended, 1, 100 * SECOND)))
+            await one_turn_of_the_loop()
+            second = group.create_task(exchanges(client.number, Exchange(agent.agent_id, [], 1, 100 * SECOND)))
+            await one_turn_of_the_loop()
+            await durable.worker._committer.commit()
+            nothing = await asyncio.wait_for(first, 30)
+            client.send(durable_message(client.number, agent.agent_id, content=b"2"))
+            client.push()
+            durable.settle()
+            return nothing.deliveries, (await asyncio.wait_for(second, 30)).deliveries
+
+    nothing, given = durable.runner.run(both())
+    assert (nothing, [d.message.content for d in given]) == ([], [b"2"])
+
+
 def test_what_waits_behind_does_not_hide_what_can_be_given(
     durable, client, agent, exchange, make_far, converse, durable_message
 ):
