@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,5 +40,5 @@ def pages(root: Path) -> list[Path]:
 
 @pytest.fixture(scope="session")
 def tree() -> Callable[[Path], ast.Module]:
-    """Parse a Python file."""
-    return lambda path: ast.parse(path.read_text(encoding="utf-8"), str(path))
+    """Parse a Python file, once for all who look at it. Nobody may change what is returned."""
+    return cache(lambda path: ast.parse(path.read_text(encoding="utf-8"), str(path)))

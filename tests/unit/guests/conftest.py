@@ -32,18 +32,23 @@ def engine() -> GuestEngine:
 
 
 @pytest.fixture(scope="session")
+def modules(engine: GuestEngine) -> dict[str, wasmtime.Module]:
+    """The example agents, by their files' names."""
+    return {path.stem: wasmtime.Module(engine.wasmtime, path.read_bytes()) for path in GUESTS.glob("*.wasm")}
+
+
+@pytest.fixture(scope="package")
 def watchdog(engine: GuestEngine) -> Iterator[Watchdog]:
+    """For the tests of this folder: beside others its thread would wake a hundred times a second for nothing."""
     watchdog = Watchdog(engine)
     watchdog.start()
     yield watchdog
     watchdog.stop()
 
 
-@pytest.fixture(scope="session")
-def start(engine: GuestEngine, watchdog: Watchdog) -> Start:
+@pytest.fixture(scope="package")
+def start(engine: GuestEngine, watchdog: Watchdog, modules: dict[str, wasmtime.Module]) -> Start:
     """Start an example agent by its file's name, from a state."""
-    modules = {path.stem: wasmtime.Module(engine.wasmtime, path.read_bytes()) for path in GUESTS.glob("*.wasm")}
-
     def start_one(name: str, limits: Limits = WIDE, state: bytes = b"") -> Sandbox:
         return Sandbox(engine, modules[name], limits, watchdog, lambda _level, _line: None, state)
 

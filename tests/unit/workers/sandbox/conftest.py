@@ -56,15 +56,16 @@ def engine() -> GuestEngine:
     return GuestEngine()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def watchdog(engine: GuestEngine) -> Iterator[Watchdog]:
+    """For the tests of this folder: beside others its thread would wake a hundred times a second for nothing."""
     watchdog = Watchdog(engine)
     watchdog.start()
     yield watchdog
     watchdog.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def all_sandboxes(engine: GuestEngine, watchdog: Watchdog) -> Nursery:
     return Nursery(engine, watchdog)
 
