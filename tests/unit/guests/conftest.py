@@ -49,6 +49,7 @@ def watchdog(engine: GuestEngine) -> Iterator[Watchdog]:
 @pytest.fixture(scope="package")
 def start(engine: GuestEngine, watchdog: Watchdog, modules: dict[str, wasmtime.Module]) -> Start:
     """Start an example agent by its file's name, from a state."""
+
     def start_one(name: str, limits: Limits = WIDE, state: bytes = b"") -> Sandbox:
         return Sandbox(engine, modules[name], limits, watchdog, lambda _level, _line: None, state)
 

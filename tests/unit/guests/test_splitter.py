@@ -14,10 +14,18 @@ DEEPEST = 8
 SPACES = b" \t\n\r\v\f"
 
 TEXTS = st.lists(st.binary(max_size=8) | st.sampled_from([b" ", b"\n", b"\t\v", b"\f\r"]), max_size=400).map(b"".join)
+# What has so much in it that its length takes another form; drawn piece by piece it would be the slowest part.
+WIDE = st.sampled_from([[None] * 16, [1] * 70_000, {str(n): n for n in range(16)}, "u" * 32, "v" * 256, b"w" * 65_536])
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary(max_size=300),
-    lambda inner: st.lists(inner, max_size=20) | st.dictionaries(st.text(), inner, max_size=20),
-    max_leaves=30,
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text()
+    | st.binary(max_size=300)
+    | WIDE,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    max_leaves=12,
 )
 
 
