@@ -141,7 +141,7 @@ _OF_THEIR_CALLERS = (
     "caxton/agents/",
     "caxton/config/",
     "caxton/delivery/",
-    "caxton/errors.py",
+    "caxton/errors/",
     "caxton/ids.py",
     "caxton/lines.py",
     "caxton/placement/",

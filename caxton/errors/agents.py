@@ -1,0 +1,96 @@
+"""Agents that were not deployed, cannot change, or failed."""
+
+from dataclasses import dataclass
+
+from caxton.errors.root import CaxtonError
+
+
+@dataclass(eq=False)
+class DeploymentError(CaxtonError):
+    """An agent that was not deployed; nothing of it remains."""
+
+    agent: str
+    problem: str
+    says = "agent {agent} was not deployed: {problem}"
+
+
+@dataclass(eq=False)
+class AgentAlreadyRegistered(DeploymentError):
+    """The name is taken."""
+
+    problem: str = "the name is taken"
+    hint = "choose another name, or remove the old agent first"
+
+
+@dataclass(eq=False)
+class ModuleUnknown(DeploymentError):
+    """This runtime has not compiled the module yet."""
+
+
+@dataclass(eq=False)
+class InvalidModule(DeploymentError):
+    """The module is refused: `problem` says why, `names` lists the imports or exports at fault."""
+
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        listed = f" ({', '.join(self.names)})" if self.names else ""
+        return f"{super().__str__()}{listed}"
+
+
+@dataclass(eq=False)
+class InvalidStateTransition(CaxtonError):
+    """An agent cannot go from this state to that one."""
+
+    agent: str
+    state: str
+    target: str
+    says = "agent {agent} is {state} and cannot become {target}"
+
+
+@dataclass(eq=False)
+class AgentFailure(CaxtonError):
+    """The agent took the message and failed."""
+
+
+@dataclass(eq=False)
+class WasmExecutionFailed(AgentFailure):
+    """The guest trapped: `reason` is the kind of trap, `detail` what the sandbox said of it."""
+
+    agent: str
+    reason: str
+    detail: str
+    says = "agent {agent} trapped: {reason} ({detail})"
+
+
+@dataclass(eq=False)
+class HandlerFailed(AgentFailure):
+    """An attached agent's handler raised `exception`, a type's name, or returned what cannot be sent; `detail` says it.
+
+    The program that runs the handler has the traceback in its log.
+    """
+
+    agent: str
+    exception: str
+    detail: str
+    says = "agent {agent} failed: its handler raised {exception} ({detail})"
+
+
+@dataclass(eq=False)
+class ResourceLimitExceeded(AgentFailure):
+    """A guest went beyond one of its limits; the unit of `limit` is in the resource's name."""
+
+    agent: str
+    resource: str
+    limit: int
+    detail: str
+    says = "agent {agent} went beyond its {resource} of {limit} ({detail})"
+
+
+@dataclass(eq=False)
+class AgentError(AgentFailure):
+    """The agent answered with an error code of its own (negative, as its handle_message returned it)."""
+
+    agent: str
+    error_code: int
+    says = "agent {agent} answered with its error code {error_code}"

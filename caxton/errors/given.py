@@ -1,0 +1,53 @@
+"""What a caller gave, asked for or has set up, and that does not fit."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from caxton.errors.root import CaxtonError
+
+
+@dataclass(eq=False)
+class ValidationError(CaxtonError):
+    """A value outside its bounds."""
+
+    field: str
+    problem: str
+    says = "{field}: {problem}"
+
+
+@dataclass(eq=False)
+class InvalidMessageFormat(ValidationError):
+    """Bytes that do not decode to what they should be, or a message that breaks the rules of its kind."""
+
+
+@dataclass(eq=False)
+class MessageTooLarge(ValidationError):
+    """Content beyond what the receiver takes; sizes in bytes."""
+
+    size: int = 0
+    limit: int = 0
+    says = "{field}: {size} bytes, and the limit is {limit}"
+
+    @classmethod
+    def of(cls, size: int, limit: int, field: str = "content") -> Self:
+        """Build the error for `size` bytes where `limit` are allowed."""
+        return cls(field, "too large", size, limit)
+
+
+@dataclass(eq=False)
+class ConfigurationError(CaxtonError):
+    """An option, a directory or a file that does not fit; `remedy` says what to do."""
+
+    what: str
+    problem: str
+    remedy: str
+    says = "{what}: {problem}; {remedy}"
+
+
+@dataclass(eq=False)
+class Unsupported(CaxtonError):
+    """Asked for what this version does not have."""
+
+    feature: str
+    instead: str
+    says = "{feature} is not in this version; {instead}"

@@ -1,0 +1,89 @@
+"""Messages that were not placed."""
+
+from dataclasses import dataclass
+
+from caxton.errors.root import CaxtonError
+
+
+@dataclass(eq=False)
+class RoutingError(CaxtonError):
+    """A message that was not placed. It had no effect."""
+
+
+@dataclass(eq=False)
+class AgentNotFound(RoutingError):
+    """Nobody has this id or name."""
+
+    agent: str
+    says = "there is no agent {agent}"
+    hint = "see `caxton agent list`"
+
+
+@dataclass(eq=False)
+class AgentNotRunning(RoutingError):
+    """The agent is there, but takes no messages in this state."""
+
+    agent: str
+    state: str
+    says = "agent {agent} is {state} and takes no messages"
+
+
+@dataclass(eq=False)
+class QueueFull(RoutingError):
+    """The receiver's mailbox, or the way to it, is full; in messages. capacity 0: only its shard knows it."""
+
+    receiver: str
+    depth: int
+    capacity: int
+    says = "the queue for {receiver} is full"
+    hint = "wait and send again, or send at the pace of the receiver"
+
+    def __str__(self) -> str:
+        if not self.capacity:
+            return super().__str__()
+        return f"{self.says.format(receiver=self.receiver)} ({self.depth} of {self.capacity}); {self.hint}"
+
+
+@dataclass(eq=False)
+class MessageExpired(RoutingError):
+    """The message waited for its receiver longer than its own timeout, in seconds; it was not handled."""
+
+    receiver: str
+    timeout_s: float
+    says = "the message waited {timeout_s:g} s for {receiver}, as long as it was to, and was not handled"
+
+
+@dataclass(eq=False)
+class CircuitBreakerOpen(RoutingError):
+    """The agent failed too often in a row, and is left alone for so many seconds more."""
+
+    agent: str
+    retry_in_s: float
+    says = "agent {agent} failed too often in a row; the next message is let through in {retry_in_s:.1f} s"
+    hint = "see `caxton deadletter list` for why, and send again later"
+
+
+@dataclass(eq=False)
+class ShardUnavailable(RoutingError):
+    """The worker that owns this shard is not serving."""
+
+    shard: int
+    state: str
+    says = "shard {shard} is {state}"
+    hint = "see `caxton health`"
+
+
+@dataclass(eq=False)
+class SessionNotFound(RoutingError):
+    """The client that this message is for is gone."""
+
+    session: str
+    says = "session {session} has ended"
+
+
+@dataclass(eq=False)
+class AlreadyAccepted(RoutingError):
+    """Its idempotency key is known: nothing was done. A send has a receipt that says so, a request the first answer."""
+
+    agent: str
+    says = "agent {agent} was sent a message with this idempotency key before, and is not sent another"

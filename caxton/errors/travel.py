@@ -1,0 +1,36 @@
+"""How errors travel: as the name of their class, and their fields."""
+
+from dataclasses import fields
+from typing import Any
+
+from caxton.errors.reached import UnknownError
+from caxton.errors.root import CaxtonError
+
+
+def _tree(root: type[CaxtonError]) -> dict[str, type[CaxtonError]]:
+    found = {root.__name__: root}
+    for child in root.__subclasses__():
+        found |= _tree(child)
+    return found
+
+
+BY_NAME = _tree(CaxtonError)
+
+
+def to_fields(error: CaxtonError) -> dict[str, Any]:
+    """Return the error's fields by name, as plain values that any codec carries."""
+    return {f.name: getattr(error, f.name) for f in fields(error)}
+
+
+def from_fields(name: str, values: dict[str, Any]) -> CaxtonError:
+    """Build the error that `name` and its fields describe; what this version does not know is an UnknownError."""
+    kind = BY_NAME.get(name)
+    if kind is None:
+        return UnknownError(f"{name:.80}", f"{values!r:.200}")
+    known = {f.name for f in fields(kind)}
+    try:
+        error = kind(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items() if key in known})
+        str(error)  # fields of the wrong kind show here, and not where somebody prints the error
+    except (TypeError, ValueError):
+        return UnknownError(name, f"{values!r:.200}")
+    return error
