@@ -99,6 +99,7 @@ class Committer:
                 await self._store.commit(closed.commit)
             except StorageFull as full:
                 self._under_way = None
+                self._journal.no_room(full)
                 if not self._greetings.closed:
                     self.refusing_ns = monotonic_ns()
                     log.error("%s; durable messages wait, and new ones are refused, until there is room", full)  # noqa: TRY400 (the error says it all)

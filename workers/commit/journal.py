@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from caxton.acl.envelope import Envelope
+from caxton.errors import StorageFull
 from caxton.links.durable import DurableIncoming
 from caxton.store.commit import Commit, OutboxRow, QueueRow, SourceRow, UnfinishedRow
 from caxton.store.waiting import Waiting
@@ -71,6 +72,8 @@ class Journal:
         self._moved: dict[int, Source] = {}
         self._packed: list[tuple[Outbox, list[OutboxRow]]] = []
         self._waiters: list[asyncio.Future[None]] = []
+        # Of those who wait, the ones that are told at once when there is no room.
+        self._impatient: set[asyncio.Future[None]] = set()
 
     @property
     def counts(self) -> Counter[str]:
@@ -190,6 +193,23 @@ class Journal:
         future = self.committed()
         wake()
         await future
+
+    async def stored_after(self, wake: Callable[[], None]) -> None:
+        """As `committed_after`, but raises StorageFull as soon as the disk is full; it is stored when there is room."""
+        future = self.committed()
+        self._impatient.add(future)
+        wake()
+        try:
+            await future
+        finally:
+            self._impatient.discard(future)
+
+    def no_room(self, full: StorageFull) -> None:
+        """The commit under way finds no room: tell those who asked to be told."""
+        problem = f"{full.problem}; it has taken effect, and is stored when there is room"
+        for future in self._impatient:
+            if not future.done():
+                future.set_exception(StorageFull(full.path, problem))
 
     def close(self, outbox_of: Callable[[int], Outbox]) -> Closed:
         """Return the commit of all that was gathered, and begin another."""

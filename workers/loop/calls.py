@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 
 from caxton.acl.envelope import MAX_CONTENT
 from caxton.agents.limits import Limits
@@ -13,6 +14,7 @@ from caxton.errors import (
     SessionNotFound,
     ShardUnavailable,
     StorageError,
+    StorageFull,
     to_fields,
 )
 from caxton.ids import AgentId
@@ -29,8 +31,10 @@ from caxton.wire.calls import (
     Inspect,
     ListAgents,
     PauseAgent,
+    PurgeDeadLetters,
     RemoveAgents,
     Request,
+    RequeueDeadLetters,
     Result,
     ResumeAgent,
     StopAgent,
@@ -45,6 +49,17 @@ from workers.operations.attached import Attached
 from workers.peers.peer import Peer
 from workers.volatile.placing import DRAINING
 
+# What would have to be stored; all else is answered also while the disk is full.
+_CHANGES = (
+    Deploy,
+    Attach,
+    StopAgent,
+    RemoveAgents,
+    PauseAgent,
+    ResumeAgent,
+    RequeueDeadLetters,
+    PurgeDeadLetters,
+)
 # Each attached agent has one exchange that waits.
 MAX_CALLS = 4_096
 log = logging.getLogger("caxton.worker")
@@ -56,6 +71,7 @@ class Calls:
     def __init__(self, shard: Shard, attached: Attached, group: asyncio.TaskGroup, passes: Passes) -> None:
         self._attached = attached
         self._journal = shard.durable.journal
+        self._greetings = shard.durable.greetings
         self._dead_letters = DeadLetterCalls(shard, passes)
         self._stopping = False
         self._registry = shard.registry
@@ -80,13 +96,22 @@ class Calls:
 
     async def _serve(self, number: int, call: Call) -> None:
         try:
+            self._check_disk(call.request)
             result = await self._result(number, call.request)
         except CaxtonError as error:
             result = failed(error)
+            if isinstance(error, StorageFull):
+                self._journal.urgent = True  # a commit sees it too, and with that senders and health
         finally:
             self._under_way -= 1
             self._wake()  # what it caused, such as failures for what a stopped agent had waiting, goes with a pass
         self._answer(number, call.call_id, result)
+
+    def _check_disk(self, request: Request) -> None:
+        """Refuse at once what would have to be stored while there is no room. Raises StorageFull."""
+        problem = self._greetings.closed
+        if problem and isinstance(request, _CHANGES):
+            raise StorageFull(f"shard {self._number}", problem)
 
     def stop_drained(self) -> None:
         """Let the draining agents that have nothing left stop."""
@@ -140,7 +165,10 @@ class Calls:
                 await self._lifecycle.resume(request.agent_id)
             case Detach():
                 self._attached.detach(session, request.agent_id)
-        await self._journal.committed_after(self._wake)
+                with suppress(StorageFull):  # it is detached, and whoever leaves cannot make room
+                    await self._journal.stored_after(self._wake)
+                return Done()
+        await self._journal.stored_after(self._wake)
         return Done({place: failed(error) for place, error in refused.items()})
 
     async def _attach(self, session: int, request: Attach) -> Agent:

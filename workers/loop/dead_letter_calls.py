@@ -42,7 +42,7 @@ class DeadLetterCalls:
             case PurgeDeadLetters(which):
                 numbers, more = await self._store.numbers(which, MAX_BATCH)
                 gone = durable.dead_letters.forget(numbers, "purged")
-                await durable.journal.committed_after(self._passes.wake)
+                await durable.journal.stored_after(self._passes.wake)
                 return Purged(len(gone), more)
             case AskDeadLetterStats():
                 return await self._store.dead_letter_stats(durable.dead_letters.capacity)
@@ -62,7 +62,7 @@ class DeadLetterCalls:
                 message = _again(row, routes.ids.next(), a_pass.wall_ms)
                 sent[row.number] = message.message_id
                 durable.routes.send_again(message, a_pass)
-        await durable.journal.committed_after(self._passes.wake)
+        await durable.journal.stored_after(self._passes.wake)
         return Requeued(sent, more)
 
 

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Batch(Generic[T]):
-    """Results by place; `done` is set when every message has one.
+    """Results by place; `done` is set when every message has one. knows: what a Timeout is to say besides, or "".
 
     Its deadline moves on with every result: what is left ends as Timeout after `timeout_s` to twice that in which
     nothing ended.
@@ -23,6 +23,7 @@ class Batch(Generic[T]):
         self.left = count
         self.done: asyncio.Future[None] = loop.create_future()
         self._what = what
+        self.knows = ""
         self._timeout_s = timeout_s
         self._loop = loop
         self._left_before = count
@@ -54,7 +55,7 @@ class Batch(Generic[T]):
             self._left_before = self.left
             self._timer = self._loop.call_later(self._timeout_s, self._look)
             return
-        self._end_all(Timeout(self._what, self._timeout_s))
+        self._end_all(Timeout(f"{self._what} ({self.knows})" if self.knows else self._what, self._timeout_s))
 
     def _end_all(self, error: CaxtonError) -> None:
         for place, result in enumerate(self.results):

@@ -46,6 +46,7 @@ class DurableRoute:
         self._mark = mark
         self._answers = answers
         self._counts = counts
+        self._closed = ""  # why the worker takes nothing, as callers were told last
         self._open_space()
 
     def submit(self, entries: list[Entry]) -> None:
@@ -221,6 +222,11 @@ class DurableRoute:
 
     def _fail_if_closed(self) -> None:
         closed = self.link.outgoing.closed
+        if closed != self._closed:  # what is under way is stored when there is room: whoever gives up before is told
+            self._closed = closed
+            knows = f"shard {self.shard} takes nothing durable now: {closed}; it may be stored yet" if closed else ""
+            for _, batch, _, _ in self.backlog.under_way:
+                batch.knows = knows
         if closed:
             self.backlog.fail_waiting(StorageError(f"shard {self.shard}", closed))
 

@@ -74,6 +74,15 @@ async def test_without_progress_the_rest_times_out(loop):
     assert "request: no answer within 5 s" in str(results[0])
 
 
+async def test_a_timeout_says_what_is_known(loop):
+    """What was heard of the shard meanwhile stands in the error."""
+    batch = Batch(1, "send", 5.0, loop)
+    batch.knows = "its disk is full"
+    loop.pass_time(5.1)
+    (result,) = await settled(batch)
+    assert "send (its disk is full): no answer within 5 s" in str(result)
+
+
 async def test_the_deadline_moves_with_progress(loop):
     """As long as something ends in every timeout the rest goes on; without, it ends within twice the timeout."""
     batch = Batch(4, "request", 5.0, loop)

@@ -189,6 +189,17 @@ async def test_a_full_disk_ends_what_has_no_number(client):
     assert client.sent()[-1] == (65, False, [b"y"])
 
 
+async def test_who_gives_up_while_the_disk_is_full_is_told_what_is_known(client):
+    """A Timeout of what is under way says that the disk is full and that it may be stored; not once there is room."""
+    client.start()
+    client.submit(b"x")
+    assert client.batch.knows == ""
+    client.told(0, closed="the disk is full")
+    assert client.batch.knows == "shard 0 takes nothing durable now: the disk is full; it may be stored yet"
+    client.told(0)
+    assert client.batch.knows == ""
+
+
 async def test_a_worker_that_takes_nothing_is_asked_whether_it_does_again(client):
     """Every two seconds, also when nothing is under way: its word that there is room on the disk may have been lost."""
     client.start()

@@ -3,8 +3,22 @@ import asyncio
 import pytest
 
 from caxton.agents.lifecycle import AgentState
-from caxton.errors import AgentNotRunning
-from caxton.wire.calls import Attach, Failed
+from caxton.agents.manifest import Manifest
+from caxton.errors import AgentNotRunning, StorageFull
+from caxton.wire.calls import (
+    AskDeadLetterStats,
+    Attach,
+    DeadLetterFilter,
+    Deploy,
+    Failed,
+    Inspect,
+    PauseAgent,
+    PurgeDeadLetters,
+    RemoveAgents,
+    RequeueDeadLetters,
+    ResumeAgent,
+    StopAgent,
+)
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Call, SessionEnded
 from workers.loop.calls import Calls
@@ -89,3 +103,60 @@ def test_a_full_disk_does_not_end_the_worker_of_a_drained_agent(shard, calls, gr
 
     assert shard.runner.run(states()) == [AgentState.DRAINING, AgentState.STOPPED]
     assert shard.lifecycle.draining == []
+
+
+ID = 1 << 10
+
+
+def answers_of(shard, calls, group, *requests):
+    """The answers to calls of one session, in order."""
+    session = shard.sessions[0]
+    peer = shard.peers.known(session, shard.marks.mark(session))
+
+    async def all_of_them():
+        for number, request in enumerate(requests):
+            calls.take(peer, Call(session, peer.their_mark, shard.own, number, request))
+        await group.ended()
+
+    shard.runner.run(all_of_them())
+    return [CONTROL.decode(frame).result for frame in peer._control.frames[-len(requests) :]]
+
+
+CHANGES = (
+    Deploy([Manifest("new", bytes(32))]),
+    Attach("other"),
+    StopAgent(ID),
+    RemoveAgents([ID]),
+    PauseAgent(ID),
+    ResumeAgent(ID),
+    RequeueDeadLetters(DeadLetterFilter()),
+    PurgeDeadLetters(DeadLetterFilter()),
+)
+
+
+def test_while_the_disk_is_full_changes_are_refused_at_once(make_shard, group):
+    """What would have to be stored is StorageFull without a try; questions are answered."""
+    shard = make_shard(durable=True)
+    shard.agent(1)
+    calls = Calls(shard.parts, shard.worker._attached, group, shard.worker._passes)
+    shard.durable.greetings.close("no room")
+    *refused, view, stats = answers_of(shard, calls, group, *CHANGES, Inspect(ID), AskDeadLetterStats())
+
+    assert [told.error for told in refused] == ["StorageFull"] * len(CHANGES)
+    assert refused[0].fields == {"path": "shard 0", "problem": "no room"}
+    assert (view.state, stats.total) == ("running", 0)
+
+
+def test_a_change_that_meets_a_full_disk_lets_a_commit_see_it(make_shard, group):
+    """So that whoever sends is told, and health too, although nobody has sent anything."""
+    shard = make_shard(durable=True)
+    shard.agent(1)
+    calls = Calls(shard.parts, shard.worker._attached, group, shard.worker._passes)
+
+    async def full(*_):
+        raise StorageFull("shard-0.db", "no room")
+
+    shard.stored.set_state = full
+    (refused,) = answers_of(shard, calls, group, PauseAgent(ID))
+    assert refused.error == "StorageFull"
+    assert shard.durable.journal.urgent

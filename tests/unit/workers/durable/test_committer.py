@@ -118,6 +118,42 @@ def test_a_full_disk_is_waited_out(durable, client, disk, converse, durable_mess
     assert len(durable.turns.ran) == 1
 
 
+def test_a_full_disk_is_told_with_its_time(durable, disk):
+    """Since when nothing durable is taken is known until there is room, and how many commits there were."""
+    committer, seen = durable.worker._committer, []
+    disk.answers = [StorageFull("shard-0.db", "no room")] * 2
+    commit = durable.store.commit
+    durable.store.commit = lambda given: seen.append((committer.begun_ns > 0, committer.refusing_ns)) or commit(given)
+    durable.durable.journal.urgent = True
+    durable.commit()
+
+    assert [begun for begun, _ in seen] == [True] * 3
+    assert seen[0][1] == 0 < seen[1][1] == seen[2][1]
+    assert (committer.begun_ns, committer.refusing_ns, committer.done) == (0, 0, 1)
+
+
+def test_who_does_not_wait_for_room_is_told_at_once(durable, disk):
+    """A full disk ends their wait with StorageFull, which says what is known; who waits for room goes on waiting."""
+    disk.answers = [StorageFull("shard-0.db", "no room")]
+
+    async def refused(told):
+        with pytest.raises(StorageFull, match="no room; it has taken effect, and is stored when there is room"):
+            await told
+        return len(disk.tried)
+
+    async def both():
+        journal = durable.durable.journal
+        async with asyncio.TaskGroup() as group:
+            waits = group.create_task(journal.committed_after(lambda: None))
+            told = group.create_task(refused(journal.stored_after(lambda: None)))
+            group.create_task(durable.worker._committer.commit())
+            tried = await told
+            assert (tried, waits.done()) == (1, False)
+
+    durable.runner.run(both())
+    assert len(disk.tried) == 2
+
+
 def test_what_comes_while_the_disk_is_full_is_left(durable, client, disk, converse, durable_message):
     """Frames that come while the disk is full are neither taken nor refused, and are taken after it."""
     agent = durable.agent(1)
