@@ -117,7 +117,7 @@ def _durable_lane(
         lambda: CircuitBreaker(settings.breaker_threshold, settings.breaker_timeout_s),
         ground.dice,
     )
-    outboxes = Outboxes(ground.lives)
+    outboxes = Outboxes(ground.lives, ground.peers.has_ended)
     durable_placing = DurablePlacing(registry, placing, admission, dispatcher, journal, dead_letters, keys, suspects)
     durable_routes = DurableRoutes(
         registry, durable_placing, journal, outboxes, attempts, ground.table.owners, ground.number

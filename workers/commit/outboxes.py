@@ -14,11 +14,16 @@ _NEW = TargetRow(0, 0, 0)
 
 
 class Outboxes:
-    """By target: a shard's number, or a session's. `lives` tells whether a session's client still holds its lock."""
+    """By target: a shard's number, or a session's.
 
-    def __init__(self, lives: Callable[[int], bool]) -> None:
+    lives: tells whether a session's client still holds its lock. has_ended: whether the session was ended here: one
+    that locks its file again gets no other outbox, which nobody would clear away.
+    """
+
+    def __init__(self, lives: Callable[[int], bool], has_ended: Callable[[int], bool]) -> None:
         self.by_target: dict[int, Outbox] = {}
         self.lives = lives
+        self._has_ended = has_ended
 
     def restore(self, targets: dict[int, TargetRow], rows: list[OutboxRow]) -> None:
         """Take over what the file holds."""
@@ -37,7 +42,7 @@ class Outboxes:
     def session(self, number: int, waiting: list[Envelope] | None) -> Outbox | None:
         """Return the outbox of a session, None when its client has ended. `waiting`: gathered for it already."""
         outbox = self.by_target.get(number)
-        if outbox is None and waiting is None and not self.lives(number):
+        if outbox is None and waiting is None and (self._has_ended(number) or not self.lives(number)):
             return None
         return outbox or self.of(number)
 

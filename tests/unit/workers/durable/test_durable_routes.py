@@ -57,6 +57,17 @@ def test_what_has_no_receiver_is_a_dead_letter(durable, durable_message, receive
     assert check([durable.ledger()]).balanced
 
 
+def test_a_session_that_ended_here_gets_no_other_outbox(durable, durable_message):
+    """What is for it is a dead letter, also when somebody holds its lock again: nobody would clear an outbox away."""
+    agent, session = durable.agent(1), durable.sessions[0]
+    durable.worker.heard_session_end(session)
+    durable.routes.send([durable_message(agent.agent_id, session)], ROOT)
+    durable.work()
+
+    assert [row.reason for row in letters(durable)] == ["session_ended"]
+    assert session not in durable.durable.outboxes.by_target
+
+
 def test_failures_are_never_answered(durable, durable_message):
     """A failure that reaches nobody has ended: no letter, no other failure."""
     for sender in (9 << 10, 1 << 63 | 99):
