@@ -20,6 +20,7 @@
     ├── SecurityError .............. a sender, session or mark that is not what it claims
     ├── DeploymentError ............ an agent that was not deployed
     │   ├── AgentAlreadyRegistered
+    │   │   └── AlreadyAttached .... another client, or another block of this one, runs it
     │   ├── ModuleUnknown ...... this runtime has no such module: upload it first
     │   └── InvalidModule .......... not wasm, unknown imports, missing exports, beyond the compile limits
     ├── InvalidStateTransition ..... an agent cannot go from this state to that one
@@ -42,6 +43,7 @@ from caxton.errors.agents import (
     AgentAlreadyRegistered,
     AgentError,
     AgentFailure,
+    AlreadyAttached,
     DeploymentError,
     HandlerFailed,
     InvalidModule,
@@ -75,6 +77,7 @@ __all__ = [
     "AgentNotFound",
     "AgentNotRunning",
     "AlreadyAccepted",
+    "AlreadyAttached",
     "CaxtonError",
     "CircuitBreakerOpen",
     "ConfigurationError",

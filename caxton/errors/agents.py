@@ -23,6 +23,15 @@ class AgentAlreadyRegistered(DeploymentError):
 
 
 @dataclass(eq=False)
+class AlreadyAttached(AgentAlreadyRegistered):
+    """A client runs this agent, which one client does at a time."""
+
+    problem: str = "another client has it attached"
+    says = "agent {agent} was not attached: {problem}"
+    hint = "end the block or the program that has it, and attach again: what is sent to it meanwhile waits"
+
+
+@dataclass(eq=False)
 class ModuleUnknown(DeploymentError):
     """This runtime has not compiled the module yet."""
 

@@ -71,12 +71,14 @@ class ResumeAgent(msgspec.Struct, array_like=True, tag=16, frozen=True):
 class Attach(msgspec.Struct, array_like=True, tag=17, frozen=True):
     """Let this session run the turns of an agent, which is registered if there is none of that name.
 
-    Answered with the agent's view. An agent that another living session runs is refused.
+    Answered with the agent's view. An agent that another living session runs is refused. again: this client attached it
+    before, so that one which is not there was removed, and is not registered.
     """
 
     name: Name
     capabilities: tuple[str, ...] = ()
     mailbox_capacity: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1_000
+    again: bool = False
 
 
 class Detach(msgspec.Struct, array_like=True, tag=18, frozen=True):

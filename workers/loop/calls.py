@@ -157,8 +157,10 @@ class Calls:
         match request:
             case StopAgent():
                 await self._lifecycle.stop(request.agent_id, drain=request.drain)
+                self._attached.arrived({request.agent_id})  # whoever waits for its messages is told
             case RemoveAgents():
                 refused = await self._lifecycle.remove(request.agent_ids)
+                self._attached.arrived(set(request.agent_ids))
             case PauseAgent():
                 await self._lifecycle.pause(request.agent_id)
             case ResumeAgent():
@@ -175,7 +177,7 @@ class Calls:
         limits = Limits(mailbox_capacity=request.mailbox_capacity, max_message_bytes=MAX_CONTENT)
         no_module = bytes(SHA256_BYTES)
         manifest = Manifest(request.name, no_module, Encoding.ATTACHED, request.capabilities, limits)
-        agent = await self._lifecycle.attach(manifest, session)
+        agent = await self._lifecycle.attach(manifest, session, again=request.again)
         if self._peers.find(session) is None:  # it ended while this was stored: nobody is left who would detach it
             agent.attach(0)
             raise SessionNotFound(str(AgentId(session)))

@@ -95,7 +95,7 @@ class Attached:
             self._put_back(agent)
 
     def arrived(self, agents: set[int]) -> None:
-        """Messages came for agents that no turn runs here."""
+        """Messages came for agents that no turn runs here, or they were stopped or removed: who waits looks again."""
         for agent_id in agents:
             waiting = self._waiting.pop(agent_id, None)
             if waiting is not None and not waiting.done():

@@ -10,6 +10,7 @@ from caxton.errors import (
     AgentAlreadyRegistered,
     AgentNotFound,
     AgentNotRunning,
+    AlreadyAttached,
     CaxtonError,
     DeploymentError,
     InvalidStateTransition,
@@ -160,21 +161,23 @@ class Lifecycle:
             await self._stored.set_state(agent.agent_id, AgentState.FAILED, _now_ms())
             self._become_failed(agent)
 
-    async def attach(self, manifest: Manifest, session: int) -> Agent:
-        """Let a session run an agent's turns; it is registered if there is none of the name.
+    async def attach(self, manifest: Manifest, session: int, *, again: bool = False) -> Agent:
+        """Let a session run an agent's turns; it is registered if there is none of the name, unless it was `again`.
 
-        Raises DeploymentError, AgentAlreadyRegistered for a sandboxed agent, or one that another session runs;
-        AgentNotRunning for one that was stopped.
+        Raises DeploymentError, AgentAlreadyRegistered for a sandboxed agent, AlreadyAttached for one that another
+        session runs, AgentNotRunning for one that was stopped, AgentNotFound for one that was removed.
         """
         agent_id = self._names.id_of(manifest.name)
-        agent = self._registry.find(agent_id)
+        agent = self._find(agent_id) if again else self._registry.find(agent_id)
         if agent is None:
             refused = await self.deploy([manifest])
             if refused:
                 raise refused[0]
             agent = self._find(agent_id)
-        if agent.manifest.encoding is not Encoding.ATTACHED or agent.attached not in {0, session}:
+        if agent.manifest.encoding is not Encoding.ATTACHED:
             raise AgentAlreadyRegistered(manifest.name)
+        if agent.attached not in {0, session}:
+            raise AlreadyAttached(manifest.name)
         if agent.state is AgentState.STOPPED:
             raise AgentNotRunning(agent.label, "stopped")
         agent.attach(session)

@@ -12,6 +12,8 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
+import msgspec
+
 from caxton.client.attached.turns import (
     BatchHandler,
     EachHandler,
@@ -23,7 +25,9 @@ from caxton.client.attached.turns import (
     size_of,
 )
 from caxton.errors import (
-    AgentAlreadyRegistered,
+    AgentNotFound,
+    AgentNotRunning,
+    AlreadyAttached,
     CaxtonError,
     ConfigurationError,
     MessageTooLarge,
@@ -55,6 +59,8 @@ CALL_TIMEOUT_S = 10.0
 # How long the shard may keep a question while it has no message.
 WAIT_MS = 5_000
 DETACH_TIMEOUT_S = 3.0
+# How long a cancelled attach tries to take back what it may have asked for.
+TAKE_BACK_S = 1.0
 # How long a block that ends waits for the turn that runs, when it is not said.
 DRAIN_S = 10.0
 # Between two tries to attach again: doubled each time.
@@ -141,19 +147,24 @@ class AttachedAgent:
     async def __aenter__(self) -> Self:
         """Attach; raises why the runtime refuses it, Timeout and NetworkError.
 
-        AgentAlreadyRegistered also when another block of this client has it: each would take the other's messages
+        AlreadyAttached also when another block of this client has it: each would take the other's messages
         away, before either came to give one back.
         """
         if self._task is not None:
             raise ConfigurationError("attached agent", "it was entered before", "attach again for another block")
         if int(self.agent_id) in self._line.attached:
-            raise AgentAlreadyRegistered(self.name, "this client has attached it already")
+            raise AlreadyAttached(self.name, "this client has attached it already")
         self._line.attached.add(int(self.agent_id))
         try:
-            await self._attach()
+            await self._call(self._request, AgentView, CALL_TIMEOUT_S)
+            self.counts["attached"] += 1
             await self._group.__aenter__()
-        except BaseException:
-            self._line.attached.discard(int(self.agent_id))
+        except BaseException as error:
+            try:
+                if not isinstance(error, CaxtonError) or isinstance(error, Timeout):
+                    await self._take_back()
+            finally:
+                self._line.attached.discard(int(self.agent_id))
             raise
         self._task = self._group.create_task(self._serve())
         return self
@@ -313,14 +324,32 @@ class AttachedAgent:
     def _log_failure(self, error: BaseException) -> None:
         _log.error("the handler of agent %r failed", self.name, exc_info=error)
 
-    async def _attach(self) -> None:
-        await self._call(self._request, AgentView, CALL_TIMEOUT_S)
-        self.counts["attached"] += 1
-
     async def _attach_again(self) -> None:
-        """Attach at the shard's next worker; raises what will not pass."""
-        with suppress(*PASSING):
-            await self._attach()
+        """Attach at the shard's next worker; raises what will not pass: that it was removed, stopped, or taken."""
+        request = msgspec.structs.replace(self._request, again=True)
+        try:
+            await self._call(request, AgentView, CALL_TIMEOUT_S)
+            self.counts["attached"] += 1
+        except AgentNotFound:
+            hint = "it was removed while it was attached; attach it in a new block to register it anew"
+            raise AgentNotFound(self.name).suggesting(hint) from None
+        except PASSING:
+            pass
+
+    async def _take_back(self) -> None:
+        """Detach what may have been attached by a call whose answer nobody waited for.
+
+        The call may still be under way to the file, and then nothing is attached yet.
+        """
+        pause_s = FIRST_PAUSE_S
+        with suppress(TimeoutError, *PASSING):
+            async with asyncio.timeout(TAKE_BACK_S):
+                while True:
+                    with suppress(AgentNotFound, AgentNotRunning):
+                        await self._call(Detach(int(self.agent_id)), Done, TAKE_BACK_S)
+                        return
+                    await asyncio.sleep(pause_s)
+                    pause_s *= 2
 
     async def _call(self, request: Request, answer: type[A], timeout_s: float) -> A:
         return await self._line.call(self._line.table.shard_of(self.agent_id), request, answer, timeout_s)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from caxton.acl.options import DeliveryOptions
-from caxton.errors import AgentNotRunning, CaxtonError, HandlerFailed, ValidationError
+from caxton.errors import AgentNotFound, AgentNotRunning, AlreadyAttached, CaxtonError, HandlerFailed, ValidationError
 
 AGAIN = DeliveryOptions(reliability="at_least_once", max_retries=1)
 
@@ -79,3 +79,48 @@ async def test_a_drain_that_cannot_be_is_refused(client, drain_s):
         client.attach("x", lambda _: None, drain_s=drain_s)
     with pytest.raises(CaxtonError):
         await client.inspect("x")
+
+
+@pytest.mark.parametrize(("ended", "error"), [("remove", AgentNotFound), ("stop", AgentNotRunning)])
+async def test_who_runs_an_agent_is_told_of_its_end(client, served, ended, error):
+    """An agent that somebody stops or removes ends its block, and is not registered again."""
+
+    async def handler(_):
+        return None
+
+    async def run():
+        async with client.attach("ended", handler) as agent:
+            await agent.wait()
+
+    async with served.connect() as operator, asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        attached = tasks.create_task(_raised(run()))
+        while "ended" not in [agent.name for agent in await operator.agents()]:
+            pass
+        await getattr(operator, ended)("ended")
+        assert isinstance(await attached, error)
+    names = [agent.name for agent in await client.agents()]
+    assert ("ended" in names) is (ended == "stop")
+    if ended == "stop":
+        await client.remove("ended")
+
+
+async def test_an_agent_has_one_client_at_a_time(client, served):
+    """Who attaches an agent that another client runs is told so, and not to remove it; then it may follow."""
+
+    async def handler(_):
+        return b"ok"
+
+    async with served.connect() as other:
+        async with other.attach("shared", handler):
+            with pytest.raises(AlreadyAttached, match="another client has it attached; end the block"):
+                await client.attach("shared", handler).__aenter__()
+        async with client.attach("shared", handler):
+            assert (await other.request("shared", b"x")).content == b"ok"
+    await client.remove("shared")
+
+
+async def _raised(awaited):
+    try:
+        await awaited
+    except CaxtonError as error:
+        return error

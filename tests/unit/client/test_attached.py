@@ -8,13 +8,15 @@ from caxton.acl.message import Message
 from caxton.client.attached import agent as attached
 from caxton.client.attached.agent import MOST_REFUSED, AttachedAgent
 from caxton.errors import (
-    AgentAlreadyRegistered,
+    AgentNotFound,
     AgentNotRunning,
+    AlreadyAttached,
     ConfigurationError,
     NetworkError,
     QueueFull,
     SecurityError,
     ShardUnavailable,
+    Timeout,
     ValidationError,
     to_fields,
 )
@@ -42,6 +44,8 @@ class Shard:
         self._put = asyncio.Event()
         self._exchanged = asyncio.Event()
         self.refuses_attach = None
+        # Detaches that come before the agent is attached.
+        self.too_early = 0
 
     def put(self, *answers):
         self._answers.extend(answers)
@@ -55,6 +59,9 @@ class Shard:
                 raise self.refuses_attach
             return VIEW
         if isinstance(request, Detach):
+            if self.too_early:
+                self.too_early -= 1
+                raise AgentNotFound(str(AGENT))
             return Done()
         if request.most == 0:
             return Deliveries([])
@@ -137,7 +144,7 @@ async def test_a_client_attaches_an_agent_once_at_a_time(shard):
         pass
 
     async with agent_of(shard, handler):
-        with pytest.raises(AgentAlreadyRegistered, match="already"):
+        with pytest.raises(AlreadyAttached, match="already"):
             async with agent_of(shard, handler):
                 pass
     shard.refuses_attach = QueueFull("x", 1, 1)
@@ -215,6 +222,39 @@ async def test_a_refusal_to_attach_again_ends_the_block(shard):
         await block()
     assert agent.is_detached
     await agent.wait()
+
+
+async def test_an_agent_that_was_removed_stays_removed(shard):
+    """Its block ends with AgentNotFound under its name, and says what to do; it is not registered again."""
+
+    async def handler(message):
+        pass
+
+    async def block():
+        async with agent_of(shard, handler):
+            shard.refuses_attach = AgentNotFound(str(AGENT))
+            shard.put(AgentNotFound(str(AGENT)))
+            await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(AgentNotFound, match="no agent recorder; it was removed while"):
+        await block()
+    assert [request.again for request in shard.heard if isinstance(request, Attach)] == [False, True]
+
+
+@pytest.mark.parametrize("early", [0, 2])
+@pytest.mark.parametrize("ends", ["cancelled", "late"])
+async def test_an_attach_that_nobody_waits_for_is_taken_back(shard, ends, early):
+    """Cancelled, or out of time, it detaches, again when it was before the agent is attached; and may be repeated."""
+
+    async def handler(message):
+        pass
+
+    shard.refuses_attach = asyncio.CancelledError() if ends == "cancelled" else Timeout("Attach on shard 0", 10)
+    shard.too_early = early
+    with pytest.raises(type(shard.refuses_attach)):
+        await agent_of(shard, handler).__aenter__()
+    assert shard.kinds() == [Attach, *[Detach] * (early + 1)]
+    assert shard.attached == set()
 
 
 async def test_the_end_of_the_runtime_ends_the_block(shard):
