@@ -11,6 +11,9 @@ from caxton.client.client import Client
 from caxton.store.books import read
 from caxton.transport.endpoints import RuntimeDir
 
+# Gauges of what waits for a turn, for a commit, or for room on its way.
+WAITING = ("queued", "pending", "effects", "backlog")
+
 
 class Crew:
     """The workers of a runtime: their processes, and their books, which are read without asking them."""
@@ -29,6 +32,11 @@ class Crew:
     def counters(self) -> Counter[str]:
         """Return what the books say of all of them together. Raises StorageError when one cannot be read."""
         return sum((Counter(read(book).counters) for book in self.books), Counter())
+
+    def waiting(self) -> int:
+        """Return how much waits in all of them; more than 0 while anything does."""
+        counters = self.counters()
+        return sum(counters[name] for name in WAITING)
 
     def resident_bytes(self) -> dict[str, int]:
         """Return the resident memory of each."""

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,16 +23,20 @@ from caxton.ids import AgentId
 _LOOK_PERIOD_S = 0.01
 # How long what has run may take until all of it is committed and nothing waits any more.
 _SETTLE_S = 10.0
-# Gauges of what waits, by their names in a book.
-_WAITING = ("queued", "pending", "parked")
-# What a message may come to instead of a turn; those of `failures` follow from the others, or from a fault.
-_AMISS = {
+# What a message may come to instead of a turn, by the names of what a worker counts. `failures` follow from the others,
+# or from a fault, and those that were `full` are among the refused.
+AMISS = {
     "expired": ("expired", "given_up"),
     "refused": ("refused",),
+    "full_receiver": ("full_receiver",),
+    "full_sender": ("full_sender",),
+    "full_shard": ("full_shard",),
+    "full_link": ("full_link",),
     "failed": ("failed", "agent_errors"),
     "overruns": ("overruns",),
     "dead": ("dead_letters",),
-    "failures": ("failures_sent", "failures_dropped"),
+    "failures": ("failures_sent",),
+    "failures_dropped": ("failures_dropped",),
     "dropped": ("discarded", "session_gone", "session_full", "unsent", "gaps", "over_credit", "garbage", "forged"),
 }
 
@@ -94,7 +98,7 @@ async def measure(client: Client, graph: Graph, crew: Crew, flood: Flood, bounds
     with beating(crew.books, crew.processes, wanted) as pulse:
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(flood.run(bounds.deadline_s))
-            given_up = await _end(pulse.standstill, sending, lambda: graph.turns(flood.count - flood.unsent), bounds)
+            given_up = await _Course(graph, crew, flood, pulse.standstill, bounds).end(sending)
             sending.cancel()
         if given_up is None:
             given_up = await _settle(crew)
@@ -102,9 +106,9 @@ async def measure(client: Client, graph: Graph, crew: Crew, flood: Flood, bounds
     counted = crew.counters()
     counted.subtract(before)
     standstill = pulse.standstill
-    turns, ended_s = counted[TURNS], standstill.ended_s
+    turns, ended_s = _turns(counted), standstill.ended_s
     seconds = (time.monotonic() if ended_s is None else ended_s) - began_s
-    amiss = {name: sum(counted[counter] for counter in counters) for name, counters in _AMISS.items()}
+    amiss = {name: sum(counted[counter] for counter in counters) for name, counters in AMISS.items()}
     amiss |= {"lost": lost, "unsent": flood.unsent}
     return {
         "graph": graph.name,
@@ -120,34 +124,51 @@ async def measure(client: Client, graph: Graph, crew: Crew, flood: Flood, bounds
     }
 
 
-async def _end(
-    standstill: Standstill, sending: "asyncio.Task[None]", wanted: Callable[[], int], bounds: Bounds
-) -> str | None:
-    """Wait until everything was sent and all turns have run; return why it was given up, or None.
+@dataclass(frozen=True)
+class _Course:
+    """One flood from its first message to the last turn that follows."""
 
-    wanted: asked when everything was sent, how many turns follow from what entered.
-    """
-    began_s = time.monotonic()
-    while standstill.ended_s is None or not sending.done():
-        if sending.done():
-            standstill.wanted = wanted()
-        if standstill.still_s >= bounds.still_s:
-            return "stood still"
-        if time.monotonic() - began_s >= bounds.deadline_s:
-            return f"was not done within {bounds.deadline_s:g} s"
-        await asyncio.sleep(_LOOK_PERIOD_S)
-    return None
+    graph: Graph
+    crew: Crew
+    flood: Flood
+    standstill: Standstill
+    bounds: Bounds
+
+    async def end(self, sending: "asyncio.Task[None]") -> str | None:
+        """Wait until everything was sent and all turns have run; return why it was given up, or None."""
+        standstill, bounds, began_s = self.standstill, self.bounds, time.monotonic()
+        over = None
+        while standstill.ended_s is None or not sending.done():
+            if sending.done() and over is None:
+                standstill.wanted = self.graph.turns(self.flood.count - self.flood.unsent)
+            if standstill.still_s >= bounds.still_s:
+                if not sending.done() or self.crew.waiting():
+                    return "stood still"
+                standstill.wanted, over = standstill.turns, "was over"
+            if time.monotonic() - began_s >= bounds.deadline_s:
+                return f"was not done within {bounds.deadline_s:g} s"
+            await asyncio.sleep(_LOOK_PERIOD_S)
+        return over
 
 
 async def _settle(crew: Crew) -> str | None:
     """Wait until nothing waits in any worker; return what does after ten seconds, or None."""
     give_up_s = time.monotonic() + _SETTLE_S
     while time.monotonic() < give_up_s:
-        counters = crew.counters()
-        if not any(counters[name] for name in _WAITING):
+        if not crew.waiting():
             return None
         await asyncio.sleep(_LOOK_PERIOD_S)
     return "left messages that wait"
+
+
+def _turns(counted: Mapping[str, int]) -> int:
+    """Return the turns of a graph, without those in which its agents were told of failures.
+
+    Of the failures that were made some go to the client, which is sent nothing else: who asks has content agents, and
+    these are told of none.
+    """
+    told = counted["failures_sent"] - counted["failures_dropped"] - counted["emitted_to_sessions"]
+    return counted[TURNS] - max(0, told)
 
 
 def _problem(

@@ -14,6 +14,7 @@ from caxton.acl.performative import ACTS
 from caxton.agents.limits import Limits
 from caxton.store.books import Book
 from workers.sandbox.guest_messages import to_guest
+from workers.worker_pass import COUNTERS
 
 SENDER, RECEIVER = 0x1234_5678_9ABC_DEF0, 0x0FED_CBA9_8765_4321
 GRAPHS = [
@@ -191,3 +192,11 @@ def test_a_mapped_counter_shows_each_commit(room, tmp_path):
     book.close()
 
     assert shown == [0, 1, 3, 6]
+
+
+def test_what_the_bench_looks_at_is_in_every_book(room):
+    """Each counter that tells of a message without a turn, and each gauge of what waits, is one of a worker's."""
+    amiss = itertools.chain.from_iterable(room("flow.flood").AMISS.values())
+    read = [*amiss, *room("flow.crew").WAITING, room("flow.pulse").TURNS]
+
+    assert set(read) - set(COUNTERS) == set()
