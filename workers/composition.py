@@ -24,6 +24,7 @@ from workers.durable.recovery import Recovery
 from workers.durable.retries import Retries
 from workers.durable.routes import DurableRoutes
 from workers.durable.suspects import Suspects
+from workers.loop.module_uses import ModuleUses
 from workers.loop.shard import Shard
 from workers.operations.lifecycle import Lifecycle
 from workers.peers.peers import Peers
@@ -96,6 +97,7 @@ def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) 
         store=ground.store,
         durable=durable,
         recovery=Recovery(durable, registry, ground.lives),
+        module_uses=ModuleUses(registry, ground.modules),
     )
 
 

@@ -68,6 +68,7 @@ _STAGE_OF = {
     "workers/worker_pass.py": "pass",
     "workers/loop/shard.py": "bookkeeping",
     "workers/loop/condition.py": "bookkeeping",
+    "workers/loop/module_uses.py": "bookkeeping",
     "workers/loop/maintenance.py": "bookkeeping",
     "workers/intake/message_inlet.py": "receive",
     "workers/volatile/placing.py": "place",

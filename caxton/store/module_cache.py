@@ -5,10 +5,13 @@ directory but does not hold the key cannot have code run. The source carries its
 """
 
 import contextlib
+import fcntl
 import hashlib
 import hmac
 import os
 import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from caxton.errors import ConfigurationError, StorageError
@@ -22,6 +25,15 @@ _SOURCE = ".wasm"
 _ARTIFACT = ".native"
 _PARTIAL = ".partial-"
 _HEX = frozenset("0123456789abcdef")
+
+
+@dataclass
+class _Kept:
+    """The files of one module, their bytes, and when one of them was last written or marked as used."""
+
+    paths: list[Path] = field(default_factory=list)
+    size: int = 0
+    used_ns: int = 0
 
 
 class ModuleCache:
@@ -81,12 +93,81 @@ class ModuleCache:
         names = (path.stem for path in self._directory.glob(f"*{_SOURCE}"))
         return sorted(bytes.fromhex(name) for name in names if len(name) == 2 * _SHA256_BYTES and set(name) <= _HEX)
 
+    def touch(self, sha256: bytes, engine_id: str) -> bool:
+        """Mark a module as used now, so that no `sweep` takes it for a while; False when it has no artifact."""
+        try:
+            with self._locked(fcntl.LOCK_SH):
+                with contextlib.suppress(FileNotFoundError):
+                    os.utime(self._source_path(sha256), follow_symlinks=False)
+                os.utime(self._artifact_path(sha256, engine_id), follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StorageError(str(self._directory), error.strerror or str(error)) from None
+        return True
+
+    def sweep(self, before_ns: int, most_bytes: int) -> list[bytes]:
+        """Remove modules that were not used since `before_ns` (ns since 1970), but for the last used `most_bytes`.
+
+        Returns their sha256, in the order in which they were last used.
+        """
+        unused = [
+            (kept.used_ns, sha256, kept.size) for sha256, kept in self._kept().items() if kept.used_ns < before_ns
+        ]
+        left = sum(size for _, _, size in unused)
+        gone: list[bytes] = []
+        for _, sha256, size in sorted(unused):
+            if left <= most_bytes:
+                break
+            if self._remove_unused(sha256, before_ns):
+                gone.append(sha256)
+            left -= size
+        return gone
+
     def remove_partial(self) -> int:
         """Remove what writers left that died at it; returns how many. Only while nobody else writes."""
         partial = list(self._directory.glob(f"{_PARTIAL}*"))
         for path in partial:
             path.unlink(missing_ok=True)
         return len(partial)
+
+    def _kept(self, names: str = "*") -> dict[bytes, _Kept]:
+        """Return what is there of each module, or of those whose files have such names."""
+        found: dict[bytes, _Kept] = {}
+        for path in self._directory.glob(names):
+            name, _, kind = path.name.partition(".")
+            if len(name) != 2 * _SHA256_BYTES or not set(name) <= _HEX or not kind:
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                seen = path.lstat()
+                kept = found.setdefault(bytes.fromhex(name), _Kept())
+                kept.paths.append(path)
+                kept.size += seen.st_size
+                kept.used_ns = max(kept.used_ns, seen.st_mtime_ns)
+        return found
+
+    def _remove_unused(self, sha256: bytes, before_ns: int) -> bool:
+        """Remove one module unless it was used meanwhile: whoever marks it waits until it is gone, and sees that."""
+        try:
+            with self._locked(fcntl.LOCK_EX):
+                kept = self._kept(f"{sha256.hex()}.*").get(sha256)
+                if kept is None or kept.used_ns >= before_ns:
+                    return False
+                for path in kept.paths:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(str(self._directory), error.strerror or str(error)) from None
+        return True
+
+    @contextlib.contextmanager
+    def _locked(self, how: int) -> Iterator[None]:
+        """Hold the lock of the directory, which any process that shares it respects; for one module's files at most."""
+        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, how)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _mark(self, sha256: bytes, engine_id: str, artifact: bytes) -> bytes:
         name = engine_id.encode()

@@ -130,6 +130,16 @@ def modules_not_compiled(error: CaxtonError) -> Event:
     return Event("modules_not_compiled", "error", f"stored modules were not compiled: {error}", {"problem": str(error)})
 
 
+def modules_removed(modules: list[str]) -> Event:
+    """Modules that no agent was made from for a while were removed from the data directory."""
+    return Event("modules_removed", "info", f"removed {len(modules)} modules that nobody uses", {"modules": modules})
+
+
+def modules_not_removed(error: CaxtonError) -> Event:
+    """Modules that nobody uses could not be removed; they are tried again."""
+    return Event("modules_not_removed", "warning", f"unused modules were not removed: {error}", {"problem": str(error)})
+
+
 def call_failed(problem: str) -> Event:
     """A call at the desk met an error that nobody foresaw."""
     return Event("call_failed", "error", f"a call failed unexpectedly: {problem}", {"problem": problem})

@@ -31,6 +31,8 @@ from caxton.transport.sockets import Context, Desk, Inlet, end_context, new_cont
 CHECK_PERIOD_S = 0.25
 SESSION_PERIOD_S = 0.5
 REPEAT_PERIOD_S = 1.0
+# How often it is looked whether modules may go.
+MODULES_PERIOD_S = 60.0
 # A check that comes this late means that we were stopped or starved ourselves, and heard nobody meanwhile.
 _LATE_S = 1.0
 # SIGKILL takes effect at once, unless the kernel is in the middle of something for the process.
@@ -110,6 +112,7 @@ class _Life:
             self._tasks.create_task(_every(CHECK_PERIOD_S, self._check)),
             self._tasks.create_task(_every(SESSION_PERIOD_S, self._reception.look_for_ended)),
             self._tasks.create_task(_every(REPEAT_PERIOD_S, self._repeat)),
+            self._tasks.create_task(self._tidy_modules()),
             self._tasks.create_task(_every(TOUCH_PERIOD_S, lambda _: self._premises.inventory.touch())),
         ]
         try:
@@ -137,6 +140,18 @@ class _Life:
         except CaxtonError as error:
             self._tell(events.modules_not_compiled(error))
         await self._workforce.settled.wait()
+
+    async def _tidy_modules(self) -> None:
+        """Remove modules that nobody uses, while every shard serves and has said which ones it uses."""
+        while True:
+            await asyncio.sleep(MODULES_PERIOD_S)
+            try:
+                gone = await self._reception.intake.remove_unused(self._workforce.modules_marked_ms)
+            except CaxtonError as error:
+                self._tell(events.modules_not_removed(error))
+            else:
+                if gone:
+                    self._tell(events.modules_removed([sha256.hex() for sha256 in gone]))
 
     def _open(self) -> CaxtonError | None:
         """Let clients in; returns why not when nobody serves."""

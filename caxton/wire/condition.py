@@ -33,7 +33,8 @@ class Condition(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     waiting_ms: for how long that is so, the commit under way takes, and something has waited while no commit was done.
     busy: the agent that had most turns meanwhile. sandboxes: instances, of so many that there may be. held_back: no
     credit is given, so much waits in mailboxes. failed, broken: agents that run no turns, because workers died in
-    theirs, or for a while, because their breaker is open.
+    theirs, or for a while, because their breaker is open. modules_ms: when (ms since 1970) the modules that agents are
+    made from were last marked as used, 0 for never.
     """
 
     dead_letters: Count = 0
@@ -49,6 +50,7 @@ class Condition(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     held_back: bool = False
     failed: Named = NOBODY
     broken: Named = NOBODY
+    modules_ms: Count = 0
 
 
 WELL = Condition()

@@ -1,7 +1,7 @@
 """Who lives on this shard."""
 
 from bisect import bisect_right
-from collections import deque
+from collections import Counter, deque
 from enum import IntFlag
 
 from caxton.agents.lifecycle import AgentState, transition
@@ -140,18 +140,27 @@ class Registry:
 
     def __init__(self) -> None:
         self.agents: dict[int, Agent] = {}
+        # How many of them are made from each module, by its sha256.
+        self.modules: Counter[bytes] = Counter()
         # By name, for pages: sorted at the first page after a change, so that listing many sorts them once.
         self._sorted: list[Agent] | None = None
 
     def add(self, agent: Agent) -> None:
         """Enter an agent; whoever calls has checked that the id is free."""
         self.agents[agent.agent_id] = agent
+        if agent.manifest.encoding is not Encoding.ATTACHED:
+            self.modules[agent.manifest.module] += 1
         self._sorted = None
 
     def remove(self, agent_id: int) -> Agent | None:
         """Forget an agent."""
         self._sorted = None
-        return self.agents.pop(agent_id, None)
+        agent = self.agents.pop(agent_id, None)
+        if agent is not None and agent.manifest.encoding is not Encoding.ATTACHED:
+            self.modules[agent.manifest.module] -= 1
+            if not self.modules[agent.manifest.module]:
+                del self.modules[agent.manifest.module]
+        return agent
 
     def find(self, agent_id: int) -> Agent | None:
         """Return the agent, or None."""

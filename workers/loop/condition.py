@@ -42,6 +42,7 @@ class ShardCondition:
             most_sandboxes=shard.turns.most_instances,
             held_back=any(shard.peers.held_back),
             failed=self._named(shard.lifecycle.failed),
+            modules_ms=shard.module_uses.marked_ms,
             broken=self._named([a.agent_id for a in shard.durable.attempts.broken if find(a.agent_id) is a]),
         )
 

@@ -7,6 +7,7 @@ from caxton.store.shard_store import ShardStore
 from workers.agents.registry import Registry
 from workers.durable.lane import DurableLane
 from workers.durable.recovery import Recovery
+from workers.loop.module_uses import ModuleUses
 from workers.operations.lifecycle import Lifecycle
 from workers.peers.peers import Peers
 from workers.queues.backlogs import Backlogs
@@ -41,6 +42,7 @@ class Shard:
     store: ShardStore
     durable: DurableLane
     recovery: Recovery
+    module_uses: ModuleUses
     _ended_sessions: list[int] = field(default_factory=list)
     _ended_workers: list[int] = field(default_factory=list)
 

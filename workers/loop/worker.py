@@ -85,10 +85,12 @@ class Worker:
             self._control.watch(self._loop, self._take_control)
             ticking = group.create_task(self._tick_for_ever())
             committing = group.create_task(self._committer.run())
+            marking = group.create_task(self._shard.module_uses.run())
             self.beat()
             self._wake()
             await self._done.wait()
             ticking.cancel()
+            marking.cancel()
             await self._committer.finish()
             self._ended = True
             committing.cancel()

@@ -225,6 +225,8 @@ class Lifecycle:
             raise AgentAlreadyRegistered(name)
         if manifest.encoding is Encoding.ATTACHED:
             return
+        if not self._modules.touch(manifest.module):
+            raise ModuleUnknown(name, f"its module {manifest.module.hex()} is not in the cache")
         kind = (manifest.module, manifest.limits.max_memory_bytes)
         if kind not in self._checked:
             try:

@@ -1,6 +1,8 @@
 """Compiled modules: made from wasm by the compiler process, loaded from the cache by workers."""
 
 from collections import OrderedDict
+from collections.abc import Iterable
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import wasmtime
 
@@ -11,7 +13,8 @@ from caxton.store.module_cache import ModuleCache
 from workers.sandbox.engine import GuestEngine
 from workers.sandbox.traps import MAX_DETAIL
 
-MAX_LOADED = 256
+# Of the modules that no instance needs, the last used are kept, so many of them and so many bytes of native code.
+MAX_LOADED, MAX_LOADED_BYTES = 256, 128 << 20
 
 _MAGIC = b"\0asm"
 _CORE_VERSION = b"\1\0\0\0"
@@ -27,7 +30,7 @@ class ModuleMissing(LookupError):
 
 
 class Modules:
-    """The modules of one worker, loaded at first use; the 256 used last are kept.
+    """The modules of one worker, loaded at first use. Those of instances stay, and of the others the last used.
 
     loads: how often one was read from the cache. unreadable: how often the engine did not take what the cache holds.
     """
@@ -37,18 +40,40 @@ class Modules:
         self.unreadable = 0
         self._cache = cache
         self._engine = engine
-        self._loaded: OrderedDict[bytes, wasmtime.Module] = OrderedDict()
+        # What is kept whether or not it is used, with its bytes; and all that is there, while anybody refers to it.
+        self._loaded: OrderedDict[bytes, tuple[wasmtime.Module, int]] = OrderedDict()
+        self._loaded_bytes = 0
+        self._alive: WeakValueDictionary[bytes, wasmtime.Module] = WeakValueDictionary()
+        self._sizes: WeakKeyDictionary[wasmtime.Module, int] = WeakKeyDictionary()
 
     def load(self, sha256: bytes) -> wasmtime.Module:
         """Return the module whose source has this sha256; raises ModuleMissing."""
-        module = self._loaded.get(sha256)
-        if module is not None:
+        found = self._loaded.get(sha256)
+        if found is not None:
             self._loaded.move_to_end(sha256)
-            return module
-        module = self._loaded[sha256] = self._read(sha256)
-        if len(self._loaded) > MAX_LOADED:
-            self._loaded.popitem(last=False)
+            return found[0]
+        module = self._alive.get(sha256)
+        if module is None:
+            module = self._alive[sha256] = self._read(sha256)
+        self._keep(sha256, module)
         return module
+
+    def touch(self, sha256: bytes) -> bool:
+        """Mark a module as used, so that it is not removed from the disk for a while; False when it is not there."""
+        return self._cache.touch(sha256, self._engine.engine_id)
+
+    def touch_all(self, modules: Iterable[bytes]) -> None:
+        """Mark modules as used; on any thread. Raises StorageError."""
+        for sha256 in modules:
+            self.touch(sha256)
+
+    def _keep(self, sha256: bytes, module: wasmtime.Module) -> None:
+        size = self._sizes[module]
+        self._loaded[sha256] = module, size
+        self._loaded_bytes += size
+        while len(self._loaded) > 1 and (len(self._loaded) > MAX_LOADED or self._loaded_bytes > MAX_LOADED_BYTES):
+            _, (_, oldest) = self._loaded.popitem(last=False)
+            self._loaded_bytes -= oldest
 
     def _read(self, sha256: bytes) -> wasmtime.Module:
         # Only the cache's artifacts come here, and only those that carry its mark: deserialize trusts them fully.
@@ -62,6 +87,7 @@ class Modules:
             self.unreadable += 1
             raise ModuleMissing(sha256) from None
         self.loads += 1
+        self._sizes[module] = len(artifact)
         return module
 
 

@@ -76,6 +76,7 @@ class Sandbox:
         "_max_output",
         "_memory",
         "_memory_at",
+        "_module",
         "_size",
         "_spent",
         "_store",
@@ -99,6 +100,7 @@ class Sandbox:
         if len(engine.host.turns) >= engine.max_sandboxes:
             raise ResourceExhausted("sandboxes in this worker", engine.max_sandboxes)
         linked = engine.linked(module)
+        self._module = module  # while an instance of it lives, it is there for others too
         self._engine, self._watchdog, self._limits = engine, watchdog, limits
         self._limit_ns = limits.max_execution_ms * 1_000_000
         self._max_fuel = limits.max_fuel

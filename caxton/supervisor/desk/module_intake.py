@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from caxton.agents.limits import BOUNDS, Limits
 from caxton.errors import CaxtonError, ValidationError
@@ -12,6 +12,11 @@ from caxton.supervisor.compiler.host import CompilerHost
 from caxton.supervisor.desk.uploads import Uploads
 from caxton.wire.supervision import Accepted, UploadModule
 
+# A module may go that no agent of any shard was made from for so long, and that nobody deployed.
+UNUSED_MS = 300_000
+# Of these the last used are kept, so many bytes of files: who deploys one again need not have it compiled.
+MOST_UNUSED_BYTES = 256 << 20
+_NS_PER_MS = 1_000_000
 # Modules that are there were accepted for some agent once; each agent's own limits are checked when it is deployed.
 _WIDEST = Limits(max_memory_bytes=BOUNDS["max_memory_bytes"][1])
 
@@ -58,14 +63,26 @@ class ModuleIntake:
             except CaxtonError as error:
                 tell_refused(sha256.hex(), error)
 
+    async def remove_unused(self, marked_ms: Sequence[int]) -> list[bytes]:
+        """Remove what was not used for a while, and return its sha256s. Raises StorageError.
+
+        marked_ms: when each shard last marked all modules that its agents are made from (ms since 1970), 0 for one that
+        has not: then nothing is removed, whatever its agents are made from.
+        """
+        earliest_ms = min(marked_ms, default=0)
+        if earliest_ms <= UNUSED_MS:
+            return []
+        before_ns = (earliest_ms - UNUSED_MS) * _NS_PER_MS
+        return await asyncio.to_thread(self._cache.sweep, before_ns, MOST_UNUSED_BYTES)
+
     async def _compile(self, agent: str, limits: Limits, wasm: bytes) -> None:
         artifact = await self._compiler.compile(agent, limits, wasm)
         engine_id = await self._compiler.engine_id()
         await asyncio.to_thread(self._keep, wasm, engine_id, artifact)
 
     def _is_ready(self, sha256: bytes, engine_id: str) -> bool:
-        # Read, not only looked for: one that is damaged is compiled anew.
-        return self._cache.artifact(sha256, engine_id) is not None
+        # Read, not only looked for: one that is damaged is compiled anew. And marked: it is about to be deployed.
+        return self._cache.artifact(sha256, engine_id) is not None and self._cache.touch(sha256, engine_id)
 
     def _source_without_artifact(self, sha256: bytes, engine_id: str) -> bytes | None:
         return None if self._is_ready(sha256, engine_id) else self._cache.source(sha256)

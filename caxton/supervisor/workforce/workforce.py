@@ -93,6 +93,12 @@ class Workforce:
         ]
 
     @property
+    def modules_marked_ms(self) -> list[int]:
+        """When each shard last marked the modules that it uses (ms since 1970); 0 for one that does not serve."""
+        beats = [shard.heartbeat if shard.state is ShardState.READY else None for shard in self.shards]
+        return [0 if beat is None else beat.condition.modules_ms for beat in beats]
+
+    @property
     def failure(self) -> ConfigurationError | None:
         """Why nobody serves, if every shard was given up."""
         if any(shard.state not in GIVEN_UP for shard in self.shards):

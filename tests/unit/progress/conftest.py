@@ -220,7 +220,7 @@ class Runtime:
             book=Book.create(directory / f"{own}.book", own, tuple(COUNTERS), peers=64),
             store=self.store,
             stored=StoredAgents(self.store.database),
-            modules=SimpleNamespace(load=None),
+            modules=SimpleNamespace(load=None, touch=lambda _: True, touch_all=lambda _: None),
             delivery=DELIVERY,
             dead_letter_capacity=10_000,
             lives=lambda _session: True,

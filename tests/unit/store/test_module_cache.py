@@ -142,3 +142,73 @@ def test_an_engine_id_is_not_a_path(cache, engine_id):
     """Nothing but hex digits goes into a file's name."""
     with pytest.raises(ValueError, match="hex digits"):
         cache.put_artifact(SHA, engine_id, b"native")
+
+
+def aged(cache, tmp_path, **ages):
+    """Put modules, each last used so many nanoseconds after 1970; returns their sha256s."""
+    found = []
+    for name, at_ns in ages.items():
+        sha256 = cache.put_source(name.encode() * 100)
+        cache.put_artifact(sha256, ENGINE, b"native" * 100)
+        found.append(sha256)
+        for path in (tmp_path / "modules").glob(f"{sha256.hex()}.*"):
+            os.utime(path, ns=(0, at_ns))
+    return found
+
+
+def test_modules_that_nobody_used_for_long_go(cache, tmp_path):
+    """All files of a module that was not used since then are removed, those of others and what is no module stay."""
+    old, older, young = aged(cache, tmp_path, old=50, older=40, young=100)
+    (tmp_path / "modules" / "README").write_text("not ours")
+    assert cache.sweep(100, 0) == [older, old]
+    assert cache.sources() == [young]
+    assert cache.artifact(young, ENGINE) is not None
+    assert len(list((tmp_path / "modules").iterdir())) == 3
+    assert cache.sweep(100, 0) == []
+
+
+def test_the_last_used_are_kept_within_their_bytes(cache, tmp_path):
+    """Of unused modules those go first that were used longest ago, until the rest is no larger than may be kept."""
+    one, _, _ = aged(cache, tmp_path, one=1, two=2, six=3)
+    size = sum(path.stat().st_size for path in (tmp_path / "modules").glob(f"{one.hex()}.*"))
+    assert cache.sweep(100, 3 * size) == []
+    assert cache.sweep(100, 3 * size - 1) == [one]
+    assert cache.sweep(100, 2 * size) == []
+
+
+def test_what_is_marked_as_used_stays(cache, tmp_path):
+    """Whoever marks a module is told whether it is there, and it is not taken for unused any more."""
+    used, unused = aged(cache, tmp_path, used=1, unused=1)
+    assert cache.touch(used, ENGINE)
+    assert not cache.touch(used, "11ff00ff00ff00ff")
+    assert not cache.touch(SHA, ENGINE)
+    assert cache.sweep(100, 0) == [unused]
+
+
+def test_a_module_that_is_used_during_a_sweep_stays(cache, tmp_path, monkeypatch):
+    """Between the look at all modules and the removal of one it may be deployed: it is looked at again."""
+    one, two = aged(cache, tmp_path, one=1, two=2)
+    looked = cache._kept
+
+    def looked_and_used(*names):
+        found = looked(*names)
+        if not names:  # at all of them, and not under the lock
+            cache.touch(two, ENGINE)
+        return found
+
+    monkeypatch.setattr(cache, "_kept", looked_and_used)
+    assert cache.sweep(100, 0) == [one]
+    assert cache.artifact(two, ENGINE) is not None
+
+
+def test_a_module_without_its_source_is_marked_all_the_same(cache):
+    """The artifact is what agents are made from."""
+    cache.put_artifact(SHA, ENGINE, b"native")
+    assert cache.touch(SHA, ENGINE)
+
+
+def test_a_cache_that_is_gone_is_told(cache, tmp_path):
+    """Neither marking nor sweeping ends in anything but a StorageError, or in nothing to do."""
+    (tmp_path / "modules").rmdir()
+    assert not cache.touch(SHA, ENGINE)
+    assert cache.sweep(100, 0) == []

@@ -1,12 +1,13 @@
 import asyncio
 import hashlib
+import os
 
 import pytest
 
 from caxton.agents.limits import BOUNDS, DEFAULT_LIMITS
 from caxton.errors import InvalidModule, ValidationError
 from caxton.store.module_cache import ModuleCache
-from caxton.supervisor.desk.module_intake import ModuleIntake
+from caxton.supervisor.desk.module_intake import UNUSED_MS, ModuleIntake
 from caxton.wire.supervision import UploadModule
 
 ENGINE = "00ff"
@@ -127,3 +128,33 @@ async def test_two_callers_with_one_module_both_get_it(intake, cache):
 
     assert [answer.wanted for answer in answers] == [8, 8]
     assert cache.artifact(hashlib.sha256(b"a module").digest(), ENGINE) == b"A MODULE"
+
+
+async def test_what_no_agent_is_made_from_goes(intake, cache, tmp_path):
+    """Five minutes before the round in which the last shard marked its modules: older than that, a module is unused."""
+    old, young = b"an old module", b"a young module"
+    await upload(intake, pieces_of(old))
+    await upload(intake, pieces_of(young))
+    shas = [hashlib.sha256(wasm).digest() for wasm in (old, young)]
+    for sha256, at_ms in zip(shas, (9_999, 10_000), strict=True):
+        for path in (tmp_path / "modules").glob(f"{sha256.hex()}.*"):
+            os.utime(path, ns=(0, at_ms * 1_000_000))
+
+    assert await intake.remove_unused([UNUSED_MS + 20_000, 0]) == [], "a shard has not said what it uses"
+    assert await intake.remove_unused([]) == []
+    marked = [UNUSED_MS + 20_000, UNUSED_MS + 10_000]
+    assert await intake.remove_unused(marked) == [], "few bytes are kept"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("caxton.supervisor.desk.module_intake.MOST_UNUSED_BYTES", 0)
+        assert await intake.remove_unused(marked) == shas[:1]
+    assert cache.sources() == shas[1:]
+
+
+async def test_what_is_about_to_be_deployed_is_marked(intake, cache, tmp_path):
+    """A module that is there already is as young as a new one when somebody wants to deploy it."""
+    (piece,) = pieces_of(b"a module", 8)
+    await upload(intake, [piece])
+    for path in (tmp_path / "modules").iterdir():
+        os.utime(path, ns=(0, 1))
+    await upload(intake, [piece])
+    assert cache.sweep(2, 0) == []

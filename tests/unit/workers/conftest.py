@@ -211,7 +211,7 @@ class Shard:
             book=self.book,
             store=self.store if durable else SimpleNamespace(file_id=FILE),
             stored=self.stored,
-            modules=SimpleNamespace(load=self._module),
+            modules=SimpleNamespace(load=self._module, touch=lambda _: True, touch_all=lambda _: None),
             delivery=delivery,
             dead_letter_capacity=delivery.dead_letter_capacity,
             lives=lambda session: session not in self.gone,

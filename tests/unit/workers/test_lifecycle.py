@@ -102,6 +102,15 @@ def test_what_is_refused_leaves_nothing(ready):
     assert deploy(ready, manifest("mute"), manifest("who")) == {}
 
 
+def test_a_module_that_was_removed_is_unknown_again(ready):
+    """A module is looked for and marked at each deployment, also when this worker has it: its next start would fail."""
+    marked = []
+    ready.lifecycle._modules.touch = lambda sha256: (marked.append(sha256), len(marked) < 3)[1]
+    assert deploy(ready, manifest("a"), manifest("b")) == {}
+    assert [type(error) for error in deploy(ready, manifest("c")).values()] == [ModuleUnknown]
+    assert marked == [ECHO] * 3
+
+
 def test_an_agent_of_another_shard_is_refused(make_shard):
     """An agent belongs to the shard that its name says."""
     shard = make_shard(shards=2)

@@ -1,13 +1,17 @@
 """Workers load compiled modules from the cache, and only those that carry its mark."""
 
+import gc
 import hashlib
+import weakref
 from pathlib import Path
 
 import pytest
 
+from caxton.agents.limits import Limits
 from caxton.store.module_cache import ModuleCache
 from workers.sandbox import modules
 from workers.sandbox.modules import ModuleMissing, Modules
+from workers.sandbox.sandbox import Sandbox
 
 
 @pytest.fixture
@@ -68,3 +72,49 @@ def test_the_modules_used_last_are_kept(cache, engine, nursery, monkeypatch):
     assert loaded.loads == 3
     loaded.load(two)
     assert loaded.loads == 4
+
+
+@pytest.mark.parametrize(("sizes", "kept"), [(2, 2), (1.9, 1), (0.1, 1)])
+def test_unused_modules_keep_to_their_bytes(cache, engine, nursery, monkeypatch, sizes, kept):
+    """Beyond the bound of bytes those go that were used longest ago; one is kept, however large it is."""
+    shas = [_put(cache, engine, nursery, name) for name in (b"1", b"2", b"3")]
+    size = len(cache.artifact(shas[0], engine.engine_id))
+    monkeypatch.setattr(modules, "MAX_LOADED_BYTES", int(size * sizes))
+    loaded = Modules(cache, engine)
+    for sha256 in [*shas, *reversed(shas)]:
+        loaded.load(sha256)
+    assert loaded.loads == 3 + 3 - kept
+
+
+def test_a_module_is_gone_when_nobody_uses_it(cache, engine, nursery, monkeypatch):
+    """Nothing but what is kept, and instances, refers to a module: with the last of these its native code is freed."""
+    monkeypatch.setattr(modules, "MAX_LOADED", 1)
+    loaded = Modules(cache, engine)
+    one, two = (_put(cache, engine, nursery, name) for name in (b"1", b"2"))
+    freed = weakref.ref(loaded.load(one))
+    engine.linked(freed())
+    loaded.load(two)
+    gc.collect()
+    assert freed() is None
+
+
+def test_a_module_of_an_instance_is_not_loaded_twice(cache, engine, nursery, watchdog, monkeypatch):
+    """While an instance of it lives, a module that is kept no more is the same one for the next instance."""
+    monkeypatch.setattr(modules, "MAX_LOADED", 1)
+    loaded = Modules(cache, engine)
+    one, two = (_put(cache, engine, nursery, name) for name in (b"1", b"2"))
+    sandbox = Sandbox(engine, loaded.load(one), Limits(), watchdog, lambda _level, _line: None)
+    used = weakref.ref(sandbox._module)
+    loaded.load(two)
+    gc.collect()
+    assert loaded.load(one) is used()
+    assert loaded.loads == 2
+    sandbox.close()
+
+
+def test_what_is_used_is_marked(cache, engine, nursery):
+    """Marking goes to the cache, under the engine's name; what is not there is no trouble."""
+    loaded = Modules(cache, engine)
+    sha256 = _put(cache, engine, nursery)
+    assert (loaded.touch(sha256), loaded.touch(bytes(32))) == (True, False)
+    loaded.touch_all([sha256, bytes(32)])
