@@ -309,7 +309,7 @@ def test_whatever_stood_still_everybody_is_reached_again(make_runtime, encodings
     run_state_machine_as_test(
         lambda: Patience(make_runtime, encodings),
         settings=settings(
-            max_examples=settings().max_examples,
+            max_examples=settings().max_examples // 2,
             stateful_step_count=25,
             phases=(Phase.reuse, Phase.generate, Phase.shrink),
             suppress_health_check=list(HealthCheck),
