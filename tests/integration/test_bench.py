@@ -206,7 +206,7 @@ def test_an_interrupted_bench_leaves_nothing_behind(tmp_path, word):
         child.communicate(timeout=60)
 
     assert child.returncode != 0
-    _, alive = psutil.wait_procs(served, timeout=10)
+    _, alive = psutil.wait_procs(served, timeout=60)
     assert alive == []
     assert list(tmp_path.iterdir()) == []
 

@@ -69,7 +69,7 @@ def test_an_interrupted_comparison_leaves_nothing_behind(tmp_path):
         child.communicate(timeout=60)
 
     assert child.returncode != 0
-    _, alive = psutil.wait_procs(served, timeout=10)
+    _, alive = psutil.wait_procs(served, timeout=60)
     assert alive == []
 
 

@@ -50,7 +50,7 @@ def test_an_interrupted_run_leaves_nothing_behind(run_all, tmp_path):
         child.send_signal(signal.SIGTERM)
         child.communicate(timeout=60)
 
-    _, alive = psutil.wait_procs(served, timeout=10)
+    _, alive = psutil.wait_procs(served, timeout=60)
     assert alive == []
     assert list(tmp_path.iterdir()) == []
 

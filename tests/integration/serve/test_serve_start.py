@@ -34,7 +34,7 @@ def test_text_output_is_a_line_for_people(place):
     )
     ready = served.stdout.readline()
     served.terminate()
-    rest = served.communicate(timeout=20)[0].splitlines()
+    rest = served.communicate(timeout=60)[0].splitlines()
 
     assert f"serving with 1 worker in {place / 'run'} (pid {served.pid})" in ready
     assert "stop with Ctrl-C or `caxton stop" in ready

@@ -30,7 +30,7 @@ class Supervisor:
         self.desk.watch(asyncio.get_running_loop(), self._arrived.set)
 
     async def call(self):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (received := self.desk.receive()) is None:
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -86,7 +86,7 @@ async def test_a_supervisor_that_ends_is_noticed_before_the_timeout(supervisor, 
     supervisor.lock.close()
 
     with pytest.raises(NetworkError, match="ended before it answered"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await asking
 
 

@@ -46,7 +46,7 @@ async def test_closing_ends_what_waits(served, one_turn_of_the_loop):
     line.close()
     line.close()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         results = await asyncio.gather(*waiting, return_exceptions=True)
     assert [type(result) for result in results] == [NetworkError, NetworkError]
 
@@ -66,7 +66,7 @@ async def test_a_successor_of_the_same_pid_is_another_supervisor(served_by_turns
     await one_turn_of_the_loop()
     served_by_turns.take_over()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         with pytest.raises(NetworkError, match="ended before it answered"):
             await waiting
     line.close()

@@ -59,7 +59,7 @@ async def test_every_commit_that_was_told_is_there_after_a_kill(path):
             os.kill(writer.pid, signal.SIGKILL)
             told += [int(line) for line in writer.stdout if line.endswith(b"\n")]
         finally:
-            writer.wait(10)
+            writer.wait(60)
             writer.stdout.close()
         store = await ShardStore.open(path, 0, 0, 0)
         found = await store.load()

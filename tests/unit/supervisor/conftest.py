@@ -130,7 +130,7 @@ class Running:
         self.supervisor = Supervisor(settings, self._events.put_nowait, command, compiler_command)
         self.task = asyncio.get_running_loop().create_task(self.supervisor.run())
 
-    async def event(self, name, timeout_s=20):
+    async def event(self, name, timeout_s=60):
         """Return the next event of this name; what comes before it is passed over."""
         async with asyncio.timeout(timeout_s):
             while True:
@@ -143,7 +143,7 @@ class Running:
                 if waiting.result().name == name:
                     return waiting.result()
 
-    async def ask(self, request, timeout_s=5):
+    async def ask(self, request, timeout_s=60):
         return await ask_soon(self.directory.path, request, timeout_s)
 
     async def health(self):
@@ -152,7 +152,7 @@ class Running:
     async def stats(self):
         return (await self.ask(AskStats())).values
 
-    async def until(self, answers, holds, timeout_s=10):
+    async def until(self, answers, holds, timeout_s=60):
         """Ask again and again until the answer holds; returns it."""
         async with asyncio.timeout(timeout_s):
             answer = await answers()

@@ -36,7 +36,7 @@ class Room:
         self.line.send(SUPERVISOR_CALL.encode(SupervisorCall(call_id, request)))
 
     async def answer(self):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (frame := self.line.receive()) is None:
                 self._arrived.clear()
                 await self._arrived.wait()

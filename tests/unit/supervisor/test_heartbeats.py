@@ -37,7 +37,7 @@ async def test_only_marked_heartbeats_are_handed_on(ears):
     for frame in (b"garbage", b"", CONTROL.encode(Drain(5, MARKS.mark(5), 2)), beat(5, MARKS.mark(6)), beat(5)):
         outlet.send(frame)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert (await heard.get()).source == 5
     assert heard.empty()
     assert dropped == {
@@ -53,5 +53,5 @@ async def test_a_flood_is_taken_to_the_last(ears):
     for source in range(1, 1_001):
         outlet.send(beat(source))
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert [(await heard.get()).source for _ in range(1_000)] == list(range(1, 1_001))

@@ -41,7 +41,7 @@ class Stage:
 
     async def next_launch(self):
         self.again.clear()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.again.wait()
 
     def beat(self, *, ready=True, phase=0, idle=True):

@@ -43,7 +43,7 @@ class Arrivals:
         self._event.set()
 
     async def count(self, wanted):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.frames) < wanted:
                 self._event.clear()
                 await self._event.wait()
