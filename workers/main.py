@@ -5,6 +5,7 @@ import random
 import signal
 import sys
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import setproctitle
@@ -19,12 +20,16 @@ from caxton.store.books import Book
 from caxton.store.directory_lock import is_locked
 from caxton.store.module_cache import ModuleCache
 from caxton.store.shard_store import ShardStore
+from caxton.transport.descriptors import most_lines
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Context, Inlet, Outlet, end_context, new_context
+from caxton.wire.control import MAX_CONTROL_BYTES
+from caxton.wire.frames import MAX_FRAME_BYTES
 from caxton.wire.spawn_spec import SpawnSpec
 from workers.composition import Ground, compose
 from workers.crash_note import CrashNote
 from workers.durable.lane import DurableLane
+from workers.intake.guard import guard
 from workers.loop.shard import Shard
 from workers.loop.worker import Worker
 from workers.parent import die_with_parent
@@ -61,9 +66,11 @@ def main() -> int:
 
 async def _serve(spec: SpawnSpec) -> None:
     runtime, marks, own = RuntimeDir(Path(spec.runtime_dir)), SessionMarks(spec.marks_key), spec.incarnation
-    context = new_context()
+    context, inlets = new_context(), ExitStack()
     try:
-        data, control = Inlet(context, runtime.data(own)), Inlet(context, runtime.control(own))
+        lines = most_lines(spec.most_sessions, max(spec.table.owners) + 1)
+        data = inlets.enter_context(closing(Inlet(runtime.data(own), MAX_FRAME_BYTES, lines)))
+        control = inlets.enter_context(closing(Inlet(runtime.control(own), MAX_CONTROL_BYTES, lines)))
         supervisor = Outlet(context, runtime.control(SUPERVISOR))
         path = Path(spec.data_dir) / f"shard-{spec.shard}.db"
         store = await ShardStore.open(path, spec.shard, time.time_ns() // NS_PER_MS, time.monotonic_ns())
@@ -74,6 +81,7 @@ async def _serve(spec: SpawnSpec) -> None:
         try:
             shard = _compose(spec, context, store, note, engine, watchdog)
             worker = Worker(shard, data, control, supervisor, marks.mark(own))
+            guard(data, control, shard.peers, worker.count_garbage)
             await worker.serve(spec.last_crash)
             worker.close()
             shard.peers.close()
@@ -83,6 +91,7 @@ async def _serve(spec: SpawnSpec) -> None:
             note.close()
             await store.close()
     finally:
+        inlets.close()
         end_context(context)
 
 

@@ -101,6 +101,7 @@ _STAGE_OF = {
     "workers/commit/outboxes.py": "pack",
     "workers/peers/": "pack",
     "workers/intake/control_inlet.py": "links",
+    "workers/intake/guard.py": "receive",
     "workers/commit/greetings.py": "links",
     "workers/loop/calls.py": "control",
     "workers/loop/dead_letter_calls.py": "control",

@@ -45,7 +45,7 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     name: str
     module: Annotated[bytes, msgspec.Meta(min_length=SHA256_BYTES, max_length=SHA256_BYTES)]
     encoding: Encoding = Encoding.CONTENT
-    capabilities: tuple[str, ...] = ()
+    capabilities: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CAPABILITIES)] = ()
     limits: Limits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:

@@ -15,11 +15,14 @@ def _tree(root: type[CaxtonError]) -> dict[str, type[CaxtonError]]:
 
 
 BY_NAME = _tree(CaxtonError)
+# Of many names in one field, those that are told: nothing on the wire is without a bound.
+MAX_ITEMS = 256
 
 
 def to_fields(error: CaxtonError) -> dict[str, Any]:
-    """Return the error's fields by name, as plain values that any codec carries."""
-    return {f.name: getattr(error, f.name) for f in fields(error)}
+    """Return the error's fields by name, as plain values that any codec carries: of many names, the first 256."""
+    values = {f.name: getattr(error, f.name) for f in fields(error)}
+    return {name: v[:MAX_ITEMS] if isinstance(v, tuple) else v for name, v in values.items()}
 
 
 def from_fields(name: str, values: dict[str, Any]) -> CaxtonError:

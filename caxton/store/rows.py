@@ -2,6 +2,7 @@
 
 import msgspec
 
+from caxton.errors.travel import MAX_ITEMS
 from caxton.store.commit import DeadRow, KeyRow, OutboxRow, QueueRow, SourceRow, TargetRow, UnfinishedRow
 from caxton.store.integers import bounded, signed
 from caxton.store.seal import number_of, seal, seal_optional
@@ -104,7 +105,7 @@ def error_text(error: Failed) -> str:
 def _plain(value: object) -> FieldValue:
     """Return the nearest that a field of an error may be: lone surrogates, huge numbers and what nests become text."""
     if isinstance(value, (list, tuple)):
-        return [plain_text(str(item)) for item in value]
+        return [plain_text(str(item)) for item in value[:MAX_ITEMS]]
     if value is None or isinstance(value, (bool, float)):
         return value
     if isinstance(value, int) and signed(value) == value:

@@ -12,7 +12,7 @@ from caxton.errors import CaxtonError
 from caxton.supervisor import events
 from caxton.supervisor.compiler.host import CompilerHost
 from caxton.supervisor.compiler.process import COMPILER_COMMAND
-from caxton.supervisor.desk.desk import FrontDesk
+from caxton.supervisor.desk.desk import MAX_CALL_BYTES, FrontDesk
 from caxton.supervisor.desk.reception import Reception
 from caxton.supervisor.events import Event, Telling
 from caxton.supervisor.premises.inventory import TOUCH_PERIOD_S
@@ -25,8 +25,10 @@ from caxton.supervisor.workforce.run_ledger import RunLedger
 from caxton.supervisor.workforce.shard import ShardState
 from caxton.supervisor.workforce.worker_process import WORKER_COMMAND
 from caxton.supervisor.workforce.workforce import Workforce
+from caxton.transport.descriptors import most_lines
 from caxton.transport.endpoints import SUPERVISOR
 from caxton.transport.sockets import Context, Desk, Inlet, end_context, new_context
+from caxton.transport.zmtp import SMALL_FRAME
 
 CHECK_PERIOD_S = 0.25
 SESSION_PERIOD_S = 0.5
@@ -101,7 +103,9 @@ class _Life:
         self._reception = reception = Reception(
             premises, self._workforce, self._compiler, notices, ledger, stop, dropped
         )
-        inlet, desk = Inlet(context, directory.control(SUPERVISOR)), Desk(context, directory.calls)
+        lines = most_lines(premises.room.most_sessions, premises.identity.shards)
+        inlet = Inlet(directory.control(SUPERVISOR), SMALL_FRAME, lines)
+        desk = Desk(directory.calls, MAX_CALL_BYTES, lines)
         self._heartbeats = HeartbeatInlet(inlet, marks, self._workforce.heard, dropped)
         self._desk = FrontDesk(desk, reception.answer, tasks, lambda what: tell(events.call_failed(what)), dropped)
 

@@ -16,10 +16,20 @@ _WANTED = 65_536
 _SESSION_IN_WORKER, _WORKER_IN_WORKER = 6, 12
 # A notice's outlet and a line to the desk. A worker: an outlet, a connection, its pidfd, and pipes while it is spawned.
 _SESSION_IN_SUPERVISOR, _WORKER_IN_SUPERVISOR = 3, 8
-# What either has without peers (some 30 once it serves), and what comes and goes: modules, books, callers at the desk.
-_OWN = 64
+# What either has without peers (some 30 once it serves), and what comes and goes: modules, books, callers at the desk,
+# and connections to two inlets that are nobody's.
+_OWN = 96
 # Sessions that have ended, and whose workers do not know it yet.
 LATE_SESSIONS = 16
+# Connections to an inlet that are nobody's yet, beside those of sessions and workers.
+_SPARE_LINES = 16
+# Of an inlet whose owner says nothing else.
+MOST_LINES = MAX_SESSIONS + LATE_SESSIONS + _SPARE_LINES + 64
+
+
+def most_lines(sessions: int, shards: int) -> int:
+    """Return how many connections an inlet of a worker, or of the supervisor, has room for."""
+    return sessions + LATE_SESSIONS + 2 * shards + _SPARE_LINES
 
 
 def raise_limit() -> int:

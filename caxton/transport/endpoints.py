@@ -13,6 +13,7 @@ _LONGEST_NAME = "s-0123456789abcdef.control"
 # What there may be of one peer; `new` is a book that is not locked yet.
 _KINDS = ("data", "control", "book", "new", "note")
 SUPERVISOR = 0
+IPC = "ipc://"
 
 
 class RuntimeDir:
@@ -43,15 +44,15 @@ class RuntimeDir:
     @property
     def calls(self) -> str:
         """Where the supervisor answers clients."""
-        return f"ipc://{self.path}/supervisor.calls"
+        return f"{IPC}{self.path}/supervisor.calls"
 
     def data(self, peer: int) -> str:
         """Where a peer takes data frames."""
-        return f"ipc://{self.path}/{_name(peer)}.data"
+        return f"{IPC}{self.path}/{_name(peer)}.data"
 
     def control(self, peer: int) -> str:
         """Where a peer takes control frames."""
-        return f"ipc://{self.path}/{_name(peer)}.control"
+        return f"{IPC}{self.path}/{_name(peer)}.control"
 
     def book(self, peer: int) -> Path:
         """The mapped file with a peer's counters."""

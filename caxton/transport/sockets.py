@@ -1,21 +1,26 @@
 """The only door to ZeroMQ: inlets that are bound, outlets that are connected, and the supervisor's call sockets.
 
-Nothing here waits. The descriptor of a socket is edge-triggered: after a wake-up, receive until None comes.
+Nothing here waits. After a wake-up, receive until None comes: nothing else tells of what is there already. Who connects
+is a socket of ZeroMQ; who listens speaks its protocol without it (ADR 17), and reads no more than it was asked for.
 """
 
 import asyncio
 import errno
 import resource
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeAlias
 
 import zmq
 
 from caxton.errors import ResourceExhausted, StorageError
-from caxton.transport.descriptors import MAX_SESSIONS
+from caxton.transport.descriptors import MAX_SESSIONS, MOST_LINES
+from caxton.transport.endpoints import IPC
+from caxton.transport.listener import Listener
+from caxton.transport.zmtp import Admit
 
-# As plain numbers: an enum in every call costs a microsecond.
-_NOWAIT, _EVENTS, _POLLIN = int(zmq.NOBLOCK), int(zmq.EVENTS), int(zmq.POLLIN)
+# As a plain number: an enum in every call costs a microsecond.
+_NOWAIT = int(zmq.NOBLOCK)
 Context: TypeAlias = "zmq.Context[zmq.Socket[bytes]]"
 
 # Above what credit ever lets stand in a socket: a frame that meets them is counted as unsent.
@@ -24,46 +29,26 @@ _RECEIVE_MARK = 4_096
 MAX_SOCKET_FRAME = 16 << 20
 # Two for each session, and room for workers; ZeroMQ's own limit is 1,023.
 _MAX_SOCKETS = 4 * MAX_SESSIONS
+_NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 
 
 class Inlet:
-    """A bound PULL socket: where a peer takes frames. Whoever binds it owns it and closes it.
+    """Where a peer takes frames. Whoever binds it owns it and closes it.
 
-    Raises StorageError when its place in the file system cannot be had.
+    largest: bytes of a frame; a connection that says a larger one ends, and so does one that says a message of several
+    parts. Raises StorageError when its place in the file system cannot be had, ResourceExhausted when the process has
+    no descriptor left.
     """
 
-    def __init__(self, context: Context, endpoint: str) -> None:
-        self._socket = _socket(context, zmq.PULL)
-        try:
-            self._socket.bind(endpoint)
-        except zmq.ZMQError as error:
-            self._socket.close(linger=0)
-            raise StorageError(endpoint, f"it cannot be bound: {error}") from error
-        self._receive = self._socket.recv
-        self._look = self._socket.getsockopt
-        self._watched: asyncio.AbstractEventLoop | None = None
+    def __init__(self, endpoint: str, largest: int = MAX_SOCKET_FRAME, most_lines: int = MOST_LINES) -> None:
+        self._listener = listener = _listen(endpoint, b"PULL", largest, most_lines)
+        self.receive = listener.receive
+        self.watch = listener.watch
+        self.close = listener.close
 
-    def receive(self) -> bytes | None:
-        """Return the next frame, or None when there is none now."""
-        if not int(self._look(_EVENTS)) & _POLLIN:  # a third of what the exception costs that would say it
-            return None
-        try:
-            return self._receive(_NOWAIT)
-        except zmq.Again:
-            return None
-
-    def watch(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], object]) -> None:
-        """Call `wake` when frames may have arrived; it must receive until None, or come back by itself."""
-        loop.add_reader(self._socket.fileno(), wake)
-        self._watched = loop
-        loop.call_soon(wake)
-
-    def close(self) -> None:
-        """Stop listening. Closing twice is fine."""
-        if self._watched is not None:
-            _unwatch(self._watched, self._socket)
-            self._watched = None
-        self._socket.close(linger=0)
+    def guard(self, admit: Admit, count: Callable[[], object]) -> None:
+        """Let `admit` look at heads from now on, and call `count` for each connection that is ended."""
+        self._listener.admit, self._listener.count = admit, count
 
 
 class Outlet:
@@ -89,42 +74,23 @@ class Outlet:
 
 
 class Desk:
-    """The supervisor's ROUTER socket: calls come with the caller's address, answers go back to it."""
+    """Where the supervisor is called: calls come with the caller's number, answers go back to it."""
 
-    def __init__(self, context: Context, endpoint: str) -> None:
-        self._socket = _socket(context, zmq.ROUTER)
-        self._socket.setsockopt(zmq.ROUTER_MANDATORY, 1)  # or an answer to nobody would count as sent
-        self._socket.bind(endpoint)
-        self._loop: asyncio.AbstractEventLoop | None = None
+    def __init__(self, endpoint: str, largest: int = MAX_SOCKET_FRAME, most_lines: int = MOST_LINES) -> None:
+        self._listener = listener = _listen(endpoint, b"ROUTER", largest, most_lines)
+        self.answer = listener.say
+        self.process_of = listener.process_of
+        self.watch = listener.watch
+        self.close = listener.close
 
-    def receive(self) -> tuple[bytes, bytes] | None:
-        """Return (caller, frame), or None when there is none now. What is not two parts is dropped by the codec."""
-        try:
-            parts = self._socket.recv_multipart(zmq.NOBLOCK)
-        except zmq.Again:
-            return None
-        return parts[0], parts[1] if len(parts) == 2 else b""  # noqa: PLR2004 (caller and frame)
+    def receive(self) -> tuple[int, bytes] | None:
+        """Return (caller, frame), or None when there is none now."""
+        frame = self._listener.receive()
+        return None if frame is None else (self._listener.line, frame)
 
-    def answer(self, caller: bytes, frame: bytes | bytearray) -> bool:
-        """Send an answer; False when the caller is gone or takes nothing."""
-        try:
-            self._socket.send_multipart([caller, frame], zmq.NOBLOCK)
-        except zmq.ZMQError:
-            return False
-        return True
-
-    def watch(self, loop: asyncio.AbstractEventLoop, wake: Callable[[], object]) -> None:
-        """Call `wake` when calls may have arrived; it must receive until None after every wake-up and every answer."""
-        loop.add_reader(self._socket.fileno(), wake)
-        self._loop = loop
-        loop.call_soon(wake)
-
-    def close(self, linger_ms: int = 0) -> None:
-        """Stop listening. Closing twice is fine."""
-        if self._loop is not None:
-            _unwatch(self._loop, self._socket)
-            self._loop = None
-        self._socket.close(linger=linger_ms)
+    def guard(self, admit: Admit, count: Callable[[], object]) -> None:
+        """Let `admit` look at heads from now on, and call `count` for each connection that is ended."""
+        self._listener.admit, self._listener.count = admit, count
 
 
 class CallLine:
@@ -178,14 +144,27 @@ def end_context(context: Context) -> None:
     context.destroy(linger=0)
 
 
+def _listen(endpoint: str, kind: bytes, largest: int, most_lines: int) -> Listener:
+    try:
+        return Listener(Path(endpoint.removeprefix(IPC)), kind, largest, most_lines)
+    except OSError as error:
+        if error.errno in _NO_DESCRIPTOR:
+            raise _no_descriptor() from None
+        raise StorageError(endpoint, f"it cannot be bound: {error.strerror or error}") from error
+
+
+def _no_descriptor() -> ResourceExhausted:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return ResourceExhausted("open files of this process (ulimit -n)", limit)
+
+
 def _socket(context: Context, kind: int) -> zmq.Socket[bytes]:
     try:
         socket = context.socket(kind)
     except zmq.ZMQError as error:
-        if error.errno not in {errno.EMFILE, errno.ENFILE}:
+        if error.errno not in _NO_DESCRIPTOR:
             raise
-        limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        raise ResourceExhausted("open files of this process (ulimit -n)", limit) from None
+        raise _no_descriptor() from None
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.MAXMSGSIZE, MAX_SOCKET_FRAME)
     socket.setsockopt(zmq.SNDHWM, _SEND_MARK)

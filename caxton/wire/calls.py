@@ -9,7 +9,8 @@ import msgspec
 
 from caxton.acl.envelope import Envelope, Id, Text, UuidBytes
 from caxton.acl.message import Message
-from caxton.agents.manifest import MAX_NAME, Manifest
+from caxton.agents.manifest import MAX_CAPABILITIES, MAX_NAME, Manifest
+from caxton.errors.travel import MAX_ITEMS
 
 # So that no frame of agents or manifests comes near the 16 MiB that a socket takes, whatever their capabilities.
 MAX_BATCH = 500
@@ -18,10 +19,13 @@ MAX_DELIVERIES, FULL_DELIVERIES_BYTES = 256, 1 << 20
 # How long an exchange may wait for messages before it is answered with none, in milliseconds.
 MAX_EXCHANGE_WAIT_MS = 10_000
 MAX_FILTER = 200
+MAX_FIELDS = 16
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 Sequence = Annotated[int, msgspec.Meta(ge=0)]
-# All that the fields of an error hold: nothing nests, so nothing that a stranger builds is deep or costly to hash.
-FieldValue = str | int | float | bool | list[str] | None
+# All that the fields of an error hold: nothing nests, so nothing that a stranger builds is deep or costly to hash. And
+# nothing is long: a map of 15 MB takes a second to decode, before anybody knows what it is for.
+FieldValue = str | int | float | bool | Annotated[list[str], msgspec.Meta(max_length=MAX_ITEMS)] | None
+Fields = Annotated[dict[str, FieldValue], msgspec.Meta(max_length=MAX_FIELDS)]
 
 
 class Deploy(msgspec.Struct, array_like=True, tag=10, frozen=True):
@@ -76,7 +80,7 @@ class Attach(msgspec.Struct, array_like=True, tag=17, frozen=True):
     """
 
     name: Name
-    capabilities: tuple[str, ...] = ()
+    capabilities: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CAPABILITIES)] = ()
     mailbox_capacity: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1_000
     again: bool = False
 
@@ -170,7 +174,7 @@ class Failed(msgspec.Struct, array_like=True, tag=20, frozen=True):
     """An error of `caxton.errors`, by name and fields."""
 
     error: Text
-    fields: dict[str, FieldValue]
+    fields: Fields
 
 
 class AgentView(msgspec.Struct, array_like=True, frozen=True, tag=21):

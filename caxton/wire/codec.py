@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from caxton.errors import InvalidMessageFormat, ValidationError
-from caxton.wire.control import Control
+from caxton.wire.control import MAX_CONTROL_BYTES, Control
 from caxton.wire.frames import MAX_FRAME_BYTES, VERSION, DataFrame, PackedFrame
 from caxton.wire.supervision import SupervisorAnswer, SupervisorCall
 
@@ -44,6 +44,6 @@ class Codec(Generic[T]):
 
 DATA: Codec[DataFrame] = Codec(DataFrame, "data frame")
 PACKED: Codec[PackedFrame] = Codec(PackedFrame, "packed data frame")
-CONTROL: Codec[Control] = Codec(Control, "control frame", largest=16 << 20)
+CONTROL: Codec[Control] = Codec(Control, "control frame", largest=MAX_CONTROL_BYTES)
 SUPERVISOR_CALL: Codec[SupervisorCall] = Codec(SupervisorCall, "supervisor call", largest=16 << 20)
 SUPERVISOR_ANSWER: Codec[SupervisorAnswer] = Codec(SupervisorAnswer, "supervisor answer", largest=16 << 20)

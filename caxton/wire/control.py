@@ -14,6 +14,9 @@ from caxton.wire.calls import Request, Result, Sequence
 from caxton.wire.condition import WELL, Condition
 from caxton.wire.link_state import LinkState, Mark
 
+# Of a call that brings what an attached agent has sent; every other control frame is a small one.
+MAX_CONTROL_BYTES = 16 << 20
+
 
 class Hello(msgspec.Struct, array_like=True, tag=2, frozen=True):
     """A peer's first word: it is there, it listens, and this is what it last took from the other on the durable lane.
@@ -96,7 +99,7 @@ class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
     ready: bool
     phase: int
     idle: bool
-    counters: dict[str, int]
+    counters: Annotated[dict[str, int], msgspec.Meta(max_length=256)]
     condition: Condition = WELL
 
 

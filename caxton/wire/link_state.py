@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from caxton.acl.envelope import Id, Text
-from caxton.wire.calls import FieldValue, Sequence
+from caxton.wire.calls import Fields, Sequence
 
 MARK_BYTES = 16
 Mark = Annotated[bytes, msgspec.Meta(min_length=MARK_BYTES, max_length=MARK_BYTES)]
@@ -20,7 +20,7 @@ class Refusal(msgspec.Struct, array_like=True, frozen=True):
     sequence: Sequence
     count: Annotated[int, msgspec.Meta(ge=1)]
     error: Text
-    fields: dict[str, FieldValue]
+    fields: Fields
 
 
 class LinkState(msgspec.Struct, array_like=True, tag=1, frozen=True):

@@ -7,11 +7,12 @@ from caxton.errors import InvalidMessageFormat
 from caxton.transport import sockets
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Call, Control, Drain, Hello, SessionEnded, Topology
+from caxton.wire.heads import control_head
 from caxton.wire.link_state import LinkState
 from workers.peers.peer import Peer
 from workers.peers.peers import Peers
 
-AT_ONCE = 256
+AT_ONCE, ENOUGH_BYTES = 256, 1 << 20
 
 
 class Listener(Protocol):
@@ -46,11 +47,19 @@ class ControlInlet:
         self._listener = listener
 
     def take(self, counts: Counter[str]) -> bool:
-        """Take what has come, up to 256 frames; True when there may be more."""
+        """Take what has come, up to 256 frames or 1 MiB and a frame; True when there may be more."""
+        budget = ENOUGH_BYTES
         for _ in range(AT_ONCE):
+            if budget <= 0:
+                return True
             raw = self._receive()
             if raw is None:
                 return False
+            budget -= len(raw)
+            head = control_head(raw)
+            if head is not None and not self._peers.vouches(head.source, head.mark):
+                counts["forged"] += 1
+                continue
             try:
                 control = CONTROL.decode(raw)
             except InvalidMessageFormat:

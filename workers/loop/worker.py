@@ -109,6 +109,10 @@ class Worker:
         recovery.resume(found)
         await self._committer.commit()
 
+    def count_garbage(self) -> None:
+        """Count a connection that was ended for what it said."""
+        self._passes.present.counts["garbage"] += 1
+
     def run_pass(self) -> None:
         """Run one pass, unless the worker has ended."""
         if not self._ended:

@@ -56,6 +56,13 @@ class Peers:
             return peer if compare_digest(peer.their_mark, mark) else None
         return self._meet(number) if self._marks.verify(number, mark) else None
 
+    def vouches(self, number: int, mark: bytes) -> bool:
+        """True when a mark is its peer's own, and the peer has not ended."""
+        peer = self.by_number.get(number)
+        if peer is not None:
+            return compare_digest(peer.their_mark, mark)
+        return number not in self._ended and self._marks.verify(number, mark)
+
     def is_supervisor(self, number: int, mark: bytes) -> bool:
         """True when a frame's source and mark are the supervisor's."""
         return number == SUPERVISOR and self._marks.verify(number, mark)

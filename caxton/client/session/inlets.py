@@ -3,13 +3,15 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
+from hmac import compare_digest
 
-from caxton.errors import InvalidMessageFormat
+from caxton.errors import CaxtonError, InvalidMessageFormat
 from caxton.transport.endpoints import RuntimeDir
-from caxton.transport.sockets import Context, Inlet
+from caxton.transport.sockets import Inlet
 from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.control import Control
 from caxton.wire.frames import DataFrame
+from caxton.wire.heads import Head, control_head, data_head
 
 
 class Inlets:
@@ -18,13 +20,20 @@ class Inlets:
     counts: `garbage`, frames that do not decode or bear another mark.
     """
 
-    def __init__(self, context: Context, runtime: RuntimeDir, session: int, mark: bytes, counts: Counter[str]) -> None:
+    def __init__(self, runtime: RuntimeDir, session: int, mark: bytes, counts: Counter[str]) -> None:
         self._session = session
         self._mark = mark
         self._counts = counts
-        self._data = Inlet(context, runtime.data(session))
-        self._control = Inlet(context, runtime.control(session))
+        self._data = Inlet(runtime.data(session))
+        try:
+            self._control = Inlet(runtime.control(session))
+        except CaxtonError:
+            self._data.close()
+            raise
         self._closed = False
+
+        self._data.guard(lambda head, _size: self._is_to_us(data_head(head)), self._count)
+        self._control.guard(lambda head, _size: self._is_to_us(control_head(head)), self._count)
 
     def watch(self, loop: asyncio.AbstractEventLoop, data: Callable[[], None], control: Callable[[], None]) -> None:
         """Call these when frames may have come; they go through `frames` and `controls` to the end."""
@@ -47,15 +56,21 @@ class Inlets:
     def controls(self) -> Iterator[Control]:
         """Yield the control frames that are there, until there are none or it is closed."""
         while not self._closed and (raw := self._control.receive()) is not None:
+            if not self._is_to_us(control_head(raw)):
+                self._counts["garbage"] += 1
+                continue
             try:
                 control = CONTROL.decode(raw)
             except InvalidMessageFormat:
                 self._counts["garbage"] += 1
                 continue
-            if control.mark != self._mark:
-                self._counts["garbage"] += 1
-                continue
             yield control
+
+    def _count(self) -> None:
+        self._counts["garbage"] += 1
+
+    def _is_to_us(self, head: Head | None) -> bool:
+        return head is not None and compare_digest(head.mark, self._mark)
 
     def abandon(self) -> None:
         """In a forked child: take nothing any more. The sockets, and the loop that watches them, stay the parent's."""

@@ -84,7 +84,7 @@ class Session:
         self._book = SessionBook(runtime.book(self.number), self.number)
         self._context = new_context()
         try:
-            self._inlets = Inlets(self._context, runtime, self.number, self._mark, self.counts)
+            self._inlets = Inlets(runtime, self.number, self._mark, self.counts)
         except BaseException:
             end_context(self._context)
             self._book.close()

@@ -6,16 +6,27 @@ from collections.abc import Awaitable, Callable
 
 from caxton.errors import CaxtonError, ResourceExhausted, StorageError, to_fields
 from caxton.transport.sockets import Desk
+from caxton.transport.zmtp import SMALL_FRAME
 from caxton.wire.calls import Failed
 from caxton.wire.codec import SUPERVISOR_ANSWER, SUPERVISOR_CALL
-from caxton.wire.supervision import SupervisorAnswer, SupervisorCall, SupervisorRequest, SupervisorResult
+from caxton.wire.heads import call_tag
+from caxton.wire.supervision import (
+    MODULE_CHUNK,
+    SupervisorAnswer,
+    SupervisorCall,
+    SupervisorRequest,
+    SupervisorResult,
+    UploadModule,
+)
 
 # Calls that are being answered at a time; more are refused at once.
 MAX_CALLS = 1_024
 # Calls taken in one go, so that a flood of them does not hold the loop.
-_AT_ONCE = 64
+_AT_ONCE, _ENOUGH_BYTES = 64, 1 << 20
+MAX_CALL_BYTES = MODULE_CHUNK + SMALL_FRAME
+_UPLOAD = UploadModule.__struct_config__.tag
 
-Answering = Callable[[bytes, SupervisorRequest], Awaitable[SupervisorResult | None]]
+Answering = Callable[[int, SupervisorRequest], Awaitable[SupervisorResult | None]]
 
 
 class FrontDesk:
@@ -42,6 +53,7 @@ class FrontDesk:
         self._under_way: set[asyncio.Task[None]] = set()
         self._closed = False
         self._dropped = dropped
+        desk.guard(_may_come, self._count)
         desk.watch(self._loop, self._wake)
 
     def close(self, linger_ms: int = 0) -> None:
@@ -51,15 +63,22 @@ class FrontDesk:
             task.cancel()
         self._desk.close(linger_ms)
 
+    def _count(self) -> None:
+        self._dropped["calls that do not decode"] += 1
+
     def _wake(self) -> None:
+        taken = 0
         for _ in range(_AT_ONCE):
             received = None if self._closed else self._desk.receive()
             if received is None:
                 return
             self._take(*received)
+            taken += len(received[1])
+            if taken >= _ENOUGH_BYTES:
+                break
         self._loop.call_soon(self._wake)
 
-    def _take(self, caller: bytes, frame: bytes) -> None:
+    def _take(self, caller: int, frame: bytes) -> None:
         try:
             call = SUPERVISOR_CALL.decode(frame)
         except CaxtonError:
@@ -73,7 +92,7 @@ class FrontDesk:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
-    async def _answer(self, caller: bytes, call: SupervisorCall) -> None:
+    async def _answer(self, caller: int, call: SupervisorCall) -> None:
         try:
             result = await self._answering(caller, call.request)
             if result is None:
@@ -89,13 +108,19 @@ class FrontDesk:
             answer = _encoded(call.call_id, _failed(CaxtonError()))
         self._say(caller, answer)
 
-    def _say(self, caller: bytes, answer: bytearray) -> None:
+    def _say(self, caller: int, answer: bytearray) -> None:
         if self._closed:
             return
         if not self._desk.answer(caller, answer):
             self._dropped["answers whose caller is gone"] += 1
         # The descriptor is edge-triggered: calls that came while we answered are looked for now.
         self._loop.call_soon(self._wake)
+
+
+def _may_come(frame: bytes, size: int) -> bool:
+    """Of large calls, pieces of modules alone may come."""
+    tag = call_tag(frame)
+    return tag == _UPLOAD or (tag > 0 and size <= SMALL_FRAME)
 
 
 def _encoded(call_id: int, result: SupervisorResult) -> bytearray:

@@ -29,7 +29,7 @@ class ModuleIntake:
         self._cache = cache
         self._compiler = compiler
 
-    async def take(self, caller: bytes, piece: UploadModule) -> Accepted:
+    async def take(self, caller: int, piece: UploadModule) -> Accepted:
         """Take a piece; the answer's `wanted` is the next offset, or the whole size when the module is ready for use.
 
         A module whose artifact is there is ready at its first piece. Raises what `Uploads.take` and

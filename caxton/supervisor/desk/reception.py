@@ -69,7 +69,7 @@ class Reception:
         self._closing: asyncio.Handle | None = None
         self._reasons = Reasons()
 
-    async def answer(self, caller: bytes, request: SupervisorRequest) -> SupervisorResult | None:
+    async def answer(self, caller: int, request: SupervisorRequest) -> SupervisorResult | None:
         """Do what is asked; raises the typed error that is the answer otherwise. None: nobody waits for an answer."""
         match request:
             case OpenSession():

@@ -28,14 +28,14 @@ class Uploads:
     """One upload per caller and MAX_UPLOADS in all, dropped after IDLE_S without a piece."""
 
     def __init__(self) -> None:
-        self._under_way: dict[bytes, Upload] = {}
+        self._under_way: dict[int, Upload] = {}
         # Uploads that nobody finished.
         self.abandoned = 0
 
     def __len__(self) -> int:
         return len(self._under_way)
 
-    def take(self, caller: bytes, piece: UploadModule, now_s: float) -> Upload:
+    def take(self, caller: int, piece: UploadModule, now_s: float) -> Upload:
         """Add a piece and return its upload, which is forgotten here once it is complete.
 
         A piece at offset 0 begins a new upload. Raises ResourceExhausted when there are too many, ValidationError for a
@@ -66,7 +66,7 @@ class Uploads:
             del self._under_way[caller]
             self.abandoned += 1
 
-    def _begin(self, caller: bytes, piece: UploadModule, now_s: float) -> None:
+    def _begin(self, caller: int, piece: UploadModule, now_s: float) -> None:
         if self._under_way.pop(caller, None) is not None:
             self.abandoned += 1
         if len(self._under_way) >= MAX_UPLOADS:

@@ -9,9 +9,11 @@ from caxton.links.session import SessionMarks
 from caxton.transport.sockets import Inlet
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Heartbeat
+from caxton.wire.heads import control_head
 
 # Frames in one go, so that a flood of them does not hold the loop.
 _AT_ONCE = 256
+HEARTBEAT = Heartbeat.__struct_config__.tag
 
 
 class HeartbeatInlet:
@@ -26,12 +28,20 @@ class HeartbeatInlet:
         self._loop = asyncio.get_running_loop()
         self._closed = False
         self._dropped = dropped
+        inlet.guard(self._may_come, self._count)
         inlet.watch(self._loop, self._wake)
 
     def close(self) -> None:
         """Stop listening. Closing twice is fine."""
         self._closed = True
         self._inlet.close()
+
+    def _may_come(self, frame: bytes, _size: int) -> bool:
+        head = control_head(frame)
+        return head is not None and head.tag == HEARTBEAT and self._marks.verify(head.source, head.mark)
+
+    def _count(self) -> None:
+        self._dropped["frames that do not decode"] += 1
 
     def _wake(self) -> None:
         for _ in range(_AT_ONCE):
@@ -42,14 +52,17 @@ class HeartbeatInlet:
         self._loop.call_soon(self._wake)
 
     def _take(self, frame: bytes) -> None:
+        head = control_head(frame)
+        if head is not None and head.tag != HEARTBEAT:
+            self._dropped["frames that are no heartbeats"] += 1
+            return
+        if head is not None and not self._marks.verify(head.source, head.mark):
+            self._dropped["heartbeats with a wrong mark"] += 1
+            return
         try:
             control = CONTROL.decode(frame)
         except CaxtonError:
             self._dropped["frames that do not decode"] += 1
             return
-        if not isinstance(control, Heartbeat):
-            self._dropped["frames that are no heartbeats"] += 1
-        elif not self._marks.verify(control.source, control.mark):
-            self._dropped["heartbeats with a wrong mark"] += 1
-        else:
+        if isinstance(control, Heartbeat):  # as its head said
             self._deliver(control)

@@ -269,7 +269,7 @@ async def serving(stage, context, shard, incarnation):
     note, engine = CrashNote(runtime.crash_note(incarnation)), GuestEngine()
     stage.stores[incarnation], stage.engines[incarnation] = store, engine
     shard = stage.shards[incarnation] = worker_main._compose(spec, context, store, note, engine, Watchdog(engine))
-    data, control = Inlet(context, runtime.data(incarnation)), Inlet(context, runtime.control(incarnation))
+    data, control = Inlet(runtime.data(incarnation)), Inlet(runtime.control(incarnation))
     supervisor = Outlet(context, runtime.control(SUPERVISOR))
     worker = Worker(shard, data, control, supervisor, stage.marks.mark(incarnation))
     stage.workers[incarnation] = worker
@@ -293,7 +293,7 @@ async def on_stage(stage):
         open_now.callback(lock.close)
         open_now.callback(end_context, context)
         tasks = await open_now.enter_async_context(asyncio.TaskGroup())
-        desk = FrontDesk(Desk(context, stage.runtime.calls), stage.answer, tasks, pytest.fail, Counter())
+        desk = FrontDesk(Desk(stage.runtime.calls), stage.answer, tasks, pytest.fail, Counter())
         open_now.callback(desk.close)
         for shard, incarnation in enumerate(INCARNATIONS):
             await open_now.enter_async_context(serving(stage, context, shard, incarnation))

@@ -91,8 +91,8 @@ class RawSession:
         self.emitted = 0
         self.states = []
         self._context = new_context()
-        self._control_inlet = Inlet(self._context, directory.control(self.number))
-        self._message_inlet = Inlet(self._context, directory.data(self.number))
+        self._control_inlet = Inlet(directory.control(self.number))
+        self._message_inlet = Inlet(directory.data(self.number))
         self._data = Outlet(self._context, directory.data(self.worker))
         self._control = Outlet(self._context, directory.control(self.worker))
         self._book = Book.create(directory.book(self.number), self.number, ("sent",), peers=4)
@@ -145,6 +145,7 @@ class RawSession:
 
     def close(self):
         self._control_inlet.close()
+        self._message_inlet.close()
         end_context(self._context)
         self._book.close()
         os.close(self._lock)

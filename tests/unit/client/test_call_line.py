@@ -25,7 +25,7 @@ class Supervisor:
 
     def __init__(self, directory, context):
         self.lock = DirectoryLock(directory)
-        self.desk = Desk(context, RuntimeDir(directory).calls)
+        self.desk = Desk(RuntimeDir(directory).calls)
         self._arrived = asyncio.Event()
         self.desk.watch(asyncio.get_running_loop(), self._arrived.set)
 

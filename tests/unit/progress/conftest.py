@@ -93,7 +93,7 @@ class Supervisor:
 class SessionInlets:
     """A session's two inlets: frames come decoded."""
 
-    def __init__(self, net, _context, runtime, number, _mark, _counts):
+    def __init__(self, net, runtime, number, _mark, _counts):
         self.data, self.control = Inlet(net, runtime.data(number)), Inlet(net, runtime.control(number))
 
     def watch(self, *_):

@@ -43,8 +43,8 @@ class FakeWorker:
         own = spec.incarnation
         self.marks = SessionMarks(spec.marks_key)
         self.context = new_context()
-        self.data = Inlet(self.context, directory.data(own))
-        self.control = Inlet(self.context, directory.control(own))
+        self.data = Inlet(directory.data(own))
+        self.control = Inlet(directory.control(own))
         self.supervisor = Outlet(self.context, directory.control(SUPERVISOR))
         self.book = Book.create(directory.book(own), own, COUNTERS)
         self.note = CrashNote(directory.crash_note(own))

@@ -21,9 +21,7 @@ class Room:
         self.answers = {}
         self.unforeseen = []
         self.dropped = Counter()
-        self.desk = FrontDesk(
-            Desk(context, directory.calls), self.answering, tasks, self.unforeseen.append, self.dropped
-        )
+        self.desk = FrontDesk(Desk(directory.calls), self.answering, tasks, self.unforeseen.append, self.dropped)
         self.line = CallLine(context, directory.calls)
         self._arrived = asyncio.Event()
         self.line.watch(asyncio.get_running_loop(), self._arrived.set)

@@ -23,7 +23,7 @@ async def ears(short_dir):
     context = new_context()
     endpoint = RuntimeDir(short_dir).control(SUPERVISOR)
     heard, dropped = asyncio.Queue(), Counter()
-    inlet = HeartbeatInlet(Inlet(context, endpoint), MARKS, heard.put_nowait, dropped)
+    inlet = HeartbeatInlet(Inlet(endpoint), MARKS, heard.put_nowait, dropped)
     outlet = Outlet(context, endpoint)
     yield outlet, heard, dropped
     inlet.close()

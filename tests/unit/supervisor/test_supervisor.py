@@ -282,7 +282,7 @@ async def test_a_session_hears_of_every_change_under_its_own_mark(run):
     opened = await running.ask(OpenSession(os.getpid(), "test"))
     dead = opened.topology.incarnations[1]
     context = new_context()
-    inlet = Inlet(context, running.directory.control(opened.session))
+    inlet = Inlet(running.directory.control(opened.session))
     arrived = asyncio.Event()
     inlet.watch(asyncio.get_running_loop(), arrived.set)
 
@@ -338,7 +338,7 @@ async def test_the_limit_of_sessions_is_really_open(run, monkeypatch):
     inlets = []
     for _ in range((await running.health())["most_sessions"]):
         opened = await line.ask(OpenSession(os.getpid(), "test"), 5.0)
-        inlets.append((Inlet(context, running.directory.control(opened.session)), opened.mark))
+        inlets.append((Inlet(running.directory.control(opened.session)), opened.mark))
 
     with pytest.raises(ResourceExhausted, match="sessions"):
         await line.ask(OpenSession(os.getpid(), "test"), 5.0)
