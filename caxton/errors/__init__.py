@@ -15,6 +15,7 @@
     │   ├── ShardUnavailable
     │   ├── SessionNotFound
     │   └── AlreadyAccepted ........ its idempotency key is known: what was asked was asked before
+    │       └── AnswerNotKept ...... and the first message with it has no answer
     ├── Timeout .................... nobody answered in time; what was asked may have happened or not
     ├── NetworkError ............... a peer ended; what was under way may have happened or not
     ├── SecurityError .............. a sender, session or mark that is not what it claims
@@ -59,6 +60,7 @@ from caxton.errors.routing import (
     AgentNotFound,
     AgentNotRunning,
     AlreadyAccepted,
+    AnswerNotKept,
     CircuitBreakerOpen,
     MessageExpired,
     QueueFull,
@@ -78,6 +80,7 @@ __all__ = [
     "AgentNotRunning",
     "AlreadyAccepted",
     "AlreadyAttached",
+    "AnswerNotKept",
     "CaxtonError",
     "CircuitBreakerOpen",
     "ConfigurationError",

@@ -87,3 +87,14 @@ class AlreadyAccepted(RoutingError):
 
     agent: str
     says = "agent {agent} was sent a message with this idempotency key before, and is not sent another"
+
+
+@dataclass(eq=False)
+class AnswerNotKept(AlreadyAccepted):
+    """Its idempotency key is known, and the first message with it has no answer to give: nothing was done.
+
+    That one was sent and not requested, or its turn ended without an answer. One of a later turn is not kept.
+    """
+
+    says = "agent {agent} was sent a message with this idempotency key before, of which no answer is kept"
+    hint = "to ask for one, request with another key"

@@ -1,9 +1,13 @@
 """Idempotency keys: a message that comes again with the same key is not delivered again, but gets the same answer."""
 
+from hashlib import blake2b
+
 import msgspec
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
-from caxton.errors import AlreadyAccepted, CaxtonError, ResourceExhausted
+from caxton.acl.failure import report
+from caxton.acl.performative import Performative
+from caxton.errors import AlreadyAccepted, AnswerNotKept, CaxtonError, ResourceExhausted
 from caxton.ids import AgentId, UuidSource
 from caxton.store.commit import KeyRow
 from workers.commit.journal import Journal
@@ -13,8 +17,12 @@ KEPT_MS = 600_000
 MOST_KEYS = 100_000
 # Of answers that are kept; at it no new key is taken. Answers of requests that are under way may go beyond.
 MOST_ANSWER_BYTES = 64 << 20
-# Senders that wait for the answer to one key.
+# Requests that wait for the answer to one key, and in all. Of each only what its answer needs is kept, some 300 bytes.
 MOST_WAITERS = 1_024
+MOST_WAITERS_IN_ALL = 32_768
+# In the place of an answer: there will be none.
+NO_ANSWER = b""
+_FAILURE = int(Performative.FAILURE)
 _decode = msgspec.msgpack.Decoder(Envelope).decode
 _encode = msgspec.msgpack.Encoder().encode
 _Key = tuple[int, bytes]
@@ -29,7 +37,9 @@ class IdempotencyKeys:
         self._known: dict[_Key, KeyRow] = {}
         # The message that a key was taken for, by its id; of keys that come from the file nobody knows it.
         self._owners: dict[_Key, bytes] = {}
+        # Who asked again before there was an answer: lost with this worker, so clients ask the next one.
         self._waiting: dict[_Key, list[Envelope]] = {}
+        self._waiters = 0
         self._answer_bytes = 0
         self.due: list[Envelope] = []
 
@@ -41,7 +51,8 @@ class IdempotencyKeys:
     def admit(self, message: Envelope) -> tuple[CaxtonError | None, bool]:
         """Return why a message is refused, or None; and whether it is seen to.
 
-        One whose key is known is refused with AlreadyAccepted, so that its sender knows; a request gets its answer too.
+        One whose key is known is refused with AlreadyAccepted, so that its sender knows; a request gets its answer too,
+        or AnswerNotKept when there is none.
         """
         rare = message.rare
         if rare is None or rare.idempotency_key is None:
@@ -56,25 +67,38 @@ class IdempotencyKeys:
             if self._answer_bytes >= MOST_ANSWER_BYTES:
                 return ResourceExhausted("bytes of answers to idempotency keys in ten minutes", MOST_ANSWER_BYTES), True
             self._owners[key] = message.message_id
-            self._keep(key, KeyRow(*key, wall_ms + KEPT_MS, None))
+            self._keep(key, KeyRow(*key, wall_ms + KEPT_MS, NO_ANSWER if message.reply_with is None else None))
             return None, False
-        if message.reply_with is not None and not self._is_answered(row, key, message):
-            return ResourceExhausted("requests with one idempotency key", MOST_WAITERS), True
+        if message.reply_with is not None:
+            refused = self._ask_again(row, key, message)
+            if refused is not None:
+                return refused, True
         self._journal.counts["duplicates"] += 1
         return AlreadyAccepted(str(AgentId(message.receiver))), True
 
     def answered(self, handled: Envelope, messages: list[Envelope]) -> None:
-        """An agent handled a message and sent these: one of them may be the answer that its key is to keep."""
+        """An agent handled a message and sent these: one of them may be the answer that its key is to keep.
+
+        Without one nobody waits any longer: an answer of a later turn goes to who asked first, and to nobody else.
+        """
         rare = handled.rare
         if rare is None or rare.idempotency_key is None or handled.reply_with is None:
             return
         key = handled.receiver, rare.idempotency_key.encode("utf-8", "surrogatepass")
         row = self._known.get(key)
         answer = next((m for m in messages if m.in_reply_to == handled.reply_with), None)
-        if row is None or answer is None:
+        if row is None:
+            return
+        if answer is None:
+            self._keep(key, row._replace(answer=NO_ANSWER))
+            self._tell_of_none(key)
             return
         self._keep(key, row._replace(answer=_encode(answer)))
-        self.due += [self._copy(answer, message) for message in self._waiting.pop(key, [])]
+        self.due += [self._copy(answer, message) for message in self._take_waiting(key)]
+
+    def answered_with_error(self, handled: Envelope, error: CaxtonError) -> None:
+        """An agent answered with an error of its own: that is the answer which its key is to keep."""
+        self.answered(handled, [self._failure(handled, error)])
 
     def failed(self, message: Envelope) -> list[Envelope]:
         """A message came to nothing: its key is free. Returns who waited for its answer, and is to be told."""
@@ -84,20 +108,35 @@ class IdempotencyKeys:
         key = message.receiver, rare.idempotency_key.encode("utf-8", "surrogatepass")
         if key not in self._known or self._owners.get(key, message.message_id) != message.message_id:
             return []
-        waited = self._waiting.get(key, [])
+        waited = self._take_waiting(key)
         self._forget(key)
         return waited
 
-    def _is_answered(self, row: KeyRow, key: _Key, message: Envelope) -> bool:
-        """Answer who asks again, or let it wait for the answer; False when too many wait."""
+    def _ask_again(self, row: KeyRow, key: _Key, message: Envelope) -> CaxtonError | None:
+        """Answer who asks again, or let it wait for the answer; returns why not: there is none, or too many wait."""
         if row.answer is not None:
+            if row.answer == NO_ANSWER:
+                return AnswerNotKept(str(AgentId(message.receiver)))
             self.due.append(self._copy(_decode(row.answer), message))
-            return True
+            return None
         waiting = self._waiting.setdefault(key, [])
         if len(waiting) >= MOST_WAITERS:
-            return False
-        waiting.append(message)
-        return True
+            return ResourceExhausted("requests with one idempotency key", MOST_WAITERS)
+        if self._waiters >= MOST_WAITERS_IN_ALL:
+            return ResourceExhausted("requests with idempotency keys that wait for answers", MOST_WAITERS_IN_ALL)
+        self._waiters += 1
+        waiting.append(msgspec.structs.replace(message, content=b"", rare=None))
+        return None
+
+    def _take_waiting(self, key: _Key) -> list[Envelope]:
+        waited = self._waiting.pop(key, [])
+        self._waiters -= len(waited)
+        return waited
+
+    def _tell_of_none(self, key: _Key) -> None:
+        """Nobody will answer who asked again."""
+        error = AnswerNotKept(str(AgentId(key[0])))
+        self.due += [self._failure(message, error) for message in self._take_waiting(key)]
 
     def _keep(self, key: _Key, row: KeyRow) -> None:
         before = self._known.get(key, row)
@@ -116,17 +155,40 @@ class IdempotencyKeys:
     def _forget(self, key: _Key) -> None:
         self._answer_bytes -= len(self._known.pop(key).answer or b"")
         self._owners.pop(key, None)
-        self._waiting.pop(key, None)
+        self._tell_of_none(key)
         self._journal.commit.keys.pop(key, None)
         self._journal.commit.keys_gone.append(key)
 
+    def _failure(self, asked: Envelope, error: CaxtonError) -> Envelope:
+        """Return what tells who asked that an error is the answer."""
+        return Envelope(
+            self._ids.next(),
+            _FAILURE,
+            asked.receiver,
+            asked.sender,
+            report(error),
+            None,
+            asked.reply_with,
+            asked.conversation_id,
+            self._journal.wall_ms,
+            asked.level,
+            flags=AUTOMATIC | DURABLE,
+        )
+
     def _copy(self, answer: Envelope, asked: Envelope) -> Envelope:
-        """Return the answer as it goes to somebody who asked again."""
+        """Return the answer as it goes to somebody who asked again: the same message each time that this one asks."""
         return msgspec.structs.replace(
             answer,
-            message_id=self._ids.next(),
+            message_id=_id_of_copy(answer.message_id, asked.message_id),
             receiver=asked.sender,
             in_reply_to=asked.reply_with,
             conversation_id=asked.conversation_id,
             flags=(answer.flags & AUTOMATIC) | DURABLE,
         )
+
+
+def _id_of_copy(answer: bytes, asked: bytes) -> bytes:
+    """Return an id for the answer to who asked: a UUID of the answer's time, by which a second copy is recognised."""
+    tail = bytearray(blake2b(answer + asked, digest_size=8).digest())
+    tail[0] = tail[0] & 0x3F | 0x80  # the variant of a UUID
+    return answer[:8] + tail

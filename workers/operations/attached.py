@@ -197,14 +197,12 @@ class Attached:
         if durable:
             attempts.done(agent, delivery)
         wrong = _wrong(ended.messages)
-        if wrong is not None:
-            return wrong
-        sent = [self._stamped(agent, m, message) for m in ended.messages]
+        sent = [] if wrong is not None else [self._stamped(agent, m, message) for m in ended.messages]
         if durable:
             self._durable.keys.answered(message, sent)
         if sent:
             self._routes.send(sent, (source, sequence))
-        return None
+        return wrong
 
     def _stamped(self, agent: Agent, message: Envelope, handled: Envelope) -> Envelope:
         message.message_id = self._routes.ids.next()

@@ -134,6 +134,8 @@ class Turns:
             else:
                 self._outcomes.done(agent, delivery)
         if content is None:
+            if flags and message.rare is not None:
+                self._keys.answered(message, [])
             return now_ns
         if message.reply_with is None:
             self.a_pass.counts["unasked"] += 1
@@ -262,6 +264,7 @@ class Turns:
             self.a_pass.counts["agent_errors"] += 1
             if durable:
                 self._outcomes.done(agent, delivery)
+                self._keys.answered_with_error(message, error_of(problem, agent))
         else:
             agent.count("failed")
             self.a_pass.counts["failed"] += 1

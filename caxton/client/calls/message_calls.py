@@ -98,7 +98,8 @@ class MessageCalls(Connection):
         """Send a request, volatile unless the options say otherwise or there is a key, and return the reply.
 
         Raises what `send` raises, and AgentFailure (WasmExecutionFailed, ResourceLimitExceeded, AgentError) when the
-        agent took it and failed. Timeout: whether it happened is unknown.
+        agent took it and failed. Timeout: whether it happened is unknown. idempotency_key: one that is known gets the
+        answer to the first request with it, whatever it was; AnswerNotKept where that was a send, or has no answer.
         """
         options = with_key(options, idempotency_key)
         agent_id = self.id_of(to)

@@ -44,6 +44,10 @@ class Backlog:
         self._blocked: dict[int, deque[Entry]] = {}
         # How many are under way, by receiver.
         self._unacknowledged: dict[int, int] = {}
+        # Requests that a worker found to be known, by their sequence. It owes them the answer to the first one, and
+        # nothing of them outlives it. Those that have ended are dropped now and then.
+        self._asked_again: dict[int, Entry] = {}
+        self._look_at_asked = _MOST_GIVEN_UP
         # How many were added since those that were given up were dropped, and when that is done again.
         self._added = 0
         self._look_at = _MOST_GIVEN_UP
@@ -158,17 +162,31 @@ class Backlog:
         for refusal in refusals:
             error = from_fields(refusal.error, refusal.fields)
             for sequence in range(refusal.sequence, refusal.sequence + refusal.count):
-                message, batch, place, placed_is_all = under_way[sequence - refused_from]
-                if not isinstance(error, AlreadyAccepted):
+                message, batch, place, placed_is_all = entry = under_way[sequence - refused_from]
+                if type(error) is not AlreadyAccepted:
                     batch.end(place, error)
-                elif placed_is_all:  # a request gets the answer to the first one
+                elif placed_is_all:
                     batch.end(place, Receipt(message.message_id, lane, is_new=False))
+                else:
+                    self._asked_again[sequence] = entry
+        if len(self._asked_again) >= self._look_at_asked:
+            self._asked_again = {n: entry for n, entry in self._asked_again.items() if not _is_given_up(entry)}
+            self._look_at_asked = max(_MOST_GIVEN_UP, 2 * len(self._asked_again))
         for message, batch, place, placed_is_all in [under_way.popleft() for _ in range(count)]:
             counts[message.receiver] -= 1
             if placed_is_all:
                 batch.end(place, Receipt(message.message_id, lane))
         if len(counts) > _MOST_KNOWN + 2 * len(under_way):
             self._unacknowledged = {receiver: left for receiver, left in counts.items() if left}
+
+    def owed(self, most: int) -> list[Entry]:
+        """Take out the requests up to a sequence that were found to be known, and still wait for their answers."""
+        if not self._asked_again:
+            return []
+        owed = {n: entry for n, entry in self._asked_again.items() if n <= most}
+        for sequence in owed:
+            del self._asked_again[sequence]
+        return [entry for entry in owed.values() if not _is_given_up(entry)]
 
     def unblock(self, room: int, full: AbstractSet[int]) -> None:
         """Let as many messages go first as have room in their receivers now, and in the credit.

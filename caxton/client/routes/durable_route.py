@@ -27,6 +27,10 @@ TELL_AFTER, TELL_AFTER_BYTES = 2_048, 16 << 20
 # Ticks in which a worker acknowledges nothing of what is under way, or takes nothing; then it is asked what it has, or
 # whether it takes something again: whoever sends nothing while it does not would miss a word that was lost.
 SILENT_TICKS = 10
+# Ticks after a worker's first hello in which what its predecessor had committed for us has come, or is announced.
+TICKS_TO_BE_TOLD = 2
+# Requests that are older are not sent again: shards know a key for ten minutes. One is for two clocks, and for the way.
+MOST_AGE_OF_A_KEY_MS = 9 * 60_000
 
 
 class DurableRoute:
@@ -76,8 +80,26 @@ class DurableRoute:
         self.backlog.release()
         self.link.meet()
         self._is_heard = self._asks = False
-        self._silent_ticks = 0
+        self._silent_ticks = self._heard_ticks = self._their_emitted = 0
         self._say_hello()
+
+    def ask_again_for_answers(self, now_ms: int) -> bool:
+        """Let requests go again whose answers the last worker owed, when this one has none on its way; True for some.
+
+        Only those whose keys the shard surely knows: with the others the agent might handle them once more.
+        """
+        if self._heard_ticks < TICKS_TO_BE_TOLD or self.link.incoming.taken < self._their_emitted:
+            return False
+        again: list[Entry] = []
+        for entry in self.backlog.owed(self._taken_before):
+            if now_ms - entry[0].created_at > MOST_AGE_OF_A_KEY_MS:
+                entry[1].end(entry[2], NetworkError(f"worker of shard {self.shard}", "it ended before it answered"))
+            else:
+                again.append(entry)
+        if again:
+            self._counts["resent"] += len(again)
+            self.backlog.add(again)
+        return bool(again)
 
     def give_up(self, state: str) -> None:
         """End what has no number yet, for the shard is not coming back; the fate of the rest is unknown."""
@@ -87,11 +109,16 @@ class DurableRoute:
         """Learn which store the worker has and what it took of ours, and send from there."""
         heard = hear(hello, self._session, self.file)
         if heard.new_space:
-            self.backlog.fail_under_way(NetworkError(f"shard {self.shard}", "its file is another one now"))
+            lost = NetworkError(f"shard {self.shard}", "its file is another one now")
+            self.backlog.fail_under_way(lost)
+            for _, batch, place, _ in self.backlog.owed(self.link.outgoing.emitted):
+                batch.end(place, lost)
             self.backlog.release()
             self._open_space()
         self.file = hello.file
         self._is_heard = True
+        if heard.greets and not self.link.outgoing.greeted:
+            self._taken_before = hello.taken
         if heard.greets and self.link.outgoing.greet(hello.taken, hello.taken_bytes):
             self._asks = False
         if heard.answer:
@@ -101,6 +128,7 @@ class DurableRoute:
         """Settle what the worker committed or refused, and take the credit it gives."""
         outgoing = self.link.outgoing
         before = outgoing.acknowledged
+        self._their_emitted = state.emitted
         settled = self.link.on_state(state)
         if settled is not None:
             if settled.acknowledged > before:
@@ -144,6 +172,7 @@ class DurableRoute:
         link = self.link
         if self.outlets is None:
             return
+        self._heard_ticks += link.outgoing.greeted
         self._silent_ticks = self._silent_ticks + 1 if link.outgoing.open or link.outgoing.closed else 0
         if self._silent_ticks >= SILENT_TICKS:
             self._silent_ticks = 0
@@ -240,3 +269,6 @@ class DurableRoute:
         self._is_held_back = False  # messages were not taken for want of room in the inbox
         self._untold = 0
         self._silent_ticks = 0
+        # What the present worker's predecessors took of ours, by its hello; ticks since then; how many messages it says
+        # to have for us.
+        self._taken_before = self._heard_ticks = self._their_emitted = 0

@@ -10,11 +10,9 @@ from caxton.acl.envelope import DURABLE, Envelope
 from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.backlog import Entry
+from caxton.client.routes.durable_route import MOST_AGE_OF_A_KEY_MS
 from caxton.client.routes.shard_route import ShardRoute
 from caxton.errors import CaxtonError, NetworkError
-
-# A minute less than shards know a key, for two clocks that differ, and for the way.
-MOST_AGE_OF_A_KEY_MS = 9 * 60_000
 
 
 class Held:

@@ -372,6 +372,8 @@ class Session:
             if route.outlets is not None:
                 self._tick_volatile(route)
                 route.durable.tick()
+                if route.durable.ask_again_for_answers(time.time_ns() // 1_000_000):
+                    self.pump([route])
 
     def _is_served(self) -> bool:
         return still_holds(self._served_by, self._runtime.path)

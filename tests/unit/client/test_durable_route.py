@@ -7,7 +7,13 @@ from caxton.acl.envelope import DURABLE, Envelope
 from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.batches import Batch
-from caxton.client.routes.durable_route import SILENT_TICKS, TELL_AFTER, TELL_AFTER_BYTES
+from caxton.client.routes.durable_route import (
+    MOST_AGE_OF_A_KEY_MS,
+    SILENT_TICKS,
+    TELL_AFTER,
+    TELL_AFTER_BYTES,
+    TICKS_TO_BE_TOLD,
+)
 from caxton.client.routes.inbox import INBOX_CAPACITY
 from caxton.client.routes.outlets import Outlets
 from caxton.client.routes.receipts import Receipt
@@ -16,7 +22,7 @@ from caxton.errors import NetworkError, ShardUnavailable, StorageError
 from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.control import Hello
 from caxton.wire.frames import DataFrame
-from caxton.wire.link_state import LinkState
+from caxton.wire.link_state import LinkState, Refusal
 
 SESSION, MARK, FILE = 1 << 63, bytes(16), 77
 
@@ -59,7 +65,15 @@ class Client:
         self.durable.send()
         return places
 
-    def told(self, taken, closed="", credit=10_000):
+    def request(self, *, created_at=0):
+        """Submit a request; returns its place in the batch."""
+        place, self.submitted = self.submitted, self.submitted + 1
+        request = Envelope(bytes(16), 7, SESSION, 5, b"q", bytes(16), created_at=created_at, flags=DURABLE)
+        self.route.submit([(request, self.batch, place, False)], Lane.DURABLE)
+        self.durable.send()
+        return place
+
+    def told(self, taken, closed="", credit=10_000, refusals=(), emitted=0):
         self.states += 1
         state = LinkState(
             source=self.incarnation,
@@ -71,10 +85,10 @@ class Client:
             taken=taken,
             credit_messages=credit,
             credit_bytes=1 << 40,
-            refusals_from=0,
-            refusals=[],
+            refusals_from=refusals[0].sequence - 1 if refusals else 0,
+            refusals=list(refusals),
             full=[],
-            emitted=0,
+            emitted=emitted,
             refusals_seen=0,
         )
         self.route.heard_state(state)
@@ -352,3 +366,78 @@ async def test_large_messages_are_acknowledged_sooner(client):
     client.durable.taken_all()
 
     assert len(client.said(LinkState)) == 1
+
+
+KNOWN = Refusal(1, 1, "AlreadyAccepted", {"agent": "x"})
+
+
+def ticks(client, count, now_ms=0):
+    """So many ticks; returns whether anything was to be asked again at any of them."""
+    again = False
+    for _ in range(count):
+        client.durable.tick()
+        again = client.durable.ask_again_for_answers(now_ms) or again
+        client.durable.send()
+    return again
+
+
+@pytest.mark.parametrize("told_by", ["the old one", "the new one"])
+async def test_a_request_that_waits_for_anothers_answer_goes_again(client, told_by):
+    """The next worker is asked for the answer that the last one owed, once, whichever of them said that it is known."""
+    client.start()
+    client.request()
+    if told_by == "the old one":
+        client.told(1, refusals=[KNOWN])
+    assert not ticks(client, TICKS_TO_BE_TOLD)
+    client.sent()
+    client.start(taken=1)
+    if told_by == "the new one":
+        client.told(1, refusals=[KNOWN])
+    assert client.sent() == []
+    assert ticks(client, TICKS_TO_BE_TOLD)
+    assert client.sent() == [(2, False, [b"q"])]
+    client.told(2)
+    assert not ticks(client, TICKS_TO_BE_TOLD)
+
+
+async def test_what_is_on_its_way_is_awaited_first(client):
+    """A request whose answer the last worker had committed does not go again."""
+    client.start()
+    place = client.request()
+    client.told(1, refusals=[KNOWN])
+    client.start(taken=1)
+    client.told(1, emitted=1)
+    client.sent()
+    assert not ticks(client, TICKS_TO_BE_TOLD)
+
+    client.arrive(1, 1)
+    client.batch.end(place, Receipt(bytes(16), Lane.DURABLE))
+    assert not ticks(client, TICKS_TO_BE_TOLD)
+    assert client.sent() == []
+
+
+async def test_a_request_is_not_asked_again_when_its_key_may_be_forgotten(client):
+    """An old one, and one whose shard has another file now, end as NetworkError: the agent might handle them twice."""
+    client.start()
+    place = client.request(created_at=1)
+    client.told(1, refusals=[KNOWN])
+    client.start(taken=1)
+    ticks(client, TICKS_TO_BE_TOLD, MOST_AGE_OF_A_KEY_MS + 2)
+    other = client.request()
+    client.told(2, refusals=[Refusal(2, 1, "AlreadyAccepted", {"agent": "x"})])
+    client.start(FILE + 1)
+
+    assert client.results([place, other]) == [NetworkError, NetworkError]
+
+
+async def test_those_that_were_asked_again_and_ended_are_dropped(client, monkeypatch):
+    """No more of them is kept than wait for their answers, and some thousands."""
+    monkeypatch.setattr("caxton.client.routes.backlog._MOST_GIVEN_UP", 4)
+    client.start()
+    backlog = client.durable.backlog
+    backlog._look_at_asked = 4
+    for sequence in range(1, 20):
+        place = client.request()
+        client.told(sequence, refusals=[Refusal(sequence, 1, "AlreadyAccepted", {"agent": "x"})])
+        client.batch.end(place, Receipt(bytes(16), Lane.DURABLE))
+        assert len(backlog._asked_again) < 4

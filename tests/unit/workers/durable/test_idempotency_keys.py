@@ -1,7 +1,8 @@
 import pytest
 
-from caxton.acl.envelope import DURABLE, Rare
-from caxton.errors import AlreadyAccepted, ResourceExhausted
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Rare
+from caxton.acl.failure import read_report
+from caxton.errors import AgentError, AlreadyAccepted, AnswerNotKept, ResourceExhausted
 from caxton.ids import AgentId, UuidSource
 from workers.commit.journal import Journal
 from workers.durable.idempotency_keys import KEPT_MS, IdempotencyKeys
@@ -81,7 +82,7 @@ def test_a_key_is_free_after_a_failure(keys, journal, asked):
     keys.admit(first)
     keys.admit(second)
     assert keys.failed(second) == []
-    assert keys.failed(first) == [second]
+    assert [(m.sender, m.reply_with, m.content) for m in keys.failed(first)] == [(SESSION, second.reply_with, b"")]
 
     assert journal.commit.keys == {}
     assert journal.commit.keys_gone == [(AGENT, b"k")]
@@ -96,6 +97,78 @@ def test_a_key_is_kept_ten_minutes(keys, journal, asked):
     journal.wall_ms += 1
     assert keys.admit(asked()) == (None, False)
     assert keys._waiting == {}
+
+
+def test_who_waits_is_told_when_the_key_is_forgotten(keys, journal, asked):
+    """Whoever still waits for the answer after ten minutes is told that none is kept."""
+    keys.admit(asked())
+    keys.admit(asked(reply_with=b"w" * 16))
+    journal.wall_ms += KEPT_MS
+    keys.admit(asked("other"))
+
+    assert [(m.in_reply_to, type(read_report(m.content))) for m in keys.due] == [(b"w" * 16, AnswerNotKept)]
+
+
+def test_a_send_has_no_answer_to_give(keys, asked):
+    """Whoever requests with the key of a send is told so at once; who sends again with it is told as ever."""
+    keys.admit(asked(reply_with=None))
+
+    assert is_known(keys.admit(asked(reply_with=None)))
+    error, seen_to = keys.admit(asked())
+    assert (type(error), seen_to, keys.due) == (AnswerNotKept, True, [])
+
+
+def test_a_turn_without_an_answer_ends_the_wait(keys, asked):
+    """Who waits for the answer of a turn that gave none is told, and so is who asks later."""
+    first, second = asked(), asked(reply_with=b"w" * 16)
+    keys.admit(first)
+    keys.admit(second)
+    keys.answered(first, [])
+
+    (told,) = keys.due
+    assert (told.receiver, told.in_reply_to, told.flags) == (SESSION, b"w" * 16, AUTOMATIC | DURABLE)
+    assert type(read_report(told.content)) is AnswerNotKept
+    assert type(keys.admit(asked())[0]) is AnswerNotKept
+
+
+def test_an_error_code_of_the_agent_is_an_answer(keys, asked):
+    """Who asks again, before or after, gets the error that the agent answered the first with."""
+    first = asked()
+    keys.admit(first)
+    keys.admit(asked(reply_with=b"e" * 16))
+    keys.answered_with_error(first, AgentError("a", -3))
+    assert is_known(keys.admit(asked(reply_with=b"l" * 16)))
+
+    assert [m.in_reply_to for m in keys.due] == [b"e" * 16, b"l" * 16]
+    assert [read_report(m.content).error_code for m in keys.due] == [-3, -3]
+    assert {m.flags for m in keys.due} == {AUTOMATIC | DURABLE}
+
+
+def test_the_answer_to_one_who_asks_twice_is_the_same_message(keys, asked, durable_message):
+    """A request that comes again, to another worker perhaps, is answered with one id; another request with another."""
+    first, second = asked(), asked()
+    keys.admit(first)
+    keys.answered(first, [answer_to(first, durable_message)])
+    for message in (second, second, asked()):
+        keys.admit(message)
+
+    one, same, other = (m.message_id for m in keys.due)
+    assert one == same != other
+    assert one[8] & 0xC0 == 0x80
+
+
+def test_of_who_waits_little_is_kept(keys, asked, monkeypatch):
+    """Neither content nor options of a request that waits are kept, and no more wait than so many over all keys."""
+    monkeypatch.setattr("workers.durable.idempotency_keys.MOST_WAITERS_IN_ALL", 2)
+    first = asked("a")
+    for key in ("a", "b"):
+        keys.admit(first if key == "a" else asked(key))
+        assert is_known(keys.admit(asked(key, content=bytes(1_000_000))))
+    assert {(m.content, m.rare) for some in keys._waiting.values() for m in some} == {(b"", None)}
+    assert isinstance(keys.admit(asked("b"))[0], ResourceExhausted)
+
+    keys.failed(first)
+    assert is_known(keys.admit(asked("b")))
 
 
 def test_a_key_outlives_the_worker(keys, journal, asked, durable_message):
