@@ -16,6 +16,8 @@ from faultlab.row import Row, Show
 _SEED = 3
 _CALLS_BETWEEN = 30
 _REFUSAL_TIMEOUT_S = 20.0
+# Heartbeats come every 200 ms.
+_HEALTH_TIMEOUT_S = 10.0
 _TALLY_BYTES = 8
 
 
@@ -52,10 +54,13 @@ def disk_full(runs: int, show: Show) -> Row:
             answered = lab.ask(Client.request, tally, b"")
             row.claim(len(answered.content) == _TALLY_BYTES, "the volatile lane does not answer")
             row.claim(lab.ask(_refuses, tally), "a durable send was not refused: StorageError")
+            row.claim(lab.ask(_refuses_to_pause, tally), "a pause was not refused: StorageError")
+            row.claim(_tells_of(lab, "disk_full"), "health does not say that the disk is full")
             room_ns = time.monotonic_ns()
             lab.served.orders.take_back(0, FULL)
             row.recoveries_s.append(lab.acknowledged_after(writer, room_ns, 0))
             row.claim(lab.served.worker_pid(0) == pid, "the worker was restarted")
+            row.claim(not _tells_of(lab, "disk_full", holds=False), "health goes on to say that the disk is full")
         lab.finish(counted)
         close(lab, row, writer)
         _compare_tally(lab, row, tally, counted)
@@ -93,6 +98,26 @@ async def _refuses(client: Client, receiver: str) -> bool:
     except CaxtonError:
         return False
     return False
+
+
+async def _refuses_to_pause(client: Client, agent: str) -> bool:
+    """True when an operator's call is refused for the disk, at once."""
+    try:
+        await client.pause(agent)
+    except StorageError:
+        return True
+    except CaxtonError:
+        return False
+    return False
+
+
+def _tells_of(lab: Lab, reason: str, *, holds: bool = True) -> bool:
+    """Return whether health gives this reason, as soon as that is so, or is as it `holds`."""
+    give_up_s = time.monotonic() + _HEALTH_TIMEOUT_S
+    while True:
+        told = any(each["name"] == reason for each in lab.served.health()["reasons"])
+        if told == holds or time.monotonic() >= give_up_s:
+            return told
 
 
 def _refused(writer: Child, row: Row) -> None:
