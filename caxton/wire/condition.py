@@ -34,7 +34,8 @@ class Condition(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     busy: the agent that had most turns meanwhile. sandboxes: instances, of so many that there may be. held_back: no
     credit is given, so much waits in mailboxes. failed, broken: agents that run no turns, because workers died in
     theirs, or for a while, because their breaker is open. modules_ms: when (ms since 1970) the modules that agents are
-    made from were last marked as used, 0 for never.
+    made from were last marked as used, 0 for never. keys, answers: idempotency keys in use, and bytes of their answers.
+    calls: of clients, which are being answered. Each with how many there may be.
     """
 
     dead_letters: Count = 0
@@ -51,6 +52,12 @@ class Condition(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     failed: Named = NOBODY
     broken: Named = NOBODY
     modules_ms: Count = 0
+    keys: Count = 0
+    most_keys: Count = 0
+    answers: Count = 0
+    most_answers: Count = 0
+    calls: Count = 0
+    most_calls: Count = 0
 
 
 WELL = Condition()

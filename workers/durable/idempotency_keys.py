@@ -48,6 +48,11 @@ class IdempotencyKeys:
         self._known = {(row.receiver, row.key): row for row in sorted(rows, key=lambda row: row.expires_ms)}
         self._answer_bytes = sum(len(row.answer or b"") for row in rows)
 
+    def in_use(self) -> tuple[int, int]:
+        """Return how many keys are known now, and how many bytes their answers have."""
+        self._expire(self._journal.wall_ms)
+        return len(self._known), self._answer_bytes
+
     def admit(self, message: Envelope) -> tuple[CaxtonError | None, bool]:
         """Return why a message is refused, or None; and whether it is seen to.
 

@@ -66,7 +66,7 @@ log = logging.getLogger("caxton.worker")
 
 
 class Calls:
-    """Answers calls, at most 4,096 at a time. draining: every call is refused."""
+    """Answers calls, at most 4,096 at a time. under_way: those that are being answered. draining: all are refused."""
 
     def __init__(self, shard: Shard, attached: Attached, group: asyncio.TaskGroup, passes: Passes) -> None:
         self._attached = attached
@@ -81,17 +81,17 @@ class Calls:
         self._number = shard.number
         self._group = group
         self._wake = passes.wake
-        self._under_way = 0
+        self.under_way = 0
         self.draining = False
 
     def take(self, peer: Peer, call: Call) -> None:
         """Answer a call of this peer, at once or when what it asks for is stored."""
         if self.draining:
             self._answer(peer.number, call.call_id, failed(ShardUnavailable(self._number, DRAINING)))
-        elif self._under_way >= MAX_CALLS:
+        elif self.under_way >= MAX_CALLS:
             self._answer(peer.number, call.call_id, failed(ResourceExhausted("calls at a time", MAX_CALLS)))
         else:
-            self._under_way += 1
+            self.under_way += 1
             self._group.create_task(self._serve(peer.number, call))
 
     async def _serve(self, number: int, call: Call) -> None:
@@ -103,7 +103,7 @@ class Calls:
             if isinstance(error, StorageFull):
                 self._journal.urgent = True  # a commit sees it too, and with that senders and health
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
             self._wake()  # what it caused, such as failures for what a stopped agent had waiting, goes with a pass
         self._answer(number, call.call_id, result)
 

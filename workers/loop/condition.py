@@ -4,6 +4,8 @@ from collections.abc import Collection
 
 from caxton.wire.condition import NOBODY, Condition, Named
 from workers.commit.committer import Committer
+from workers.durable.idempotency_keys import MOST_ANSWER_BYTES, MOST_KEYS
+from workers.loop.calls import MAX_CALLS
 from workers.loop.shard import Shard
 from workers.worker_pass import NS_PER_MS
 
@@ -24,10 +26,11 @@ class ShardCondition:
         self._turns: dict[int, int] | None = None
         self._busy = ""
 
-    def look(self, now_ns: int) -> Condition:
-        """Return how the shard stands now."""
+    def look(self, now_ns: int, calls: int = 0) -> Condition:
+        """Return how the shard stands now. calls: how many are being answered."""
         shard, committer, greetings = self._shard, self._committer, self._shard.durable.greetings
         letters, find = shard.durable.dead_letters, shard.registry.find
+        keys, answer_bytes = shard.durable.keys.in_use()
         waiting_ms = self._waiting_ms(now_ns)
         return Condition(
             dead_letters=len(letters),
@@ -42,6 +45,12 @@ class ShardCondition:
             most_sandboxes=shard.turns.most_instances,
             held_back=any(shard.peers.held_back),
             failed=self._named(shard.lifecycle.failed),
+            keys=keys,
+            most_keys=MOST_KEYS,
+            answers=answer_bytes,
+            most_answers=MOST_ANSWER_BYTES,
+            calls=calls,
+            most_calls=MAX_CALLS,
             modules_ms=shard.module_uses.marked_ms,
             broken=self._named([a.agent_id for a in shard.durable.attempts.broken if find(a.agent_id) is a]),
         )

@@ -171,7 +171,10 @@ class Worker:
             and not self._shard.durable.outboxes.under_way
         )
         counters = shard.totals()
-        own, condition = shard.incarnation, self._condition.look(monotonic_ns())
+        own, condition = (
+            shard.incarnation,
+            self._condition.look(monotonic_ns(), self._calls.under_way if self._ready else 0),
+        )
         beat = Heartbeat(own, self._mark, shard.number, self._ready, self._phase, idle, counters, condition)
         self._supervisor.send(CONTROL.encode(beat))
 

@@ -44,6 +44,12 @@ KINDS = {
     "disk_full": Kind(PROBLEM, "make room on the disk: what waits goes on by itself"),
     "commit_stands_still": Kind(PROBLEM, "look after the disk: a write to it takes long"),
     "lane_stands_still": Kind(PROBLEM, "pause the agent that has the turns, if it does not end"),
+    "keys_full": Kind(PROBLEM, "wait: each is kept for ten minutes; give keys only to what may be sent again"),
+    "keys_near": Kind(WARNING, "give idempotency keys only to what may be sent again"),
+    "answers_full": Kind(PROBLEM, "wait: each is kept for ten minutes; give keys only to requests with small answers"),
+    "answers_near": Kind(WARNING, "give idempotency keys only to requests with small answers"),
+    "calls_full": Kind(PROBLEM, "attach fewer agents on this shard, or serve with more workers"),
+    "calls_near": Kind(WARNING, "attach fewer agents on this shard, or serve with more workers"),
     "mailboxes_full": Kind(PROBLEM, "wait, or look for agents that are paused or slow: `caxton agent list`"),
     "sandboxes_full": Kind(PROBLEM, "serve with more workers, remove agents, or raise vm.max_map_count"),
     "sandboxes_near": Kind(WARNING, "serve with more workers, remove agents, or raise vm.max_map_count"),
@@ -141,18 +147,12 @@ def _of_shard(shard: ShardSeen) -> Iterator[Found]:
     if shard.memory_limit is not None:
         resident, limit = shard.resident_bytes // _MIB, shard.memory_limit // _MIB
         yield from _near("memory", number, f"MiB are held by the worker of shard {number}", resident, limit)
-    yield from _of_condition(number, shard.condition)
+    for of in (_of_lane, _of_agents, _of_limits):
+        yield from of(number, shard.condition)
 
 
-def _of_condition(shard: int, now: Condition) -> Iterator[Found]:
-    if now.dead_letter_capacity:
-        what = f"dead letters are in shard {shard}"
-        yield from _near("dead_letters", shard, what, now.dead_letters, now.dead_letter_capacity)
-    if now.crowded.count:
-        text = (
-            f"shard {shard} refuses durable messages of clients to {_agents(now.crowded)}: dead letters at their share"
-        )
-        yield Found("agent_dead_letters_full", shard, text)
+def _of_lane(shard: int, now: Condition) -> Iterator[Found]:
+    """Return why nothing gets on, the first cause alone: a full disk makes commits last, and these the lane."""
     if now.storage:
         text = f"shard {shard} takes nothing durable: {now.storage}"
         yield Found("disk_full", shard, text, now.refused_ms)
@@ -163,16 +163,34 @@ def _of_condition(shard: int, now: Condition) -> Iterator[Found]:
         busy = f"; most turns are of agent {now.busy}" if now.busy else ""
         text = f"shard {shard} has committed nothing for {now.waiting_ms / 1000:.0f} s, and durable work waits{busy}"
         yield Found("lane_stands_still", shard, text, now.waiting_ms)
-    if now.held_back:
-        yield Found("mailboxes_full", shard, f"shard {shard} gives no further credit: its mailboxes hold too much")
-    if now.most_sandboxes:
-        yield from _near("sandboxes", shard, f"sandboxes are in shard {shard}", now.sandboxes, now.most_sandboxes)
+
+
+def _of_agents(shard: int, now: Condition) -> Iterator[Found]:
+    if now.crowded.count:
+        text = (
+            f"shard {shard} refuses durable messages of clients to {_agents(now.crowded)}: dead letters at their share"
+        )
+        yield Found("agent_dead_letters_full", shard, text)
     if now.failed.count:
-        text = f"{_agents(now.failed)} of shard {shard} run no turns: workers died in theirs"
+        text = f"shard {shard} runs no turns of {_agents(now.failed)}: workers died in them"
         yield Found("agents_failed", shard, text)
     if now.broken.count:
-        text = f"{_agents(now.broken)} of shard {shard} take nothing for a while: they failed several times in a row"
+        text = f"shard {shard} leaves {_agents(now.broken)} alone for a while, after several failures in a row"
         yield Found("agents_broken", shard, text)
+
+
+def _of_limits(shard: int, now: Condition) -> Iterator[Found]:
+    for name, what, have, most in (
+        ("dead_letters", "dead letters", now.dead_letters, now.dead_letter_capacity),
+        ("sandboxes", "sandboxes", now.sandboxes, now.most_sandboxes),
+        ("keys", "idempotency keys", now.keys, now.most_keys),
+        ("answers", "bytes of answers to idempotency keys", now.answers, now.most_answers),
+        ("calls", "calls under way", now.calls, now.most_calls),
+    ):
+        if most:
+            yield from _near(name, shard, f"{what} are in shard {shard}", have, most)
+    if now.held_back:
+        yield Found("mailboxes_full", shard, f"shard {shard} gives no further credit: its mailboxes hold too much")
 
 
 def _near(name: str, shard: int | None, what: str, have: int, most: int) -> Iterator[Found]:

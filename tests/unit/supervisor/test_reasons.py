@@ -63,8 +63,21 @@ HOLDING = [
     ("mailboxes_full", {"held_back": True}, "its mailboxes hold too much"),
     ("sandboxes_full", {"sandboxes": 9, "most_sandboxes": 9}, "9 sandboxes are in shard 0"),
     ("sandboxes_near", {"sandboxes": 8, "most_sandboxes": 9}, "8 sandboxes"),
-    ("agents_failed", {"failed": Named(7, ["a", "b"])}, "agents a, b and 5 more of shard 0 run no turns"),
-    ("agents_broken", {"broken": ONE}, "agent a of shard 0 take nothing for a while"),
+    *[
+        (f"{name}_{how}", {name: have, f"most_{name}": 10}, f"{have} {what} are in shard 0, and 10 may be")
+        for name, what in (
+            ("keys", "idempotency keys"),
+            ("answers", "bytes of answers to idempotency keys"),
+            ("calls", "calls under way"),
+        )
+        for how, have in (("near", 8), ("full", 10))
+    ],
+    (
+        "agents_failed",
+        {"failed": Named(7, ["a", "b"])},
+        "shard 0 runs no turns of agents a, b and 5 more: workers died",
+    ),
+    ("agents_broken", {"broken": ONE}, "shard 0 leaves agent a alone for a while"),
 ]
 
 

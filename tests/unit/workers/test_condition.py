@@ -1,9 +1,12 @@
 import pytest
 
+from caxton.store.commit import KeyRow
 from caxton.store.recovered import Letter
 from caxton.wire.codec import CONTROL
 from caxton.wire.condition import Condition, Named
 from workers.agents.registry import Hold
+from workers.durable.idempotency_keys import MOST_ANSWER_BYTES, MOST_KEYS
+from workers.loop.calls import MAX_CALLS
 from workers.loop.condition import ShardCondition
 from workers.worker_pass import NS_PER_MS
 
@@ -27,7 +30,23 @@ def test_a_heartbeat_tells_how_the_shard_stands(durable):
     durable.durable.dead_letters.restore([Letter(-1, SESSION, 9)])
     durable.tick()
     condition = CONTROL.decode(durable.supervisor.frames[-1]).condition
-    assert condition == Condition(dead_letters=1, dead_letter_capacity=100_000, sandboxes=0, most_sandboxes=9)
+    assert condition == Condition(
+        dead_letters=1,
+        dead_letter_capacity=100_000,
+        most_sandboxes=9,
+        most_keys=MOST_KEYS,
+        most_answers=MOST_ANSWER_BYTES,
+        most_calls=MAX_CALLS,
+    )
+
+
+def test_keys_count_until_they_expire(durable, look):
+    """Keys that are in use and the bytes of their answers are told, and no longer once their time is over."""
+    wall_ms = durable.durable.journal.wall_ms
+    durable.durable.keys.restore([KeyRow(1, b"k", wall_ms + 5, b"1234"), KeyRow(1, b"l", wall_ms + 9, None)])
+    assert (look().keys, look().answers) == (2, 4)
+    durable.durable.journal.wall_ms = wall_ms + 5
+    assert (look().keys, look().answers) == (1, 0)
 
 
 def test_agents_that_take_nothing_are_named(durable, look):
