@@ -105,18 +105,21 @@ def _compose(
         output, write = GuestOutput(names), GuestLog().write
         return Turns(engine, modules, watchdog, note, output, routes, lane.attempts, lane.journal, lane.keys, write)
 
+    def lives(session: int) -> bool:
+        return is_locked(runtime.book(session)) is True
+
     ground = Ground(
         number=spec.shard,
         table=spec.table,
         names=names,
-        peers=Peers(context, runtime, own, SessionMarks(spec.marks_key), spec.most_sessions),
+        peers=Peers(context, runtime, own, SessionMarks(spec.marks_key), spec.most_sessions, lives),
         book=Book.create(runtime.book(own), own, tuple(COUNTERS)),
         store=store,
         stored=StoredAgents(store.database),
         modules=modules,
         delivery=spec.delivery,
         dead_letter_capacity=spec.dead_letter_capacity,
-        lives=lambda session: is_locked(runtime.book(session)) is True,
+        lives=lives,
         dice=random.random,
     )
     return compose(ground, make_turns)

@@ -1,6 +1,6 @@
 """The other ends of this worker's links, by number: who is known, who has ended, and how clients share the window."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hmac import compare_digest
 
 from caxton.ids import SESSION_BIT
@@ -24,12 +24,21 @@ ENDED_KNOWN = 1_024
 class Peers:
     """All peers by number. Workers come and go with the topology, sessions with their hello and their end.
 
-    most_sessions: how many clients the supervisor lets in; a few more fit, for those whose end is not told yet.
+    most_sessions: how many clients the supervisor lets in; a few more fit, for those whose end is not told yet. lives:
+    whether a session's client still holds its lock. A mark ends with its session: one that does not live is not met,
+    however long ago its end was told, and to whatever worker.
     """
 
     def __init__(
-        self, context: Context, runtime: RuntimeDir, own: int, marks: SessionMarks, most_sessions: int
+        self,
+        context: Context,
+        runtime: RuntimeDir,
+        own: int,
+        marks: SessionMarks,
+        most_sessions: int,
+        lives: Callable[[int], bool],
     ) -> None:
+        self._lives = lives
         self._context = context
         self._runtime = runtime
         self.own = own
@@ -61,7 +70,7 @@ class Peers:
         peer = self.by_number.get(number)
         if peer is not None:
             return compare_digest(peer.their_mark, mark)
-        return number not in self._ended and self._marks.verify(number, mark)
+        return self._marks.verify(number, mark) and self._may_be_met(number)
 
     def is_supervisor(self, number: int, mark: bytes) -> bool:
         """True when a frame's source and mark are the supervisor's."""
@@ -104,7 +113,7 @@ class Peers:
         self.by_number.clear()
 
     def _meet(self, number: int) -> Peer | None:
-        if number in self._ended or number == self.own:
+        if number == self.own or not self._may_be_met(number):
             return None
         if number >= SESSION_BIT and len(self.by_number) >= self._most_sessions + len(self.workers):
             return None  # ZeroMQ ends a process that opens more files than it may
@@ -114,6 +123,9 @@ class Peers:
         self.share_pool()
         peer.announce()
         return peer
+
+    def _may_be_met(self, number: int) -> bool:
+        return number not in self._ended and (number < SESSION_BIT or self._lives(number))
 
     def hold_back(self, *, sessions: bool, workers: bool) -> list[int]:
         """Give sessions, or other workers, no further credit while it is said so, and give it again after.

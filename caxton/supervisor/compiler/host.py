@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from caxton.agents.limits import Limits
 from caxton.errors import CaxtonError, ResourceExhausted, Timeout
+from caxton.supervisor.compiler.fair_queue import FairQueue
 from caxton.supervisor.compiler.process import START_TIMEOUT_S, CompilerProcess
 from caxton.supervisor.workforce.restart_policy import FIRST_DELAY_S, LONGEST_DELAY_S
 from caxton.wire.compile_job import COMPILE_WALL_S, CompileJob
@@ -31,7 +32,8 @@ class CompilerHost:
     def __init__(self, command: Sequence[str], tell_death: Callable[[str], None]) -> None:
         self._command = command
         self._tell_death = tell_death
-        self._orders: asyncio.Queue[_Order] = asyncio.Queue(MAX_WAITING)
+        self._orders: FairQueue[_Order] = FairQueue(MAX_WAITING)
+        self._ordered = asyncio.Event()
         self._order: _Order | None = None
         self._warm = asyncio.Event()
         self._engine_id = ""
@@ -55,13 +57,17 @@ class CompilerHost:
                 raise Timeout("starting the compiler", START_TIMEOUT_S) from None
         return self._engine_id
 
-    async def compile(self, agent: str, limits: Limits, wasm: bytes) -> bytes:
-        """Return the artifact; raises InvalidModule, ResourceExhausted when too many wait, and Timeout."""
+    async def compile(self, agent: str, limits: Limits, wasm: bytes, owner: int = 0) -> bytes:
+        """Return the artifact; raises InvalidModule, ResourceExhausted when too many wait, and Timeout.
+
+        owner: the process whose module it is, 0 for the runtime's own. Owners have their turns, and who has fewest
+        modules waiting is refused last.
+        """
         order = _Order(CompileJob(agent, limits, wasm), asyncio.get_running_loop().create_future())
-        try:
-            self._orders.put_nowait(order)
-        except asyncio.QueueFull:
-            raise ResourceExhausted("modules that wait to be compiled", MAX_WAITING) from None
+        refused = self._orders.put(owner, order)
+        if refused is not None and not refused.done.done():
+            refused.done.set_exception(ResourceExhausted("modules that wait to be compiled", MAX_WAITING))
+        self._ordered.set()
         try:
             async with asyncio.timeout(WAIT_S):
                 return await order.done
@@ -95,7 +101,7 @@ class CompilerHost:
             self._engine_id = engine_id
             self._warm.set()
             if self._order is None:
-                self._order = await self._orders.get()
+                self._order = await self._next_order()
             if compiler.alive:
                 order, self._order = self._order, None
                 await self._serve(compiler, order)
@@ -103,6 +109,12 @@ class CompilerHost:
         finally:
             compiler.end()
             self.pid = 0
+
+    async def _next_order(self) -> _Order:
+        while (order := self._orders.take()) is None:
+            self._ordered.clear()
+            await self._ordered.wait()
+        return order
 
     async def _serve(self, compiler: CompilerProcess, order: _Order) -> None:
         if order.done.done():  # nobody waits for it any more

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 
 from caxton.errors import CaxtonError, ResourceExhausted, StorageError, to_fields
+from caxton.supervisor.desk.caller import Caller
 from caxton.transport.sockets import Desk
 from caxton.transport.zmtp import SMALL_FRAME
 from caxton.wire.calls import Failed
@@ -26,11 +27,11 @@ _AT_ONCE, _ENOUGH_BYTES = 64, 1 << 20
 MAX_CALL_BYTES = MODULE_CHUNK + SMALL_FRAME
 _UPLOAD = UploadModule.__struct_config__.tag
 
-Answering = Callable[[int, SupervisorRequest], Awaitable[SupervisorResult | None]]
+Answering = Callable[[Caller, SupervisorRequest], Awaitable[SupervisorResult | None]]
 
 
 class FrontDesk:
-    """Owns the desk's socket. `answering` gets the caller's address and its request; what it raises is the answer.
+    """Owns the desk's socket. `answering` gets the caller and its request; what it raises is the answer.
 
     When it returns None, nobody waits for an answer, and none is sent.
 
@@ -94,7 +95,7 @@ class FrontDesk:
 
     async def _answer(self, caller: int, call: SupervisorCall) -> None:
         try:
-            result = await self._answering(caller, call.request)
+            result = await self._answering(Caller(caller, self._desk.process_of(caller)), call.request)
             if result is None:
                 return
             answer = _encoded(call.call_id, result)

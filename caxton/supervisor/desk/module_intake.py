@@ -9,6 +9,7 @@ from caxton.agents.limits import BOUNDS, Limits
 from caxton.errors import CaxtonError, ValidationError
 from caxton.store.module_cache import ModuleCache
 from caxton.supervisor.compiler.host import CompilerHost
+from caxton.supervisor.desk.caller import Caller
 from caxton.supervisor.desk.uploads import Uploads
 from caxton.wire.supervision import Accepted, UploadModule
 
@@ -29,7 +30,7 @@ class ModuleIntake:
         self._cache = cache
         self._compiler = compiler
 
-    async def take(self, caller: int, piece: UploadModule) -> Accepted:
+    async def take(self, caller: Caller, piece: UploadModule) -> Accepted:
         """Take a piece; the answer's `wanted` is the next offset, or the whole size when the module is ready for use.
 
         A module whose artifact is there is ready at its first piece. Raises what `Uploads.take` and
@@ -45,7 +46,7 @@ class ModuleIntake:
         upload.content.clear()
         if await asyncio.to_thread(_sha256, wasm) != piece.sha256:
             raise ValidationError("upload", "the bytes do not have the sha256 that was announced; send them again")
-        await self._compile(piece.agent, piece.limits, wasm)
+        await self._compile(piece.agent, piece.limits, wasm, caller.process)
         return Accepted(piece.size)
 
     async def compile_missing(self, tell_refused: Callable[[str, CaxtonError], None]) -> None:
@@ -75,8 +76,8 @@ class ModuleIntake:
         before_ns = (earliest_ms - UNUSED_MS) * _NS_PER_MS
         return await asyncio.to_thread(self._cache.sweep, before_ns, MOST_UNUSED_BYTES)
 
-    async def _compile(self, agent: str, limits: Limits, wasm: bytes) -> None:
-        artifact = await self._compiler.compile(agent, limits, wasm)
+    async def _compile(self, agent: str, limits: Limits, wasm: bytes, owner: int = 0) -> None:
+        artifact = await self._compiler.compile(agent, limits, wasm, owner)
         engine_id = await self._compiler.engine_id()
         await asyncio.to_thread(self._keep, wasm, engine_id, artifact)
 

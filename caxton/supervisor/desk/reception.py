@@ -10,6 +10,7 @@ import msgspec
 from caxton import __version__
 from caxton.errors import RuntimeNotFound
 from caxton.supervisor.compiler.host import CompilerHost
+from caxton.supervisor.desk.caller import Caller
 from caxton.supervisor.desk.health import health_of, seen_of
 from caxton.supervisor.desk.module_intake import ModuleIntake
 from caxton.supervisor.desk.reasons import Reasons, reasons_of, status_of
@@ -69,7 +70,7 @@ class Reception:
         self._closing: asyncio.Handle | None = None
         self._reasons = Reasons()
 
-    async def answer(self, caller: int, request: SupervisorRequest) -> SupervisorResult | None:
+    async def answer(self, caller: Caller, request: SupervisorRequest) -> SupervisorResult | None:
         """Do what is asked; raises the typed error that is the answer otherwise. None: nobody waits for an answer."""
         match request:
             case OpenSession():

@@ -137,3 +137,16 @@ async def test_the_compiler_of_the_house_speaks_the_same_language(host_of):
     assert len(await host.engine_id()) > 0
     with pytest.raises(InvalidModule):
         await host.compile("agent", DEFAULT_LIMITS, b"not wasm")
+
+
+async def test_who_has_many_modules_waiting_gives_one_up(host_of, monkeypatch, one_turn_of_the_loop):
+    """When all places are one process's, its last module is refused for another process's first."""
+    monkeypatch.setattr("caxton.supervisor.compiler.host.WAIT_S", 0.5)
+    host = host_of((sys.executable, "-S", "-c", "import sys; sys.stdin.read()"))
+    loop = asyncio.get_running_loop()
+    many = [loop.create_task(host.compile("many", DEFAULT_LIMITS, b"m", 1)) for _ in range(MAX_WAITING)]
+    await one_turn_of_the_loop()
+    one = loop.create_task(host.compile("one", DEFAULT_LIMITS, b"m", 2))
+
+    results = await asyncio.gather(*many, one, return_exceptions=True)
+    assert [type(result) for result in results] == [Timeout] * (MAX_WAITING - 1) + [ResourceExhausted, Timeout]

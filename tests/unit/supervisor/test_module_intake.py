@@ -7,6 +7,7 @@ import pytest
 from caxton.agents.limits import BOUNDS, DEFAULT_LIMITS
 from caxton.errors import InvalidModule, ValidationError
 from caxton.store.module_cache import ModuleCache
+from caxton.supervisor.desk.caller import Caller
 from caxton.supervisor.desk.module_intake import UNUSED_MS, ModuleIntake
 from caxton.wire.supervision import UploadModule
 
@@ -22,7 +23,7 @@ class Compiler:
     async def engine_id(self):
         return ENGINE
 
-    async def compile(self, agent, limits, wasm):
+    async def compile(self, agent, limits, wasm, _owner=0):
         self.seen.append((agent, limits, wasm))
         if wasm.startswith(b"no"):
             raise InvalidModule(agent, "says no")
@@ -53,7 +54,7 @@ def pieces_of(content, size=4, sha256=None):
 
 
 async def upload(intake, pieces):
-    return [(await intake.take(b"caller", piece)).wanted for piece in pieces]
+    return [(await intake.take(Caller(1, 1), piece)).wanted for piece in pieces]
 
 
 async def test_a_module_is_compiled_and_kept(intake, cache, compiler):
@@ -71,7 +72,7 @@ async def test_a_known_module_is_ready_at_its_first_piece(intake, compiler):
     """A module whose artifact is there is answered at once, with its whole size, and not compiled again."""
     await upload(intake, pieces_of(b"a module"))
 
-    assert (await intake.take(b"other", pieces_of(b"a module")[0])).wanted == 8
+    assert (await intake.take(Caller(2, 1), pieces_of(b"a module")[0])).wanted == 8
     assert len(compiler.seen) == 1
     assert len(intake.uploads) == 0
 
@@ -124,7 +125,7 @@ async def test_two_callers_with_one_module_both_get_it(intake, cache):
     """The same module from two callers at once is ready for both."""
     pieces = pieces_of(b"a module", size=8)
 
-    answers = await asyncio.gather(*(intake.take(caller, pieces[0]) for caller in (b"one", b"two")))
+    answers = await asyncio.gather(*(intake.take(caller, pieces[0]) for caller in (Caller(1, 1), Caller(2, 1))))
 
     assert [answer.wanted for answer in answers] == [8, 8]
     assert cache.artifact(hashlib.sha256(b"a module").digest(), ENGINE) == b"A MODULE"

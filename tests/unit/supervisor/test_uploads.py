@@ -6,8 +6,11 @@ from hypothesis import strategies as st
 
 from caxton.agents.limits import DEFAULT_LIMITS
 from caxton.errors import ResourceExhausted, ValidationError
-from caxton.supervisor.desk.uploads import IDLE_S, MAX_UPLOADS, Uploads
+from caxton.supervisor.desk.caller import Caller
+from caxton.supervisor.desk.uploads import IDLE_S, LONGEST_S, MAX_UPLOADS, Uploads
 from caxton.wire.supervision import UploadModule
+
+CALLER, LATE, IDLE, BUSY = (Caller(line, line) for line in (100, 101, 102, 103))
 
 
 def pieces_of(content, size=3):
@@ -23,7 +26,7 @@ def test_pieces_in_order_make_the_module(content, size):
     """Pieces of any size, in order, give the bytes again, and then nothing of the upload is kept."""
     uploads = Uploads()
 
-    taken = [uploads.take(b"caller", piece, 0.0) for piece in pieces_of(content, size)]
+    taken = [uploads.take(CALLER, piece, 0.0) for piece in pieces_of(content, size)]
 
     assert taken[-1].complete
     assert bytes(taken[-1].content) == content
@@ -35,9 +38,9 @@ def test_callers_do_not_meet():
     uploads = Uploads()
     first, second = pieces_of(b"abcdef")
 
-    for caller in (b"one", b"two"):
+    for caller in (Caller(1, 1), Caller(2, 1)):
         assert not uploads.take(caller, first, 0.0).complete
-    assert all(bytes(uploads.take(caller, second, 0.0).content) == b"abcdef" for caller in (b"one", b"two"))
+    assert all(bytes(uploads.take(caller, second, 0.0).content) == b"abcdef" for caller in (Caller(1, 1), Caller(2, 1)))
 
 
 def test_a_piece_that_does_not_follow_ends_the_upload():
@@ -47,11 +50,11 @@ def test_a_piece_that_does_not_follow_ends_the_upload():
     uploads = Uploads()
 
     for wrong in (third, foreign):
-        uploads.take(b"caller", first, 0.0)
+        uploads.take(CALLER, first, 0.0)
         with pytest.raises(ValidationError, match="does not follow"):
-            uploads.take(b"caller", wrong, 0.0)
+            uploads.take(CALLER, wrong, 0.0)
         with pytest.raises(ValidationError, match="begin at offset 0"):
-            uploads.take(b"caller", second, 0.0)
+            uploads.take(CALLER, second, 0.0)
     assert (len(uploads), uploads.abandoned) == (0, 2)
 
 
@@ -61,7 +64,7 @@ def test_more_bytes_than_announced_are_refused():
     piece = UploadModule(bytes(32), 4, 0, b"12345", "agent", DEFAULT_LIMITS)
 
     with pytest.raises(ValidationError, match="more bytes"):
-        uploads.take(b"caller", piece, 0.0)
+        uploads.take(CALLER, piece, 0.0)
     assert len(uploads) == 0
 
 
@@ -69,11 +72,11 @@ def test_a_new_beginning_replaces_the_callers_upload():
     """A caller that begins again is heard: its first upload is given up, and takes no second place."""
     uploads = Uploads()
     first, second = pieces_of(b"abcdef")
-    uploads.take(b"caller", pieces_of(b"qwerty")[0], 0.0)
+    uploads.take(CALLER, pieces_of(b"qwerty")[0], 0.0)
 
-    uploads.take(b"caller", first, 0.0)
+    uploads.take(CALLER, first, 0.0)
 
-    assert uploads.take(b"caller", second, 0.0).complete
+    assert uploads.take(CALLER, second, 0.0).complete
     assert uploads.abandoned == 1
 
 
@@ -82,26 +85,57 @@ def test_uploads_are_bounded():
     uploads = Uploads()
     first, second = pieces_of(b"abcdef")
     for number in range(MAX_UPLOADS):
-        uploads.take(b"%d" % number, first, float(number))
+        uploads.take(Caller(number, number), first, 0.0)
 
     with pytest.raises(ResourceExhausted):
-        uploads.take(b"late", first, 0.0)
+        uploads.take(LATE, first, 0.0)
 
-    uploads.take(b"1", second, 1.0)
-    assert not uploads.take(b"late", first, 100.0).complete
+    uploads.take(Caller(1, 1), second, 1.0)
+    assert not uploads.take(LATE, first, 100.0).complete
+
+
+def test_a_process_gives_up_one_of_many():
+    """One process that holds every place gives one up for a process that has none, and no more than that."""
+    uploads = Uploads()
+    first, second = pieces_of(b"abcdef")
+    for line in range(MAX_UPLOADS):
+        uploads.take(Caller(line, 1), first, float(line) / 100)
+
+    with pytest.raises(ResourceExhausted):
+        uploads.take(Caller(50, 1), first, 1.0)
+    assert not uploads.take(LATE, first, 1.0).complete
+    with pytest.raises(ValidationError):
+        uploads.take(Caller(0, 1), second, 1.0)
+    assert uploads.take(LATE, second, 1.0).complete
+    assert uploads.abandoned == 1
 
 
 def test_idle_uploads_are_dropped():
-    """An upload without a piece for 30 s is dropped; one that moved is not."""
+    """An upload without a piece for 5 s is dropped, and one that takes a minute; one that moves is not."""
     uploads = Uploads()
     first, second, third = pieces_of(b"abcdefghi")
-    for caller in (b"idle", b"busy"):
+    for caller in (IDLE, BUSY):
         uploads.take(caller, first, 0.0)
-    uploads.take(b"busy", second, 10.0)
+    uploads.take(BUSY, second, 3.0)
 
     uploads.drop_idle(IDLE_S + 1.0)
 
     assert uploads.abandoned == 1
-    assert uploads.take(b"busy", third, 40.0).complete
+    assert uploads.take(BUSY, third, 7.0).complete
     with pytest.raises(ValidationError):
-        uploads.take(b"idle", second, 40.0)
+        uploads.take(IDLE, second, 7.0)
+
+    pieces = pieces_of(bytes(200), 1)
+    for step in range(int(LONGEST_S) + 1):
+        uploads.take(BUSY, pieces[step], float(step))
+    uploads.drop_idle(LONGEST_S + 0.5)
+    assert (len(uploads), uploads.abandoned) == (0, 2)
+
+
+def test_places_that_nobody_uses_are_given_to_others():
+    """A new upload does not wait for the next look at those that are late."""
+    uploads = Uploads()
+    first, _ = pieces_of(b"abcdef")
+    for line in range(MAX_UPLOADS):
+        uploads.take(Caller(line, line), first, 0.0)
+    assert not uploads.take(LATE, first, IDLE_S + 1.0).complete

@@ -207,14 +207,14 @@ class Shard:
             number=0,
             table=self.table,
             names=AgentNames(KEY),
-            peers=Peers(None, RuntimeDir(Path(directory)), own, self.marks, MAX_SESSIONS),
+            peers=Peers(None, RuntimeDir(Path(directory)), own, self.marks, MAX_SESSIONS, self._lives),
             book=self.book,
             store=self.store if durable else SimpleNamespace(file_id=FILE),
             stored=self.stored,
             modules=SimpleNamespace(load=self._module, touch=lambda _: True, touch_all=lambda _: None),
             delivery=delivery,
             dead_letter_capacity=delivery.dead_letter_capacity,
-            lives=lambda session: session not in self.gone,
+            lives=self._lives,
             dice=lambda: 0.0,
         )
         self.parts = compose(ground, Guests if durable else Scripted)
@@ -229,6 +229,9 @@ class Shard:
         self.worker._calls = SimpleNamespace(take=lambda _peer, _call: None, draining=False, stop_drained=lambda: None)
         self._emitted = {}
         self.sessions = [SESSION + n for n in range(sessions)]
+
+    def _lives(self, session):
+        return session not in self.gone
 
     async def _open_store(self):
         return await ShardStore.open(self.file, 0, loop.time.time_ns() // NS_PER_MS, loop.monotonic_ns())

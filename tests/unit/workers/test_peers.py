@@ -45,6 +45,18 @@ def test_who_ended_is_not_met_again(shard):
     assert peer._control.closed
 
 
+def test_a_mark_ends_with_its_session(shard):
+    """A session whose client holds no lock is nobody, also where its end was never told; its mark opens no place."""
+    gone, alive = shard.sessions[:2]
+    shard.gone.add(gone)
+
+    assert meet(shard, gone) is None
+    assert not shard.peers.vouches(gone, shard.marks.mark(gone))
+    assert shard.peers.find(gone) is None
+    assert shard.peers.vouches(alive, shard.marks.mark(alive))
+    assert meet(shard, alive) is not None
+
+
 def test_answers_without_room_wait_in_order(shard):
     """An answer that finds no room goes before the next one, or with the next tick; of too many the last is refused."""
     peer = meet(shard, shard.sessions[0])

@@ -75,7 +75,7 @@ class Runtime:
             number=0,
             table=self.table,
             names=self.names,
-            peers=Peers(None, self.runtime, own, self.marks, 8),
+            peers=Peers(None, self.runtime, own, self.marks, 8, lambda _session: True),
             book=Book.create(directory / f"{own}.book", own, tuple(COUNTERS), peers=64),
             store=self.store,
             stored=StoredAgents(self.store.database),
