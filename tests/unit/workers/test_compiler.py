@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 
+import workers.compiler
 from caxton.agents.limits import Limits
 from caxton.errors import InvalidModule
 from caxton.store.module_cache import ModuleCache
@@ -33,15 +34,23 @@ from workers.sandbox.watchdog import Watchdog
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-P", "-m", "workers.compiler"]
+# The same process with other limits: a test says which of them it is about, and does not wait for the real ones.
+LIMITED = """
+import sys
+from workers import compiler
+compiler.COMPILE_CPU_S, compiler.COMPILE_MEMORY_BYTES = int(sys.argv[1]), int(sys.argv[2])
+sys.exit(compiler.main())
+"""
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
 class Compiler:
     """One compiler process, from its birth to its end."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cpu_s: int | None = None, memory_bytes: int = 0) -> None:
+        limited = [sys.executable, "-P", "-c", LIMITED, str(cpu_s), str(memory_bytes)]
         self.process = subprocess.Popen(
-            COMMAND,
+            COMMAND if cpu_s is None else limited,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -66,15 +75,30 @@ class Compiler:
         assert not isinstance(reply, CompilerReady)
         return reply
 
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(timeout=30)
+        self.process.stdin.close()
+        self.process.stdout.close()
+
 
 @pytest.fixture
-def compiler(tmp_path):
-    compiler = Compiler(tmp_path)
-    yield compiler
-    compiler.process.kill()
-    compiler.process.wait(timeout=30)
-    compiler.process.stdin.close()
-    compiler.process.stdout.close()
+def make_compiler(tmp_path):
+    """Start compilers, with other limits if they are given."""
+    made = []
+
+    def make(**limits):
+        made.append(Compiler(tmp_path, **limits))
+        return made[-1]
+
+    yield make
+    for compiler in made:
+        compiler.close()
+
+
+@pytest.fixture
+def compiler(make_compiler):
+    return make_compiler()
 
 
 def _assemble(text: str) -> bytes:
@@ -146,18 +170,24 @@ def test_what_is_no_agent_is_refused_with_what_it_is(compiler, wasm, problem, na
     assert error.names == names
 
 
-def test_a_module_whose_compilation_takes_too_long_ends_the_compiler(compiler):
+def test_a_module_whose_compilation_takes_too_long_ends_the_compiler(make_compiler):
     """300,000 functions in 1.2 MB use up the processor time, and the exit code says so."""
-    error = compiler.compile(_functions(300_000, b"\0\x0b"))
+    error = make_compiler(cpu_s=1, memory_bytes=8 << 30).compile(_functions(300_000, b"\0\x0b"))
     assert isinstance(error, InvalidModule)
-    assert "processor time" in error.problem or "memory" in error.problem
+    assert "processor time" in error.problem
 
 
-def test_a_module_whose_compilation_takes_too_much_memory_ends_the_compiler(compiler):
-    """A function of 100,000 loops uses up the memory or the processor time, and the exit code says which."""
-    error = compiler.compile(_functions(1, b"\0" + b"\x03\x40\x0b" * 100_000 + b"\x0b"))
+def test_a_module_whose_compilation_takes_too_much_memory_ends_the_compiler(make_compiler):
+    """A function of 50,000 loops uses up the memory, and the exit code says so."""
+    bomb = _functions(1, b"\0" + b"\x03\x40\x0b" * 50_000 + b"\x0b")
+    error = make_compiler(cpu_s=60, memory_bytes=256 << 20).compile(bomb)
     assert isinstance(error, InvalidModule)
-    assert "memory" in error.problem or "processor time" in error.problem
+    assert "memory" in error.problem
+
+
+def test_its_limits_are_those_that_are_told():
+    """A compiler takes 3 s of processor time and 1 GiB of memory."""
+    assert (workers.compiler.COMPILE_CPU_S, workers.compiler.COMPILE_MEMORY_BYTES) == (3, 1 << 30)
 
 
 def test_a_large_module_of_data_compiles_within_the_limits(compiler):
