@@ -34,7 +34,7 @@ async def test_agents_survive_a_restart_of_the_runtime(fresh, wasm):
         await client.stop("agent 0")
         await client.remove("agent 1")
         before = await client.agents()
-    modules = {path: path.stat().st_mtime_ns for path in (fresh.data_dir / "modules").iterdir()}
+    modules = {path: path.stat().st_ino for path in (fresh.data_dir / "modules").iterdir()}
 
     assert await asyncio.to_thread(fresh.stop) == 0
     with pytest.raises(RuntimeNotFound):
@@ -54,7 +54,7 @@ async def test_agents_survive_a_restart_of_the_runtime(fresh, wasm):
         with pytest.raises(AgentNotFound):
             await client.request("agent 1", b"")
         await client.deploy("agent 1", wasm("mischief"))
-    assert {path: path.stat().st_mtime_ns for path in (fresh.data_dir / "modules").iterdir()} == modules
+    assert {path: path.stat().st_ino for path in (fresh.data_dir / "modules").iterdir()} == modules
 
 
 async def test_another_number_of_workers_is_refused(fresh, wasm):
