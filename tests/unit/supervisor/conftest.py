@@ -22,6 +22,7 @@ from caxton.supervisor.supervisor import Supervisor
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Inlet, Outlet, end_context, new_context
 from caxton.wire.codec import CONTROL
+from caxton.wire.condition import Condition
 from caxton.wire.control import Drain, Heartbeat, SessionEnded, Topology
 from caxton.wire.spawn_spec import SpawnSpec
 from caxton.wire.supervision import AskHealth, AskStats
@@ -99,7 +100,9 @@ class FakeWorker:
         idle = self.behaviour != "busy"
         self.book.commit()
         counters = self.book.totals()
-        self.supervisor.send(CONTROL.encode(Heartbeat(own, mark, shard, self.ready, self.phase, idle, counters)))
+        condition = Condition(modules_ms=own)
+        beat = Heartbeat(own, mark, shard, self.ready, self.phase, idle, counters, condition)
+        self.supervisor.send(CONTROL.encode(beat))
 
 
 def work() -> int:
