@@ -12,6 +12,8 @@ from itertools import count, repeat
 from struct import Struct
 from typing import Self
 
+from caxton.printable import shown
+
 SESSION_BIT = 1 << 63
 BROADCAST = (1 << 64) - 1
 UUID_BYTES = 16
@@ -30,14 +32,14 @@ class AgentId(int):
     def __new__(cls, value: int) -> Self:
         """Check the number; raises ValueError."""
         if (type(value) is not int and not _is_whole(value)) or not 0 < value <= BROADCAST:
-            raise ValueError(f"an agent id is a number from 1 to 2**64-1, not {value!r:.80}")
+            raise ValueError(f"an agent id is a number from 1 to 2**64-1, not {shown(value)}")
         return int.__new__(cls, value)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read the 16 hex digits that `str` writes; raises ValueError on any other text, and on zero."""
         if not _is_hex(text):
-            raise ValueError(f"an agent id is written as 16 hex digits, not {text!r:.80}")
+            raise ValueError(f"an agent id is written as 16 hex digits, not {shown(text)}")
         return cls(int(text, 16))
 
     @property
@@ -89,7 +91,7 @@ class _Uuid:
     def parse(cls, text: str) -> Self:
         """Read a UUID's text; raises ValueError on any other."""
         if not isinstance(text, str):
-            raise ValueError(f"a {cls.__name__} is written as a UUID, not {text!r:.80}")  # noqa: TRY004 (one error for all)
+            raise ValueError(f"a {cls.__name__} is written as a UUID, not {shown(text)}")  # noqa: TRY004 (one error for all)
         return cls(uuid.UUID(text).bytes)
 
     def __setattr__(self, name: str, value: object) -> None:

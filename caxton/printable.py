@@ -21,5 +21,16 @@ def one_line(text: str, most: int) -> str:
     return printable(re.sub(r"\s+", " ", text[: 4 * most]).strip(), most)
 
 
+def shown(value: object) -> str:
+    """Return what an error says of a value that is not what is wanted: its repr, cut after 80 characters.
+
+    A number with thousands of digits has none, nor has a value whose own code raises: then its type is named.
+    """
+    try:
+        return f"{value!r:.80}"
+    except Exception:  # noqa: BLE001 (whatever a caller's value does, the error about it is to be told)
+        return f"something that cannot be shown, of type {type(value).__name__:.80},"
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")

@@ -15,6 +15,7 @@ from caxton.acl.options import DEFAULT_OPTIONS, LEVELS, MIN_RETRIES, MIN_TIMEOUT
 from caxton.acl.performative import ACTS, Performative
 from caxton.errors import CaxtonError, InvalidMessageFormat, MessageTooLarge, ValidationError
 from caxton.ids import BROADCAST, AgentId, ConversationId, MessageId
+from caxton.printable import shown
 
 Content: TypeAlias = bytes | bytearray | memoryview
 AnyMessage = TypeVar("AnyMessage", bound="Message")
@@ -60,7 +61,7 @@ class Message:
         if len(content) > MAX_CONTENT:
             raise MessageTooLarge.of(len(content), MAX_CONTENT)
         if not isinstance(delivery_options, DeliveryOptions):
-            raise ValidationError("delivery_options", f"{delivery_options!r:.80} is not a DeliveryOptions")
+            raise ValidationError("delivery_options", f"{shown(delivery_options)} is not a DeliveryOptions")
         options = delivery_options
         rare = Rare(
             _text("language", language),
@@ -272,25 +273,25 @@ def _text(field: str, value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > MAX_TEXT:
-        raise ValidationError(field, f"{value!r:.80} is not text of at most {MAX_TEXT} characters")
+        raise ValidationError(field, f"{shown(value)} is not text of at most {MAX_TEXT} characters")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise ValidationError(field, f"{value!r:.80} has characters that UTF-8 cannot carry") from error
+        raise ValidationError(field, f"{shown(value)} has characters that UTF-8 cannot carry") from error
     return value
 
 
 def _agent(field: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= BROADCAST:
         hint = "; `client.id_of` gives the id of a name" if isinstance(value, str) else ""
-        raise ValidationError(field, f"{value!r:.80} is not an agent id{hint}")
+        raise ValidationError(field, f"{shown(value)} is not an agent id{hint}")
     return int(value)
 
 
 def _moment(field: str, value: int | None) -> int | None:
     if value is None or (type(value) is int and 0 <= value < 1 << 63):
         return value
-    raise ValidationError(field, f"{value!r:.80} is not a time in milliseconds since 1970")
+    raise ValidationError(field, f"{shown(value)} is not a time in milliseconds since 1970")
 
 
 def _performative(value: object) -> int:
@@ -303,12 +304,12 @@ def _performative(value: object) -> int:
         pass
     near = get_close_matches(value.lower(), ACTS, 1) if isinstance(value, str) else []
     hint = f"; is {near[0]!r} meant?" if near else ""
-    raise ValidationError("performative", f"{value!r:.80} is not one of FIPA's 22 acts{hint}")
+    raise ValidationError("performative", f"{shown(value)} is not one of FIPA's 22 acts{hint}")
 
 
 def _id(field: str, value: MessageId | ConversationId | None, kind: Callable[..., object]) -> bytes | None:
     if value is None:
         return None
     if not isinstance(value, kind):  # type: ignore[arg-type] # the kinds are classes
-        raise ValidationError(field, f"{value!r:.80} is not a {kind.__name__}")
+        raise ValidationError(field, f"{shown(value)} is not a {kind.__name__}")
     return bytes(value)

@@ -5,6 +5,7 @@ from enum import IntEnum
 import msgspec
 
 from caxton.errors import Unsupported, ValidationError
+from caxton.printable import shown
 
 MIN_TIMEOUT_MS, DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS = 1_000, 30_000, 300_000
 MIN_RETRIES, DEFAULT_RETRIES, MAX_RETRIES = 1, 3, 10
@@ -27,7 +28,7 @@ class Lane(IntEnum):
     def of(cls, reliability: str) -> "Lane":
         """Return the lane of a reliability's name; raises ValidationError."""
         if reliability not in _RELIABILITIES:
-            raise ValidationError("reliability", f"{reliability!r:.80} is not one of {', '.join(_RELIABILITIES)}")
+            raise ValidationError("reliability", f"{shown(reliability)} is not one of {', '.join(_RELIABILITIES)}")
         return cls(_RELIABILITIES.index(reliability))
 
 
@@ -56,11 +57,11 @@ def _within(field: str, value: object, least: int, most: int) -> None:
 
 def _check_key(key: object, reliability: str | None) -> None:
     if not isinstance(key, str) or not 1 <= len(key) <= MAX_KEY:
-        raise ValidationError("idempotency_key", f"{key!r:.80} is not text of 1 to {MAX_KEY} characters")
+        raise ValidationError("idempotency_key", f"{shown(key)} is not text of 1 to {MAX_KEY} characters")
     try:
         key.encode()
     except UnicodeEncodeError as error:
-        raise ValidationError("idempotency_key", f"{key!r:.80} has characters that UTF-8 cannot carry") from error
+        raise ValidationError("idempotency_key", f"{shown(key)} has characters that UTF-8 cannot carry") from error
     if reliability is not None and Lane.of(reliability) is not Lane.DURABLE:
         raise ValidationError("idempotency_key", "only the durable lane keeps keys; send it with 'at_least_once'")
 
@@ -91,7 +92,7 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
                 "priority", f"{self.priority!r} is not one of {', '.join(str(int(p)) for p in Level)}"
             )
         if type(self.receipt) is not bool:
-            raise ValidationError("receipt", f"{self.receipt!r:.80} is not True or False")
+            raise ValidationError("receipt", f"{shown(self.receipt)} is not True or False")
         if self.receipt:
             raise Unsupported(
                 "a receipt", "a durable `send` returns when the message is committed; `request` when it is handled"
@@ -110,5 +111,5 @@ def with_key(options: DeliveryOptions, idempotency_key: str | None) -> DeliveryO
     if idempotency_key is None:
         return options
     if not isinstance(options, DeliveryOptions):
-        raise ValidationError("options", f"{options!r:.80} is not a DeliveryOptions")
+        raise ValidationError("options", f"{shown(options)} is not a DeliveryOptions")
     return msgspec.structs.replace(options, idempotency_key=idempotency_key)

@@ -8,6 +8,7 @@ import msgspec
 
 from caxton.agents.limits import DEFAULT_LIMITS, Limits
 from caxton.errors import Unsupported, ValidationError
+from caxton.printable import shown
 
 MAX_NAME = 200
 MAX_CAPABILITY = 100
@@ -55,7 +56,7 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
         for field, kind in (("encoding", Encoding), ("capabilities", tuple), ("limits", Limits)):
             value = getattr(self, field)
             if not isinstance(value, kind):
-                raise ValidationError(field, f"{value!r:.80} is not a {kind.__name__}")
+                raise ValidationError(field, f"{shown(value)} is not a {kind.__name__}")
         capabilities_of(self.capabilities)
 
 
@@ -65,7 +66,7 @@ def capabilities_of(given: object) -> tuple[str, ...]:
     Raises ValidationError.
     """
     if isinstance(given, str) or not isinstance(given, Iterable):
-        raise ValidationError("capabilities", f"{given!r:.80} is not a list of texts")
+        raise ValidationError("capabilities", f"{shown(given)} is not a list of texts")
     capabilities = tuple(given)
     if len(capabilities) > MAX_CAPABILITIES:
         raise ValidationError("capabilities", f"{len(capabilities)} of them; at most {MAX_CAPABILITIES}")
@@ -77,6 +78,6 @@ def capabilities_of(given: object) -> tuple[str, ...]:
 def check_text(field: str, text: object, most: int) -> None:
     """Raise ValidationError unless `text` is a str of 1 to `most` printable characters that UTF-8 can carry."""
     if not isinstance(text, str) or not 1 <= len(text) <= most:
-        raise ValidationError(field, f"{text!r:.80} is not text of 1 to {most} characters")
+        raise ValidationError(field, f"{shown(text)} is not text of 1 to {most} characters")
     if not text.isprintable():
-        raise ValidationError(field, f"{text!r:.80} has characters that do not print")
+        raise ValidationError(field, f"{shown(text)} has characters that do not print")

@@ -89,7 +89,10 @@ def _report(error: typer.TyperException, words: Sequence[str]) -> int:
         return error.exit_code
     context = getattr(error, "ctx", None)
     path = "caxton" if context is None else context.command_path
-    told = ConfigurationError("the command line", error.format_message().rstrip("."), f"see `{path} --help`")
+    remedy = f"see `{path} --help`"
+    if path == "caxton" and words and words[0].startswith("-"):
+        remedy = f"options stand behind the command, as in `caxton health -o json`; {remedy}"
+    told = ConfigurationError("the command line", error.format_message().rstrip("."), remedy)
     report_error(told, _format(words))
     return error.exit_code
 

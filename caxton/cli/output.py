@@ -14,12 +14,13 @@ import orjson
 import typer
 
 from caxton.cli.columns import Columns
-from caxton.errors import CaxtonError, RuntimeNotFound, to_fields
+from caxton.errors import CaxtonError, RuntimeNotFound, ValidationError, to_fields
 from caxton.printable import printable
 
 # Measured together, and printed together.
 _PAGE_ROWS = 100
 FAILED = 1
+WRONG = 2
 NO_RUNTIME = 3
 
 P = ParamSpec("P")
@@ -133,13 +134,16 @@ def print_hint(hint: str) -> None:
 
 
 def report_error(error: CaxtonError, output: Format) -> int:
-    """Print an error to standard error and return the exit code that says so."""
+    """Print an error to standard error and return the exit code that says so.
+
+    A value outside its bounds is one of the command line.
+    """
     if output is Format.JSON:
         told = {"error": type(error).__name__, "fields": to_fields(error), "message": str(error)}
         sys.stderr.write(as_json(told, sys.stderr.encoding) + "\n")
     else:
         sys.stderr.write(printable(f"caxton: {error}") + "\n")
-    return NO_RUNTIME if isinstance(error, RuntimeNotFound) else FAILED
+    return WRONG if type(error) is ValidationError else NO_RUNTIME if isinstance(error, RuntimeNotFound) else FAILED
 
 
 def reports_errors(command: Callable[P, None]) -> Callable[P, None]:

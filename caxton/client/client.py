@@ -15,6 +15,7 @@ from caxton.client.calls.message_calls import MessageCalls
 from caxton.client.calls.runtime_calls import RuntimeCalls
 from caxton.config.settings import runtime_directory
 from caxton.errors import ConfigurationError
+from caxton.printable import shown
 
 
 def connect(runtime_dir: Path | str | None = None, *, reconnect: bool = True) -> "Client":
@@ -28,7 +29,7 @@ def connect(runtime_dir: Path | str | None = None, *, reconnect: bool = True) ->
         option = None if runtime_dir is None else Path(runtime_dir)
     except TypeError:
         raise ConfigurationError(
-            "runtime_dir", f"{runtime_dir!r:.80} is not a path", "give a Path or its text"
+            "runtime_dir", f"{shown(runtime_dir)} is not a path", "give a Path or its text"
         ) from None
     return Client(runtime_directory(option, os.environ, os.geteuid()), reconnect=reconnect)
 

@@ -14,6 +14,7 @@ from caxton.client.session.forks import abandon_in_children
 from caxton.client.session.session import Session
 from caxton.errors import ConfigurationError, ValidationError
 from caxton.ids import BROADCAST, AgentId
+from caxton.printable import shown
 from caxton.wire.calls import Request
 from caxton.wire.supervision import SupervisorRequest
 
@@ -135,7 +136,7 @@ class Connection:
 
 def _checked(agent: object) -> AgentId:
     if isinstance(agent, bool) or not isinstance(agent, int) or not 0 < agent <= BROADCAST:
-        raise ValidationError("agent", f"{agent!r:.80} is neither an agent's id nor its name")
+        raise ValidationError("agent", f"{shown(agent)} is neither an agent's id nor its name")
     return AgentId(agent)
 
 

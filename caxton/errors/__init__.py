@@ -3,7 +3,8 @@
     CaxtonError
     ├── ValidationError ............ a value outside its bounds, before anything was sent
     │   ├── InvalidMessageFormat ... a message, frame or guest output that cannot be read
-    │   └── MessageTooLarge
+    │   ├── MessageTooLarge
+    │   └── DeadLetterNotFound ..... no dead letter has this number any more, or ever had
     ├── ConfigurationError ......... an option, a directory or a runtime that does not fit
     ├── RuntimeNotFound ............ nothing serves where we looked
     ├── RoutingError ............... a message that was not placed; it had no effect
@@ -53,7 +54,14 @@ from caxton.errors.agents import (
     ResourceLimitExceeded,
     WasmExecutionFailed,
 )
-from caxton.errors.given import ConfigurationError, InvalidMessageFormat, MessageTooLarge, Unsupported, ValidationError
+from caxton.errors.given import (
+    ConfigurationError,
+    DeadLetterNotFound,
+    InvalidMessageFormat,
+    MessageTooLarge,
+    Unsupported,
+    ValidationError,
+)
 from caxton.errors.reached import NetworkError, ResourceExhausted, RuntimeNotFound, SecurityError, Timeout, UnknownError
 from caxton.errors.root import CaxtonError
 from caxton.errors.routing import (
@@ -84,6 +92,7 @@ __all__ = [
     "CaxtonError",
     "CircuitBreakerOpen",
     "ConfigurationError",
+    "DeadLetterNotFound",
     "DeploymentError",
     "HandlerFailed",
     "InvalidMessageFormat",

@@ -56,6 +56,10 @@ class InvalidStateTransition(CaxtonError):
     target: str
     says = "agent {agent} is {state} and cannot become {target}"
 
+    def __str__(self) -> str:
+        ends = "a stopped agent stays so; remove it and deploy it again" if self.state == "stopped" else ""
+        return "; ".join(filter(None, (super().__str__(), ends)))
+
 
 @dataclass(eq=False)
 class AgentFailure(CaxtonError):

@@ -35,6 +35,11 @@ class MessageTooLarge(ValidationError):
 
 
 @dataclass(eq=False)
+class DeadLetterNotFound(ValidationError):
+    """No dead letter has this number: it was sent again or forgotten, or there never was one."""
+
+
+@dataclass(eq=False)
 class ConfigurationError(CaxtonError):
     """An option, a directory or a file that does not fit; `remedy` says what to do."""
 

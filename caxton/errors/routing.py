@@ -72,6 +72,9 @@ class ShardUnavailable(RoutingError):
     says = "shard {shard} is {state}"
     hint = "see `caxton health`"
 
+    def __str__(self) -> str:
+        return super().__str__() + (", and `caxton restart` to start it anew" if self.state == "failed" else "")
+
 
 @dataclass(eq=False)
 class SessionNotFound(RoutingError):

@@ -151,11 +151,11 @@ def drain_started(timeout_s: float) -> Event:
     return Event("drain_started", "info", text, {"timeout_s": timeout_s})
 
 
-def stopped(lost: int, killed: list[int]) -> Event:
-    """Everything has ended. `killed`: shards whose workers did not end by themselves."""
+def stopped(lost: int, killed: list[int], *, insisted: bool) -> Event:
+    """Everything has ended. `killed`: shards whose workers did not end by themselves, `insisted`: for a signal."""
     text = f"stopped; {lost} messages of the volatile lane lost in this run"
     if killed:
-        text += f"; killed at the deadline: shards {', '.join(map(str, killed))}"
+        text += f"; killed at the {'second signal' if insisted else 'deadline'}: shards {', '.join(map(str, killed))}"
     return Event("stopped", "warning" if killed else "info", text, {"lost": lost, "killed": killed})
 
 

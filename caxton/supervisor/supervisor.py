@@ -192,7 +192,7 @@ class _Life:
         await self._first_of(workforce.emptied.wait(), until_s=time.monotonic() + _REAP_TIMEOUT_S)
         # What clients took in last is in their books.
         self._ledger.refresh(self._ledger.read_books(self._ledger.living))
-        self._tell(events.stopped(self._ledger.lost()["total"], killed))
+        self._tell(events.stopped(self._ledger.lost()["total"], killed, insisted=insisted.is_set()))
         return 1 if insisted.is_set() else 0
 
     def _check(self, late_s: float) -> None:

@@ -183,7 +183,7 @@ def test_an_idempotency_key_is_for_the_durable_lane(run, echo):
     """A key on the volatile lane is refused with what to do instead; on the durable lane it is taken."""
     key = ("--idempotency-key", "order-17")
     send = ("message", "send", "echo", "hello", *key, "-o", "json")
-    assert refused(run(*send, "--reliability", "at_most_once"), 1, "ValidationError")["fields"]["field"] == (
+    assert refused(run(*send, "--reliability", "at_most_once"), 2, "ValidationError")["fields"]["field"] == (
         "idempotency_key"
     )
     assert told(run(*send, "--priority", "high", "--timeout-ms", 5_000, "--max-retries", 1))["bytes"] == 5

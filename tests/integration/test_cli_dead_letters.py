@@ -32,8 +32,8 @@ def told(result, code=0):
     return json.loads(result.stdout)
 
 
-def refused(result, error):
-    assert (result.exit_code, result.stdout) == (1, "")
+def refused(result, error, code=1):
+    assert (result.exit_code, result.stdout) == (code, "")
     answer = json.loads(result.stderr)
     assert answer["error"] == error
     return answer
@@ -133,10 +133,10 @@ def test_a_letter_that_is_not_there(run):
         ["show", "0-999999"],
         ["requeue", "--id", letter["id"], "--id", "31-1"],
         ["purge", "--yes", "--id", letter["id"], "--id", "31-1"],
-        ["purge", "--yes", "--id", letter["id"], "--id", "seventeen"],
-        ["show", "seventeen"],
     ):
-        refused(run("deadletter", *command, "-o", "json"), "ValidationError")
+        refused(run("deadletter", *command, "-o", "json"), "DeadLetterNotFound")
+    for command in (["purge", "--yes", "--id", letter["id"], "--id", "seventeen"], ["show", "seventeen"]):
+        refused(run("deadletter", *command, "-o", "json"), "ValidationError", code=2)
 
     assert letters_of(run) == [letter]
 
@@ -154,7 +154,7 @@ def test_requeue_and_purge_may_be_repeated(run):
     assert told(forgotten, code=1) == {"purged": 0}
     for result, gone in ((repeated, first), (forgotten, f"{first}, {second}")):
         error = json.loads(result.stderr)
-        assert (error["error"], f"number {gone};" in error["message"]) == ("ValidationError", True)
+        assert (error["error"], f"number {gone};" in error["message"]) == ("DeadLetterNotFound", True)
     assert ledger(run)["balanced"]
 
 
@@ -185,7 +185,7 @@ def test_a_purge_forgets_what_was_chosen(run):
 
     assert letters_of(run) == []
     assert ledger(run)["balanced"]
-    refused(run("deadletter", "show", first["id"], "-o", "json"), "ValidationError")
+    refused(run("deadletter", "show", first["id"], "-o", "json"), "DeadLetterNotFound")
 
 
 def test_what_waits_too_long_is_expired(run):

@@ -26,7 +26,7 @@ from caxton.cli.pages import LimitOption, WholeOption, most
 from caxton.cli.session import with_client
 from caxton.client.calls.letter_number import LetterNumber, not_there
 from caxton.client.client import Client
-from caxton.errors import ConfigurationError, ValidationError, from_fields
+from caxton.errors import ConfigurationError, DeadLetterNotFound, ValidationError, from_fields
 from caxton.ids import MessageId
 from caxton.wire.calls import DeadLetter, DeadLetterStats
 
@@ -94,9 +94,7 @@ async def _letters(client: Client, choice: Choice, limit: int | None, missing: l
         for name in choice.ids:
             try:
                 found = await client.dead_letter(name)
-            except ValidationError as error:
-                if type(error) is not ValidationError:  # one of its kinds, about an answer
-                    raise
+            except DeadLetterNotFound:
                 missing.append(name)
             else:
                 yield found
@@ -251,7 +249,7 @@ async def _chosen(client: Client, choice: Choice, limit: int | None) -> tuple[Se
 
 
 def _check_nothing_missing(missing: Sequence[str]) -> None:
-    """Raise ValidationError for those that were named and are not there."""
+    """Raise DeadLetterNotFound for those that were named and are not there."""
     if missing:
         raise not_there(*missing)
 

@@ -40,6 +40,7 @@ from caxton.errors import (
 )
 from caxton.ids import AgentId
 from caxton.placement.slot_table import SlotTable
+from caxton.printable import shown
 from caxton.wire.calls import (
     FULL_DELIVERIES_BYTES,
     AgentView,
@@ -292,11 +293,14 @@ class AttachedAgent:
     async def _said(self, given: Any) -> Any:
         """Call the handler; returns what it returned or raised, _CUT_SHORT when the block ended first.
 
-        What it waited for may be cancelled by somebody else: that is an error of the handler like any other.
+        What it waited for may be cancelled by somebody else: that is an error of the handler like any other. One that
+        is no coroutine function ends the block, since it would fail on every message.
         """
         task = asyncio.current_task()
         try:
-            return await self._handler(given)
+            said = self._handler(given)
+            if hasattr(said, "__await__"):  # `isawaitable` takes longer, and here are all messages
+                return await said
         except asyncio.CancelledError as error:
             if task is not None and task.cancelling():
                 if not self._is_leaving:
@@ -310,6 +314,7 @@ class AttachedAgent:
         finally:
             while self._is_leaving and task is not None and task.cancelling():
                 task.uncancel()  # the last word is still to be said
+        raise ValidationError("handler", f"it returned {shown(said)} and nothing to await; write it with `async def`")
 
     def _end(self, delivery: Delivery, said: "Said | BaseException") -> Ended:
         """Return the end of a turn whose handler returned this, or raised it."""

@@ -13,6 +13,7 @@ from caxton.client.calls.deployments import Deployment, Deployments, Module
 from caxton.client.connection import Connection
 from caxton.errors import CaxtonError, ValidationError, from_fields
 from caxton.ids import AgentId
+from caxton.printable import shown
 from caxton.wire.calls import (
     MAX_BATCH,
     MAX_DELIVERIES,
@@ -128,11 +129,11 @@ class AgentCalls(Connection):
         """
         check_text("name", name, MAX_NAME)
         if not callable(handler):
-            raise ValidationError("handler", f"{handler!r:.80} is not a function that takes what is delivered")
+            raise ValidationError("handler", f"{shown(handler)} is not a function that takes what is delivered")
         check_whole("mailbox_capacity", mailbox_capacity, *BOUNDS["mailbox_capacity"])
         check_whole("at_once", at_once, 1, MAX_DELIVERIES)
         if type(drain_s) not in {int, float} or not 0 <= drain_s <= LONGEST_DRAIN_S:
-            raise ValidationError("drain_s", f"{drain_s!r:.80} is not a number of seconds from 0 to {LONGEST_DRAIN_S}")
+            raise ValidationError("drain_s", f"{shown(drain_s)} is not a number of seconds from 0 to {LONGEST_DRAIN_S}")
         request = Attach(name, capabilities_of(capabilities), mailbox_capacity)
         return AttachedAgent(self._reach(), self.id_of(name), request, handler, at_once, batch=batch, drain_s=drain_s)
 

@@ -1,29 +1,33 @@
 """What callers give, looked at before anything is sent: a mistake is a ValidationError that says what is wanted."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from caxton.acl.message import Message
-from caxton.errors import CaxtonError, ValidationError, to_fields
+from caxton.errors import AgentNotFound, CaxtonError, ValidationError, to_fields
 from caxton.ids import AgentId
+from caxton.printable import shown
 
 T = TypeVar("T")
 
 # A wait of 30 years: beyond it a loop's timers overflow.
 LONGEST_S = 1_000_000_000
+# How an agent's id is written.
+_HEX = re.compile(r"[0-9a-f]{16}")
 
 
 def seconds(timeout_s: object, field: str = "timeout_s") -> float:
-    """Return a timeout in seconds; one that is not above 0 is up at once. Every wait has an end, so None is refused."""
-    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not timeout_s <= LONGEST_S:
-        raise ValidationError(field, f"{timeout_s!r:.80} is not a number of seconds of at most {LONGEST_S:,}")
-    return max(0.0, float(timeout_s))
+    """Return a timeout in seconds; 0 is up at once. Every wait has an end, so None is refused."""
+    if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 <= timeout_s <= LONGEST_S:
+        raise ValidationError(field, f"{shown(timeout_s)} is not a number of seconds from 0 to {LONGEST_S:,}")
+    return float(timeout_s)
 
 
 def check_whole(field: str, value: object, least: int, most: int) -> None:
     """Raise ValidationError unless `value` is a whole number within these bounds."""
     if type(value) is not int or not least <= value <= most:
-        raise ValidationError(field, f"{value!r:.80} is not a whole number from {least} to {most}")
+        raise ValidationError(field, f"{shown(value)} is not a whole number from {least} to {most}")
 
 
 def listed(values: Iterable[T], kind: type[T], field: str) -> Sequence[T]:
@@ -53,4 +57,7 @@ def as_typed(error: CaxtonError, agent: object, agent_id: AgentId) -> CaxtonErro
         return error
     values = to_fields(error)
     named = {field: agent for field, value in values.items() if value == str(agent_id)}
-    return type(error)(**(values | named)) if named else error
+    typed = type(error)(**(values | named)) if named else error
+    if named and isinstance(error, AgentNotFound) and _HEX.fullmatch(agent):
+        return typed.suggesting("text is a name; for the agent of this id give caxton.AgentId.parse(text)")
+    return typed

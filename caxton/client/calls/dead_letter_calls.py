@@ -11,6 +11,7 @@ from caxton.client.connection import Connection
 from caxton.delivery.dead_letter import Reason
 from caxton.errors import ValidationError
 from caxton.ids import AgentId, MessageId
+from caxton.printable import shown
 from caxton.wire.calls import (
     MAX_BATCH,
     AskDeadLetterStats,
@@ -65,7 +66,7 @@ class DeadLetterCalls(Connection):
                 after = found.letters[-1].number if found.letters else 0
 
     async def dead_letter(self, number: Letter) -> DeadLetter:
-        """Return one dead letter with its content; raises ValidationError when there is none of that number."""
+        """Return one dead letter with its content; raises DeadLetterNotFound when there is none of that number."""
         at = LetterNumber.of(number)
         self._check_shard(at)
         found = await self._call(
@@ -142,9 +143,9 @@ class DeadLetterCalls(Connection):
         self, reason: str | None, agent: Agent | None, sender: Agent | None, before: int | None
     ) -> DeadLetterFilter:
         if reason is not None and reason not in REASONS:
-            raise ValidationError("reason", f"{reason!r:.80} is not one of {', '.join(REASONS)}")
+            raise ValidationError("reason", f"{shown(reason)} is not one of {', '.join(REASONS)}")
         if before is not None and (type(before) is not int or not 0 <= before < 1 << 63):
-            raise ValidationError("before", f"{before!r:.80} is not a moment in milliseconds since 1970")
+            raise ValidationError("before", f"{shown(before)} is not a moment in milliseconds since 1970")
         return DeadLetterFilter(
             reason=reason,
             receiver=None if agent is None else int(self.id_of(agent)),

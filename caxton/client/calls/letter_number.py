@@ -3,8 +3,9 @@
 import re
 from typing import NamedTuple, Self
 
-from caxton.errors import ValidationError
+from caxton.errors import DeadLetterNotFound, ValidationError
 from caxton.placement.slot_table import MAX_WORKERS
+from caxton.printable import shown
 from caxton.wire.calls import DeadLetter
 
 _TEXT = re.compile(r"(\d{1,4})-(\d{1,18})", re.ASCII)
@@ -26,15 +27,15 @@ class LetterNumber(NamedTuple):
         """Read what `str` writes; raises ValidationError."""
         found = _TEXT.fullmatch(str(text))
         if found is None or int(found[1]) >= MAX_WORKERS:
-            raise ValidationError("dead letter", f"{text!r:.80} is not the number of one, such as 0-17")
+            raise ValidationError("dead letter", f"{shown(text)} is not the number of one, such as 0-17")
         return cls(int(found[1]), int(found[2]))
 
     def __str__(self) -> str:
         return f"{self.shard}-{self.number}"
 
 
-def not_there(*names: LetterNumber | str) -> ValidationError:
+def not_there(*names: LetterNumber | str) -> DeadLetterNotFound:
     """Return the error that says that no dead letters have these names."""
-    return ValidationError(
+    return DeadLetterNotFound(
         "dead letter", f"there is none with the number {', '.join(map(str, names))}; see `caxton deadletter list`"
     )

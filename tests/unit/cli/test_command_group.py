@@ -109,3 +109,14 @@ def test_a_group_alone_shows_its_help(invoke, group):
 
     assert (shown.exit_code, shown.stdout) == (2, "")
     assert shown.stderr.startswith(f"Usage: {' '.join(['caxton', *group])} ")
+
+
+def test_an_option_in_front_of_the_command_is_told_where_it_stands(invoke):
+    """Who writes `caxton -o json health` is shown where options stand."""
+    assert "behind the command, as in `caxton health -o json`" in invoke("-o", "json", "health").stderr
+    assert "behind the command" not in invoke("healht").stderr
+
+
+def test_a_value_that_can_be_none_is_a_wrong_command_line(invoke):
+    """What a call refuses before anything is sent ends with 2, as what the options refuse does."""
+    assert invoke("deadletter", "requeue").exit_code == 2

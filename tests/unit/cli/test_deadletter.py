@@ -108,7 +108,7 @@ def test_named_letters_are_listed(client):
 
     assert "1-4" in listed.stdout
     assert client.asked == [("show", "1-4"), ("show", "1-3")]
-    assert run("list", "--id", "1-4", "--reason", "expired").exit_code == 1
+    assert run("list", "--id", "1-4", "--reason", "expired").exit_code == 2
 
 
 def test_one_letter_shows_what_it_says(client):
@@ -116,7 +116,7 @@ def test_one_letter_shows_what_it_says(client):
     assert json.loads(run("show", "1-3", "-o", "json").stdout)["content"] == "hello"
     assert "hello" in run("show", "1-3").stdout
     missing = run("show", "1-9", "-o", "json")
-    assert (missing.exit_code, json.loads(missing.stderr)["error"]) == (1, "ValidationError")
+    assert (missing.exit_code, json.loads(missing.stderr)["error"]) == (1, "DeadLetterNotFound")
     assert len(client.asked) == 3
 
 
@@ -158,7 +158,7 @@ def test_of_named_letters_those_that_are_there_are_seen_to(client, command, told
 
     assert (as_json.exit_code, json.loads(as_json.stdout)) == (1, told)
     error = json.loads(as_json.stderr)
-    assert (error["error"], "number 1-9, 0-1;" in error["message"]) == ("ValidationError", True)
+    assert (error["error"], "number 1-9, 0-1;" in error["message"]) == ("DeadLetterNotFound", True)
     assert (as_text.exit_code, as_text.stdout.splitlines()[-1]) == (1, text)
     assert "number 1-9, 0-1;" in as_text.stderr
 
@@ -179,7 +179,7 @@ def test_named_letters_of_no_shard_are_refused_before_any_is_forgotten(client):
     assert client.asked == []
     for command in (["list"], ["requeue"], ["purge", "--yes"]):
         refused = run(*command, "--id", "1-3", "--id", "three", "-o", "json")
-        assert (refused.exit_code, refused.stdout, client.asked) == (1, "", [])
+        assert (refused.exit_code, refused.stdout, client.asked) == (2, "", [])
         assert "'three' is not the number of one" in json.loads(refused.stderr)["message"]
 
 
@@ -188,7 +188,7 @@ def test_without_a_choice_nothing_happens(client, command):
     """Requeue and purge without names, filter or --all are an error that says what to choose, as is --all with one."""
     refused = run(*command)
 
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "--all" in refused.stderr
     assert client.asked == []
 

@@ -257,6 +257,16 @@ async def test_an_attach_that_nobody_waits_for_is_taken_back(shard, ends, early)
     assert shard.attached == set()
 
 
+@pytest.mark.parametrize("batch", [True, False])
+async def test_a_handler_that_is_not_async_ends_the_block(shard, batch):
+    """The error says how to write it; nothing of what it was given has ended."""
+    shard.put(Deliveries([delivery(1)]))
+    with pytest.raises(ValidationError, match="async def"):
+        async with agent_of(shard, lambda _: b"at once", batch=batch):
+            await asyncio.get_running_loop().create_future()
+    assert [exchange.ended for exchange in shard.exchanges()] == [[]]
+
+
 async def test_the_end_of_the_runtime_ends_the_block(shard):
     """When nothing can come any more, nobody waits for ever."""
 

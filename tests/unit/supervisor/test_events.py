@@ -5,7 +5,7 @@ import os
 import signal
 from collections import Counter
 
-from caxton.supervisor.events import UNTOLD, Event, Telling, compiler_died
+from caxton.supervisor.events import UNTOLD, Event, Telling, compiler_died, stopped
 
 
 def test_telling_never_fails():
@@ -46,3 +46,10 @@ async def test_a_worker_is_replaced_though_nobody_can_be_told(run):
 
     stats = await running.until(running.stats, lambda stats: stats["dropped_by_supervisor"][UNTOLD] >= 3)
     assert stats["workers"][0]["state"] == "ready"
+
+
+def test_what_killed_a_worker_is_told():
+    """A worker that did not end by itself was killed at the deadline, or by whoever insisted."""
+    assert "killed at the deadline: shards 1" in stopped(0, [1], insisted=False).text
+    assert "killed at the second signal: shards 1" in stopped(0, [1], insisted=True).text
+    assert "killed" not in stopped(0, [], insisted=True).text
