@@ -5,6 +5,7 @@ and fails on the next. Here one machine is several: all its cores, one of them, 
 """
 
 import contextlib
+import importlib.util
 import os
 import random
 import subprocess
@@ -17,7 +18,8 @@ from typing import Annotated
 
 import typer
 
-from caxton.cli.output import print_text
+from caxton.cli.output import print_text, reports_errors
+from caxton.errors import ConfigurationError
 
 FAILED = 1
 # pytest's own word for a run that has nothing to do, as when a choice of tests leaves none.
@@ -55,6 +57,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_mar
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     epilog="Examples: python -m faultlab.speeds --long; python -m faultlab.speeds --seed 7 tests/unit/store -x",
 )
+@reports_errors
 def speeds(
     context: typer.Context,
     *,
@@ -72,6 +75,8 @@ def speeds(
 
     Every run shows its seed; with that seed it is repeated. Exit code 1 when a run fails.
     """
+    if importlib.util.find_spec("pytest_randomly") is None:
+        raise ConfigurationError("pytest-randomly", "it is not installed", "install it with the extra: caxton[test]")
     runs = [setting for setting in (LONG if long else SHORT) for _ in range(LONG_RUNS if long else 1)]
     words = context.args or ([] if long else list(SHORT_TESTS))
     results = []

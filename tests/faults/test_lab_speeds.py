@@ -1,5 +1,6 @@
 """The runner of the tests at other speeds: what is around a run is what it says, and nothing of it stays behind."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -32,6 +33,8 @@ def test_probe(request):
 @pytest.fixture
 def speeds(tmp_path):
     """Runs one test of its own under the runner, and returns the end of it, what the test saw, and where it stands."""
+    if importlib.util.find_spec("pytest_randomly") is None:
+        pytest.skip("pytest-randomly is not installed; the extra caxton[test] has it")
     seen = tmp_path / "seen"
 
     def run(*options, passes=True):
@@ -59,6 +62,7 @@ def test_a_short_run_has_one_core_a_neighbour_and_its_own_order(speeds):
 def test_a_long_run_tries_every_setting_three_times(monkeypatch):
     """All tests, or those that are named, in each setting; each run in another order has a seed of its own."""
     runs = []
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     monkeypatch.setattr("faultlab.speeds.run", lambda *run: runs.append(run) or True)
     done = CliRunner().invoke(app, ["--long", "-x", "tests/unit"])
 
@@ -67,6 +71,18 @@ def test_a_long_run_tries_every_setting_three_times(monkeypatch):
     assert len({seed for setting, seed, _ in runs if setting.shuffled}) == 3
     assert all(words == ["-x", "tests/unit"] for *_, words in runs)
     assert done.stdout.count("passed ") == len(runs)
+
+
+def test_without_its_plugin_nothing_is_run(monkeypatch):
+    """Where there is nothing that takes another order, that is said with what to do, before any test is run."""
+    runs = []
+    monkeypatch.setattr("faultlab.speeds.run", lambda *run: runs.append(run))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "pytest_randomly" else name)
+    done = CliRunner().invoke(app, [])
+
+    assert done.exit_code == 1
+    assert "pytest-randomly: it is not installed" in done.stderr
+    assert runs == []
 
 
 def test_a_run_that_fails_is_told(speeds):
