@@ -150,7 +150,11 @@ class OpenLoop:
 
     async def _ask(self, first: int, count: int, spaced: SpacedLatencies) -> None:
         at = first % self._agents
-        await self._load.ask(self._round[at : at + count])
+        try:
+            await self._load.ask(self._round[at : at + count])
+        except BaseException:
+            self._total = self._begun  # a tick may come before the loop has ended: nobody would wait for what it begins
+            raise
         self._under_way -= count
         if first >= self._warm_up:
             intended_s = self._began_s + first / self._rate_per_s

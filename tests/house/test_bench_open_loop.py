@@ -126,6 +126,26 @@ async def test_a_wrong_answer_ends_the_loop(room):
     assert raised.group_contains(room("load.closed_loop").WrongAnswer)
 
 
+async def test_nothing_is_begun_after_a_wrong_answer(room):
+    """A tick that comes between a failure and the end of the loop begins nothing that nobody would wait for."""
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["message"]))
+
+    class SlowLiar(EchoWhenOpen):
+        async def request_many(self, batch):
+            until_s = time.perf_counter() + 0.002
+            while time.perf_counter() < until_s:  # the next tick is due when this ends
+                pass
+            return [Message(message.receiver, b"another") for message in batch]
+
+    loop = room("load.open_loop").OpenLoop(SlowLiar(), [Message(AgentId(1), b"x")], 1_000, warm_up_s=0)
+    with pytest.raises(ExceptionGroup) as raised:
+        await loop.run(1, room("load.latencies").Latencies(), lambda *_: None)
+
+    assert raised.group_contains(room("load.closed_loop").WrongAnswer)
+    assert told == []
+
+
 async def test_ticks_are_closer_than_a_millisecond_and_end(room, one_turn_of_the_loop):
     """Forty ticks of 0.25 ms take 10 ms or more, none comes after the block, and its descriptor is closed."""
     ticks, enough, open_before = 0, asyncio.Event(), open_descriptors()
