@@ -145,6 +145,7 @@ _OF_THEIR_CALLERS = (
     "caxton/delivery/",
     "caxton/errors/",
     "caxton/ids.py",
+    "caxton/directories.py",
     "caxton/lines.py",
     "caxton/placement/",
     "caxton/printable.py",

@@ -6,6 +6,7 @@ locks when their holder ends, however it ends: a file that is left behind means 
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -43,7 +44,7 @@ class DirectoryLock:
     def __init__(self, directory: Path) -> None:
         self.run = secrets.token_hex(_RUN_BYTES)
         self.path = directory / LOCK_NAME
-        self._directory = os.open(directory, _DIRECTORY)
+        self._directory = os.open(directory, _DIRECTORY | os.O_NOFOLLOW)
         self._file = -1
         try:
             _take(self._directory, directory)
@@ -73,9 +74,18 @@ class DirectoryLock:
         self._file = self._directory = -1
 
     def _write(self) -> None:
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+        how = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            self._file = os.open(self.path, how, 0o600)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            raise ConfigurationError(str(self.path), "a symbolic link", "move it away") from None
+        found = os.fstat(self._file)
+        if not stat.S_ISREG(found.st_mode):
             raise ConfigurationError(str(self.path), "not a regular file", "move it away")
+        if found.st_nlink != 1:  # what is written here would be written into somebody's other file
+            raise ConfigurationError(str(self.path), "a file of other names too (a hard link)", "move it away")
         _take(self._file, self.path.parent)
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"{os.getpid()}\n{self.run}\n".encode(), 0)

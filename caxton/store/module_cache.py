@@ -9,12 +9,15 @@ import fcntl
 import hashlib
 import hmac
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from caxton.directories import make_directory
 from caxton.errors import ConfigurationError, StorageError
+from caxton.store.regular_file import NotRegularFileError, opened
 
 VERSION = b"\1"
 MARK_BYTES = 32
@@ -48,10 +51,12 @@ class ModuleCache:
         self._directory = directory
         self._key = key
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            seen = directory.stat()
+            make_directory(directory)
+            seen = directory.lstat()
         except OSError as error:
             raise StorageError(str(directory), error.strerror or str(error)) from None
+        if not stat.S_ISDIR(seen.st_mode):
+            raise ConfigurationError(f"module cache {directory}", "it is no directory", "move it away")
         if seen.st_mode & _OTHERS or seen.st_uid != os.geteuid():
             problem = f"others than its owner may enter (mode {seen.st_mode & 0o777:o}, owner {seen.st_uid})"
             raise ConfigurationError(f"module cache {directory}", problem, f"run: chmod 700 {directory}, as its owner")
@@ -186,13 +191,15 @@ class ModuleCache:
 
     def _read(self, path: Path) -> bytes | None:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with opened(path) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
+                return file.read()
         except FileNotFoundError:
+            return None
+        except NotRegularFileError:  # whoever put it there, it is no module; the next one that is kept replaces it
+            self.rejected += 1
             return None
         except OSError as error:
             raise StorageError(str(path), error.strerror or str(error)) from None
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read()
 
     def _write(self, path: Path, content: bytes) -> None:
         """Write the whole file or none of it, and return when it is on the disk."""

@@ -1,9 +1,9 @@
 """Where everybody listens: the runtime directory and the names in it. A name belongs to one life, and to no other."""
 
 import os
-import stat
 from pathlib import Path
 
+from caxton.directories import own_directory
 from caxton.errors import ConfigurationError
 from caxton.ids import SESSION_BIT
 
@@ -31,15 +31,7 @@ class RuntimeDir:
                 f"too long for socket names ({longest} bytes with them, and {LONGEST_PATH} fit)",
                 "choose a shorter --runtime-dir, such as /run/user/$UID/caxton",
             )
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = self.path.stat()
-        if found.st_uid != os.geteuid():
-            raise ConfigurationError(str(self.path), f"owned by user {found.st_uid}", "choose a directory of your own")
-        if stat.S_IMODE(found.st_mode) & 0o077:
-            mode = stat.S_IMODE(found.st_mode)
-            raise ConfigurationError(
-                str(self.path), f"others may enter it (mode {mode:o})", f"run chmod 700 {self.path}"
-            )
+        own_directory(self.path)
 
     @property
     def calls(self) -> str:

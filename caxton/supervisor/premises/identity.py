@@ -11,6 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 
 from caxton.errors import ConfigurationError, StorageError
+from caxton.placement.slot_table import MAX_WORKERS
+from caxton.store.regular_file import opened
 
 FILE_NAME = "identity"
 FORMAT_VERSION = 1
@@ -22,6 +24,8 @@ _MAGIC = b"caxtonid"
 _HEAD = struct.Struct("<8sI")
 _BODY = struct.Struct(f"<{KEY_BYTES}sQQI")
 _CHECK_BYTES = 16
+# The next incarnation, the slot table's version, shards: they grow, and never come near what 63 bits hold.
+_LARGEST = (1 << 62, 1 << 62, MAX_WORKERS)
 _SIZE = _HEAD.size + _BODY.size + _CHECK_BYTES
 
 
@@ -45,7 +49,8 @@ class Identity:
         """
         path = data_dir / FILE_NAME
         try:
-            raw = path.read_bytes()
+            with opened(path) as descriptor:
+                raw = os.pread(descriptor, _SIZE + 1, 0)
         except FileNotFoundError:
             return cls._make(data_dir, workers or default_workers)
         except OSError as error:
@@ -87,7 +92,11 @@ class Identity:
             raise StorageError(str(path), _damage(f"{len(raw)} bytes instead of {_SIZE}"))
         if _check(raw[:-_CHECK_BYTES]) != raw[-_CHECK_BYTES:]:
             raise StorageError(str(path), _damage("its checksum does not match"))
-        return cls(path, *_BODY.unpack_from(raw, _HEAD.size))
+        identity = cls(path, *_BODY.unpack_from(raw, _HEAD.size))
+        numbers = identity.next_incarnation, identity.table_version, identity.shards
+        if not all(1 <= number <= most for number, most in zip(numbers, _LARGEST, strict=True)):
+            raise StorageError(str(path), _damage(f"no numbers of a runtime: {numbers}"))
+        return identity
 
     def draw_incarnation(self) -> int:
         """Return a number that no process here ever had; raises StorageError when it cannot be kept."""
@@ -116,7 +125,8 @@ class Identity:
         body += _BODY.pack(self._key, self._reserved, self.table_version, self.shards)
         new = self._path.with_name(f"{FILE_NAME}.new")
         try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            new.unlink(missing_ok=True)  # whatever stands there under that name, and nothing that it points to
+            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(body + _check(body))
                 file.flush()

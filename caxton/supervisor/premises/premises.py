@@ -1,8 +1,7 @@
 """The two directories of a runtime: entered under their locks, cleared of what dead lives left, left behind clean."""
 
 import os
-import stat
-from pathlib import Path
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -10,6 +9,7 @@ import orjson
 
 from caxton import __version__
 from caxton.config.settings import ServeSettings, default_workers
+from caxton.directories import own_directory
 from caxton.errors import ConfigurationError
 from caxton.links.session import SessionMarks
 from caxton.store.directory_lock import DirectoryLock
@@ -58,7 +58,8 @@ class Premises:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._locks and self._locks[0].is_in_place:  # or somebody else may serve under that name now
-            self._clear()
+            with suppress(OSError):  # somebody else's directory has such a name: it stays
+                self._clear()
         self._leave()
 
     def _enter(self) -> None:
@@ -66,7 +67,7 @@ class Premises:
         if self.runtime_dir.path.resolve() == self.data_dir.resolve():
             raise ConfigurationError(str(self.data_dir), "the runtime's directory too", "choose another --data-dir")
         self._locks.append(DirectoryLock(self.runtime_dir.path))
-        _own(self.data_dir)
+        own_directory(self.data_dir)
         self._locks.append(DirectoryLock(self.data_dir))
         cores = len(os.sched_getaffinity(0))
         self.identity = Identity.open(self.data_dir, self._workers, default_workers(cores))
@@ -99,13 +100,3 @@ class Premises:
     def _leave(self) -> None:
         while self._locks:
             self._locks.pop().close()
-
-
-def _own(directory: Path) -> None:
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = directory.stat()
-    if found.st_uid != os.geteuid():
-        raise ConfigurationError(str(directory), f"owned by user {found.st_uid}", "choose a directory of your own")
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & 0o077:
-        raise ConfigurationError(str(directory), f"others may enter it (mode {mode:o})", f"run chmod 700 {directory}")

@@ -166,3 +166,26 @@ def test_who_holds_what_cannot_be_looked_at_is_a_typed_error(tmp_path):
     with pytest.raises(ConfigurationError) as caught:
         holder(tmp_path / ("d" * 300))
     assert caught.value.problem == "File name too long"
+
+
+@pytest.mark.parametrize(("make", "what"), [("symlink_to", "a symbolic link"), ("hardlink_to", "a hard link")])
+def test_the_lock_is_written_into_no_other_file(tmp_path, make, what):
+    """A link in the place of the lock's file is refused by name, and what it leads to keeps what is in it."""
+    precious = tmp_path / "precious"
+    precious.write_text("somebody's")
+    directory = tmp_path / "run"
+    directory.mkdir()
+    getattr(directory / LOCK_NAME, make)(precious)
+
+    with pytest.raises(ConfigurationError, match=what):
+        DirectoryLock(directory)
+    assert precious.read_text() == "somebody's"
+
+
+def test_a_link_to_a_directory_is_not_locked(tmp_path):
+    """A directory is locked by its own name, and not through a link that may lead elsewhere by tomorrow."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    with pytest.raises(OSError, match="link"):
+        DirectoryLock(tmp_path / "link")
+    assert holder(tmp_path / "run") is None

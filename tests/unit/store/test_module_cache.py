@@ -97,14 +97,32 @@ def test_a_directory_that_others_may_enter_is_refused(tmp_path):
         ModuleCache(tmp_path / "modules", KEY)
 
 
-def test_a_link_is_not_followed(cache, tmp_path):
-    """A symbolic link in the place of a file is an error, whatever it points to."""
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to(path.parent.parent / "elsewhere"), os.mkfifo])
+def test_what_is_no_file_is_no_module(cache, tmp_path, make):
+    """A link or a FIFO in the place of a file is counted, not followed, not waited for, and replaced by the next."""
     sha256 = cache.put_source(b"wasm")
     (path,) = (tmp_path / "modules").glob("*.wasm")
     path.rename(tmp_path / "elsewhere")
-    path.symlink_to(tmp_path / "elsewhere")
+    make(path)
+
+    assert cache.source(sha256) is None
+    assert cache.rejected == 1
+    assert cache.put_source(b"wasm") == sha256
+    assert cache.source(sha256) == b"wasm"
+
+
+def test_a_directory_in_the_place_of_a_module_stays(cache, tmp_path):
+    """A directory is no module, and nothing of it is removed: what cannot be kept there is a StorageError."""
+    sha256 = cache.put_source(b"wasm")
+    (path,) = (tmp_path / "modules").glob("*.wasm")
+    path.unlink()
+    path.mkdir()
+    (path / "somebodys").touch()
+
+    assert cache.source(sha256) is None
     with pytest.raises(StorageError):
-        cache.source(sha256)
+        cache.put_source(b"wasm")
+    assert (path / "somebodys").exists()
 
 
 def test_a_write_that_fails_leaves_what_was_there(cache, tmp_path, monkeypatch):

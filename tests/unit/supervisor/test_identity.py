@@ -1,4 +1,6 @@
+import os
 import struct
+from hashlib import blake2b
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -137,3 +139,48 @@ def test_a_disk_that_refuses_is_a_storage_error(tmp_path):
 
     with pytest.raises(StorageError):
         identity.draw_incarnation()
+
+
+@pytest.mark.parametrize("make", ["symlink_to", "hardlink_to"])
+def test_a_new_identity_is_written_into_no_other_file(tmp_path, make):
+    """A link in the place of the file that is written first is replaced, and what it leads to keeps what is in it."""
+    precious = tmp_path / "precious"
+    precious.write_text("somebody's")
+    data = tmp_path / "data"
+    data.mkdir()
+    getattr(data / f"{FILE_NAME}.new", make)(precious)
+
+    Identity.open(data, 2, 1)
+    assert precious.read_text() == "somebody's"
+    assert not (data / FILE_NAME).is_symlink()
+
+
+@pytest.mark.parametrize("make", [lambda path: path.symlink_to("elsewhere"), os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_no_identity(tmp_path, make):
+    """A link, a FIFO or a directory in the place of the identity is a StorageError at once, and nobody waits for it."""
+    make(tmp_path / FILE_NAME)
+    with pytest.raises(StorageError, match="not a regular file"):
+        Identity.open(tmp_path, None, 1)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (0, 1, 1),
+        (1 << 63, 1, 1),
+        ((1 << 64) - 1, 1, 1),
+        (1, 0, 1),
+        (1, 1 << 63, 1),
+        (1, 1, 0),
+        (1, 1, 33),
+        (1, 1, (1 << 32) - 1),
+    ],
+)
+def test_numbers_that_no_runtime_has_are_refused(whole, numbers):
+    """A file whose checksum is right and whose numbers are at their limits is refused at the start."""
+    path, raw = whole
+    changed = raw[:44] + struct.pack("<QQI", *numbers)
+    path.write_bytes(changed + blake2b(changed, digest_size=16).digest())
+
+    with pytest.raises(StorageError, match="no numbers of a runtime"):
+        Identity.open(path.parent, None, 1)

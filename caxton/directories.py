@@ -1,0 +1,37 @@
+"""Directories that are one user's alone, whatever the umask says, and themselves: no link is followed to them."""
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from caxton.errors import ConfigurationError
+
+_OTHERS = 0o077
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory unless it is there, and what is missing above it, each for its owner alone. Raises OSError."""
+    missing = [path]
+    while not missing[-1].parent.exists() and missing[-1].parent != missing[-1]:
+        missing.append(missing[-1].parent)
+    for directory in reversed(missing):
+        with suppress(FileExistsError):
+            directory.mkdir(mode=0o700)
+
+
+def own_directory(path: Path) -> None:
+    """Make a directory or take one that is there. Raises OSError.
+
+    ConfigurationError for what is no directory, a link to one included, and for one that others own or may enter.
+    """
+    make_directory(path)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no directory"
+        raise ConfigurationError(str(path), what, "name the directory itself")
+    if found.st_uid != os.geteuid():
+        raise ConfigurationError(str(path), f"owned by user {found.st_uid}", "choose a directory of your own")
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & _OTHERS:
+        raise ConfigurationError(str(path), f"others may enter it (mode {mode:o})", f"run chmod 700 {path}")
