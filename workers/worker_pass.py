@@ -14,17 +14,30 @@ class Pass:
 
     now_ns: when it began (monotonic). wall_ms: the same, since 1970. taken: the last sequence by source. emitted:
     messages by target peer. tell: peers that are to get a link state. unfinished: turns are left for the next pass.
+    origin: whose root the turn under way follows from, 0 when it is a root's own.
     held_back: of the turns, how many were none, because the message waits behind another that waits for its retry.
     counts: what happened, under the names of `COUNTERS`.
     """
 
-    __slots__ = ("counts", "emitted", "held_back", "now_ns", "taken", "tell", "turns", "unfinished", "wall_ms")
+    __slots__ = (
+        "counts",
+        "emitted",
+        "held_back",
+        "now_ns",
+        "origin",
+        "taken",
+        "tell",
+        "turns",
+        "unfinished",
+        "wall_ms",
+    )
 
     def __init__(self, now_ns: int, wall_ms: int) -> None:
         self.now_ns = now_ns
         self.wall_ms = wall_ms
         self.turns = 0
         self.held_back = 0
+        self.origin = 0
         self.taken: dict[int, int] = {}
         self.emitted: dict[int, list[Envelope]] = {}
         self.tell: set[int] = set()
@@ -47,7 +60,7 @@ COUNTERS = {
     "unasked": "answers of content agents to messages that asked for none",
     "refused": "messages that were not placed, each with an error to its sender",
     "full_receiver": "of these, effects whose receiver has its share of what a shard keeps",
-    "full_sender": "of these, effects whose sender has its share",
+    "full_origin": "of these, effects of roots whose receiver has its share",
     "full_shard": "of these, effects beyond what the shard keeps",
     "full_link": "of these, effects beyond what may wait for another shard",
     "expired": "messages that waited beyond their timeout, each with a failure to its sender",

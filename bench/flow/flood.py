@@ -29,7 +29,7 @@ AMISS = {
     "expired": ("expired", "given_up"),
     "refused": ("refused",),
     "full_receiver": ("full_receiver",),
-    "full_sender": ("full_sender",),
+    "full_origin": ("full_origin",),
     "full_shard": ("full_shard",),
     "full_link": ("full_link",),
     "failed": ("failed", "agent_errors"),

@@ -31,7 +31,8 @@ class StoredRow:
 class Delivery:
     """Where a message is stored, and how often it was tried.
 
-    source, sequence: its root, as a crash note names it. attempts: turns that failed. deliveries: turns that began, or
+    source, sequence: its root, as a crash note names it. origin: the agent that the root was for, 0 when it is the root
+    itself. attempts: turns that failed. deliveries: turns that began, or
     may have begun in an earlier life. row, index: where it stands in the file, once it does; number: of its own row in
     the queue, 0 while it has none.
     """
@@ -45,16 +46,18 @@ class Delivery:
         "index",
         "message",
         "number",
+        "origin",
         "row",
         "sequence",
         "source",
     )
 
-    def __init__(self, message: Envelope, source: int, sequence: int, expires_ns: int) -> None:
+    def __init__(self, message: Envelope, source: int, sequence: int, expires_ns: int, origin: int = 0) -> None:
         self.message = message
         self.source = source
         self.sequence = sequence
         self.expires_ns = expires_ns
+        self.origin = origin
         self.attempts = 0
         self.deliveries = 0
         self.row: StoredRow | None = None

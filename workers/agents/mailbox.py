@@ -8,9 +8,10 @@ from caxton.acl.options import LEVELS
 from caxton.ids import SESSION_BIT
 from workers.agents.delivery import Delivery
 
-# The message; its root, the source and sequence that entered the pass; when it expires, in monotonic nanoseconds; and
-# on the durable lane its delivery, which names the root anew once the file has it.
-Entry = tuple[Envelope, int, int, int, Delivery | None]
+# The message; its root, the source and sequence that entered the pass; when it expires, in monotonic nanoseconds; on
+# the durable lane its delivery, which names the root anew once the file has it; and of an effect its origin, the agent
+# that the root was for, 0 of a root.
+Entry = tuple[Envelope, int, int, int, Delivery | None, int]
 # Full at three quarters, room again at a half (design 3): the quarter above is for what is already under way.
 FULL_AT, ROOM_AT = 0.75, 0.5
 # How far the depth may go beyond the capacity by what agents sent.
@@ -90,3 +91,9 @@ class Mailbox:
     def lines(self) -> list[deque[Entry]]:
         """Return all that waits, in the order of turns: highest level first, and effects before roots."""
         return [line for _, queue in self.queues() for line in queue.lines]
+
+
+def entry_of(delivery: Delivery) -> Entry:
+    """Return a delivery as a mailbox holds it."""
+    message = delivery.message
+    return message, delivery.source, delivery.sequence, delivery.expires_ns, delivery, delivery.origin

@@ -9,7 +9,9 @@ from caxton.delivery.circuit_breaker import CircuitBreaker
 from caxton.delivery.dead_letter import Reason
 from caxton.delivery.retry import RetryPolicy
 from caxton.errors import CaxtonError, MessageExpired
+from caxton.ids import SESSION_BIT
 from workers.agents.delivery import Delivery
+from workers.agents.mailbox import entry_of
 from workers.agents.registry import Agent, Hold
 from workers.commit.journal import Journal
 from workers.durable.dead_letters import DeadLetters
@@ -77,7 +79,8 @@ class Attempts:
     ) -> None:
         """A turn ended in a trap, or the like: again later, or never. Its pair waits; a breaker may open."""
         now_ns = self._journal.now_ns
-        delivery = delivery or Delivery(message, *root, now_ns + message.timeout_ms * NS_PER_MS)
+        origin = 0 if message.sender >= SESSION_BIT else message.sender
+        delivery = delivery or Delivery(message, *root, now_ns + message.timeout_ms * NS_PER_MS, origin)
         delivery.attempts += 1
         delivery.deliveries += 1
         self._note_failure(agent, now_ns)
@@ -143,8 +146,3 @@ class Attempts:
         if self._suspects.charges:
             self._suspects.acquit(delivery)
         self._journal.finish(delivery)
-
-
-def entry_of(delivery: Delivery) -> tuple[Envelope, int, int, int, Delivery]:
-    """Return a delivery as a mailbox holds it."""
-    return delivery.message, delivery.source, delivery.sequence, delivery.expires_ns, delivery

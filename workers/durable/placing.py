@@ -5,12 +5,13 @@ from msgspec import structs
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.errors import AlreadyAccepted, CaxtonError
 from workers.agents.delivery import DURABLE_ROOT, Delivery
+from workers.agents.mailbox import entry_of
 from workers.agents.registry import Agent, Registry
 from workers.commit.journal import Journal, Source
 from workers.durable.dead_letters import DeadLetters
 from workers.durable.idempotency_keys import IdempotencyKeys
 from workers.durable.suspects import Suspects
-from workers.queues.admission import Admission
+from workers.queues.admission import Admission, origin_of
 from workers.queues.dispatcher import Dispatcher, Take
 from workers.queues.pressure import HERE
 from workers.volatile.placing import NEVER, Placing, reads_failures
@@ -54,6 +55,7 @@ class DurablePlacing:
         file, number = source.file, source.peer_number
         find, now_ns, end_ns = self._agents.get, a_pass.now_ns, a_pass.now_ns + MAX_PASS_NS
         is_session = file == number
+        begun = self._dispatcher.begun
         at_once = self._dispatcher.idle and not resent and not self._suspects.charges
         full = is_session and self._dead_letters.refuses
         for root, message in enumerate(messages, first | DURABLE_ROOT):
@@ -75,7 +77,7 @@ class DurablePlacing:
             mailbox = agent.mailbox
             if at_once and (mailbox is None or not mailbox.depth) and not agent.holds:
                 a_pass.turns += 1
-                at_once = take(agent, message, file, root, NEVER, None) < end_ns
+                at_once = take(agent, message, file, root, NEVER, None) < end_ns and not begun
                 continue
             no_room = (
                 self._admission.root(agent, number)
@@ -86,7 +88,8 @@ class DurablePlacing:
                 self._keys.failed(message)
                 refused.append((root ^ DURABLE_ROOT, message, no_room))
                 continue
-            delivery = Delivery(message, file, root, now_ns + message.timeout_ms * NS_PER_MS)
+            origin = 0 if is_session else message.sender
+            delivery = Delivery(message, file, root, now_ns + message.timeout_ms * NS_PER_MS, origin)
             delivery.deliveries = int(resent)
             self.wait(agent, delivery)
         return refused
@@ -108,7 +111,8 @@ class DurablePlacing:
         if full is not None:
             return full
         a_pass.counts["local"] += 1
-        self.wait(agent, Delivery(message, *root, a_pass.now_ns + message.timeout_ms * NS_PER_MS))
+        expires_ns = a_pass.now_ns + message.timeout_ms * NS_PER_MS
+        self.wait(agent, Delivery(message, *root, expires_ns, origin_of(message, a_pass)))
         return None
 
     def wait(self, agent: Agent, delivery: Delivery) -> None:
@@ -118,8 +122,7 @@ class DurablePlacing:
 
     def queue(self, agent: Agent, delivery: Delivery) -> None:
         """Put a message in its mailbox that the journal knows."""
-        entry = (delivery.message, delivery.source, delivery.sequence, delivery.expires_ns, delivery)
-        self._dispatcher.put(agent, agent.mailbox or agent.open_mailbox(), entry)
+        self._dispatcher.put(agent, agent.mailbox or agent.open_mailbox(), entry_of(delivery))
 
     def _unusual(
         self, agent: Agent | None, message: Envelope, source: Source, a_pass: Pass

@@ -13,9 +13,9 @@ from caxton.ids import SESSION_BIT, AgentId
 from caxton.store.recovered import InUnfinished, Recovered, StoredAt
 from caxton.store.waiting import Waiting
 from workers.agents.delivery import DURABLE_ROOT, ROW_SPAN, Delivery, StoredRow
+from workers.agents.mailbox import entry_of
 from workers.agents.registry import Agent, Registry
 from workers.crash_note import AGENT, SEQUENCE, SOURCE
-from workers.durable.attempts import entry_of
 from workers.durable.lane import DurableLane
 from workers.durable.suspects import MOST_DEATHS
 from workers.worker_pass import NS_PER_MS
@@ -132,7 +132,9 @@ class Recovery:
 
 def _delivery(at: StoredAt, waiting: Waiting, rows: dict[int, StoredRow], file: int) -> Delivery:
     place = at.place if isinstance(at, InUnfinished) else 0
-    delivery = Delivery(waiting.message, file, at.number * ROW_SPAN + place | DURABLE_ROOT, waiting.expires_ns)
+    sequence, sender = at.number * ROW_SPAN + place | DURABLE_ROOT, waiting.message.sender
+    origin = 0 if sender >= SESSION_BIT else sender
+    delivery = Delivery(waiting.message, file, sequence, waiting.expires_ns, origin)
     delivery.attempts = waiting.attempts
     delivery.deliveries = max(waiting.deliveries, waiting.attempts) + 1  # the last life may have begun another turn
     if isinstance(at, InUnfinished):

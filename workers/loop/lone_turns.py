@@ -50,6 +50,8 @@ class LoneTurns:
         self.under_way = True
         a_pass.turns += 1
         self._suspects.alone = delivery
-        shard.turns.take(agent, *first)
+        message, source, sequence, expires_ns, _, a_pass.origin = first
+        shard.turns.take(agent, message, source, sequence, expires_ns, delivery)
+        a_pass.origin = 0
         self._suspects.alone = None
         self._journal.urgent = True

@@ -54,7 +54,7 @@ class Maintenance:
         shard = self._shard
         for agent in shard.registry.agents.values():
             if agent.holds and agent.mailbox is not None and agent.mailbox.depth:
-                for message, _, _, _, delivery in shard.dispatcher.expired(agent, now_ns):
+                for message, _, _, _, delivery, _ in shard.dispatcher.expired(agent, now_ns):
                     shard.turns.expire(agent, message, delivery)
                 shard.dispatcher.leave(agent, 0, shard.pressure.room)  # what expired has left its places
 

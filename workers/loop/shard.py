@@ -11,7 +11,7 @@ from workers.loop.module_uses import ModuleUses
 from workers.operations.lifecycle import Lifecycle
 from workers.peers.peers import Peers
 from workers.queues.backlogs import Backlogs
-from workers.queues.bounds import MANY, MOST_EFFECTS, MOST_QUEUED, MOST_QUEUED_BYTES, credit_ends
+from workers.queues.bounds import MOST_EFFECTS, MOST_QUEUED, MOST_QUEUED_BYTES, credit_ends
 from workers.queues.dispatcher import Dispatcher
 from workers.queues.pressure import Pressure
 from workers.turns.routes import Routes
@@ -64,10 +64,8 @@ class Shard:
         dispatcher, peers = self.dispatcher, self.peers
         dispatcher.elsewhere = self._under_way() if len(peers.workers) > 1 else 0
         sessions, workers = peers.held_back
-        waits = (
-            credit_ends(dispatcher.queued, MOST_QUEUED, ended=sessions)
-            or credit_ends(dispatcher.queued_bytes, MOST_QUEUED_BYTES, ended=sessions)
-            or credit_ends(dispatcher.in_line + dispatcher.elsewhere, MANY, ended=sessions)
+        waits = credit_ends(dispatcher.queued, MOST_QUEUED, ended=sessions) or credit_ends(
+            dispatcher.queued_bytes, MOST_QUEUED_BYTES, ended=sessions
         )
         return peers.hold_back(sessions=waits, workers=credit_ends(dispatcher.effects, MOST_EFFECTS, ended=workers))
 

@@ -151,7 +151,7 @@ class Attached:
 
     def _is_withheld(self, agent: Agent, entry: Entry) -> bool:
         """Let what is too old expire, and what comes behind a retry of its pair wait there; count a try of the rest."""
-        message, _, _, expires_ns, delivery = entry
+        message, _, _, expires_ns, delivery, _ = entry
         if expires_ns <= self._durable.journal.now_ns:
             self._leave(agent)
             self._turns.expire(agent, message, delivery)
@@ -179,7 +179,7 @@ class Attached:
         entry = agent.drawn.pop(ended.delivery, None)
         if entry is None:
             return None  # of an earlier exchange: it waits again
-        message, source, sequence, _, delivery = entry
+        message, source, sequence, _, delivery, origin = entry
         self._leave(agent)
         agent.run += 1
         durable, attempts = message.flags & DURABLE, self._durable.attempts
@@ -201,7 +201,9 @@ class Attached:
         if durable:
             self._durable.keys.answered(message, sent)
         if sent:
+            self._routes.a_pass.origin = origin
             self._routes.send(sent, (source, sequence))
+            self._routes.a_pass.origin = 0
         return wrong
 
     def _stamped(self, agent: Agent, message: Envelope, handled: Envelope) -> Envelope:
@@ -217,7 +219,7 @@ class Attached:
         """What was given and has not ended waits again, in its order, in front; on the volatile lane it is over."""
         entries = agent.drawn_out()
         durable = [entry for entry in entries if entry[4] is not None]
-        for message, _, _, _, delivery in entries:
+        for message, _, _, _, delivery, _ in entries:
             if delivery is None:  # it may have been handled, and is never given twice
                 self._leave(agent)
                 self._routes.a_pass.counts["discarded"] += 1

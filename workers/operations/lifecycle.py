@@ -256,7 +256,7 @@ class Lifecycle:
         self._turns.close(agent)
         error = AgentNotRunning(agent.label, state)
         reason = Reason.AGENT_STOPPED if state == "stopped" else Reason.AGENT_REMOVED
-        for message, _, _, _, delivery in entries:
+        for message, _, _, _, delivery, _ in entries:
             if delivery is not None:
                 self._durable.attempts.bury(message, error, delivery, reason=reason)
             else:

@@ -1,6 +1,6 @@
 """Whether a message has room: roots by the capacity of their receiver's mailbox, effects by the bounds of the shard."""
 
-from caxton.acl.envelope import Envelope
+from caxton.acl.envelope import AUTOMATIC, Envelope
 from caxton.errors import QueueFull
 from caxton.ids import AgentId
 from workers.agents.registry import Agent
@@ -34,7 +34,7 @@ class Admission:
         return None
 
     def effect(self, agent: Agent, message: Envelope, a_pass: Pass, *, credited: bool = False) -> QueueFull | None:
-        """For what an agent sends: there are shares of one receiver and one sender, and a bound of the shard.
+        """For what an agent sends: there are shares of one receiver and one origin, and a bound of the shard.
 
         credited: another shard sent it, which was given credit for it.
         """
@@ -48,7 +48,7 @@ class Admission:
         if effects >= most:
             a_pass.counts["full_shard"] += 1
             return QueueFull(f"shard {self._shard}", effects, most)
-        return self._of_sender(message, a_pass)
+        return None if message.flags & AUTOMATIC else self._of_origin(message, a_pass)  # its sender is to be told
 
     def for_shard(self, shard: int, message: Envelope, a_pass: Pass) -> QueueFull | None:
         """For what is to wait for another shard."""
@@ -56,11 +56,17 @@ class Admission:
         if waiting >= OF_LINK:
             a_pass.counts["full_link"] += 1
             return QueueFull(f"shard {shard}", waiting, OF_LINK)
-        return self._of_sender(message, a_pass)
+        return self._of_origin(message, a_pass)
 
-    def _of_sender(self, message: Envelope, a_pass: Pass) -> QueueFull | None:
-        sent = self._dispatcher.sent.get(message.sender, 0)
-        if sent < OF_ONE:
+    def _of_origin(self, message: Envelope, a_pass: Pass) -> QueueFull | None:
+        origin, dispatcher = origin_of(message, a_pass), self._dispatcher
+        waiting = dispatcher.begun.get(origin, 0) + dispatcher.resting.get(origin, 0)
+        if waiting < OF_ONE:
             return None
-        a_pass.counts["full_sender"] += 1
-        return QueueFull(f"what {AgentId(message.sender)} sent", sent, OF_ONE)
+        a_pass.counts["full_origin"] += 1
+        return QueueFull(f"what follows from messages to {AgentId(origin)}", waiting, OF_ONE)
+
+
+def origin_of(message: Envelope, a_pass: Pass) -> int:
+    """Return the agent whose roots an effect goes back to: the one that sent it, if nobody knows better."""
+    return a_pass.origin or (message.receiver if message.flags & AUTOMATIC else message.sender)

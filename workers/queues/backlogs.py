@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from caxton.acl.envelope import Envelope
 from workers.queues.bounds import weight
-from workers.queues.dispatcher import Dispatcher
+from workers.queues.dispatcher import Dispatcher, charge
 from workers.worker_pass import NS_PER_MS
 
 
@@ -14,8 +14,8 @@ class Backlogs:
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
-        # With the monotonic nanoseconds of when each expires.
-        self._waiting: dict[int, deque[tuple[Envelope, int]]] = {}
+        # With the monotonic nanoseconds of when each expires, and its origin.
+        self._waiting: dict[int, deque[tuple[Envelope, int, int]]] = {}
         self._weights: dict[int, int] = {}
         self.messages = 0
 
@@ -26,30 +26,29 @@ class Backlogs:
         """Return what weighs all that waits for a shard."""
         return self._weights.get(shard, 0)
 
-    def add(self, shard: int, message: Envelope, now_ns: int) -> None:
+    def add(self, shard: int, message: Envelope, now_ns: int, origin: int) -> None:
         """Let a message wait behind the others."""
-        self._of(shard).append((message, now_ns + message.timeout_ms * NS_PER_MS))
-        self._came(shard, message)
+        self._of(shard).append((message, now_ns + message.timeout_ms * NS_PER_MS, origin))
+        self._came(shard, message, origin)
 
     def put_back(self, shard: int, messages: list[Envelope], now_ns: int) -> None:
         """Let messages wait in front of the others, in their order: they were to go, and found no credit."""
         waiting = self._of(shard)
         for message in reversed(messages):
-            waiting.appendleft((message, now_ns + message.timeout_ms * NS_PER_MS))
-            self._came(shard, message)
+            waiting.appendleft((message, now_ns + message.timeout_ms * NS_PER_MS, message.sender))
+            self._came(shard, message, message.sender)
 
     def take(self, shard: int, most: int, fits: Callable[[int], bool]) -> list[Envelope]:
         """Return, and no longer hold, the first of what waits for a shard: so many at most, and bytes that fit."""
         waiting = self._waiting.get(shard, deque())
-        taken: list[Envelope] = []
+        taken: list[tuple[Envelope, int, int]] = []
         size = 0
         while waiting and len(taken) < most:
             size += len(waiting[0][0].content)
             if not fits(size):
                 break
-            taken.append(waiting.popleft()[0])
-        self._went(shard, taken)
-        return taken
+            taken.append(waiting.popleft())
+        return self._went(shard, taken)
 
     def expired(self, now_ns: int) -> list[Envelope]:
         """Return, and no longer hold, what waited too long in front."""
@@ -57,23 +56,25 @@ class Backlogs:
         for shard, waiting in list(self._waiting.items()):
             some = []
             while waiting and waiting[0][1] <= now_ns:
-                some.append(waiting.popleft()[0])
-            self._went(shard, some)
-            late += some
+                some.append(waiting.popleft())
+            late += self._went(shard, some)
         return late
 
-    def _of(self, shard: int) -> deque[tuple[Envelope, int]]:
+    def _of(self, shard: int) -> deque[tuple[Envelope, int, int]]:
         return self._waiting.setdefault(shard, deque())
 
-    def _came(self, shard: int, message: Envelope) -> None:
+    def _came(self, shard: int, message: Envelope, origin: int) -> None:
+        weighs = weight(len(message.content))
         self.messages += 1
-        self._weights[shard] = self.weight(shard) + weight(len(message.content))
-        self._dispatcher.charge(message)
+        self._weights[shard] = self.weight(shard) + weighs
+        charge(self._dispatcher.resting, origin, weighs)
 
-    def _went(self, shard: int, messages: list[Envelope]) -> None:
-        self.messages -= len(messages)
-        for message in messages:
-            self._weights[shard] -= weight(len(message.content))
-            self._dispatcher.uncharge(message)
+    def _went(self, shard: int, entries: list[tuple[Envelope, int, int]]) -> list[Envelope]:
+        self.messages -= len(entries)
+        for message, _, origin in entries:
+            weighs = weight(len(message.content))
+            self._weights[shard] -= weighs
+            charge(self._dispatcher.resting, origin, -weighs)
         if not self._waiting.get(shard, True):
             del self._waiting[shard], self._weights[shard]
+        return [message for message, _, _ in entries]

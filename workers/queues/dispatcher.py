@@ -9,7 +9,7 @@ from caxton.ids import SESSION_BIT
 from workers.agents.delivery import Delivery
 from workers.agents.mailbox import NORMAL, QUEUE_OF_LEVEL, Entry, Mailbox, Queue
 from workers.agents.registry import Agent
-from workers.queues.bounds import turns_for_roots, weight
+from workers.queues.bounds import IN_LINE, WEIGHT_SHIFT, turns_for_roots, weight
 from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
 
 # Turns that an agent has in a row while others wait: enough to keep its sandbox warm, few enough to be fair.
@@ -24,9 +24,9 @@ class Dispatcher:
     """Holds who is ready on each level, and how much waits.
 
     queued, queued_bytes: what waits in all mailboxes; durable: how many of these messages the file has, or will have.
-    effects: what the effects among them weigh; in_line: of these, what agents that have turns here wait for. elsewhere:
-    what effects weigh that wait for other shards, which are as much in the way of roots. sent: what the effects of
-    each sender weigh that wait here.
+    effects: what the effects among them weigh. begun: what of these can have turns now, by their origin; resting: the
+    rest, of agents that have no turns here, and what waits for other shards. elsewhere: what effects weigh that wait
+    for shards that are there.
     """
 
     def __init__(self) -> None:
@@ -38,16 +38,17 @@ class Dispatcher:
         self.queued = 0
         self.queued_bytes = 0
         self.durable = 0
-        self.effects = self.in_line = self.elsewhere = 0
-        self.sent: dict[int, int] = {}
+        self.effects = self.elsewhere = 0
+        self.begun: dict[int, int] = {}
+        self.resting: dict[int, int] = {}
         # Agents for which messages came and no turn runs here.
         self.arrivals: set[int] = set()
 
     def enqueue(
-        self, agent: Agent, mailbox: Mailbox, message: Envelope, source: int, sequence: int, now_ns: int
+        self, agent: Agent, mailbox: Mailbox, message: Envelope, source: int, sequence: int, now_ns: int, origin: int
     ) -> None:
         """Put a message in its mailbox, and the agent in line."""
-        self.put(agent, mailbox, (message, source, sequence, now_ns + message.timeout_ms * NS_PER_MS, None))
+        self.put(agent, mailbox, (message, source, sequence, now_ns + message.timeout_ms * NS_PER_MS, None, origin))
 
     def put(self, agent: Agent, mailbox: Mailbox, entry: Entry) -> None:
         """Put an entry in its mailbox, and the agent in line."""
@@ -61,7 +62,7 @@ class Dispatcher:
             queue.roots.append(entry)
         else:
             queue.of(message).append(entry)
-            self._weigh(mailbox, message)
+            self._came(mailbox, entry)
         mailbox.depth += 1
         self.queued += 1
         self.queued_bytes += len(message.content)
@@ -75,7 +76,7 @@ class Dispatcher:
             message = entry[0]
             mailbox.queue(QUEUE_OF_LEVEL[message.level]).of(message).appendleft(entry)
             if message.sender < SESSION_BIT:
-                self._weigh(mailbox, message)
+                self._came(mailbox, entry)
             self.queued += 1
             self.queued_bytes += len(message.content)
             self.durable += entry[4] is not None
@@ -93,7 +94,7 @@ class Dispatcher:
             return drawn
         size = 0
         for _, queue in agent.mailbox.queues():
-            kept = self._roots(most - len(drawn), queue) if queue.roots and queue.effects else 0
+            kept = self._roots(agent, most - len(drawn), queue) if queue.roots and queue.effects else 0
             for line, until in ((queue.effects, most - kept), (queue.roots, most)):
                 while line and len(drawn) < until and (not drawn or size + len(line[0][0].content) <= most_bytes):
                     entry = line.popleft()
@@ -128,7 +129,7 @@ class Dispatcher:
         `take` runs one turn and returns when it began (monotonic ns). `room` is told of each mailbox that was full and
         is down to a half.
         """
-        ready = self.ready
+        ready, begun = self.ready, self.begun
         low, normal, high, critical = ready
         now_ns = a_pass.now_ns
         end_ns = now_ns + MAX_PASS_NS
@@ -152,31 +153,39 @@ class Dispatcher:
                 self.arrivals.add(agent.agent_id)
             effects, roots = queue.effects, queue.roots
             done = size = gone = 0
+            if mailbox.held and not agent.holds:
+                self._release(mailbox)
             if effects:
-                share = self._roots(most, queue) if roots and not agent.holds else 0
+                share = self._roots(agent, most, queue) if roots and not agent.holds else 0
                 most -= share
                 while effects and done < most and now_ns < end_ns and not agent.holds:
-                    message, source, sequence, expires_ns, delivery = effects.popleft()
+                    message, source, sequence, expires_ns, delivery, origin = effects.popleft()
                     done += 1
                     mailbox.depth -= 1
                     length = len(message.content)
                     size += length
-                    gone += weight(length)
-                    self.uncharge(message)
+                    weighs = 1 + (length >> WEIGHT_SHIFT)
+                    gone += weighs
+                    left = begun[origin] - weighs
+                    if left:
+                        begun[origin] = left
+                    else:
+                        del begun[origin]
+                    a_pass.origin = origin
                     if delivery is not None:
                         self.durable -= 1
                     now_ns = take(agent, message, source, sequence, expires_ns, delivery)
-                if gone:
-                    mailbox.effects -= done
-                    mailbox.weight -= gone
-                    self.effects -= gone
-                    if not mailbox.held:
-                        self.in_line -= gone
+                a_pass.origin = 0
+                mailbox.effects -= done
+                mailbox.weight -= gone
+                self.effects -= gone
                 most = done + share
-            elif self.in_line or self.elsewhere:
-                most = self._roots(most, queue)
+            elif begun or self.elsewhere:
+                most = self._roots(agent, most, queue)
             while roots and done < most and now_ns < end_ns and not agent.holds:
-                message, source, sequence, expires_ns, delivery = roots.popleft()
+                if begun and done and begun.get(agent.agent_id, 0) > IN_LINE // len(begun):
+                    break  # what it has just begun is enough
+                message, source, sequence, expires_ns, delivery, _ = roots.popleft()
                 done += 1
                 mailbox.depth -= 1
                 size += len(message.content)
@@ -203,8 +212,7 @@ class Dispatcher:
         mailbox = agent.mailbox
         if mailbox is not None and not agent.holds:
             if mailbox.held:
-                mailbox.held = False
-                self.in_line += mailbox.weight
+                self._release(mailbox)
             for level, queue in mailbox.queues():
                 if queue and not queue.in_line:
                     queue.in_line = True
@@ -223,64 +231,62 @@ class Dispatcher:
         self._left(mailbox, entries)
         return entries
 
-    def charge(self, message: Envelope) -> None:
-        """An effect waits on this shard: its sender has so much less of its share."""
-        sender = message.sender
-        self.sent[sender] = self.sent.get(sender, 0) + weight(len(message.content))
-
-    def uncharge(self, message: Envelope) -> None:
-        """It waits no longer."""
-        sender = message.sender
-        left = self.sent[sender] - weight(len(message.content))
-        if left:
-            self.sent[sender] = left
-        else:
-            del self.sent[sender]
-
     @property
     def idle(self) -> bool:
         """True when nobody is ready."""
         low, normal, high, critical = self.ready
         return not (low or normal or high or critical)
 
-    def _roots(self, most: int, queue: Queue) -> int:
+    def _roots(self, agent: Agent, most: int, queue: Queue) -> int:
         """Return how many of an agent's next turns roots may have."""
         self._visits += 1
-        in_line = self.in_line + self.elsewhere
-        return turns_for_roots(most, in_line, self._visits, beside_effects=bool(queue.effects))
+        begun, beside = self.begun, bool(queue.effects)
+        mine = begun.get(agent.agent_id, 0)
+        return turns_for_roots(most, mine, len(begun), self.elsewhere, self._visits, beside_effects=beside)
 
-    def _weigh(self, mailbox: Mailbox, message: Envelope) -> None:
+    def _came(self, mailbox: Mailbox, entry: Entry) -> None:
         """An effect waits in a mailbox."""
-        added = weight(len(message.content))
+        added = weight(len(entry[0].content))
         mailbox.effects += 1
         mailbox.weight += added
         self.effects += added
-        if not mailbox.held:
-            self.in_line += added
-        self.charge(message)
+        charge(self.resting if mailbox.held else self.begun, entry[5], added)
 
     def _left(self, mailbox: Mailbox, entries: list[Entry]) -> None:
         """Entries are no longer in a mailbox."""
+        charged = self.resting if mailbox.held else self.begun
         count = gone = 0
-        for message, _, _, _, delivery in entries:
+        for message, _, _, _, delivery, origin in entries:
             self.queued_bytes -= len(message.content)
             self.durable -= delivery is not None
             if message.sender < SESSION_BIT:
+                weighs = weight(len(message.content))
                 count += 1
-                gone += weight(len(message.content))
-                self.uncharge(message)
+                gone += weighs
+                charge(charged, origin, -weighs)
         self.queued -= len(entries)
         mailbox.effects -= count
         mailbox.weight -= gone
         self.effects -= gone
-        if not mailbox.held:
-            self.in_line -= gone
 
     def _hold(self, mailbox: Mailbox) -> None:
         """An agent has no turns now: what waits for it is in nobody's way."""
         if not mailbox.held:
             mailbox.held = True
-            self.in_line -= mailbox.weight
+            self._move(mailbox, self.begun, self.resting)
+
+    def _release(self, mailbox: Mailbox) -> None:
+        """It has turns again."""
+        mailbox.held = False
+        self._move(mailbox, self.resting, self.begun)
+
+    @staticmethod
+    def _move(mailbox: Mailbox, source: dict[int, int], target: dict[int, int]) -> None:
+        for _, queue in mailbox.queues():
+            for entry in queue.effects or ():
+                weighs = weight(len(entry[0].content))
+                charge(source, entry[5], -weighs)
+                charge(target, entry[5], weighs)
 
     def _choose(self) -> tuple[int, int]:
         """Return the level of the next turns, and how many it may have, when not only the normal level waits."""
@@ -292,3 +298,12 @@ class Dispatcher:
             return waiting[0], 1
         lower = waiting[1:]
         return lower[self._chosen // LOWER_EVERY % len(lower)], 1
+
+
+def charge(account: dict[int, int], origin: int, weighs: int) -> None:
+    """Add to what waits of an origin; who has nothing left is forgotten."""
+    now = account.get(origin, 0) + weighs
+    if now:
+        account[origin] = now
+    else:
+        del account[origin]

@@ -9,7 +9,7 @@ from caxton.placement.slots import SLOT_MASK
 from workers.agents.registry import Registry
 from workers.durable.routes import DurableRoutes
 from workers.peers.peers import Peers
-from workers.queues.admission import Admission
+from workers.queues.admission import Admission, origin_of
 from workers.queues.backlogs import Backlogs
 from workers.volatile.placing import Placing
 from workers.worker_pass import Pass
@@ -123,7 +123,7 @@ class Routes:
                 return
         full = self._admission.for_shard(shard, message, a_pass)
         if full is None:
-            backlogs.add(shard, message, a_pass.now_ns)
+            backlogs.add(shard, message, a_pass.now_ns, origin_of(message, a_pass))
         else:
             self.refuse(message, full)
 

@@ -11,6 +11,7 @@ from caxton.errors import AgentError, CaxtonError, InvalidMessageFormat, Message
 from caxton.ids import SESSION_BIT, AgentId, UuidSource
 from caxton.printable import one_line
 from workers.agents.delivery import Delivery
+from workers.agents.mailbox import entry_of
 from workers.agents.registry import Agent
 from workers.commit.journal import Journal
 from workers.crash_note import AGENT, SEQUENCE, SOURCE, STARTED, CrashNote
@@ -220,7 +221,7 @@ class Turns:
             if not self._outcomes.claims(agent, delivery):
                 return False
         else:
-            behind.append((message, delivery.source, delivery.sequence, delivery.expires_ns, delivery))
+            behind.append(entry_of(delivery))
             if agent.mailbox is not None:
                 agent.mailbox.depth += 1  # it keeps its place
         self.a_pass.held_back += 1

@@ -17,8 +17,8 @@ from caxton.errors import (
 from caxton.ids import SESSION_BIT
 from caxton.placement.slot_table import SlotTable
 from workers.agents.registry import Agent, Hold, Registry, state_of
-from workers.queues.admission import Admission
-from workers.queues.bounds import FEW
+from workers.queues.admission import Admission, origin_of
+from workers.queues.bounds import SOME
 from workers.queues.dispatcher import Dispatcher, Take
 from workers.queues.pressure import HERE
 from workers.worker_pass import MAX_PASS_NS, Pass
@@ -54,7 +54,8 @@ class Placing:
         find, now_ns, end_ns = self._agents.get, a_pass.now_ns, a_pass.now_ns + MAX_PASS_NS
         is_session = source >= SESSION_BIT
         room = self._admission
-        at_once = self._dispatcher.idle and (not is_session or self._dispatcher.elsewhere < FEW)
+        begun = self._dispatcher.begun
+        at_once = self._dispatcher.idle and (not is_session or self._dispatcher.elsewhere < SOME)
         for sequence, message in enumerate(messages, first):
             agent = find(message.receiver)
             if (
@@ -72,14 +73,15 @@ class Placing:
             mailbox = agent.mailbox
             if at_once and (mailbox is None or not mailbox.depth) and not agent.holds:
                 a_pass.turns += 1
-                at_once = take(agent, message, source, sequence, NEVER, None) < end_ns
+                at_once = take(agent, message, source, sequence, NEVER, None) < end_ns and not begun
                 continue
             full = room.root(agent, source) if is_session else room.effect(agent, message, a_pass, credited=True)
             if full is not None:
                 refused.append((sequence, message, full))
                 continue
             mailbox = agent.mailbox or agent.open_mailbox()
-            self._dispatcher.enqueue(agent, mailbox, message, source, sequence, now_ns)
+            origin = 0 if is_session else message.sender
+            self._dispatcher.enqueue(agent, mailbox, message, source, sequence, now_ns, origin)
         return refused
 
     def from_agent(self, agent: Agent | None, message: Envelope, root: Root, a_pass: Pass) -> CaxtonError | None:
@@ -93,7 +95,7 @@ class Placing:
         if full is not None:
             return full
         mailbox = agent.mailbox or agent.open_mailbox()
-        self._dispatcher.enqueue(agent, mailbox, message, root[0], root[1], a_pass.now_ns)
+        self._dispatcher.enqueue(agent, mailbox, message, *root, a_pass.now_ns, origin_of(message, a_pass))
         a_pass.counts["local"] += 1
         return None
 

@@ -22,7 +22,7 @@ class Line:
 
     def put(self, agent, message):
         mailbox = agent.mailbox or agent.open_mailbox()
-        self.dispatcher.enqueue(agent, mailbox, message, 1, len(self.turns) + 1, self.now_ns)
+        self.dispatcher.enqueue(agent, mailbox, message, 1, len(self.turns) + 1, self.now_ns, message.sender)
 
     def take(self, agent, message, *_entry):
         self.turns.append((agent, message))

@@ -40,7 +40,8 @@ class Line(RuleBasedStateMachine):
     def put(self, agent, sender, level, size):
         message = self.message(sender, agent.agent_id, level=level, content=bytes(size))
         mailbox = agent.mailbox or agent.open_mailbox()
-        self.dispatcher.enqueue(agent, mailbox, message, sender, 1, self.now_ns)
+        origin = 0 if sender >= SESSION_BIT else sender % 2 + 1
+        self.dispatcher.enqueue(agent, mailbox, message, sender, 1, self.now_ns, origin)
         self.waiting[self.key(agent, message)].append(message)
 
     def take(self, agent, message, *_entry):
@@ -110,15 +111,15 @@ class Line(RuleBasedStateMachine):
     @invariant()
     def what_effects_weigh_is_known(self):
         effects = [m for agent in self.agents for ms in self.of(agent) for m in ms if m.sender < SESSION_BIT]
-        by_sender = Counter()
+        by_origin = Counter()
         for message in effects:
-            by_sender[message.sender] += weight(len(message.content))
-        assert self.dispatcher.sent == by_sender
-        assert self.dispatcher.effects == by_sender.total()
+            by_origin[message.sender % 2 + 1] += weight(len(message.content))
         mailboxes = [agent.mailbox for agent in self.agents if agent.mailbox is not None]
-        assert sum(mailbox.weight for mailbox in mailboxes) == by_sender.total()
+        assert Counter(self.dispatcher.begun) + Counter(self.dispatcher.resting) == by_origin
+        assert self.dispatcher.effects == sum(mailbox.weight for mailbox in mailboxes) == by_origin.total()
         assert sum(mailbox.effects for mailbox in mailboxes) == len(effects)
-        assert self.dispatcher.in_line == sum(mailbox.weight for mailbox in mailboxes if not mailbox.held)
+        resting = sum(mailbox.weight for mailbox in mailboxes if mailbox.held)
+        assert sum(self.dispatcher.resting.values()) == resting
 
     @invariant()
     def nobody_is_forgotten_or_twice_in_line(self):

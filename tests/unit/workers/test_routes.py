@@ -157,19 +157,41 @@ def test_one_receiver_has_a_share(shard, message, size, most):
     assert shard.counts()["full_receiver"] == 1
 
 
-def test_one_sender_has_a_share(shard, message):
-    """Who has sent as much as one may is refused, whoever the receiver is; others are not."""
-    sender, other = shard.agent(1), shard.agent(2)
-    receivers = [shard.agent(n) for n in range(3, 7)]
+def test_what_goes_back_to_one_agent_has_a_share(shard, message):
+    """Who has begun as much as one may is refused, whoever sends it on and whoever the receiver is; others are not."""
+    sender, middle, other = shard.agent(1), shard.agent(2), shard.agent(3)
+    receivers = [shard.agent(n) for n in range(4, 8)]
     for receiver in receivers:
         receiver.hold(Hold.PAUSED)
-    flood = [message(sender.agent_id, receivers[n % 4].agent_id) for n in range(OF_ONE + 1)]
-    shard.routes.send([*flood, message(other.agent_id, receivers[0].agent_id)], (0, 0))
+    sends = {sender: [middle] * 16, middle: [receivers[n % 4] for n in range(OF_ONE // 16)], other: receivers[:1]}
+    shard.turns.script = lambda who, given: [
+        message(who.agent_id, to.agent_id) for to in sends[who] if not given.flags & AUTOMATIC
+    ]
+    session = shard.sessions[0]
+    shard.frame(session, [message(session, sender.agent_id) for _ in range(2)])
+    shard.settle()
+    shard.frame(session, [message(session, other.agent_id)])
     shard.settle()
 
-    assert [type(error) for error in failures(shard, sender)] == [QueueFull]
-    assert shard.dispatcher.sent == {sender.agent_id: OF_ONE, other.agent_id: 1}
-    assert shard.counts()["full_sender"] == 1
+    assert shard.dispatcher.resting == {sender.agent_id: OF_ONE, other.agent_id: 1}
+    assert [type(error) for error in failures(shard, sender)] == [QueueFull] * 16
+    assert shard.counts()["full_origin"] == 16
+
+
+def test_who_begins_more_than_it_ends_waits_for_itself_alone(shard, message):
+    """An agent whose effects are in line has no root before they are handled; another one has, and no turn is lost."""
+    asks, peer, quick = shard.agent(1), shard.agent(2), shard.agent(3)
+    shard.turns.script = lambda who, _: [message(who.agent_id, peer.agent_id) for _ in range(3_000 * (who is asks))]
+    session = shard.sessions[0]
+    shard.frame(session, [message(session, asks.agent_id) for _ in range(30)])
+    shard.frame(session, [message(session, quick.agent_id) for _ in range(30)])
+    shard.settle()
+
+    order = [who for who, _ in shard.turns.taken]
+    assert len(order) == 30 * 3_002
+    assert shard.counts()["refused"] == 0
+    assert order.index(quick) < 200
+    assert order[::-1].index(quick) > order[::-1].index(asks)
 
 
 def test_a_shard_has_a_bound(shard, message, monkeypatch):
@@ -211,7 +233,7 @@ def test_agents_that_send_each_other_two_for_one_never_stand_still(shard, messag
     shard.settle()
 
     assert left[0] <= 0
-    assert (shard.dispatcher.queued, shard.dispatcher.effects, shard.dispatcher.sent) == (0, 0, {})
+    assert (shard.dispatcher.queued, shard.dispatcher.effects, shard.dispatcher.begun) == (0, 0, {})
     assert shard.counts()["full_receiver"] > 0
 
 
@@ -265,7 +287,7 @@ def test_what_is_for_a_shard_without_worker_waits_for_it(two, message, send_once
     two.routes.send([late := message(sender.agent_id, REMOTE)], (0, 0))
     two.settle()
     assert two.emitted(9) == [*effects, late]
-    assert (two.backlogs.messages, two.dispatcher.sent) == (0, {})
+    assert (two.backlogs.messages, two.dispatcher.resting) == (0, {})
 
 
 @pytest.mark.parametrize("receiver", [0, 1 << 10 | 1])

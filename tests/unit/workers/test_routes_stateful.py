@@ -138,7 +138,8 @@ class Traffic(RuleBasedStateMachine):
         dispatcher, backlogs = self.shard.dispatcher, self.shard.backlogs
         assert dispatcher.effects <= MOST + OF_ONE
         assert backlogs.weight(1) <= OF_LINK + MOST_EFFECTS  # what was to go, and found no credit
-        assert all(weight <= OF_ONE + OF_LINK for weight in dispatcher.sent.values())
+        assert all(weighs <= OF_ONE + MOST_EFFECTS for weighs in dispatcher.resting.values())
+        assert not dispatcher.begun or not dispatcher.idle
         for agent in self.agents:
             if agent.mailbox is not None:
                 assert agent.mailbox.depth - agent.mailbox.effects <= agent.capacity
@@ -153,7 +154,7 @@ class Traffic(RuleBasedStateMachine):
         self.shard.settle()
         assert self.shard.dispatcher.queued == 0, "nothing waits for anything here"
         self.time_goes_by(DEFAULT_TIMEOUT_MS // 1_000 + 1)
-        assert (self.shard.backlogs.messages, self.shard.dispatcher.sent) == (0, {}), "every wait ends"
+        assert (self.shard.backlogs.messages, self.shard.dispatcher.resting) == (0, {}), "every wait ends"
         self.every_message_has_one_end()
 
 
