@@ -155,7 +155,9 @@ class RuntimeLine:
             raise self._refused
 
     def _lost(self) -> None:
-        """The runtime of the present session has ended."""
+        """The present session has ended, with its runtime or alone; then the runtime may not know it yet."""
+        if self.session.is_served:
+            self._line.tell(self.session.good_bye)
         self._line.close()
         self._reopening = self._tasks.create_task(self._reopen())
 

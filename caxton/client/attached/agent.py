@@ -227,7 +227,7 @@ class AttachedAgent:
                 if not self._is_leaving:
                     await asyncio.sleep(pause_s)
                     pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-                    await self._attach_again()
+                    await self._attach_again(is_last=refused == MOST_REFUSED - 1)
                 continue
             pause_s, refused = FIRST_PAUSE_S, 0
             ends = [] if self._is_leaving else await self._handle(deliveries)
@@ -329,8 +329,11 @@ class AttachedAgent:
     def _log_failure(self, error: BaseException) -> None:
         _log.error("the handler of agent %r failed", self.name, exc_info=error)
 
-    async def _attach_again(self) -> None:
-        """Attach at the shard's next worker; raises what will not pass: that it was removed, stopped, or taken."""
+    async def _attach_again(self, *, is_last: bool) -> None:
+        """Attach at the shard's next worker; raises what will not pass: that it was removed, stopped, or taken.
+
+        Who has it may be this client's last session, which its shard takes for alive for a moment; `is_last`: no more.
+        """
         request = msgspec.structs.replace(self._request, again=True)
         try:
             await self._call(request, AgentView, CALL_TIMEOUT_S)
@@ -338,6 +341,9 @@ class AttachedAgent:
         except AgentNotFound:
             hint = "it was removed while it was attached; attach it in a new block to register it anew"
             raise AgentNotFound(self.name).suggesting(hint) from None
+        except AlreadyAttached:
+            if is_last:
+                raise
         except PASSING:
             pass
 

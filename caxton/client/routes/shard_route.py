@@ -9,6 +9,7 @@ from caxton.client.routes.durable_route import DurableRoute
 from caxton.client.routes.outlets import Outlets
 from caxton.client.routes.volatile_route import VolatileRoute
 from caxton.errors import CaxtonError, ShardUnavailable
+from caxton.wire.control import Control, Hello
 from caxton.wire.link_state import LinkState
 
 # States of a shard that no worker will serve again by itself.
@@ -75,6 +76,16 @@ class ShardRoute:
             self.durable.heard_state(state)
         else:
             self.volatile.heard_state(state)
+
+    def heard(self, control: Control) -> bool:
+        """Take in what the shard's worker says of its links; False for what no worker says."""
+        if isinstance(control, LinkState):
+            self.heard_state(control)
+        elif isinstance(control, Hello):
+            self.durable.heard_hello(control)
+        else:
+            return False
+        return True
 
     def fail_all(self, error: CaxtonError) -> None:
         """End everything that waits or is under way."""

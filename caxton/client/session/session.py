@@ -27,9 +27,8 @@ from caxton.transport.sockets import Outlet, end_context, new_context
 from caxton.wire.answered import answered
 from caxton.wire.calls import Request
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Answer, Call, Control, Hello, Topology
+from caxton.wire.control import Answer, Call, Topology
 from caxton.wire.frames import DataFrame
-from caxton.wire.link_state import LinkState
 from caxton.wire.supervision import EndSession
 
 if TYPE_CHECKING:
@@ -232,14 +231,14 @@ class Session:
             self._inlets.abandon()
             self._book.abandon()
 
-    def _lose_runtime(self) -> None:
-        """The runtime has ended: end what may have happened, and hold what may go to the next session."""
+    def _lose_runtime(self, peer: str, problem: str, remedy: str) -> None:
+        """The runtime has ended, or this session: end what may have happened, and hold what may go to the next one."""
         self._take_data()  # what it said before still counts
         self._take_control()
         if self._lost is None:
-            self.give_up(NetworkError("the runtime", "it ended; start it and connect again"))
+            self.give_up(NetworkError(peer, f"{problem}; {remedy}"))
             return
-        self.over = NetworkError("the runtime", "it ended while this was under way")
+        self.over = NetworkError(peer, f"{problem} while this was under way")
         self.held.keep(leftovers(self._routes, self.answers, self.over), self.over)
         self._calls.fail(self.over)
         self._changed.set()
@@ -307,7 +306,7 @@ class Session:
                 self._calls.answer(control)
             elif self.over is not None:
                 continue  # what it would settle has ended already
-            elif (route := self._by_incarnation.get(control.source)) is not None and _heard(route, control):
+            elif (route := self._by_incarnation.get(control.source)) is not None and route.heard(control):
                 pumped[route.shard] = route
         if pumped:
             self.pump(list(pumped.values()))
@@ -365,9 +364,13 @@ class Session:
         self._timer = self.loop.call_later(TICK_S, self._tick)
         self._book.post(self.counts, self.answers.counts)
         self._ticks += 1
-        if self._ticks % LOOK_EVERY == 0 and not self._is_served():
-            self._lose_runtime()
-            return
+        if self._ticks % LOOK_EVERY == 0:
+            if not self.is_served:
+                self._lose_runtime("the runtime", "it ended", "start it and connect again")
+                return
+            if not self._book.is_in_place:  # everybody takes it for the end of this session
+                self._lose_runtime("this session", "it ended because its file was removed", "connect again")
+                return
         for route in self._routes:
             if route.outlets is not None:
                 self._tick_volatile(route)
@@ -375,7 +378,9 @@ class Session:
                 if route.durable.ask_again_for_answers(time.time_ns() // 1_000_000):
                     self.pump([route])
 
-    def _is_served(self) -> bool:
+    @property
+    def is_served(self) -> bool:
+        """True while the supervisor that opened this session is there."""
         return still_holds(self._served_by, self._runtime.path)
 
     def _tick_volatile(self, route: ShardRoute) -> None:
@@ -385,14 +390,3 @@ class Session:
             self._book.taken(route.incarnation, link.incoming.taken)
         if link.open or link.changed:
             self._tell(route.incarnation)
-
-
-def _heard(route: ShardRoute, control: Control) -> bool:
-    """Take in what the shard's worker says of its links; False for what no worker says."""
-    if isinstance(control, LinkState):
-        route.heard_state(control)
-    elif isinstance(control, Hello):
-        route.durable.heard_hello(control)
-    else:
-        return False
-    return True

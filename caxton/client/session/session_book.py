@@ -24,6 +24,7 @@ class SessionBook:
     """
 
     def __init__(self, path: Path, session: int) -> None:
+        self._path = path
         new = path.with_suffix(".new")
         self._book = Book.create(new, session, COUNTERS, peers=256)
         self._lock = os.open(new, os.O_RDWR | os.O_CLOEXEC)
@@ -34,6 +35,14 @@ class SessionBook:
         self.emitted = self._book.emitted
         self.taken = self._book.taken
         self.commit = self._book.commit
+
+    @property
+    def is_in_place(self) -> bool:
+        """True while the file has its name: without it everybody takes the session for one that is over."""
+        try:
+            return os.path.samestat(os.fstat(self._lock), self._path.stat())
+        except OSError:
+            return False
 
     def post(self, *gathered: "Counter[str]") -> None:
         """Move counts into the book, and commit it. KeyError for a name that is none of `COUNTERS`."""

@@ -11,6 +11,7 @@ from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions
 from caxton.errors import CaxtonError, ConfigurationError, NetworkError, RuntimeNotFound, Timeout
 from caxton.testing import eventually, runtime
+from caxton.transport.endpoints import RuntimeDir
 
 LONG_S = 60.0
 VOLATILE = DeliveryOptions(reliability="at_most_once")
@@ -214,3 +215,26 @@ async def test_who_waits_for_a_runtime_that_never_comes_is_told_in_time(fresh, w
 async def _is_there(client, name):
     with suppress(CaxtonError):
         return await client.inspect(name)
+
+
+async def test_a_session_whose_file_was_removed_is_followed_by_another(fresh, wasm, begin):
+    """What was under way is told, calls and attached agents go on; who is not to connect again is told what to do."""
+
+    async def answers(_):
+        return b"attached"
+
+    async with fresh.connect() as client, fresh.connect(reconnect=False) as other:
+        slow = await client.deploy("slow", wasm("echo"))
+        await client.pause(slow)
+        async with client.attach("attached", answers):
+            unknown = [await begin(one.request(slow, b"", timeout_s=LONG_S)) for one in (client, other)]
+            number = client._open().number
+            for one in (client, other):
+                RuntimeDir(fresh.runtime_dir).book(one._open().number).unlink()
+            for task, remedy in zip(unknown, ("while this was under way", "connect again"), strict=True):
+                with pytest.raises(NetworkError, match=f"this session: it ended because its file .*{remedy}"):
+                    await task
+            await client.resume(slow)
+            assert client._open().number != number
+            assert (await client.request("slow", b"again")).content == b"again"
+            assert (await client.request("attached", b"", idempotency_key="k", timeout_s=LONG_S)).content == b"attached"

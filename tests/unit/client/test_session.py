@@ -78,7 +78,7 @@ async def test_what_a_worker_says_after_the_end_settles_nothing(place, serving, 
     batch = Batch(1, "send", 60.0, session.loop)
     session.submit([(Envelope(bytes(16), 7, NUMBER, 5, b"x"), batch, 0, True)], Lane.VOLATILE)
     session.pump_due()
-    session._lose_runtime()
+    session._lose_runtime("the runtime", "it ended", "start it and connect again")
     assert batch.left == 0
     state = LinkState(7, bytes(16), NUMBER, 0, 1, "", 1, 64, 1 << 20, 0, [], [], 0, 0)
     monkeypatch.setattr(session._inlets, "controls", lambda: iter([state]))

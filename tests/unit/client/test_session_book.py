@@ -36,3 +36,17 @@ def test_who_abandons_a_book_leaves_it_locked(path):
     assert is_locked(path)
     os.close(parents)
     assert not is_locked(path)
+
+
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_a_book_knows_whether_it_has_its_name(path, how):
+    """A file that somebody removed, or put another in the place of, is in place no more."""
+    book = SessionBook(path, SESSION_BIT | 1)
+    assert book.is_in_place
+
+    path.unlink()
+    if how == "replaced":
+        path.touch()
+
+    assert not book.is_in_place
+    book.close()
