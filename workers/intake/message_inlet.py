@@ -60,20 +60,21 @@ class MessageInlet:
                 return
 
     def _take_frame(self, raw: bytes, a_pass: Pass) -> int:
+        """Return how many messages it brought; what is dropped counts by its weight, as one for each KiB."""
         counts = a_pass.counts
         try:
             frame = DATA.decode(raw)
         except InvalidMessageFormat:
             counts["garbage"] += 1
-            return 0
+            return len(raw) >> 10
         peer = self._peers.known(frame.source, frame.mark)
         if peer is None:
             counts["forged"] += 1
-            return 0
+            return len(raw) >> 10
         if frame.target != self._own or frame.state is not None:  # states come to a worker on its other inlet
             counts["garbage"] += 1
             a_pass.tell.add(peer.number)
-            return 0
+            return len(raw) >> 10
         return self._place_durable(peer, frame, a_pass) if frame.lane else self._place(peer, frame, a_pass)
 
     def _place(self, peer: Peer, frame: DataFrame, a_pass: Pass) -> int:

@@ -112,6 +112,15 @@ def test_frames_that_are_not_for_us_are_counted(shard, message):
     assert [counts[name] for name in names] == [3, 1, 1, 1, 1, 1, 1]
 
 
+def test_garbage_is_taken_by_its_weight(shard):
+    """Of large frames that nobody can read few are taken at a time, so that their decoding holds nobody up."""
+    shard.data.frames.extend([b"\x01" + bytes(64 << 10)] * 20)
+    shard.worker._inlet.take(shard.worker._passes.present)
+
+    assert len(shard.data.frames) == 16
+    assert shard.worker._inlet.more
+
+
 def test_a_flood_of_frames_that_nobody_can_read_ends_with_the_pass(shard, monkeypatch):
     """However much comes that causes no turn, a pass ends after its 5 ms, and the loop gets its turn."""
     now_ns = [0]
