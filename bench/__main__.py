@@ -5,26 +5,31 @@ from typing import NoReturn
 
 import typer
 
-from bench.questions import (
-    agents,
-    book,
-    budget,
-    check,
-    flow,
-    hops,
-    kill,
-    latency,
-    limit,
-    lookup,
-    peers,
-    profile,
-    recovery,
-    report,
-    request,
-    scale,
-    sustain,
-    throughput,
-)
+try:
+    from bench.questions import (
+        agents,
+        book,
+        budget,
+        check,
+        flow,
+        hops,
+        kill,
+        latency,
+        limit,
+        lookup,
+        peers,
+        profile,
+        recovery,
+        report,
+        request,
+        scale,
+        sustain,
+        throughput,
+    )
+except ModuleNotFoundError as missing:
+    if missing.name is None or missing.name.partition(".")[0] in {"bench", "caxton", "workers"}:
+        raise
+    raise SystemExit(f"the bench needs {missing.name}, which is not installed; pip install '.[bench]'") from None
 
 app = typer.Typer(
     name="python -m bench",

@@ -12,19 +12,30 @@ __all__ = [
     "AgentId",
     "AgentView",
     "AttachedAgent",
+    "BatchHandler",
     "Client",
     "ConversationId",
     "DeadLetter",
+    "DeadLetterStats",
     "Delivered",
     "DeliveryOptions",
     "Deployment",
+    "EachHandler",
+    "Failed",
+    "Figures",
+    "HealthValues",
     "Lane",
+    "Ledger",
+    "LetterNumber",
     "Level",
     "Limits",
     "Message",
     "MessageId",
     "Performative",
     "Receipt",
+    "Said",
+    "StatsValues",
+    "WorkerHealthValues",
     "__version__",
     "connect",
     "errors",
@@ -38,12 +49,15 @@ if TYPE_CHECKING:
     from caxton.acl.performative import Performative
     from caxton.agents.limits import Limits
     from caxton.client.attached.agent import AttachedAgent
-    from caxton.client.attached.turns import Delivered
+    from caxton.client.attached.turns import BatchHandler, Delivered, EachHandler, Said
     from caxton.client.calls.deployments import Deployment
+    from caxton.client.calls.letter_number import LetterNumber
     from caxton.client.client import Client, connect
     from caxton.client.routes.receipts import Receipt
     from caxton.ids import AgentId, ConversationId, MessageId
-    from caxton.wire.calls import AgentView, DeadLetter
+    from caxton.store.ledger import Figures, Ledger
+    from caxton.wire.calls import AgentView, DeadLetter, DeadLetterStats, Failed
+    from caxton.wire.told import HealthValues, StatsValues, WorkerHealthValues
 else:  # not for type checkers, for which every unknown name would be there and be Any
     _HOMES = {
         "caxton.acl.message": ("Message",),
@@ -51,12 +65,15 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.acl.performative": ("Performative",),
         "caxton.agents.limits": ("Limits",),
         "caxton.client.attached.agent": ("AttachedAgent",),
-        "caxton.client.attached.turns": ("Delivered",),
+        "caxton.client.attached.turns": ("BatchHandler", "Delivered", "EachHandler", "Said"),
         "caxton.client.calls.deployments": ("Deployment",),
+        "caxton.client.calls.letter_number": ("LetterNumber",),
         "caxton.client.client": ("Client", "connect"),
         "caxton.client.routes.receipts": ("Receipt",),
         "caxton.ids": ("AgentId", "ConversationId", "MessageId"),
-        "caxton.wire.calls": ("AgentView", "DeadLetter"),
+        "caxton.store.ledger": ("Figures", "Ledger"),
+        "caxton.wire.calls": ("AgentView", "DeadLetter", "DeadLetterStats", "Failed"),
+        "caxton.wire.told": ("HealthValues", "StatsValues", "WorkerHealthValues"),
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

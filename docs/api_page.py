@@ -59,6 +59,9 @@ TOLD: tuple[type, ...] = (
 )
 # What is written by its name, because its definition would be longer than what it is for.
 NAMED = {turns.EachHandler: "EachHandler", turns.BatchHandler: "BatchHandler", turns.Said: "Said"}
+HANDLERS = """caxton.Said = Content | list[Message] | tuple[Message, ...] | None  # Content: anything that holds bytes
+caxton.EachHandler = Callable[[Delivered], Awaitable[Said]]
+caxton.BatchHandler = Callable[[list[Delivered]], Awaitable[Sequence[Said] | None]]"""
 LONGEST_SIGNATURE = 90
 # Called by the client itself, or a part of how it is made.
 INSIDE = {
@@ -91,6 +94,7 @@ def _client() -> Iterator[str]:
         yield _text(kind)
         yield from _members("client.", kind, but={"close"} if kind is AgentCalls else ())
     yield "### Attached agents and the inbox"
+    yield _block(HANDLERS)
     attached: tuple[tuple[type, str], ...] = ((AttachedAgent, "agent."), (Inbox, "inbox."))
     for kind, name in attached:
         yield f"**`{kind.__name__}`**"

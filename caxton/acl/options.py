@@ -52,7 +52,7 @@ LEVELS = tuple(Level)
 
 def _within(field: str, value: object, least: int, most: int) -> None:
     if type(value) is not int or not least <= value <= most:
-        raise ValidationError(field, f"{value!r} is not a whole number from {least} to {most}")
+        raise ValidationError(field, f"{shown(value)} is not a whole number from {least} to {most}")
 
 
 def _check_key(key: object, reliability: str | None) -> None:
@@ -71,8 +71,9 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     reliability: "at_least_once" is the durable lane: what is acknowledged survives crashes and power cuts.
     "at_most_once" is the volatile lane: faster, and what a crash loses is counted. None leaves it to the call: `send`
-    is durable, `request` is volatile. timeout_ms: how long the message is worth delivering. max_retries: how often the
-    durable lane tries again when the agent fails (more than 4 count as 4); the volatile lane makes one attempt.
+    is durable, `request` is volatile. timeout_ms: how long the message is worth delivering, from 1,000 to 300,000.
+    max_retries: how often the durable lane tries again when the agent fails, from 1 to 10 (more than 4 count as 4); the
+    volatile lane makes one attempt. priority: a `Level` or its number.
     idempotency_key: whoever sends the same key to the same agent again within 10 minutes causes one delivery; 1 to
     255 characters, on the durable lane, which an undecided message then takes.
     """
@@ -89,7 +90,7 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
             Lane.of(self.reliability)
         if type(self.priority) not in {int, Level} or self.priority not in LEVELS:
             raise ValidationError(
-                "priority", f"{self.priority!r} is not one of {', '.join(str(int(p)) for p in Level)}"
+                "priority", f"{shown(self.priority)} is not one of {', '.join(str(int(p)) for p in Level)}"
             )
         if type(self.receipt) is not bool:
             raise ValidationError("receipt", f"{shown(self.receipt)} is not True or False")

@@ -4,6 +4,7 @@ import msgspec
 
 from caxton.acl.envelope import MAX_CONTENT
 from caxton.errors import ValidationError
+from caxton.printable import shown
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -23,7 +24,7 @@ BOUNDS = {
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Limits of one agent, each within `BOUNDS`. Raises ValidationError, also when decoded.
+    """Limits of one agent, each within the bounds that docs/abi.md lists. Raises ValidationError, also when decoded.
 
     max_memory_bytes: linear memory, in bytes. max_fuel: wasm instructions per call, about.
     max_execution_ms: computing time of one message, the start of its instance included; its shard waits meanwhile.
@@ -43,7 +44,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         for name, (least, most) in BOUNDS.items():
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
-                raise ValidationError(f"limits.{name}", f"{value!r} is not a whole number from {least} to {most}")
+                raise ValidationError(f"limits.{name}", f"{shown(value)} is not a whole number from {least} to {most}")
 
 
 DEFAULT_LIMITS = Limits()

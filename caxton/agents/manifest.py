@@ -34,7 +34,7 @@ class Encoding(StrEnum):
         try:
             encoding = cls(text)
         except ValueError:
-            raise ValidationError("encoding", f"{text!r} is not one of content, msgpack") from None
+            raise ValidationError("encoding", f"{shown(text)} is not one of content, msgpack") from None
         if encoding is cls.ATTACHED:
             raise ValidationError("encoding", "'attached' is not for modules; attach a handler with `client.attach`")
         return encoding

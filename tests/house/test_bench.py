@@ -40,6 +40,18 @@ def room(root):
     return lambda name: importlib.import_module(f"bench.{name}")
 
 
+def test_the_bench_says_what_it_lacks():
+    """Where only Caxton is installed it names what is missing, and how to get it, in one line."""
+    without = """import runpy, sys
+sys.modules["hdrh"] = None
+runpy.run_module("bench", run_name="__main__")"""
+    ended = subprocess.run([sys.executable, "-c", without], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("the bench needs hdrh")
+    assert ended.stderr.endswith("pip install '.[bench]'\n")
+
+
 def test_the_limit_stays_small_and_alone(root, tree):
     """The limit has at most sixty lines and imports nothing of the project."""
     path = root / "bench/limit.py"

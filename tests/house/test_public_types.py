@@ -50,6 +50,18 @@ async def deploy_and_look(client: caxton.Client) -> None:
     assert_type(caxton.testing.runtime(workers=2).connect(), caxton.Client)
 
 
+async def look_at_the_runtime(client: caxton.Client, letter: caxton.DeadLetter) -> None:
+    """Never run: what a program learns of a runtime."""
+    health = assert_type(await client.health(), caxton.HealthValues)
+    assert_type(health["workers"], list[caxton.WorkerHealthValues])
+    assert_type(await client.stats(), caxton.StatsValues)
+    ledger = assert_type(await client.ledger(), caxton.Ledger)
+    assert_type(ledger.whole, caxton.Figures)
+    assert_type(await client.dead_letter_stats(), caxton.DeadLetterStats)
+    assert_type(letter.error, caxton.Failed)
+    assert_type(await client.requeue(caxton.LetterNumber(0, 17)), dict[str, caxton.MessageId])
+
+
 async def attach(runtime_dir: Path) -> None:
     """Never run: a program that is an agent itself."""
 
@@ -57,6 +69,13 @@ async def attach(runtime_dir: Path) -> None:
         assert_type(delivered.delivery_count, int)
         return assert_type(delivered.message, caxton.Message).content
 
+    async def handle_all(delivered: list[caxton.Delivered]) -> list[caxton.Said]:
+        return [None for _ in delivered]
+
+    each: caxton.EachHandler = handle
+    batch: caxton.BatchHandler = handle_all
+    assert_type(caxton.Client(runtime_dir).attach("each", each), caxton.AttachedAgent)
+    assert_type(caxton.Client(runtime_dir).attach("all", batch, batch=True), caxton.AttachedAgent)
     async with caxton.connect(runtime_dir) as client, client.attach("scribe", handle) as agent:
         assert_type(client, caxton.Client)
         assert_type(agent, caxton.AttachedAgent)
