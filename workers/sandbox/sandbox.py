@@ -146,9 +146,12 @@ class Sandbox:
         if size > self._capacity:
             self.used_ns = 0 if now_ns is None else monotonic_ns() - now_ns
             self._widen_in_buffer(size)
+            self._memory[self._in_buffer : self._in_buffer + size] = content  # new pages take the host a while
             now_ns = monotonic_ns() - self.used_ns
-        pointer = self._in_buffer
-        self._memory[pointer : pointer + size] = content
+            pointer = self._in_buffer
+        else:
+            pointer = self._in_buffer
+            self._memory[pointer : pointer + size] = content
         if self._epoch != self._engine.epoch:
             self._renew_deadline()
         if self._turn is not None:
