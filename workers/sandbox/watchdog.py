@@ -13,11 +13,36 @@ _QUIET_LOOKS = 10
 _STOP_TIMEOUT_S = 5.0
 
 
+class Reckoning:
+    """How far the thread may compute until the call under way has had its time. Pure: the caller reads the clocks.
+
+    A call that is seen for the first time began after the look before. Since then the thread computed for others too,
+    and while it did not compute, neither did the call: so what the clock on the wall says is left at the look before is
+    left to be computed from what had been computed then. That is what the call has, and at most one interval more.
+    """
+
+    def __init__(self, now_ns: int, computed_ns: int) -> None:
+        self._seen = self._due_ns = 0
+        self._looked_ns, self._computed_ns = now_ns, computed_ns
+
+    def look(self, deadline_ns: int, now_ns: int, computed_ns: int) -> int:
+        """Return the computing time at which the call is due.
+
+        deadline_ns: of the call under way, 0 while there is none. now_ns: on the monotonic clock, as the deadline is.
+        computed_ns: what the thread has computed up to now.
+        """
+        if deadline_ns != self._seen:
+            self._seen = deadline_ns
+            self._due_ns = self._computed_ns + deadline_ns - self._looked_ns
+        self._looked_ns, self._computed_ns = now_ns, computed_ns
+        return self._due_ns
+
+
 class Watchdog:
     """Wakes every 10 ms and looks whether the call under way has had its time.
 
     Its time is computing time, of the thread that calls guests and starts this one: on a machine where others compute
-    too, a guest gets as much as elsewhere. What it had before the first look counts by the clock on the wall.
+    too, a guest gets as much as elsewhere. See `Reckoning` for what it had before the first look.
 
     deadline_ns: on the monotonic clock, 0 while no call is under way; written by the sandbox around every call.
     overruns: how many calls were interrupted. resting: it does not look until `watch`, so that a worker in which
@@ -66,18 +91,18 @@ class Watchdog:
 
     def _watch(self, clock: int) -> None:
         engine, address = self._engine, self._engine.address
-        seen = due_ns = 0
+        reckoning = Reckoning(monotonic_ns(), clock_gettime_ns(clock))
         while not self._stopping:
-            self._awake.wait()
+            if self.resting:
+                self._awake.wait()
+                reckoning.look(0, monotonic_ns(), clock_gettime_ns(clock))
             time.sleep(INTERVAL_S)
-            deadline_ns = self.deadline_ns
+            deadline_ns, computed_ns = self.deadline_ns, clock_gettime_ns(clock)
+            due_ns = reckoning.look(deadline_ns, monotonic_ns(), computed_ns)
             if not deadline_ns:
                 self._quiet_looks += 1
                 continue
             self._quiet_looks = 0
-            computed_ns = clock_gettime_ns(clock)
-            if deadline_ns != seen:  # another call: what is left of its time is to be computed from here
-                seen, due_ns = deadline_ns, computed_ns + deadline_ns - monotonic_ns()
             # From the next comparison to the end of increment_epoch the interpreter lock is not given away: attributes,
             # comparisons and forward jumps do not look whether another thread waits, and a call through PyDLL looks
             # only after it. So the call that was looked at is the one that is interrupted, and whoever runs next sees

@@ -1,13 +1,14 @@
 """The watchdog stops the guest that overruns, in time, once, and nobody else."""
 
 import gc
+import threading
 import time
 
 import pytest
 
 from caxton.agents.limits import Limits
 from workers.sandbox.traps import Trap, TrapReason
-from workers.sandbox.watchdog import Watchdog
+from workers.sandbox.watchdog import Reckoning, Watchdog
 
 
 def test_an_overrun_is_stopped_at_its_deadline(start, watchdog):
@@ -23,14 +24,28 @@ def test_an_overrun_is_stopped_at_its_deadline(start, watchdog):
     assert watchdog.deadline_ns == 0
 
 
-def test_time_that_others_compute_is_not_the_guests(start, monkeypatch):
-    """A guest whose thread gets no computing time is not stopped, however late it is by the clock on the wall."""
-    computed_ns = iter([0] * 10)
-    looks = []
+def test_a_call_has_its_time_from_the_look_before_it():
+    """A thread that got no time between two looks gave none to the call that began there; one that computed did."""
+    ms = 10**6
+    reckoning = Reckoning(1_000 * ms, 100 * ms)
+    reckoning.look(0, 1_010 * ms, 110 * ms)
+    deadline = 1_015 * ms + 50 * ms
 
-    def clock(_):
+    assert reckoning.look(deadline, 1_090 * ms, 112 * ms) == 110 * ms + 55 * ms  # by the clock it is late already
+    assert reckoning.look(deadline, 1_100 * ms, 121 * ms) == 165 * ms
+    assert reckoning.look(2_000 * ms, 1_110 * ms, 130 * ms) == 121 * ms + 900 * ms
+
+
+def test_time_that_others_compute_is_not_the_guests(start, watchdog, monkeypatch):
+    """A guest whose thread gets no computing time is not stopped, however late it is by the clock on the wall."""
+    looks, looked_after = [], threading.Event()
+
+    def clock(of_thread):
+        if not watchdog.deadline_ns:
+            looked_after.set()
+            return time.clock_gettime_ns(of_thread)
         looks.append(time.monotonic_ns())
-        return next(computed_ns, 10**12)
+        return 0 if len(looks) <= 10 else 10**12
 
     monkeypatch.setattr("workers.sandbox.watchdog.clock_gettime_ns", clock)
     sandbox = start("loop_in_handle", Limits(max_fuel=10**12, max_execution_ms=30))
@@ -41,6 +56,8 @@ def test_time_that_others_compute_is_not_the_guests(start, monkeypatch):
     assert raised.value.reason is TrapReason.DEADLINE
     assert len(looks) > 10
     assert looks[9] - begun > 30_000_000
+    looked_after.clear()
+    assert looked_after.wait(60), "the next test has the time as it is"
 
 
 def test_each_overrun_is_one_interrupt(start, engine, watchdog):
