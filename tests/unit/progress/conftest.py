@@ -114,7 +114,9 @@ class SessionInlets:
 
 
 class NoBook:
-    """A session's book that keeps nothing."""
+    """A session's book that keeps nothing, and lacks nothing."""
+
+    is_in_place = True
 
     def __init__(self, *_):
         pass

@@ -19,6 +19,7 @@ SECOND = 5  # ticks
 # A breaker that opened twice or three times, or a call that nobody answered and that is made again.
 LONGEST_WAIT = 60 * SECOND
 PATIENT_S = 3_000.0
+TRIES_AGAIN_S = 1.0
 TIMEOUT = st.sampled_from([0.5, PATIENT_S])
 LANE = st.sampled_from(Lane)
 # Beyond nearly all waits here: what stands still is not to be set free by a message that expires.
@@ -83,9 +84,12 @@ class Patience(RuleBasedStateMachine):
         async def serve():
             while not stop.is_set():
                 assert self.clients[who]._runtime.over is None
-                with suppress(CaxtonError):
+                try:
                     async with self.clients[who].attach(f"attached {who}", handler, at_once=3):
                         await stop.wait()
+                except CaxtonError:  # at once, while the disk is full
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(stop.wait(), TRIES_AGAIN_S)
 
         self.serving[who] = self.runtime.loop.create_task(serve())
         self.runtime.settle()
