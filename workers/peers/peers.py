@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from hmac import compare_digest
 
 from caxton.ids import SESSION_BIT
+from caxton.links.credit import FIRST_STORED
 from caxton.links.session import SessionMarks
 from caxton.transport.descriptors import LATE_SESSIONS
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
@@ -15,7 +16,7 @@ MOST_CONTROL = 256
 # What one session may have under way here, at least, and the pool that all of them share.
 LEAST_WINDOW, POOL = 64, 32_768
 # What other workers may have under way here, together: messages, and bytes. A shard has room for what it gave credit
-# for, whatever its mailboxes hold.
+# for, whatever its mailboxes hold. Each has at least what one stored frame holds, which is never cut and would not go.
 WORKER_POOL, WORKER_POOL_BYTES = 32_768, 32 << 20
 # Peers that ended, by which frames of theirs that come late are known.
 ENDED_KNOWN = 1_024
@@ -143,7 +144,7 @@ class Peers:
         count = sum(peer.is_session for peer in self.by_number.values())
         others = max(1, len(self.by_number) - count)
         window = 0 if to_sessions else max(LEAST_WINDOW, min(MOST_WINDOW, POOL // max(1, count)))
-        of_worker = 0 if to_workers else min(MOST_WINDOW, max(LEAST_WINDOW, WORKER_POOL // others))
+        of_worker = 0 if to_workers else min(MOST_WINDOW, max(FIRST_STORED, WORKER_POOL // others))
         bytes_of_worker = 0 if to_workers else min(WINDOW_BYTES, WORKER_POOL_BYTES // others)
         changed: list[int] = []
         for peer in self.by_number.values():
