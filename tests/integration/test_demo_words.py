@@ -213,7 +213,7 @@ def test_a_word_beyond_the_limit_is_an_error(runtime, tmp_path):
     file = tmp_path / "text"
     file.write_bytes(b"one " + b"x" * 60_001)
     done = run(runtime, file, "-o", "json")
-    assert (done.returncode, done.stdout) == (1, b"")
+    assert (done.returncode, done.stdout) == (2, b"")
     told = json.loads(done.stderr)
     assert told["error"] == "ValidationError"
     assert f"{file}: the word at byte 4 is longer than 60000 bytes" in told["message"]

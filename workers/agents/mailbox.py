@@ -14,8 +14,8 @@ from workers.agents.delivery import Delivery
 Entry = tuple[Envelope, int, int, int, Delivery | None, int]
 # Full at three quarters, room again at a half (design 3): the quarter above is for what is already under way.
 FULL_AT, ROOM_AT = 0.75, 0.5
-# How far the depth may go beyond the capacity by what agents sent.
-OVERSHOOT = 16_384
+# How far what waits may go beyond the capacity by what agents sent, on each lane.
+OVERSHOOT, STORED_OVERSHOOT = 16_384, 49_152
 NORMAL = 1
 # A level's number on the wire to its queue: what lies between two levels counts as the lower one.
 QUEUE_OF_LEVEL = tuple(max(0, sum(level <= n for level in LEVELS) - 1) for n in range(max(LEVELS) + 1))
@@ -70,7 +70,7 @@ class Mailbox:
         self.capacity = capacity
         self.high = max(1, int(capacity * FULL_AT))
         self.low = int(capacity * ROOM_AT)
-        self.hard = capacity + OVERSHOOT
+        self.hard = capacity + STORED_OVERSHOOT
         self.fed_by: set[int] | None = None
 
     def queue(self, level: int) -> Queue:

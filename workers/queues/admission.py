@@ -1,11 +1,11 @@
 """Whether a message has room: roots by the capacity of their receiver's mailbox, effects by the bounds of the shard."""
 
-from caxton.acl.envelope import AUTOMATIC, Envelope
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.errors import QueueFull
 from caxton.ids import AgentId
 from workers.agents.registry import Agent
 from workers.queues.backlogs import Backlogs
-from workers.queues.bounds import MOST_EFFECTS, MOST_IN_ALL, OF_LINK, OF_ONE
+from workers.queues.bounds import MOST_EFFECTS, MOST_IN_ALL, OF_LINK, OF_ONE, OF_ONE_STORED
 from workers.queues.dispatcher import Dispatcher
 from workers.queues.pressure import Pressure
 from workers.worker_pass import Pass
@@ -41,14 +41,17 @@ class Admission:
         mailbox, effects = agent.mailbox, self._dispatcher.effects
         if effects < OF_ONE and (mailbox is None or mailbox.depth < mailbox.hard):
             return None
-        if mailbox is not None and (mailbox.weight >= OF_ONE or mailbox.depth >= mailbox.hard):
+        share = OF_ONE_STORED if message.flags & DURABLE else OF_ONE
+        if mailbox is not None and (mailbox.weight >= share or mailbox.depth >= mailbox.hard):
             a_pass.counts["full_receiver"] += 1
             return QueueFull(agent.label, mailbox.depth, mailbox.hard)
         most = MOST_IN_ALL if credited else MOST_EFFECTS
         if effects >= most:
             a_pass.counts["full_shard"] += 1
             return QueueFull(f"shard {self._shard}", effects, most)
-        return None if message.flags & AUTOMATIC else self._of_origin(message, a_pass)  # its sender is to be told
+        return (
+            None if message.flags & AUTOMATIC else self._of_origin(message, a_pass, share)
+        )  # its sender is to be told
 
     def for_shard(self, shard: int, message: Envelope, a_pass: Pass) -> QueueFull | None:
         """For what is to wait for another shard."""
@@ -56,15 +59,15 @@ class Admission:
         if waiting >= OF_LINK:
             a_pass.counts["full_link"] += 1
             return QueueFull(f"shard {shard}", waiting, OF_LINK)
-        return self._of_origin(message, a_pass)
+        return self._of_origin(message, a_pass, OF_ONE)
 
-    def _of_origin(self, message: Envelope, a_pass: Pass) -> QueueFull | None:
+    def _of_origin(self, message: Envelope, a_pass: Pass, share: int) -> QueueFull | None:
         origin, dispatcher = origin_of(message, a_pass), self._dispatcher
         waiting = dispatcher.begun.get(origin, 0) + dispatcher.resting.get(origin, 0)
-        if waiting < OF_ONE:
+        if waiting < share:
             return None
         a_pass.counts["full_origin"] += 1
-        return QueueFull(f"what follows from messages to {AgentId(origin)}", waiting, OF_ONE)
+        return QueueFull(f"what follows from messages to {AgentId(origin)}", waiting, share)
 
 
 def origin_of(message: Envelope, a_pass: Pass) -> int:

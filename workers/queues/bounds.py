@@ -5,7 +5,7 @@ never waits for room, or agents that ask each other would stand still. So client
 there is little else to do, and an effect beyond the bounds here is refused at once.
 """
 
-from workers.agents.mailbox import OVERSHOOT
+from workers.agents.mailbox import OVERSHOOT, STORED_OVERSHOOT
 from workers.peers.peers import WORKER_POOL
 
 # A message weighs 1, and 1 more for each whole KiB of its contents: so one bound holds for number and bytes alike.
@@ -14,6 +14,9 @@ WEIGHT_SHIFT = 10
 # of it is for one receiver, and a sixth for what goes back to one agent, so that nobody uses up what all need.
 OF_ONE = OVERSHOOT
 MOST_EFFECTS = 6 * OF_ONE
+# The same shares on the durable lane, where what is refused is a dead letter: a shard that comes back is sent all that
+# waited for it at once.
+OF_ONE_STORED = STORED_OVERSHOOT
 # As many with what other shards send, because they were given credit for it before.
 MOST_IN_ALL = MOST_EFFECTS + WORKER_POOL
 # Beyond this much in all mailboxes clients get no further credit.

@@ -108,7 +108,8 @@ def test_nobody_waits_for_a_full_receiver(durable, durable_message):
 
 def test_what_is_not_kept_is_a_dead_letter(durable, durable_message, monkeypatch):
     """Beyond what one receiver may have, a durable effect is a dead letter at once, and its sender is told."""
-    monkeypatch.setattr("workers.queues.admission.OF_ONE", 10)
+    monkeypatch.setattr("workers.queues.admission.OF_ONE", 5)
+    monkeypatch.setattr("workers.queues.admission.OF_ONE_STORED", 10)
     agent, full = durable.agent(1), durable.agent(2, capacity=4)
     full.hold(Hold.PAUSED)
     durable.routes.send([durable_message(agent.agent_id, full.agent_id) for _ in range(12)], ROOT)
