@@ -277,6 +277,7 @@ class Patience(RuleBasedStateMachine):
         for who, client in enumerate(self.clients):
             session = client._runtime.session
             for route in session._routes:
+                kept[f"client {who} believes that the disk is full"] = bool(route.durable.link.outgoing.closed)
                 for lane, backlog in enumerate((route.volatile.backlog, route.durable.backlog)):
                     kept[f"client {who} waits on lane {lane}"] = backlog.waiting
                     kept[f"client {who} is under way on lane {lane}"] = len(backlog.under_way)
