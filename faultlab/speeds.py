@@ -28,8 +28,12 @@ _ROOT = Path(__file__).parents[1]
 _NEIGHBOUR = [sys.executable, "-c", "while True: pass"]
 _MOST_SEED = 2**32 - 1
 LONG_RUNS = 3
-# Properties compute: whatever the pace, they find the same. They have their turn in the long form.
-SHORT_TESTS = ("tests/unit", "-m", "not hypothesis")
+# The rooms in which there is time, and others who act. Properties compute: whatever the pace, they find the same. All
+# have their turn in the long form.
+SHORT_TESTS = (
+    *(f"tests/unit/{room}" for room in ("client", "progress", "supervisor", "transport")),
+    *("-m", "not hypothesis"),
+)
 
 
 @dataclass(frozen=True)
