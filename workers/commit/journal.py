@@ -52,16 +52,17 @@ class Closed:
 class Journal:
     """Owned by the worker's loop. file: this store's id, the source of the roots of what is stored here.
 
-    emitted: by target, what the turns of this commit batch sent. processed: durable turns that ended for good since
-    the last close; the turn itself counts them. urgent: something waits for the commit; what is not urgent goes with
-    the next. under_way: a commit is being written. unfinished: how many deliveries are not finished. now_ns, wall_ms:
-    when the pass that gathers began, monotonic and since 1970.
+    emitted: by target, what the turns of this commit batch sent; emitted_bytes: the contents that `emit` added to it.
+    processed: durable turns that ended for good since the last close; the turn itself counts them. urgent: something
+    waits for the commit; what is not urgent goes with the next. under_way: a commit is being written. unfinished: how
+    many deliveries are not finished. now_ns, wall_ms: when the pass that gathers began, monotonic and since 1970.
     """
 
     def __init__(self, file: int) -> None:
         self.file = file
         self.commit = Commit()
         self.emitted: dict[int, list[Envelope]] = {}
+        self.emitted_bytes: Counter[int] = Counter()
         self.processed = 0
         self.urgent = False
         self.under_way = False
@@ -118,6 +119,7 @@ class Journal:
 
     def emit(self, target: int, message: Envelope) -> None:
         """Let a message go out to a shard or a session when this is committed."""
+        self.emitted_bytes[target] += len(message.content)
         waiting = self.emitted.get(target)
         if waiting is None:
             self.emitted[target] = [message]
@@ -141,6 +143,7 @@ class Journal:
         self._moved.pop(number, None)
         self.commit.targets.pop(number, None)
         self.commit.ended.add(number)
+        self.emitted_bytes.pop(number, None)
         return self.emitted.pop(number, [])
 
     def enter(self, delivery: Delivery) -> None:
@@ -220,6 +223,7 @@ class Journal:
         counts["processed"] += self.processed
         self.processed = 0
         emitted, self.emitted = self.emitted, {}
+        self.emitted_bytes.clear()
         for target, messages in emitted.items():
             outbox = outbox_of(target)
             rows = outbox.pack(messages, self.number)

@@ -56,7 +56,7 @@ class DurablePlacing:
         find, now_ns, end_ns = self._agents.get, a_pass.now_ns, a_pass.now_ns + MAX_PASS_NS
         is_session = file == number
         begun = self._dispatcher.begun
-        at_once = self._dispatcher.idle and not resent and not self._suspects.charges
+        at_once = self._dispatcher.takes_at_once(roots=is_session) and not resent and not self._suspects.charges
         full = is_session and self._dead_letters.refuses
         for root, message in enumerate(messages, first | DURABLE_ROOT):
             agent = find(message.receiver)

@@ -6,6 +6,7 @@ from caxton.ids import BROADCAST, SESSION_BIT, AgentId
 from caxton.placement.slots import SLOT_MASK
 from workers.agents.registry import Registry
 from workers.commit.journal import Journal
+from workers.commit.outbox import Outbox
 from workers.commit.outboxes import MOST_BYTES, MOST_UNREAD, Outboxes
 from workers.durable.attempts import Attempts
 from workers.durable.placing import DurablePlacing
@@ -65,28 +66,27 @@ class DurableRoutes:
             self.refuse(message, error)
 
     def _to_shard(self, message: Envelope, shard: int) -> None:
-        outbox, waiting = self._outboxes.of(shard), self._journal.emitted.get(shard, ())
-        unread = outbox.messages + len(waiting)
-        if unread >= MOST_UNREAD or outbox.bytes >= MOST_BYTES:
-            self._die(message, QueueFull(f"shard {shard}", unread, MOST_UNREAD))
-        else:
-            self._journal.emit(shard, message)
+        self._emit(message, self._outboxes.of(shard), f"shard {shard}")
 
     def _to_session(self, message: Envelope) -> None:
-        number, journal = message.receiver, self._journal
-        waiting = journal.emitted.get(number)
+        number = message.receiver
         if number == BROADCAST:
             self._die(message, Unsupported("broadcast", "name each receiver"))
             return
-        outbox = self._outboxes.session(number, waiting)
+        outbox = self._outboxes.session(number, self._journal.emitted.get(number))
         if outbox is None:
             self._die(message, SessionNotFound(str(AgentId(number))))
-            return
-        unread = outbox.messages + len(waiting or ())
-        if unread >= MOST_UNREAD or outbox.bytes >= MOST_BYTES:
-            self._die(message, QueueFull(str(AgentId(number)), unread, MOST_UNREAD))
-            return
-        journal.emit(number, message)
+        else:
+            self._emit(message, outbox, str(AgentId(number)))
+
+    def _emit(self, message: Envelope, outbox: Outbox, label: str) -> None:
+        """Let a message go to whom the outbox is for, if there is room in it with what this commit gathers."""
+        journal, target = self._journal, outbox.target
+        unread = outbox.messages + len(journal.emitted.get(target, ()))
+        if unread >= MOST_UNREAD or outbox.bytes + journal.emitted_bytes[target] >= MOST_BYTES:
+            self._die(message, QueueFull(label, unread, MOST_UNREAD))
+        else:
+            journal.emit(target, message)
 
     def _die(self, message: Envelope, error: CaxtonError) -> None:
         self._journal.counts["accepted_agents"] += 1

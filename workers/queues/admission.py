@@ -49,9 +49,7 @@ class Admission:
         if effects >= most:
             a_pass.counts["full_shard"] += 1
             return QueueFull(f"shard {self._shard}", effects, most)
-        return (
-            None if message.flags & AUTOMATIC else self._of_origin(message, a_pass, share)
-        )  # its sender is to be told
+        return self._of_origin(message, a_pass, share)
 
     def for_shard(self, shard: int, message: Envelope, a_pass: Pass) -> QueueFull | None:
         """For what is to wait for another shard."""
@@ -62,6 +60,8 @@ class Admission:
         return self._of_origin(message, a_pass, OF_ONE)
 
     def _of_origin(self, message: Envelope, a_pass: Pass, share: int) -> QueueFull | None:
+        if message.flags & AUTOMATIC:
+            return None  # who is refused is to be told
         origin, dispatcher = origin_of(message, a_pass), self._dispatcher
         waiting = dispatcher.begun.get(origin, 0) + dispatcher.resting.get(origin, 0)
         if waiting < share:

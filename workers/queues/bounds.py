@@ -64,5 +64,5 @@ def turns_for_roots(most: int, begun: int, origins: int, elsewhere: int, visit: 
 
 
 def _is_one_in(every: int, visit: int) -> bool:
-    """True for one number in so many, spread so that no agent of a round always has another's place."""
-    return visit * 40_503 % 65_536 < 65_536 // every
+    """True for one number in so many, spread over the golden ratio: an agent meets one, however many take turns."""
+    return visit * 2_654_435_761 % (1 << 32) < (1 << 32) // every

@@ -9,7 +9,7 @@ from caxton.ids import SESSION_BIT
 from workers.agents.delivery import Delivery
 from workers.agents.mailbox import NORMAL, QUEUE_OF_LEVEL, Entry, Mailbox, Queue
 from workers.agents.registry import Agent
-from workers.queues.bounds import IN_LINE, WEIGHT_SHIFT, turns_for_roots, weight
+from workers.queues.bounds import IN_LINE, SOME, WEIGHT_SHIFT, turns_for_roots, weight
 from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
 
 # Turns that an agent has in a row while others wait: enough to keep its sandbox warm, few enough to be fair.
@@ -236,6 +236,10 @@ class Dispatcher:
         """True when nobody is ready."""
         low, normal, high, critical = self.ready
         return not (low or normal or high or critical)
+
+    def takes_at_once(self, *, roots: bool) -> bool:
+        """True when nobody waits for a turn; for roots, when hardly anything waits for other shards either."""
+        return self.idle and not (roots and self.elsewhere >= SOME)
 
     def _roots(self, agent: Agent, most: int, queue: Queue) -> int:
         """Return how many of an agent's next turns roots may have."""

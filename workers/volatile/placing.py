@@ -18,7 +18,6 @@ from caxton.ids import SESSION_BIT
 from caxton.placement.slot_table import SlotTable
 from workers.agents.registry import Agent, Hold, Registry, state_of
 from workers.queues.admission import Admission, origin_of
-from workers.queues.bounds import SOME
 from workers.queues.dispatcher import Dispatcher, Take
 from workers.queues.pressure import HERE
 from workers.worker_pass import MAX_PASS_NS, Pass
@@ -55,7 +54,7 @@ class Placing:
         is_session = source >= SESSION_BIT
         room = self._admission
         begun = self._dispatcher.begun
-        at_once = self._dispatcher.idle and (not is_session or self._dispatcher.elsewhere < SOME)
+        at_once = self._dispatcher.takes_at_once(roots=is_session)
         for sequence, message in enumerate(messages, first):
             agent = find(message.receiver)
             if (

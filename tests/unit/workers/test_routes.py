@@ -322,6 +322,20 @@ def test_what_waits_for_a_shard_is_bounded(two, message):
     assert two.counts()["full_link"] == 1
 
 
+def test_who_is_refused_is_told_on_another_shard_too(two, message):
+    """A failure waits for its shard also when what goes back to its agent has its share already."""
+    origin = 1 << 10
+    two.say(Topology(0, two.marks.mark(0), 1, two.table, [OWN, 0], ["ready", "restarting"]))
+    two.dispatcher.resting[origin] = OF_ONE
+    two.routes.a_pass.origin = origin
+    two.routes.send([message(origin, REMOTE)], (0, 0))
+    assert two.backlogs.messages == 0
+    two.routes.fail(message(REMOTE, 9 << 10), AgentNotFound("x"))
+    two.routes.a_pass.origin = 0
+
+    assert two.backlogs.messages == 1
+
+
 def test_a_link_carries_what_it_has_credit_for(two, message):
     """Beyond the credit that another shard gave, effects wait for more of it, in order; their senders go on."""
     sender = two.agent(1)

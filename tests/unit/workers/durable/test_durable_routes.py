@@ -133,6 +133,18 @@ def test_what_a_shard_does_not_take_is_bounded(durable, durable_message, monkeyp
     assert check([durable.ledger()]).balanced
 
 
+def test_what_a_commit_gathers_counts_in_bytes_too(durable, durable_message, monkeypatch):
+    """What is for a shard is bounded in bytes before it is in the outbox, and as much goes again after the commit."""
+    monkeypatch.setattr("workers.durable.routes.MOST_BYTES", 1_000)
+    agent, remote = durable.agent(1), 5 << 10 | 1
+    durable.routes.send([durable_message(agent.agent_id, remote, content=bytes(250)) for _ in range(6)], ROOT)
+    assert [len(durable.durable.journal.emitted[shard]) for shard in (1,)] == [4]
+    durable.work()
+
+    assert [row.reason for row in letters(durable)] == ["queue_full"] * 2
+    assert durable.durable.journal.emitted_bytes == {}
+
+
 def test_what_was_sent_stays_until_it_is_acknowledged(durable, make_far, converse, restart, durable_message):
     """Frames that left and were lost on their way are in the outbox after a restart, and go again, marked so."""
     client, agent = make_far(durable.sessions[0], durable), durable.agent(1)
