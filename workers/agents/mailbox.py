@@ -16,9 +16,16 @@ Entry = tuple[Envelope, int, int, int, Delivery | None, int]
 FULL_AT, ROOM_AT = 0.75, 0.5
 # How far what waits may go beyond the capacity by what agents sent, on each lane.
 OVERSHOOT, STORED_OVERSHOOT = 16_384, 49_152
+# A message weighs 1, and 1 more for each whole KiB of its contents: so one bound holds for number and bytes alike.
+WEIGHT_SHIFT = 10
 NORMAL = 1
 # A level's number on the wire to its queue: what lies between two levels counts as the lower one.
 QUEUE_OF_LEVEL = tuple(max(0, sum(level <= n for level in LEVELS) - 1) for n in range(max(LEVELS) + 1))
+
+
+def weight(size: int) -> int:
+    """Return what a message weighs whose contents have `size` bytes."""
+    return 1 + (size >> WEIGHT_SHIFT)
 
 
 class Queue:

@@ -8,7 +8,7 @@ from caxton.agents.lifecycle import AgentState, transition
 from caxton.agents.manifest import Encoding, Manifest
 from caxton.delivery.circuit_breaker import CircuitBreaker
 from caxton.ids import AgentId
-from workers.agents.mailbox import Entry, Mailbox
+from workers.agents.mailbox import Entry, Mailbox, weight
 from workers.sandbox.sandbox import Sandbox
 
 
@@ -25,8 +25,9 @@ class Agent:
     """One registered agent. The turn owns its sandbox, placing and the dispatcher its mailbox.
 
     takes, takes_durable: whether it is given messages of the lane; they wait while there are holds. saved: the state
-    that its next instance is given. retrying: what waits behind a message that waits for its retry, by sender, which
-    `Retries` owns. breaker: made at its first failure. attached: the session that runs its turns, 0 for none.
+    that its next instance is given. retrying: what waits for its retry, by sender, with what comes behind it;
+    set_aside_weight: what all of that weighs. breaker: made at its first failure. attached: the session that runs its
+    turns, 0 for none.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Agent:
         "run",
         "sandbox",
         "saved",
+        "set_aside_weight",
         "state",
         "takes",
         "takes_durable",
@@ -64,6 +66,7 @@ class Agent:
         self.holds = 0
         self.takes_durable = False
         self.retrying: dict[int, deque[Entry]] | None = None
+        self.set_aside_weight = 0
         self.breaker: CircuitBreaker | None = None
         self.saved = b""
         self.attached = 0
@@ -112,6 +115,25 @@ class Agent:
         """True while messages wait for it, or are with whoever runs its turns."""
         waits = self.mailbox is not None and self.mailbox.depth > 0
         return waits or bool(self.drawn) or self.retrying is not None
+
+    def set_aside(self, entry: Entry) -> None:
+        """Let a message wait for its retry, or behind one of its pair that does. It keeps its place in the depth."""
+        if self.retrying is None:
+            self.retrying = {}
+        self.retrying.setdefault(entry[0].sender, deque()).append(entry)
+        self.set_aside_weight += weight(len(entry[0].content))
+
+    def waits_aside(self, sender: int) -> bool:
+        """True while a message of a sender waits for its retry: later ones are to wait behind it."""
+        return self.retrying is not None and sender in self.retrying
+
+    def take_from_aside(self, sender: int) -> list[Entry]:
+        """Return, and no longer hold, what waits of one pair, in order."""
+        entries = [] if self.retrying is None else list(self.retrying.pop(sender, ()))
+        self.set_aside_weight -= sum(weight(len(entry[0].content)) for entry in entries)
+        if not self.retrying:
+            self.retrying = None
+        return entries
 
     def drawn_out(self) -> list[Entry]:
         """Take back what the session was given."""

@@ -61,7 +61,7 @@ class Attempts:
             return False
         if agent.mailbox is not None:
             agent.mailbox.depth += 1  # it keeps its place while it waits
-        self._retries.hold_back(agent, entry_of(delivery))
+        agent.set_aside(entry_of(delivery))
         return True
 
     def done(self, agent: Agent, delivery: Delivery | None) -> None:

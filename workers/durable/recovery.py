@@ -123,9 +123,8 @@ class Recovery:
     def _wait_for_retry(self, agent: Agent, delivery: Delivery, due_ns: int) -> None:
         mailbox = agent.mailbox or agent.open_mailbox()
         mailbox.depth += 1
-        behind = (agent.retrying or {}).get(delivery.message.sender)
-        if behind is not None:
-            behind.append(entry_of(delivery))
+        if agent.waits_aside(delivery.message.sender):
+            agent.set_aside(entry_of(delivery))
         else:
             self._lane.retries.hold(agent, entry_of(delivery), due_ns)
 

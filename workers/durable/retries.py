@@ -1,6 +1,6 @@
 """Durable messages that wait for their retry, each with the later ones of the same pair behind it."""
 
-from collections import Counter, deque
+from collections import Counter
 from heapq import heappop, heappush
 
 from workers.agents.mailbox import Entry
@@ -26,21 +26,10 @@ class Retries:
         which they are held, until the last of them is due.
         """
         sender = entry[0].sender
-        waiting = None if agent.retrying is None else agent.retrying.get(sender)
-        if waiting is None:
-            self.hold_back(agent, entry)
-        else:
-            waiting.append(entry)
+        agent.set_aside(entry)
         self._count += 1  # orders what is due at the same time
         self._times[agent, sender] += 1
         heappush(self._due, (due_ns, self._count, agent, sender))
-
-    @staticmethod
-    def hold_back(agent: Agent, entry: Entry) -> None:
-        """Let a message wait until `release`, and those of its sender behind it."""
-        if agent.retrying is None:
-            agent.retrying = {}
-        agent.retrying[entry[0].sender] = deque([entry])
 
     def due(self, now_ns: int) -> list[tuple[Agent, list[Entry]]]:
         """Return, and no longer hold, what is due: agents with entries to put back, in order."""
@@ -52,19 +41,11 @@ class Retries:
             if self._times[pair]:
                 continue
             del self._times[pair]
-            entries = self.release(agent, sender)
+            entries = agent.take_from_aside(sender)
             if entries:
                 found.append((agent, entries))
         return found
 
     def forget(self, agent: Agent) -> list[Entry]:
         """Return, and no longer hold, everything that waits for an agent."""
-        return [entry for sender in list(agent.retrying or ()) for entry in self.release(agent, sender)]
-
-    @staticmethod
-    def release(agent: Agent, sender: int) -> list[Entry]:
-        """Return, and no longer hold, what waits of one pair, in order."""
-        entries = list((agent.retrying or {}).pop(sender, ()))
-        if not agent.retrying:
-            agent.retrying = None
-        return entries
+        return [entry for sender in list(agent.retrying or ()) for entry in agent.take_from_aside(sender)]

@@ -12,7 +12,6 @@ class LoneTurns:
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
         self._suspects = shard.durable.suspects
-        self._retries = shard.durable.retries
         self._journal = shard.durable.journal
         self.under_way = False
 
@@ -33,7 +32,7 @@ class LoneTurns:
         if held is None or held[0][4] is not delivery:
             return  # it is gone with its agent, and is a dead letter
         if agent.holds:
-            self._shard.dispatcher.put_back(agent, self._retries.release(agent, delivery.message.sender))
+            self._shard.dispatcher.put_back(agent, agent.take_from_aside(delivery.message.sender))
         else:
             self._take(agent, delivery, a_pass)
 
@@ -44,7 +43,7 @@ class LoneTurns:
 
     def _take(self, agent: Agent, delivery: Delivery, a_pass: Pass) -> None:
         shard = self._shard
-        first, *behind = self._retries.release(agent, delivery.message.sender)
+        first, *behind = agent.take_from_aside(delivery.message.sender)
         shard.dispatcher.leave(agent, 1, shard.pressure.room)
         shard.dispatcher.put_back(agent, behind)
         self.under_way = True

@@ -163,10 +163,10 @@ class Attached:
         return False
 
     def _waits_behind(self, agent: Agent, entry: Entry) -> bool:
-        behind = (agent.retrying or {}).get(entry[0].sender) if entry[4] is not None else None
-        if behind is not None:
-            behind.append(entry)
-        return behind is not None
+        waits = entry[4] is not None and agent.waits_aside(entry[0].sender)
+        if waits:
+            agent.set_aside(entry)
+        return waits
 
     def _given(self, agent: Agent, entry: Entry) -> Delivery:
         self._numbers += 1

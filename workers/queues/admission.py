@@ -38,11 +38,11 @@ class Admission:
 
         credited: another shard sent it, which was given credit for it.
         """
-        mailbox, effects = agent.mailbox, self._dispatcher.effects
-        if effects < OF_ONE and (mailbox is None or mailbox.depth < mailbox.hard):
+        mailbox, effects, aside = agent.mailbox, self._dispatcher.effects, agent.set_aside_weight
+        if effects + aside < OF_ONE and (mailbox is None or mailbox.depth < mailbox.hard):
             return None
         share = OF_ONE_STORED if message.flags & DURABLE else OF_ONE
-        if mailbox is not None and (mailbox.weight >= share or mailbox.depth >= mailbox.hard):
+        if mailbox is not None and (mailbox.weight + aside >= share or mailbox.depth >= mailbox.hard):
             a_pass.counts["full_receiver"] += 1
             return QueueFull(agent.label, mailbox.depth, mailbox.hard)
         most = MOST_IN_ALL if credited else MOST_EFFECTS

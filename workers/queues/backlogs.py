@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 
 from caxton.acl.envelope import Envelope
-from workers.queues.bounds import weight
+from workers.agents.mailbox import weight
 from workers.queues.dispatcher import Dispatcher, charge
 from workers.worker_pass import NS_PER_MS
 

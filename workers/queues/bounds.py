@@ -8,8 +8,6 @@ there is little else to do, and an effect beyond the bounds here is refused at o
 from workers.agents.mailbox import OVERSHOOT, STORED_OVERSHOOT
 from workers.peers.peers import WORKER_POOL
 
-# A message weighs 1, and 1 more for each whole KiB of its contents: so one bound holds for number and bytes alike.
-WEIGHT_SHIFT = 10
 # What a shard keeps of effects, at most: 98,304 small ones, or 96 MiB; then other shards get no further credit. A sixth
 # of it is for one receiver, and a sixth for what goes back to one agent, so that nobody uses up what all need.
 OF_ONE = OVERSHOOT
@@ -34,11 +32,6 @@ SOME, MUCH = 4_096, 16_384
 # Of so many turns where both wait, roots have one; and one of so many times that an agent comes to its turn, whatever
 # it has begun: nothing starves, and what a root causes, up to a share of the shard, is done before the next.
 ROOT_EVERY, ROOT_SURELY = 8, 1_024
-
-
-def weight(size: int) -> int:
-    """Return what a message weighs whose contents have `size` bytes."""
-    return 1 + (size >> WEIGHT_SHIFT)
 
 
 def credit_ends(value: int, bound: int, *, ended: bool) -> bool:

@@ -7,9 +7,9 @@ from caxton.acl.envelope import Envelope
 from caxton.acl.options import LEVELS
 from caxton.ids import SESSION_BIT
 from workers.agents.delivery import Delivery
-from workers.agents.mailbox import NORMAL, QUEUE_OF_LEVEL, Entry, Mailbox, Queue
+from workers.agents.mailbox import NORMAL, QUEUE_OF_LEVEL, WEIGHT_SHIFT, Entry, Mailbox, Queue, weight
 from workers.agents.registry import Agent
-from workers.queues.bounds import IN_LINE, SOME, WEIGHT_SHIFT, turns_for_roots, weight
+from workers.queues.bounds import IN_LINE, SOME, turns_for_roots
 from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
 
 # Turns that an agent has in a row while others wait: enough to keep its sandbox warm, few enough to be fair.

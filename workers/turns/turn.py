@@ -216,12 +216,11 @@ class Turns:
 
     def _waits(self, agent: Agent, message: Envelope, delivery: Delivery) -> bool:
         """Let a message wait that is to run alone, or that comes behind one of its pair which waits."""
-        behind = None if agent.retrying is None else agent.retrying.get(message.sender)
-        if behind is None:
+        if not agent.waits_aside(message.sender):
             if not self._outcomes.claims(agent, delivery):
                 return False
         else:
-            behind.append(entry_of(delivery))
+            agent.set_aside(entry_of(delivery))
             if agent.mailbox is not None:
                 agent.mailbox.depth += 1  # it keeps its place
         self.a_pass.held_back += 1

@@ -1,5 +1,6 @@
 import pytest
 
+from workers.agents.mailbox import weight
 from workers.queues.bounds import (
     IN_LINE,
     MUCH,
@@ -8,7 +9,6 @@ from workers.queues.bounds import (
     SOME,
     credit_ends,
     turns_for_roots,
-    weight,
 )
 
 MOST = 16

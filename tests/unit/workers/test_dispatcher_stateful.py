@@ -9,8 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from caxton.acl.options import LEVELS
 from caxton.ids import SESSION_BIT
+from workers.agents.mailbox import weight
 from workers.agents.registry import Hold
-from workers.queues.bounds import weight
 from workers.queues.dispatcher import Dispatcher
 from workers.worker_pass import MAX_PASS_NS, Pass
 

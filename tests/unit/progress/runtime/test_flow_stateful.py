@@ -16,7 +16,7 @@ from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
 from caxton.errors import CaxtonError
 from caxton.links.credit import FIRST_STORED
-from workers.queues.bounds import weight
+from workers.agents.mailbox import weight
 from workers.sandbox.traps import Trap, TrapReason
 
 SHARDS, AGENTS = 3, 7

@@ -7,6 +7,7 @@ from caxton.ids import BROADCAST
 from caxton.store.ledger import check
 from caxton.wire.calls import DeadLetterFilter
 from workers.agents.registry import Hold
+from workers.sandbox.traps import Trap, TrapReason
 
 OTHER, OTHERS_FILE = 8, 5_000
 ROOT = (0, 0)
@@ -19,6 +20,16 @@ def worker(durable, make_far):
 
 def letters(shard):
     return shard.runner.run(shard.store.letters_with_messages(DeadLetterFilter(), 100))[0]
+
+
+def fail_as(agent):
+    """What guests do, where one of them traps."""
+
+    def work(who, _given):
+        if who is agent:
+            raise Trap(TrapReason.UNREACHABLE, "as planned")
+
+    return work
 
 
 def test_each_goes_where_its_receiver_is(durable, worker, make_far, converse, durable_message):
@@ -119,6 +130,21 @@ def test_what_is_not_kept_is_a_dead_letter(durable, durable_message, monkeypatch
     assert [row.reason for row in letters(durable)] == ["queue_full"] * 2
     assert [a for a, _ in durable.turns.ran] == [agent] * 2, "it is given the failures"
     assert check([durable.ledger()]).balanced
+
+
+def test_what_waits_behind_a_retry_counts_in_its_receivers_share(durable, durable_message, monkeypatch):
+    """Effects that came behind a message which waits for its retry are kept, and weigh as those in the mailbox do."""
+    monkeypatch.setattr("workers.queues.admission.OF_ONE", 5)
+    monkeypatch.setattr("workers.queues.admission.OF_ONE_STORED", 10)
+    sender, failing = durable.agent(1), durable.agent(2)
+    durable.turns.work = fail_as(failing)
+    durable.routes.send([durable_message(sender.agent_id, failing.agent_id, content=bytes(4_096))] * 2, ROOT)
+    durable.work()
+    assert (failing.set_aside_weight, failing.mailbox.weight, failing.mailbox.depth) == (10, 0, 2)
+
+    durable.routes.send([durable_message(9 << 10, failing.agent_id)], ROOT)
+    durable.work()
+    assert [row.reason for row in letters(durable)] == ["queue_full"]
 
 
 def test_what_a_shard_does_not_take_is_bounded(durable, durable_message, monkeypatch):

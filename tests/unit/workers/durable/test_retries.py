@@ -14,7 +14,7 @@ def test_what_is_due_comes_back_with_what_waits_behind(shard, entry):
     retries, agent = Retries(), shard.agent(1)
     first, behind, other = entry(agent, 1), entry(agent, 1), entry(agent, 2)
     retries.hold(agent, first, 10)
-    agent.retrying[1].append(behind)
+    agent.set_aside(behind)
     retries.hold(agent, other, 20)
 
     assert retries.due(9) == []
@@ -48,12 +48,13 @@ def test_a_pair_may_wait_for_a_word_instead_of_a_time(shard, entry):
     """What is held back comes with what waits behind it when it is released, and never by itself."""
     retries, agent = Retries(), shard.agent(1)
     first, behind = entry(agent, 1), entry(agent, 1)
-    retries.hold_back(agent, first)
-    agent.retrying[1].append(behind)
+    agent.set_aside(first)
+    agent.set_aside(behind)
 
     assert retries.due(1 << 62) == []
-    assert retries.release(agent, 1) == [first, behind]
-    assert retries.release(agent, 1) == []
+    assert agent.take_from_aside(1) == [first, behind]
+    assert agent.take_from_aside(1) == []
+    assert agent.set_aside_weight == 0
 
 
 def test_those_of_a_pair_that_fail_together_wait_together(shard, entry):
@@ -62,7 +63,7 @@ def test_those_of_a_pair_that_fail_together_wait_together(shard, entry):
     first, second, behind = (entry(agent, 1) for _ in range(3))
     retries.hold(agent, first, 10)
     retries.hold(agent, second, 30)
-    agent.retrying[1].append(behind)
+    agent.set_aside(behind)
 
     assert retries.due(29) == []
     assert retries.due(30) == [(agent, [first, second, behind])]
