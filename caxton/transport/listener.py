@@ -26,8 +26,8 @@ _FRAMES_AT_ONCE = 64
 _LINES_AT_ONCE = 16
 _EVENTS_AT_ONCE = 64
 _BACKLOG = 1_024
-# Answers that a line has not read: beyond, it gets none.
-MOST_UNREAD = 1 << 20
+# Answers that a line, and all lines together, have not read: beyond, who has some unread gets no more.
+MOST_UNREAD, MOST_UNREAD_IN_ALL = 1 << 20, 64 << 20
 _PEER = struct.Struct("3i")
 _GONE = EPOLLHUP | EPOLLERR | EPOLLRDHUP
 
@@ -68,6 +68,7 @@ class Listener:
         self._batch: list[bytes] = []  # frames of the line that was read last, in reverse
         self.line = 0  # the number of that line
         self._made = 0
+        self._unread = 0  # bytes, of all lines
         self._buffer = memoryview(bytearray(SMALL_FRAME))
         self._large = LargeFrames()
         self._more_to_accept = False
@@ -105,10 +106,9 @@ class Listener:
     def say(self, number: int, frame: bytes | bytearray) -> bool:
         """Say something to a line; False when it is gone, or has not read what was said before."""
         line = self._numbers.get(number)
-        if line is None or (line.unread and len(line.unread) + len(frame) > MOST_UNREAD):
+        if line is None or (line.unread and self._reads_too_little(line, len(frame))):
             return False
-        line.unread += header(len(frame))
-        line.unread += frame
+        self._leave_unread(line, header(len(frame)) + frame)
         self._send(line)
         return True
 
@@ -260,7 +260,7 @@ class Listener:
             line = Line(accepted, self._made, Incoming(self._largest, self._is_admitted))
             self._lines[accepted.fileno()] = self._numbers[line.number] = line
             self._poll.register(accepted, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
-            line.unread += opening(self._kind)
+            self._leave_unread(line, opening(self._kind))
             self._send(line)
             self._let_wait(line)  # it may have said something before it was accepted
             if len(self._lines) > self._most_lines:
@@ -280,21 +280,33 @@ class Listener:
         self._end(max((line for line in unknown if line.process == most), key=lambda line: line.number))
         return True
 
+    def _reads_too_little(self, line: Line, more: int) -> bool:
+        return len(line.unread) + more > MOST_UNREAD or self._unread + more > MOST_UNREAD_IN_ALL
+
+    def _leave_unread(self, line: Line, said: bytes | bytearray) -> None:
+        line.unread += said
+        self._unread += len(said)
+
+    def _read_so_far(self, line: Line, count: int) -> None:
+        del line.unread[:count]
+        self._unread -= count
+
     def _send(self, line: Line) -> None:
         try:
             sent = line.socket.send(line.unread)
         except BlockingIOError:
             return
         except OSError:
-            line.unread.clear()
+            self._read_so_far(line, len(line.unread))
             line.is_gone = True
             self._let_wait(line)  # to be ended where lines are read
             return
-        del line.unread[:sent]
+        self._read_so_far(line, sent)
 
     def _end(self, line: Line) -> None:
         if line.socket.fileno() < 0:
             return
+        self._read_so_far(line, len(line.unread))
         del self._lines[line.socket.fileno()]
         del self._numbers[line.number]
         self._poll.unregister(line.socket)

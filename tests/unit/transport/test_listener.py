@@ -197,6 +197,27 @@ def test_who_does_not_read_gets_no_more(listen, connect):
     assert line.recv(1 << 20)
 
 
+def test_all_who_do_not_read_share_a_bound(listen, connect, monkeypatch):
+    """Lines that do not read are kept so much together; who reads is told all the same, who ended counts no more."""
+    monkeypatch.setattr("caxton.transport.listener.MOST_UNREAD_IN_ALL", 300_000)
+    listener, numbers, lines = listen(), [], [connect() for _ in range(3)]
+    for line in lines:
+        said(line, b"who")
+        assert taken(listener) == [b"who"]
+        numbers.append(listener.line)
+    for number in numbers[:2]:
+        while listener.say(number, bytes(100_000)):
+            pass
+    unread = [len(listener._numbers[number].unread) for number in numbers]
+    assert 0 < sum(unread) == listener._unread <= 400_000
+    assert listener.say(numbers[2], b"you read")
+    assert not listener.say(numbers[0], bytes(100_000))
+
+    lines[1].close()
+    assert taken(listener) == []
+    assert listener._unread == unread[0]
+
+
 def test_a_name_belongs_to_one(path, listen):
     """A second listener of a name is refused; the name is free when the first one has closed."""
     first = listen()
