@@ -8,9 +8,14 @@ import typer
 try:
     from bench.questions import (
         agents,
+        attached,
         book,
         budget,
+        capability,
         check,
+        clients,
+        contents,
+        conversations,
         flow,
         hops,
         kill,
@@ -23,6 +28,7 @@ try:
         report,
         request,
         scale,
+        store,
         sustain,
         throughput,
     )
@@ -45,7 +51,10 @@ app.command(epilog=sustain.EXAMPLES)(sustain.sustain)
 app.command(epilog=hops.EXAMPLES)(hops.hops)
 app.command(epilog=flow.EXAMPLES)(flow.flow)
 app.command(epilog=request.EXAMPLES)(request.request)
+app.command(epilog=clients.EXAMPLES)(clients.clients)
+app.command(epilog=contents.EXAMPLES)(contents.contents)
 app.command(epilog=agents.EXAMPLES)(agents.agents)
+app.command(epilog=attached.EXAMPLES)(attached.attached)
 app.command(epilog=budget.EXAMPLES)(budget.budget)
 app.command(epilog=limit.EXAMPLES)(limit.limit)
 app.command(epilog=check.EXAMPLES)(check.check)
@@ -53,9 +62,12 @@ app.command(epilog=peers.EXAMPLES)(peers.peers)
 app.command(epilog=profile.EXAMPLES)(profile.profile)
 app.command(epilog=scale.EXAMPLES)(scale.scale)
 app.command(epilog=lookup.EXAMPLES)(lookup.lookup)
+app.command(epilog=capability.EXAMPLES)(capability.capability)
+app.command(epilog=conversations.EXAMPLES)(conversations.conversations)
 app.command(epilog=book.EXAMPLES)(book.book)
 app.command(epilog=kill.EXAMPLES)(kill.kill)
 app.command(epilog=recovery.EXAMPLES)(recovery.recovery)
+app.command(epilog=store.EXAMPLES)(store.store)
 app.command(epilog=report.EXAMPLES)(report.report)
 
 

@@ -9,21 +9,40 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 __all__ = [
+    "Agent",
     "AgentId",
+    "AgentListing",
     "AgentView",
     "AttachedAgent",
+    "AuctionOutcome",
+    "AuctionResult",
+    "AuctionRound",
     "BatchHandler",
+    "Capability",
+    "CapabilityView",
     "Client",
+    "ComponentHealth",
+    "ContractResult",
     "ConversationId",
+    "ConversationLimits",
+    "ConversationStats",
+    "ConversationView",
     "DeadLetter",
     "DeadLetterStats",
     "Delivered",
     "DeliveryOptions",
     "Deployment",
+    "Drained",
     "EachHandler",
+    "Escalation",
+    "Everyone",
     "Failed",
     "Figures",
-    "HealthValues",
+    "Health",
+    "HealthReason",
+    "Hosting",
+    "Inbox",
+    "KeptMessage",
     "Lane",
     "Ledger",
     "LetterNumber",
@@ -31,54 +50,119 @@ __all__ = [
     "Limits",
     "Message",
     "MessageId",
+    "Outcome",
     "Performative",
     "Receipt",
+    "RouterStats",
     "Said",
-    "StatsValues",
-    "WorkerHealthValues",
+    "Saved",
+    "Subscription",
+    "Summary",
+    "Turn",
+    "WorkerHealth",
     "__version__",
+    "agent",
     "connect",
+    "connect_sync",
     "errors",
+    "message_values",
+    "read_escalation",
+    "read_message",
+    "sync",
     "testing",
 ]
 
 if TYPE_CHECKING:
-    from caxton import errors, testing
+    from caxton import errors, sync, testing
+    from caxton.acl.capability import Capability, Everyone
+    from caxton.acl.conversation_limits import ConversationLimits
+    from caxton.acl.escalation import Escalation, read_escalation
+    from caxton.acl.json_form import message_values, read_message
     from caxton.acl.message import Message
     from caxton.acl.options import DeliveryOptions, Lane, Level
     from caxton.acl.performative import Performative
     from caxton.agents.limits import Limits
     from caxton.client.attached.agent import AttachedAgent
-    from caxton.client.attached.turns import BatchHandler, Delivered, EachHandler, Said
+    from caxton.client.attached.turns import BatchHandler, Delivered, EachHandler, Said, Saved
+    from caxton.client.calls.agent_listing import AgentListing
     from caxton.client.calls.deployments import Deployment
+    from caxton.client.calls.drain_calls import Drained
     from caxton.client.calls.letter_number import LetterNumber
     from caxton.client.client import Client, connect
+    from caxton.client.connection import Agent
+    from caxton.client.hosting.definition import agent
+    from caxton.client.hosting.hosting import Hosting
+    from caxton.client.hosting.turn import Turn
+    from caxton.client.interactions.auction import AuctionOutcome, AuctionResult, AuctionRound
+    from caxton.client.interactions.contract_net import ContractResult, Outcome
+    from caxton.client.interactions.subscription import Subscription
+    from caxton.client.routes.inbox import Inbox
     from caxton.client.routes.receipts import Receipt
+    from caxton.conversations.summary import Summary
+    from caxton.conversations.view import ConversationView
     from caxton.ids import AgentId, ConversationId, MessageId
     from caxton.store.ledger import Figures, Ledger
-    from caxton.wire.calls import AgentView, DeadLetter, DeadLetterStats, Failed
-    from caxton.wire.told import HealthValues, StatsValues, WorkerHealthValues
+    from caxton.sync.client import connect_sync
+    from caxton.wire.calls import AgentView, DeadLetter, Failed
+    from caxton.wire.capability_calls import CapabilityView
+    from caxton.wire.kept import KeptMessage
+    from caxton.wire.told import (
+        ComponentHealth,
+        ConversationStats,
+        DeadLetterStats,
+        Health,
+        HealthReason,
+        RouterStats,
+        WorkerHealth,
+    )
 else:  # not for type checkers, for which every unknown name would be there and be Any
     _HOMES = {
+        "caxton.acl.capability": ("Capability", "Everyone"),
+        "caxton.acl.conversation_limits": ("ConversationLimits",),
+        "caxton.acl.escalation": ("Escalation", "read_escalation"),
+        "caxton.acl.json_form": ("message_values", "read_message"),
         "caxton.acl.message": ("Message",),
         "caxton.acl.options": ("DeliveryOptions", "Lane", "Level"),
         "caxton.acl.performative": ("Performative",),
         "caxton.agents.limits": ("Limits",),
         "caxton.client.attached.agent": ("AttachedAgent",),
-        "caxton.client.attached.turns": ("BatchHandler", "Delivered", "EachHandler", "Said"),
+        "caxton.client.attached.turns": ("BatchHandler", "Delivered", "EachHandler", "Said", "Saved"),
+        "caxton.client.calls.agent_listing": ("AgentListing",),
         "caxton.client.calls.deployments": ("Deployment",),
+        "caxton.client.calls.drain_calls": ("Drained",),
         "caxton.client.calls.letter_number": ("LetterNumber",),
         "caxton.client.client": ("Client", "connect"),
+        "caxton.client.connection": ("Agent",),
+        "caxton.client.hosting.definition": ("agent",),
+        "caxton.client.hosting.hosting": ("Hosting",),
+        "caxton.client.hosting.turn": ("Turn",),
+        "caxton.client.interactions.auction": ("AuctionOutcome", "AuctionResult", "AuctionRound"),
+        "caxton.client.interactions.contract_net": ("ContractResult", "Outcome"),
+        "caxton.client.interactions.subscription": ("Subscription",),
+        "caxton.client.routes.inbox": ("Inbox",),
         "caxton.client.routes.receipts": ("Receipt",),
+        "caxton.conversations.summary": ("Summary",),
+        "caxton.conversations.view": ("ConversationView",),
         "caxton.ids": ("AgentId", "ConversationId", "MessageId"),
         "caxton.store.ledger": ("Figures", "Ledger"),
-        "caxton.wire.calls": ("AgentView", "DeadLetter", "DeadLetterStats", "Failed"),
-        "caxton.wire.told": ("HealthValues", "StatsValues", "WorkerHealthValues"),
+        "caxton.sync.client": ("connect_sync",),
+        "caxton.wire.calls": ("AgentView", "DeadLetter", "Failed"),
+        "caxton.wire.capability_calls": ("CapabilityView",),
+        "caxton.wire.kept": ("KeptMessage",),
+        "caxton.wire.told": (
+            "ComponentHealth",
+            "ConversationStats",
+            "DeadLetterStats",
+            "Health",
+            "HealthReason",
+            "RouterStats",
+            "WorkerHealth",
+        ),
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
     def __getattr__(name: str) -> object:
-        if name in {"errors", "testing"}:
+        if name in {"errors", "sync", "testing"}:
             return import_module(f"caxton.{name}")
         home = _HOME_OF.get(name)
         if home is None:

@@ -1,4 +1,4 @@
-"""Text of others as it may stand in a terminal or a log: it controls nothing there, and forges no line."""
+"""Text of others as it may stand in a terminal or a log: it controls nothing there, and forges no line. And numbers."""
 
 import re
 
@@ -30,6 +30,19 @@ def shown(value: object) -> str:
         return f"{value!r:.80}"
     except Exception:  # noqa: BLE001 (whatever a caller's value does, the error about it is to be told)
         return f"something that cannot be shown, of type {type(value).__name__:.80},"
+
+
+def counted(number: int, what: str) -> str:
+    """Return how many there are of something that is named in the plural: 1 agent, 1,000 agents."""
+    return f"1 {_one_of(what)}" if number == 1 else f"{number:,} {what}"
+
+
+def _one_of(what: str) -> str:
+    return _SINGULAR.get(what) or what.removesuffix("s")
+
+
+# Where it is not the last letter that goes.
+_SINGULAR = {"capabilities": "capability", "messages that wait": "message that waits"}
 
 
 def _escaped(character: str) -> str:

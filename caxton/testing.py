@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 from caxton.client.call_line import ask_soon
 from caxton.client.client import Client
@@ -28,7 +28,7 @@ from caxton.errors import ConfigurationError, NetworkError, Timeout
 from caxton.transport.endpoints import LONGEST_PATH, RuntimeDir
 from caxton.wire.answered import answered
 from caxton.wire.supervision import AskHealth, Told
-from caxton.wire.told import HealthValues
+from caxton.wire.told import Health, read_told
 
 T = TypeVar("T")
 
@@ -128,14 +128,14 @@ class ServedRuntime:
         finally:
             self._directory.cleanup()
 
-    async def health(self) -> HealthValues:
+    async def health(self) -> Health:
         """Return what `caxton health -o json` prints, without a session."""
         told = answered(await ask_soon(self.runtime_dir, AskHealth(), EVENT_TIMEOUT_S), Told, "the supervisor")
-        return cast("HealthValues", told.values)
+        return read_told(told.values, Health)
 
     async def worker_pid(self, shard: int) -> int:
         """Return the process id of a shard's worker, 0 while there is none."""
-        return (await self.health())["workers"][shard]["pid"]
+        return (await self.health()).workers[shard].pid
 
     async def kill_worker(self, shard: int) -> int:
         """Kill a shard's worker with SIGKILL, wait for it to be missed, and return its process id."""

@@ -15,18 +15,25 @@ from typing import Any, get_type_hints
 import msgspec
 
 import caxton
-from caxton import errors, testing
+from caxton import errors, sync, testing
+from caxton.acl import json_form
 from caxton.client.attached import turns
 from caxton.client.attached.agent import AttachedAgent
 from caxton.client.calls.agent_calls import AgentCalls
+from caxton.client.calls.auction_calls import AuctionCalls
+from caxton.client.calls.broadcast_calls import BroadcastCalls
+from caxton.client.calls.capability_calls import CapabilityCalls
+from caxton.client.calls.conversation_calls import ConversationCalls
 from caxton.client.calls.dead_letter_calls import DeadLetterCalls
-from caxton.client.calls.message_calls import MessageCalls
+from caxton.client.calls.drain_calls import DrainCalls
+from caxton.client.calls.hosting_calls import HostingCalls
+from caxton.client.calls.interaction_calls import InteractionCalls
+from caxton.client.calls.kept_calls import KeptCalls
+from caxton.client.calls.message_calls import MessageCalls, SomeAgent
 from caxton.client.calls.runtime_calls import RuntimeCalls
+from caxton.client.calls.subscription_calls import SubscriptionCalls
 from caxton.client.connection import Connection
-from caxton.client.routes.inbox import Inbox
 from caxton.store.ledger import Figures, Ledger
-from caxton.wire.calls import DeadLetterStats
-from caxton.wire.told import HealthValues, StatsValues, WorkerHealthValues
 
 PAGE = Path(__file__).with_name("api.md")
 HEAD = """# The API
@@ -38,33 +45,73 @@ Every name that a program uses, from the code itself (`python docs/api_page.py` 
 CALLS: dict[str, type] = {
     "Opening and closing": Connection,
     "Messages": MessageCalls,
+    "To many at once": BroadcastCalls,
+    "Interaction protocols": InteractionCalls,
+    "Auctions": AuctionCalls,
+    "Subscriptions": SubscriptionCalls,
     "Agents": AgentCalls,
+    "Draining": DrainCalls,
+    "Capabilities": CapabilityCalls,
+    "Python agents": HostingCalls,
+    "Conversations": ConversationCalls,
+    "What is kept": KeptCalls,
     "Dead letters": DeadLetterCalls,
     "The runtime": RuntimeCalls,
 }
-GIVEN: tuple[type, ...] = (caxton.Message, caxton.DeliveryOptions, caxton.Deployment, caxton.Limits)
+GIVEN: tuple[type, ...] = (
+    caxton.Message,
+    caxton.Capability,
+    caxton.Everyone,
+    caxton.DeliveryOptions,
+    caxton.ConversationLimits,
+    caxton.Deployment,
+    caxton.Drained,
+    caxton.Limits,
+)
 ENUMS: tuple[type[enum.IntEnum], ...] = (caxton.Performative, caxton.Level, caxton.Lane)
 IDS = (caxton.AgentId, caxton.MessageId, caxton.ConversationId)
 TOLD: tuple[type, ...] = (
     caxton.Receipt,
+    caxton.ContractResult,
+    caxton.AuctionResult,
+    caxton.AuctionRound,
     caxton.Delivered,
+    caxton.Saved,
     caxton.AgentView,
+    caxton.CapabilityView,
+    caxton.Escalation,
+    caxton.ConversationView,
+    caxton.Summary,
+    caxton.ConversationStats,
+    caxton.KeptMessage,
     caxton.DeadLetter,
-    DeadLetterStats,
+    caxton.DeadLetterStats,
     Ledger,
     Figures,
-    HealthValues,
-    WorkerHealthValues,
-    StatsValues,
+    caxton.Health,
+    caxton.HealthReason,
+    caxton.ComponentHealth,
+    caxton.WorkerHealth,
+    caxton.RouterStats,
 )
 # What is written by its name, because its definition would be longer than what it is for.
-NAMED = {turns.EachHandler: "EachHandler", turns.BatchHandler: "BatchHandler", turns.Said: "Said"}
-HANDLERS = """caxton.Said = Content | list[Message] | tuple[Message, ...] | None  # Content: anything that holds bytes
+NAMED: dict[Any, str] = {
+    turns.EachHandler: "EachHandler",
+    turns.BatchHandler: "BatchHandler",
+    turns.Said: "Said",
+    turns.Sent: "Sent",
+    caxton.Agent: "Agent",
+    SomeAgent: "Agent",
+}
+AGENT = "caxton.Agent = AgentId | int | str | AgentView  # its id, its name, or what is listed of it"
+HANDLERS = """Sent = Content | list[Message] | tuple[Message, ...] | None  # Content: anything that holds bytes
+caxton.Said = Sent | Saved
 caxton.EachHandler = Callable[[Delivered], Awaitable[Said]]
 caxton.BatchHandler = Callable[[list[Delivered]], Awaitable[Sequence[Said] | None]]"""
 LONGEST_SIGNATURE = 90
 # Called by the client itself, or a part of how it is made.
 INSIDE = {
+    "with_sent",
     "abandon",
     "of",
     "envelope",
@@ -81,7 +128,7 @@ INSIDE = {
 
 def page() -> str:
     """Return the whole page."""
-    parts = [HEAD, *_client(), *_values(), *_errors(), *_testing()]
+    parts = [HEAD, *_client(), *_sync(), *_values(), *_errors(), *_testing()]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
 
 
@@ -92,14 +139,49 @@ def _client() -> Iterator[str]:
     for title, kind in CALLS.items():
         yield f"### {title}"
         yield _text(kind)
+        yield _block(AGENT) if kind is Connection else ""
+        yield from _function("caxton.", caxton.agent) if kind is HostingCalls else ()
         yield from _members("client.", kind, but={"close"} if kind is AgentCalls else ())
-    yield "### Attached agents and the inbox"
+    yield "### Listings, attached agents and the inbox"
     yield _block(HANDLERS)
-    attached: tuple[tuple[type, str], ...] = ((AttachedAgent, "agent."), (Inbox, "inbox."))
-    for kind, name in attached:
+    returned: tuple[tuple[type, str], ...] = (
+        (caxton.AgentListing, "listing."),
+        (AttachedAgent, "agent."),
+        (caxton.Hosting, "hosting."),
+        (caxton.Turn, "turn."),
+        (caxton.Inbox, "inbox."),
+    )
+    for kind, name in returned:
         yield f"**`{kind.__name__}`**"
         yield _text(kind)
         yield from _members(name, kind)
+        yield _properties(kind)
+
+
+def _sync() -> Iterator[str]:
+    yield "## Without a loop"
+    yield from _function("caxton.", caxton.connect_sync)
+    yield "`caxton.sync.Client` has all calls of `Client` by the same names, with the same arguments and errors."
+    yield "What is awaited above is returned, and what is iterated with `async for` is iterated with `for`."
+    yield _text(sync.Client.__mro__[-2])
+    yield "What its calls return that is more than a value is in `caxton.sync` too:"
+    yield _block(
+        "caxton.sync.EachHandler = Callable[[Delivered], Said | Awaitable[Said]]\n"
+        "caxton.sync.BatchHandler = Callable[[list[Delivered]], Sequence[Said] | Awaitable[Sequence[Said] | None]"
+        " | None]"
+    )
+    returned: tuple[tuple[type, str], ...] = (
+        (sync.AgentListing, "listing."),
+        (sync.Inbox, "inbox."),
+        (sync.Subscription, "subscription."),
+        (sync.AttachedAgent, "agent."),
+        (sync.Hosting, "hosting."),
+    )
+    for kind, name in returned:
+        yield f"**`sync.{kind.__name__}`**"
+        yield _text(kind)
+        yield from _members(name, kind)
+        yield _properties(kind)
 
 
 def _values() -> Iterator[str]:
@@ -114,6 +196,11 @@ def _values() -> Iterator[str]:
         yield f"### {number.__name__}"
         yield _text(number)
         yield ", ".join(f"`{member.name}` ({member.value})" for member in number) + "."
+    yield from _function("caxton.", caxton.read_escalation)
+    yield "### Messages as JSON"
+    yield _text(json_form)
+    yield from _function("caxton.", caxton.message_values)
+    yield from _function("caxton.", caxton.read_message)
     yield "### Ids"
     for named in IDS:
         yield _block(f"caxton.{named.__name__}{_signature(named)}")
@@ -187,9 +274,9 @@ def _signature(what: Callable[..., object]) -> str:
     for name, parameter in signature.parameters.items():
         if name in {"self", "cls"}:
             continue
-        if parameter.kind is parameter.KEYWORD_ONLY and "*" not in parameters:
+        if parameter.kind is parameter.KEYWORD_ONLY and not any(p.startswith("*") for p in parameters):
             parameters.append("*")
-        stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+        stars = "**" if parameter.kind is parameter.VAR_KEYWORD else "*" * (parameter.kind is parameter.VAR_POSITIONAL)
         default = "" if parameter.default is parameter.empty else f" = {_default(parameter.default)}"
         of = "" if parameter.annotation is parameter.empty else f": {_type(parameter.annotation)}"
         parameters.append(f"{stars}{name}{of}{default}")

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import importlib
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -17,6 +19,11 @@ def pytest_addoption(parser):
         type=int,
         metavar="N",
         help="look for new failures: N times as many examples of every property, other ones in every run",
+    )
+    parser.addoption(
+        "--keep-formats",
+        action="store_true",
+        help="for tests/formats: keep what is written now, beside what was written before",
     )
 
 
@@ -37,6 +44,33 @@ def pytest_configure(config):
         print_blob=True,
     )
     settings.load_profile("caxton")
+    # Who is started in the background of a shell inherits that Ctrl-C is ignored, and all that is started here would.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """As many processes as there are cores for us, and four at most: each may start a runtime of several more."""
+    return min(4, len(os.sched_getaffinity(0)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable():
+    """Let a report reach the process that prints it, whatever a test has written: not all text is Unicode."""
+    return _encodable((yield))
+
+
+def _encodable(value):
+    match value:
+        case str():
+            return value.encode(errors="backslashreplace").decode()
+        case dict():
+            return {_encodable(key): _encodable(item) for key, item in value.items()}
+        case list() | tuple():
+            return type(value)(map(_encodable, value))
+        case _:
+            return value
 
 
 @pytest.fixture

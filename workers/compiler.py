@@ -69,6 +69,7 @@ def answer(engine: GuestEngine, job: CompileJob) -> Compiled | CompileRefused:
     try:
         module = compile_module(engine, job.agent, job.wasm)
         abi.check(module, job.agent, job.limits)
+        abi.check_entries(module, job.agent, job.wasm)
         artifact = bytes(module.serialize())
     except CaxtonError as error:
         return CompileRefused.of(error)

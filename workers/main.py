@@ -1,22 +1,24 @@
 """The composition root of a worker: read the spawn spec, open what it owns, serve, close in the other order."""
 
+import gc
 import logging
 import random
 import signal
 import sys
-import time
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import setproctitle
 import uvloop
 
+from caxton import __version__
 from caxton.errors import CaxtonError, StorageDamaged
 from caxton.ids import AgentNames
 from caxton.lines import log_to
 from caxton.links.session import SessionMarks
 from caxton.store.agents import StoredAgents
 from caxton.store.books import Book
+from caxton.store.claims import read_claim
 from caxton.store.directory_lock import is_locked
 from caxton.store.module_cache import ModuleCache
 from caxton.store.shard_store import ShardStore
@@ -41,9 +43,12 @@ from workers.sandbox.watchdog import Watchdog
 from workers.turns.guest_log import GuestLog
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
-from workers.worker_pass import COUNTERS, NS_PER_MS
+from workers.worker_pass import COUNTERS
 
 EXIT_DAMAGED = 65  # EX_DATAERR: the supervisor does not try again
+# Containers made before the collector looks at the youngest, and how often it does before it looks at older ones. What
+# a commit is made of is thousands of short-lived tuples; after Python's usual 700 it would look at each several times.
+COLLECT_AFTER = 20_000, 20, 20
 _STDERR = 2
 log = logging.getLogger("caxton.worker")
 
@@ -51,10 +56,12 @@ log = logging.getLogger("caxton.worker")
 def main() -> int:
     """Serve one shard until the supervisor says stop (0), or something fails at the start (1)."""
     log_to(_STDERR, logging.INFO)
+    gc.set_threshold(*COLLECT_AFTER)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         spec = SpawnSpec.decode(sys.stdin.buffer.read())
+        spec.check_release(__version__)
         die_with_parent(spec.supervisor_pid)
         setproctitle.setproctitle(f"caxton worker {spec.shard} (incarnation {spec.incarnation})")
         uvloop.run(_serve(spec))
@@ -73,7 +80,9 @@ async def _serve(spec: SpawnSpec) -> None:
         control = inlets.enter_context(closing(Inlet(runtime.control(own), MAX_CONTROL_BYTES, lines)))
         supervisor = Outlet(context, runtime.control(SUPERVISOR))
         path = Path(spec.data_dir) / f"shard-{spec.shard}.db"
-        store = await ShardStore.open(path, spec.shard, time.time_ns() // NS_PER_MS, time.monotonic_ns())
+        store = await ShardStore.open(path, spec.shard)
+        if store.database.earlier is not None:
+            log.warning("%s is of this release's version now; as it was it is kept in %s", path, store.database.earlier)
         note = CrashNote(runtime.crash_note(own))
         engine = GuestEngine()
         watchdog = Watchdog(engine)
@@ -102,17 +111,20 @@ def _compose(
     modules = Modules(ModuleCache(Path(spec.data_dir) / "modules", spec.cache_key), engine)
 
     def make_turns(routes: Routes, lane: DurableLane) -> Turns:
-        output, write = GuestOutput(names), GuestLog().write
+        output, write = GuestOutput(names, routes.pick), GuestLog().write
         return Turns(engine, modules, watchdog, note, output, routes, lane.attempts, lane.journal, lane.keys, write)
 
     def lives(session: int) -> bool:
         return is_locked(runtime.book(session)) is True
 
+    def claimed(session: int) -> str:
+        return read_claim(runtime.principal(session))
+
     ground = Ground(
         number=spec.shard,
         table=spec.table,
         names=names,
-        peers=Peers(context, runtime, own, SessionMarks(spec.marks_key), spec.most_sessions, lives),
+        peers=Peers(context, runtime, own, SessionMarks(spec.marks_key), spec.most_sessions, lives, claimed),
         book=Book.create(runtime.book(own), own, tuple(COUNTERS)),
         store=store,
         stored=StoredAgents(store.database),
@@ -121,5 +133,6 @@ def _compose(
         dead_letter_capacity=spec.dead_letter_capacity,
         lives=lives,
         dice=random.random,
+        conversations=spec.conversations,
     )
     return compose(ground, make_turns)

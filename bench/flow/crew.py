@@ -25,9 +25,9 @@ class Crew:
     @classmethod
     async def of(cls, client: Client, runtime_dir: Path) -> "Crew":
         """Return the workers as they are now."""
-        workers = (await client.health())["workers"]
+        workers = (await client.health()).workers
         book = RuntimeDir(runtime_dir).book
-        return cls([worker["pid"] for worker in workers], [book(worker["incarnation"]) for worker in workers])
+        return cls([worker.pid for worker in workers], [book(worker.incarnation) for worker in workers])
 
     def counters(self) -> Counter[str]:
         """Return what the books say of all of them together. Raises StorageError when one cannot be read."""
@@ -37,6 +37,11 @@ class Crew:
         """Return how much waits in all of them; more than 0 while anything does."""
         counters = self.counters()
         return sum(counters[name] for name in WAITING)
+
+    def computing_s(self) -> float:
+        """Return the computing time that all of them have had so far, with that of their threads."""
+        times = [process.cpu_times() for process in self.processes.values()]
+        return float(sum(each.user + each.system for each in times))
 
     def resident_bytes(self) -> dict[str, int]:
         """Return the resident memory of each."""

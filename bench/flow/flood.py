@@ -95,6 +95,7 @@ async def measure(client: Client, graph: Graph, crew: Crew, flood: Flood, bounds
     """
     wanted = graph.turns(flood.count)
     before, idle_bytes, began_s = crew.counters(), crew.resident_bytes(), time.monotonic()
+    computed_s = crew.computing_s()
     with beating(crew.books, crew.processes, wanted) as pulse:
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(flood.run(bounds.deadline_s))
@@ -102,7 +103,8 @@ async def measure(client: Client, graph: Graph, crew: Crew, flood: Flood, bounds
             sending.cancel()
         if given_up is None:
             given_up = await _settle(crew)
-    lost = (await client.stats())["lost"]["total"]
+    computed_s = crew.computing_s() - computed_s
+    lost = (await client.stats()).lost["total"]
     counted = crew.counters()
     counted.subtract(before)
     standstill = pulse.standstill
@@ -117,6 +119,7 @@ async def measure(client: Client, graph: Graph, crew: Crew, flood: Flood, bounds
         "turns": turns,
         "seconds": round(seconds, 3),
         "turns_per_s": round(turns / seconds),
+        "computing_us": round(computed_s * 1e6 / turns, 3) if turns else None,
         "longest_standstill_ms": round(standstill.longest_s * 1_000),
         **amiss,
         "grown_bytes": max(most - idle_bytes[name] for name, most in pulse.most_bytes.items()),

@@ -90,6 +90,13 @@ def flat() -> Graph:
     return Graph("flat", dict.fromkeys(echoes, Agent()), echoes, lambda roots: roots, asked=True)
 
 
+def flat_msgpack() -> Graph:
+    """Return echo agents that read and write messages, as the agents of all other graphs do, and not contents alone."""
+    echoes = _named("echo", ECHOES)
+    echo = Agent({REQUEST: Rule((Said(ANSWER),))})
+    return Graph("flat-msgpack", dict.fromkeys(echoes, echo), echoes, lambda roots: roots, asked=True)
+
+
 def coordinator_replies() -> Graph:
     """Return one that asks ten for each request, and they reply."""
     peers = _named("peer", PEERS)
@@ -174,6 +181,7 @@ GRAPHS = {
     graph.name: graph
     for graph in (
         flat(),
+        flat_msgpack(),
         coordinator_replies(),
         coordinator_news(),
         ring(),

@@ -23,7 +23,7 @@ from bench.flow.crew import Crew
 from bench.flow.deployed import deploy, wake
 from bench.flow.graphs import Graph
 from bench.flow.guests import content
-from bench.flow.pulse import TURNS
+from bench.flow.pulse import TURNS, beating
 from bench.guests.echo import echo_wasm, requests_to
 from bench.load.latencies import Latencies
 from bench.load.open_loop import OpenLoop, Paced
@@ -33,6 +33,8 @@ from caxton.acl.options import DeliveryOptions, Lane
 from caxton.acl.performative import Performative
 from caxton.client.client import Client
 from caxton.ids import AgentId
+from workers.agents.mailbox import WEIGHT_SHIFT
+from workers.queues.bounds import MOST_IN_ALL, MOST_QUEUED_BYTES
 
 GRAPHS = graphs.coordinator_replies().name, graphs.coordinator_news().name
 RATE_PER_S = 500
@@ -40,6 +42,9 @@ PAYLOAD = 100
 # Of the flood, under way at once: more than a mailbox holds, however many were handled.
 _WAVES, _WAVE = 4, 1_000
 _MOVES_WITHIN_S = 1.0
+_WITHOUT_END = 1 << 62
+# What a shard keeps in mailboxes at most, of effects and of what clients send, as docs/limits.md says.
+MOST_GROWN_BYTES = (MOST_IN_ALL << WEIGHT_SHIFT) + MOST_QUEUED_BYTES
 _ROOT = Path(__file__).parents[2]
 # Whatever ends the bench, the flood is told to end as well.
 _ENDS_WITH_US = (sys.executable, "-m", "caxton.client.own_runtime")
@@ -60,7 +65,8 @@ async def _measure(graph: Graph, lane: Lane, workers: int, seconds: float, runti
         await wake(client, list(agents.values()), crew)
         requests = requests_to([await _neighbour(client, agents[graph.entries[0]])], PAYLOAD, lane)
         alone, alone_paced = await _ask(client, requests, seconds)
-        with _flood(runtime_dir, graph, lane, agents):
+        idle_bytes = crew.resident_bytes()
+        with _flood(runtime_dir, graph, lane, agents), beating(crew.books, crew.processes, _WITHOUT_END) as pulse:
             began_s, before = time.monotonic(), crew.counters()[TURNS]
             beside, beside_paced = await _ask(client, requests, seconds)
             turns_per_s = (crew.counters()[TURNS] - before - beside_paced.sent) / (time.monotonic() - began_s)
@@ -68,12 +74,16 @@ async def _measure(graph: Graph, lane: Lane, workers: int, seconds: float, runti
     unanswered = sum(paced.sent - paced.answered for paced in (alone_paced, beside_paced))
     problems = [f"{unanswered:,} of the neighbour's requests without an answer"] if unanswered else []
     problems += [] if is_flood else ["the flood stood still"]
+    grown_bytes = max(most - idle_bytes[name] for name, most in pulse.most_bytes.items())
+    problems += [] if grown_bytes <= MOST_GROWN_BYTES else [f"a worker grew beyond {MOST_GROWN_BYTES >> 20} MiB"]
     alone_us, beside_us = alone.summary(), beside.summary()
     return {
         "alone_us": alone_us,
         "beside_us": beside_us,
         "p99_ratio": round(beside_us["p99"] / alone_us["p99"], 2),
         "turns_per_s": round(turns_per_s),
+        "grown_bytes": grown_bytes,
+        "most_grown_bytes": MOST_GROWN_BYTES,
         "problem": "; ".join(problems) or None,
     }
 

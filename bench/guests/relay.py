@@ -40,7 +40,7 @@ async def deploy_relays(client: Client, count: int) -> list[list[AgentId]]:
     by_shard: dict[int, list[AgentId]] = {}
     for view in await client.agents():
         by_shard.setdefault(view.shard, []).append(AgentId(view.agent_id))
-    workers = (await client.health())["workers"]
+    workers = (await client.health()).workers
     if len(by_shard) < len(workers):
         raise ConfigurationError("--agents", f"{count} are not on every one of {len(workers)} shards", "take more")
     return list(by_shard.values())

@@ -34,7 +34,7 @@ class Site:
 
         show: told how many are registered. Raises the error of the first that is refused or does not answer.
         """
-        workers = [psutil.Process(worker["pid"]) for worker in (await self._client.health())["workers"]]
+        workers = [psutil.Process(worker.pid) for worker in (await self._client.health()).workers]
         count = self._settings[0].crowd.registered
         resident_bytes, began_s = _resident(workers), time.perf_counter()
         agents = await register(self._client, 0, count, show)
@@ -56,7 +56,7 @@ class Site:
     async def counts(self) -> dict[str, int]:
         """Return what became of all that was sent, and what the runtime counts as lost or as too much."""
         stats = await self._client.stats()
-        by_runtime = {"lost_by_stats": stats["lost"]["total"], "session_full": stats["totals"].get("session_full", 0)}
+        by_runtime = {"lost_by_stats": stats.lost["total"], "session_full": stats.totals.get("session_full", 0)}
         return {**self._course.counts(), **by_runtime}
 
 

@@ -67,10 +67,10 @@ class Course:
 
         answer: as of a `Load`.
         """
-        workers = (await client.health())["workers"]
+        workers = (await client.health()).workers
         gc.collect()
         gc.freeze()  # what is here by now stays: the collector need not look at it again
-        return cls(client, [worker["pid"] for worker in workers], answer)
+        return cls(client, [worker.pid for worker in workers], answer)
 
     async def run(
         self,
@@ -110,7 +110,7 @@ class Course:
         return {"sent": self.sent, "answered": self.answered, "refused": self.refused, "lost": self.unknown}
 
     async def _look(self, load: Load) -> tuple[float, ...]:
-        commits: int = (await self._client.stats())["totals"].get("commits", 0)
+        commits: int = (await self._client.stats()).totals.get("commits", 0)
         workers_s = sum(_cpu_s(worker) for worker in self._workers)
         return load.answered, _cpu_s(self._itself), workers_s, commits
 

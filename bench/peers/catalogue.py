@@ -41,6 +41,7 @@ PEERS = {
     peer.name: peer
     for peer in (
         CAXTON,
+        Peer("autogen", _measured_by("autogen_agents"), modules=("autogen_core",)),
         Peer("pyzmq", _measured_by("raw_pyzmq")),
         Peer(
             "erlang",

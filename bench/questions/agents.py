@@ -68,7 +68,7 @@ async def _first_deployment(runtime_dir: Path) -> tuple[float, float]:
 async def _fill(runtime_dir: Path, agents: int) -> dict[str, Any]:
     async with caxton.connect(runtime_dir) as client:
         cached = [await _deploy(client, f"cached-{number}") for number in range(CACHED_DEPLOYMENTS)]
-        workers = [psutil.Process(worker["pid"]) for worker in (await client.health())["workers"]]
+        workers = [psutil.Process(worker.pid) for worker in (await client.health()).workers]
         return {
             "cached_deployment_ms": _percentiles([took_ms for _, took_ms in cached]),
             **await _many(client, workers, agents),
@@ -127,7 +127,7 @@ async def _deploy(client: Client, name: str) -> tuple[AgentId, float]:
 
 
 async def _instances(client: Client) -> int:
-    return sum(int(worker["instances"]) for worker in (await client.stats())["workers"])
+    return sum(int(worker["instances"]) for worker in (await client.stats()).workers)
 
 
 def _resident(workers: list[psutil.Process]) -> int:

@@ -60,7 +60,7 @@ async def _measure(plan: Plan, runtime_dir: Path, bar: Bar) -> dict[str, Any]:
             return await course.run(requests, plan.window, plan.seconds, Latencies(), bar.after(next(after_s)))
 
         observed = await observe(course, await pids_of(client), load)
-        lost_by_stats = (await client.stats())["lost"]["total"]
+        lost_by_stats = (await client.stats()).lost["total"]
         ledger = await client.ledger()
     return {
         "us_per_turn": _us_per_turn(observed.processes),

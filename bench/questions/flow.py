@@ -23,7 +23,7 @@ from caxton.acl.options import Lane
 from caxton.cli.output import FAILED, Format, Output, print_table, reports_errors
 from caxton.placement.slot_table import MAX_WORKERS
 
-FLAT = next(iter(GRAPHS))
+FLAT, FLAT_MSGPACK = list(GRAPHS)[:2]
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,25 @@ async def _measure(graph: Graph, lane: Lane, workers: int, plan: Plan, served: t
 
 
 def _compared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows of one lane and one number of workers, each with its ratio to flat."""
-    flat_per_s = mean(row["turns_per_s"] for row in rows if row["graph"] == FLAT)
-    return [row | {"ratio_to_flat": round(row["turns_per_s"] / flat_per_s, 3) if flat_per_s else None} for row in rows]
+    """Return rows of one lane and one number of workers, each with its ratios to flat, and to flat-msgpack if it ran.
+
+    One is of the turns a second, the others of the turns in a second of the workers' computing time, which what else a
+    machine does changes little.
+    """
+    return [row | _ratios(row, rows) for row in rows]
+
+
+def _ratios(row: Mapping[str, Any], rows: list[dict[str, Any]]) -> dict[str, float | None]:
+    per_s, computing, msgpack = (
+        [one[figure] for one in rows if one["graph"] == graph and one[figure]]
+        for graph, figure in ((FLAT, "turns_per_s"), (FLAT, "computing_us"), (FLAT_MSGPACK, "computing_us"))
+    )
+    own_us = row["computing_us"]
+    return {
+        "ratio_to_flat": round(row["turns_per_s"] / mean(per_s), 3) if per_s else None,
+        "computing_to_flat": round(mean(computing) / own_us, 3) if computing and own_us else None,
+        "computing_to_flat_msgpack": round(mean(msgpack) / own_us, 3) if msgpack and own_us else None,
+    }
 
 
 EXAMPLES = "Examples: python -m bench flow -o json; python -m bench flow --only circle,ring --workers 2 --lane durable"
@@ -169,8 +185,9 @@ def flow(
         raise typer.Exit(FAILED)
 
 
-_COLUMNS = ["graph", "lane", "workers", "turns/s", "to flat", "still ms", "expired", "refused", "failed", "lost", "MB"]
-_NEIGHBOURS = ["beside", "lane", "workers", "turns/s", "p99 µs alone", "p99 µs beside", "ratio", ""]
+_COLUMNS = ["graph", "lane", "workers", "turns/s", "to flat", "µs", "to flat", "to msgpack", "still ms"]
+_COLUMNS += ["expired", "refused", "failed", "lost", "MB"]
+_NEIGHBOURS = ["beside", "lane", "workers", "turns/s", "MB", "p99 µs alone", "p99 µs beside", "ratio", ""]
 
 
 def _print(result: Mapping[str, Any]) -> None:
@@ -188,6 +205,9 @@ def _graphs(rows: list[Mapping[str, Any]]) -> Iterator[list[object]]:
             row["workers"],
             f"{row['turns_per_s']:,}",
             row["ratio_to_flat"],
+            row["computing_us"],
+            row["computing_to_flat"],
+            row["computing_to_flat_msgpack"],
             row["longest_standstill_ms"],
             *(row[name] for name in ("expired", "refused", "failed", "lost")),
             round(row["grown_bytes"] / 1e6, 1),
@@ -202,6 +222,7 @@ def _neighbours(rows: list[Mapping[str, Any]]) -> Iterator[list[object]]:
             row["lane"],
             row["workers"],
             f"{row['turns_per_s']:,}",
+            round(row["grown_bytes"] / 1e6, 1),
             row["alone_us"]["p99"],
             row["beside_us"]["p99"],
             row["p99_ratio"],

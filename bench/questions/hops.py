@@ -69,7 +69,7 @@ async def _measure(plan: Plan, runtime_dir: Path, bar: Bar) -> dict[str, Any]:
         await wake(client, requests[Lane.VOLATILE])
         course = await Course.begin(client, b"x" * plan.payload)
         result = await _run(plan, course, requests, bar)
-        lost_by_stats = (await client.stats())["lost"]["total"]
+        lost_by_stats = (await client.stats()).lost["total"]
         ledger = await client.ledger()
     return {**result, **course.counts(), "lost_by_stats": lost_by_stats, "ledger_balanced": ledger.balanced}
 

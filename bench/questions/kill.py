@@ -56,12 +56,12 @@ async def _measure(runtime_dir: Path, runs: int, agents: int, window: int, bar: 
         shard_of = {view.agent_id: view.shard for view in await client.agents()}
         for run in range(1, runs + 1):
             bar.show(run - 1, f"run {run} of {runs}")
-            before = (await client.stats())["lost"]
-            victim = dice.choice((await client.health())["workers"])
-            its_own = [message for message in messages if shard_of[message.receiver] == victim["shard"]]
+            before = (await client.stats()).lost
+            victim = dice.choice((await client.health()).workers)
+            its_own = [message for message in messages if shard_of[message.receiver] == victim.shard]
             load = Load(client, messages, window)
-            recovery_s = await _kill_under(load, victim["pid"], its_own, dice.uniform(*KILLED_BETWEEN_S))
-            after = (await client.stats())["lost"]
+            recovery_s = await _kill_under(load, victim.pid, its_own, dice.uniform(*KILLED_BETWEEN_S))
+            after = (await client.stats()).lost
             each.append(_run(run, load, recovery_s, {place: after[place] - before[place] for place in after}))
     return each
 

@@ -82,7 +82,7 @@ async def _measure(plan: Plan, served: Served, bar: Bar) -> dict[str, Any]:
             found = {"max_round_trips_per_s": round(maximum), "share": plan.share}
             rates.append(max(1, round(plan.share * maximum)))
         each = [await _at(rate, place, plan, client, messages, bar) for place, rate in enumerate(rates)]
-        lost_by_stats = (await client.stats())["lost"]["total"]
+        lost_by_stats = (await client.stats()).lost["total"]
         ledger = await client.ledger()
     return {
         "rates": each,

@@ -104,7 +104,7 @@ async def _measure(plan: Plan, runtime_dir: Path, bar: Bar) -> dict[str, Any]:
             for process in plan.processes:
                 recordings.enter_context(recording(pids[process], plan.format, plan.path(process)))
             stretch = await course.run(requests, plan.window, plan.seconds, Latencies(), bar.after(0))
-        lost_by_stats = (await client.stats())["lost"]["total"]
+        lost_by_stats = (await client.stats()).lost["total"]
         ledger = await client.ledger()
     return {
         "round_trips_per_s_while_sampled": round(stretch.per_s),

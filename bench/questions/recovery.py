@@ -123,12 +123,12 @@ class _Sender:
 
 async def _kill_workers(served: testing.ServedRuntime) -> float:
     """Kill every worker; returns after how many seconds the last successor was ready."""
-    workers = (await served.health())["workers"]
+    workers = (await served.health()).workers
     seen, began_s = len(served.events), time.perf_counter()
     for worker in workers:
-        os.kill(worker["pid"], signal.SIGKILL)
+        os.kill(worker.pid, signal.SIGKILL)
     for worker in workers:
-        await served.event("worker_restarted", after=seen, timeout_s=MOST_S, shard=worker["shard"])
+        await served.event("worker_restarted", after=seen, timeout_s=MOST_S, shard=worker.shard)
     return time.perf_counter() - began_s
 
 

@@ -76,7 +76,7 @@ async def _measure(plan: Plan, served: Served, bar: Bar) -> dict[str, Any]:
         loop = OpenLoop(client, messages, plan.rate, plan.warm_up_s, plan.tick_us)
         paced = await loop.run(plan.seconds, latencies, show)
         resident.end(loop.elapsed_s)
-        lost_by_stats = (await client.stats())["lost"]["total"]
+        lost_by_stats = (await client.stats()).lost["total"]
         ledger = await client.ledger()
     return {
         **paced.figures(),
@@ -92,9 +92,7 @@ async def _measure(plan: Plan, served: Served, bar: Bar) -> dict[str, Any]:
 
 async def _processes(client: Client) -> dict[str, psutil.Process]:
     """Return every process of the run by its name in the result."""
-    workers = {
-        f"worker_{worker['shard']}": psutil.Process(worker["pid"]) for worker in (await client.health())["workers"]
-    }
+    workers = {f"worker_{worker.shard}": psutil.Process(worker.pid) for worker in (await client.health()).workers}
     supervisor = next(iter(workers.values())).parent()  # it starts every worker itself
     return {"client": psutil.Process(), "supervisor": supervisor, **workers}
 

@@ -78,7 +78,7 @@ async def _measure_volatile(plan: Plan, served: Served, bar: Bar) -> dict[str, A
         await wake(client, messages)
         course = await Course.begin(client)
         stretch = await course.run(messages, plan.window, plan.seconds, latencies, bar.after(plan.seconds / 2))
-        lost_by_stats = (await client.stats())["lost"]["total"]
+        lost_by_stats = (await client.stats()).lost["total"]
         ledger = await client.ledger()
     return {
         "round_trips_per_s": round(stretch.per_s),
@@ -98,7 +98,7 @@ async def _measure_durable(plan: Plan, served: Served, bar: Bar) -> dict[str, An
         result = await _take_turns(plan, client, agents, bar)
         fsyncs["after"] = round(fsync_us(served.data_dir))
         ledger = await client.ledger()
-        lost_by_stats = (await client.stats())["lost"]["total"]
+        lost_by_stats = (await client.stats()).lost["total"]
     return {
         **result,
         "fsync_us": fsyncs,

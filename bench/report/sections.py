@@ -57,6 +57,11 @@ SECTIONS = [
         ],
         ["scale", "payload"],
     ),
+    Section(
+        "Conversations",
+        "Every message in a conversation, by a protocol or by none, beside the same without; and contract nets.",
+        [Part("conversations", tables.conversations), Part("durable_conversations", tables.conversations)],
+    ),
     Section("Lookups", "Which agent is where, with more and more of them.", [Part("lookup", tables.lookup)]),
     Section(
         "Agents", "Starts, deployments, and the memory that an agent takes.", [Part("agents", tables.every_figure)]

@@ -48,6 +48,7 @@ def _reaches(value: object, least: float | None) -> bool:
 
 
 _USUAL = {"workers": 1, "agents": 1_000, "payload": 100}
+_TALKS = "conversations --seconds 1 --agents 20"
 _SCALE = "scale --seconds 3", "scale --seconds 1 --most 1000"
 
 
@@ -85,6 +86,10 @@ SOURCES = {
     "payload_series": _series("payload"),
     "workers_series": _series("workers"),
     "registered_series": _series("registered"),
+    "conversations": Source("conversations", "conversations", _TALKS, {"lane": "volatile"}, has="nets"),
+    "durable_conversations": Source(
+        "conversations", "conversations --lane durable", f"{_TALKS} --lane durable", {"lane": "durable"}, has="nets"
+    ),
     "lookup": Source("lookup", "lookup", "lookup --most 1000 --count 100"),
     "agents": Source("agents", "agents", "agents --agents 500 --starts 1"),
     "budget": Source(

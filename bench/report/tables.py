@@ -67,6 +67,12 @@ def series(name: str) -> Callable[[Mapping[str, Any]], list[Table]]:
     return lambda result: [by_row(figure(result, f"by.{name}"), f"by {name}", [name])]
 
 
+def conversations(result: Mapping[str, Any]) -> list[Table]:
+    """Return a line for each load, and one for each size of a contract net."""
+    loads = by_row(figure(result, "loads"), "round trips", ["load"])
+    return [loads, by_row(figure(result, "nets"), "contract nets", ["bidders"])]
+
+
 def lookup(result: Mapping[str, Any]) -> list[Table]:
     """Return a table for each list of rows, wherever it is."""
     return [

@@ -30,7 +30,7 @@ class Observed:
 
 async def pids_of(client: Client) -> dict[str, int]:
     """Return the process ids of the first worker and of this process, the client."""
-    return {"worker": int((await client.health())["workers"][0]["pid"]), "client": os.getpid()}
+    return {"worker": int((await client.health()).workers[0].pid), "client": os.getpid()}
 
 
 async def observe(course: Course, pids: dict[str, int], load: Callable[[], Awaitable[Stretch]]) -> Observed:

@@ -1,10 +1,13 @@
 """How a message is to be delivered. What each call does by default is decided here and nowhere else."""
 
+from datetime import datetime
 from enum import IntEnum
 
 import msgspec
 
-from caxton.errors import Unsupported, ValidationError
+from caxton.acl.conversation_limits import ConversationLimits
+from caxton.acl.envelope import MAX_HOPS, MAX_WORK
+from caxton.errors import ValidationError
 from caxton.printable import shown
 
 MIN_TIMEOUT_MS, DEFAULT_TIMEOUT_MS, MAX_TIMEOUT_MS = 1_000, 30_000, 300_000
@@ -66,16 +69,34 @@ def _check_key(key: object, reliability: str | None) -> None:
         raise ValidationError("idempotency_key", "only the durable lane keeps keys; send it with 'at_least_once'")
 
 
+def _moment_ms(moment: object) -> int:
+    if isinstance(moment, datetime) and moment.tzinfo is not None:
+        moment = int(moment.timestamp() * 1_000)
+    if type(moment) is not int or not 0 < moment < 1 << 63:
+        problem = f"{shown(moment)} is not a moment: a datetime with its zone, or milliseconds since 1970"
+        raise ValidationError("expires_at", problem)
+    return moment
+
+
 class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a message is to be delivered. Raises ValidationError for a value out of bounds, Unsupported for a receipt.
+    """How a message is to be delivered. Raises ValidationError for a value out of bounds.
 
     reliability: "at_least_once" is the durable lane: what is acknowledged survives crashes and power cuts.
     "at_most_once" is the volatile lane: faster, and what a crash loses is counted. None leaves it to the call: `send`
     is durable, `request` is volatile. timeout_ms: how long the message is worth delivering, from 1,000 to 300,000.
-    max_retries: how often the durable lane tries again when the agent fails, from 1 to 10 (more than 4 count as 4); the
-    volatile lane makes one attempt. priority: a `Level` or its number.
+    On the durable lane the time does not count in which its agent is paused or has failed, or no program runs it.
+    max_retries: how often the durable lane tries again when the agent fails, from 1 to 10; the volatile lane makes one
+    attempt. Each retry has the whole timeout again. priority: a `Level` or its number.
+    receipt: the sender is sent a message, once, when its message was handled; see `Message.is_confirmation`. A request
+    has its answer instead.
     idempotency_key: whoever sends the same key to the same agent again within 10 minutes causes one delivery; 1 to
     255 characters, on the durable lane, which an undecided message then takes.
+    expires_at: a moment, as a datetime with its zone or in milliseconds since 1970, by the wall clock: from then on the
+    message is not worth delivering, whoever was away meanwhile. One that is over already is refused (MessageExpired).
+    max_hops: how many hops from agent to agent may follow from it, from 1 to 100,000; None is 1,000. max_work: how many
+    messages may, each KiB of their contents counted as one more, on each shard, from 1 to 100,000,000; None is
+    1,000,000. What is beyond is refused: the agent that sends it gets a failure.
+    conversation: limits of the conversation that the message opens; see `ConversationLimits`.
     """
 
     reliability: str | None = None
@@ -84,22 +105,28 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_retries: int = DEFAULT_RETRIES
     receipt: bool = False
     idempotency_key: str | None = None
+    max_hops: int | None = None
+    max_work: int | None = None
+    expires_at: datetime | int | None = None
+    conversation: ConversationLimits | None = None
 
     def __post_init__(self) -> None:
         if self.reliability is not None:
             Lane.of(self.reliability)
         if type(self.priority) not in {int, Level} or self.priority not in LEVELS:
-            raise ValidationError(
-                "priority", f"{shown(self.priority)} is not one of {', '.join(str(int(p)) for p in Level)}"
-            )
+            levels = ", ".join(f"{level.value} ({level.name})" for level in Level)
+            raise ValidationError("priority", f"{shown(self.priority)} is no Level; there are {levels}")
         if type(self.receipt) is not bool:
             raise ValidationError("receipt", f"{shown(self.receipt)} is not True or False")
-        if self.receipt:
-            raise Unsupported(
-                "a receipt", "a durable `send` returns when the message is committed; `request` when it is handled"
-            )
         _within("timeout_ms", self.timeout_ms, MIN_TIMEOUT_MS, MAX_TIMEOUT_MS)
         _within("max_retries", self.max_retries, MIN_RETRIES, MAX_RETRIES)
+        if self.expires_at is not None:
+            msgspec.structs.force_setattr(self, "expires_at", _moment_ms(self.expires_at))
+        for field, value, most in (("max_hops", self.max_hops, MAX_HOPS), ("max_work", self.max_work, MAX_WORK)):
+            if value is not None:
+                _within(field, value, 1, most)
+        if self.conversation is not None and not isinstance(self.conversation, ConversationLimits):
+            raise ValidationError("conversation", f"{shown(self.conversation)} is not a ConversationLimits")
         if self.idempotency_key is not None:
             _check_key(self.idempotency_key, self.reliability)
 

@@ -6,7 +6,8 @@ from enum import IntEnum
 class Performative(IntEnum):
     """What a message does. The number travels; `act` is FIPA's own spelling, and how it prints.
 
-    `Performative("request")` and `Performative("REQUEST")` are found too; any other text raises ValueError.
+    `Performative("request")` and `Performative("REQUEST")` are found too, and "query" is query-ref; any other text
+    raises ValueError. No text equals one: compare with `Performative.CFP`, or the text with its `act`.
     """
 
     ACCEPT_PROPOSAL = 0
@@ -39,15 +40,18 @@ class Performative(IntEnum):
 
     @classmethod
     def parse(cls, act: str) -> "Performative":
-        """Read FIPA's spelling; raises ValueError with the known acts on any other."""
-        found = BY_ACT.get(act)
+        """Read FIPA's spelling, or "query" for query-ref; raises ValueError with the known acts on any other."""
+        found = BY_ACT.get(_SHORT.get(act, act))
         if found is None:
             raise ValueError(f"unknown performative {act!r}; known are {', '.join(BY_ACT)}")
         return found
 
     @classmethod
     def _missing_(cls, value: object) -> "Performative | None":
-        return BY_ACT.get(value.lower().replace("_", "-")) if isinstance(value, str) else None
+        if not isinstance(value, str):
+            return None
+        act = value.lower().replace("_", "-")
+        return BY_ACT.get(_SHORT.get(act, act))
 
     def __str__(self) -> str:
         return self.act
@@ -57,5 +61,7 @@ class Performative(IntEnum):
 
 
 _ACTS = {p: p.name.lower().replace("_", "-") for p in Performative}
+# Names that people use besides. Of FIPA's two queries, the one that asks for what is so, and not whether it is.
+_SHORT = {"query": "query-ref"}
 BY_ACT = {act: p for p, act in _ACTS.items()}
 ACTS = tuple(_ACTS[p] for p in Performative)

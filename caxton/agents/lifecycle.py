@@ -17,6 +17,8 @@ class AgentState(StrEnum):
     STOPPED = "stopped"
 
 
+# As people are told them. An agent whose turns a client runs is attached, or detached while none does.
+TOLD_STATES = ("running", "attached", "detached", "paused", "draining", "failed", "stopped")
 _NEXT = {
     AgentState.UNLOADED: {AgentState.LOADED, AgentState.FAILED},
     AgentState.LOADED: {AgentState.RUNNING, AgentState.FAILED, AgentState.STOPPED},

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from caxton.acl.envelope import MAX_CONTENT
+from caxton.acl.envelope import MAX_CONTENT, MAX_HOPS
 from caxton.errors import ValidationError
 from caxton.printable import shown
 
@@ -10,6 +10,8 @@ KIB = 1 << 10
 MIB = 1 << 20
 PAGE = 64 * KIB
 MAX_MODULE = 64 * MIB
+# What one agent may keep as its state, in bytes.
+MAX_STATE = 64 * KIB
 
 # The least and the most of each limit.
 BOUNDS = {
@@ -20,6 +22,7 @@ BOUNDS = {
     "max_output_bytes": (1, MAX_CONTENT),
     "max_output_messages": (1, 256),
     "mailbox_capacity": (1, 100_000),
+    "max_hops": (0, MAX_HOPS),
 }
 
 
@@ -30,6 +33,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_execution_ms: computing time of one message, the start of its instance included; its shard waits meanwhile.
     max_message_bytes: content it takes. max_output_bytes, max_output_messages: what one turn may return.
     mailbox_capacity: messages that may wait; at three quarters of it senders are held back, and let go on at a half.
+    max_hops: how far from a client's message what it sends to agents may be, 0 for nothing at all; the message's own
+    limit, 1,000 unless its sender says otherwise, holds besides.
     """
 
     max_memory_bytes: int = 16 * MIB
@@ -39,6 +44,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     max_output_bytes: int = 1 * MIB
     max_output_messages: int = 256
     mailbox_capacity: int = 1_000
+    max_hops: int = MAX_HOPS
 
     def __post_init__(self) -> None:
         for name, (least, most) in BOUNDS.items():

@@ -6,14 +6,16 @@ from typing import Annotated
 
 import msgspec
 
+from caxton.acl.capability import check_capability
 from caxton.agents.limits import DEFAULT_LIMITS, Limits
+from caxton.agents.names import MAX_NAME, check_text, normal_name
 from caxton.errors import Unsupported, ValidationError
 from caxton.printable import shown
 
-MAX_NAME = 200
-MAX_CAPABILITY = 100
 MAX_CAPABILITIES = 64
 SHA256_BYTES = 32
+# Of an agent among others with its capability.
+MAX_WEIGHT, DEFAULT_WEIGHT = 100, 1
 
 
 class Encoding(StrEnum):
@@ -40,24 +42,58 @@ class Encoding(StrEnum):
         return encoding
 
 
+class Health(StrEnum):
+    """An operator's word on whether an agent is a candidate for messages to its capabilities.
+
+    auto: while it runs, and whoever runs its turns is there. healthy: as long as it takes messages at all. unhealthy:
+    never.
+    """
+
+    AUTO = "auto"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+
+    @classmethod
+    def parse(cls, text: object) -> "Health":
+        """Return the health of this name; raises ValidationError."""
+        try:
+            return cls(text)  # type: ignore[arg-type] # whatever is no name of one is refused
+        except ValueError:
+            raise ValidationError("health", f"{shown(text)} is not one of {', '.join(cls)}") from None
+
+
 class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One agent as it is registered and stored. Raises ValidationError, also when decoded."""
+    """One agent as it is registered and stored. Raises ValidationError, also when decoded.
+
+    escalate_to: the name of an agent that is sent what this one failed on as often as it may. weight: its share of what
+    is sent to a capability by weight. health: an operator's word.
+    """
 
     name: str
     module: Annotated[bytes, msgspec.Meta(min_length=SHA256_BYTES, max_length=SHA256_BYTES)]
     encoding: Encoding = Encoding.CONTENT
     capabilities: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CAPABILITIES)] = ()
     limits: Limits = DEFAULT_LIMITS
+    escalate_to: str | None = None
+    weight: Annotated[int, msgspec.Meta(ge=1, le=MAX_WEIGHT)] = DEFAULT_WEIGHT
+    health: Health = Health.AUTO
 
     def __post_init__(self) -> None:
         check_text("name", self.name, MAX_NAME)
         if len(self.module) != SHA256_BYTES:
             raise ValidationError("module", f"{len(self.module)} bytes where a SHA-256 has {SHA256_BYTES}")
-        for field, kind in (("encoding", Encoding), ("capabilities", tuple), ("limits", Limits)):
+        for field, kind in (("encoding", Encoding), ("capabilities", tuple), ("limits", Limits), ("health", Health)):
             value = getattr(self, field)
             if not isinstance(value, kind):
                 raise ValidationError(field, f"{shown(value)} is not a {kind.__name__}")
         capabilities_of(self.capabilities)
+        if type(self.weight) is not int or not 1 <= self.weight <= MAX_WEIGHT:
+            raise ValidationError("weight", f"{shown(self.weight)} is not a whole number from 1 to {MAX_WEIGHT}")
+        if self.escalate_to is not None:
+            if normal_name("escalate_to", self.escalate_to) != self.escalate_to:
+                raise ValidationError("escalate_to", f"{shown(self.escalate_to)} is not in Unicode's composed form")
+            if self.escalate_to == self.name:
+                raise ValidationError("escalate_to", "an agent does not escalate to itself; name another one")
 
 
 def capabilities_of(given: object) -> tuple[str, ...]:
@@ -71,13 +107,5 @@ def capabilities_of(given: object) -> tuple[str, ...]:
     if len(capabilities) > MAX_CAPABILITIES:
         raise ValidationError("capabilities", f"{len(capabilities)} of them; at most {MAX_CAPABILITIES}")
     for capability in capabilities:
-        check_text("capability", capability, MAX_CAPABILITY)
+        check_capability(capability)
     return capabilities
-
-
-def check_text(field: str, text: object, most: int) -> None:
-    """Raise ValidationError unless `text` is a str of 1 to `most` printable characters that UTF-8 can carry."""
-    if not isinstance(text, str) or not 1 <= len(text) <= most:
-        raise ValidationError(field, f"{shown(text)} is not text of 1 to {most} characters")
-    if not text.isprintable():
-        raise ValidationError(field, f"{shown(text)} has characters that do not print")

@@ -93,7 +93,7 @@ class Choice:
             "reason": self._reason,
             "agent": _who(client, self._agent),
             "sender": _who(client, self._sender),
-            "before": None if self._before is None else _since_1970_ms(self._before),
+            "before": self._before,
         }
 
     async def explain_nothing(self, client: Client) -> None:
@@ -116,14 +116,6 @@ async def _is_there(client: Client, agent: AgentId) -> bool:
     except AgentNotFound:
         return False
     return True
-
-
-def _since_1970_ms(moment: datetime) -> int:
-    """Return a moment of local time as dead letters have it; 0 for those before, when there were none."""
-    try:
-        return max(0, int(moment.timestamp() * 1_000))
-    except (OverflowError, ValueError):  # in some places of the world the year 1 began in the year 0
-        return 0
 
 
 def chooses(command: Callable[..., None]) -> Callable[..., None]:

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from caxton.config.delivery import BOUNDS
+from caxton.config.delivery import BOUNDS, retention_ms
+from caxton.errors import ConfigurationError
 
 
 def _bounded(field: str, meaning: str) -> Any:
@@ -28,4 +29,49 @@ RetryFactor = Annotated[float, _bounded("retry_factor", "By how much each furthe
 BreakerThreshold = Annotated[
     int, _bounded("breaker_threshold", "Failures in a row after which a destination is left alone for a while.")
 ]
+Retention = Annotated[
+    str,
+    typer.Option(
+        "--retention",
+        metavar="TIME",
+        envvar="CAXTON_RETENTION",
+        help="How long durable messages wait for a program that is away, or a paused agent: 90m, 36h, 7d.",
+    ),
+]
+EffectsOnDisk = Annotated[
+    int,
+    _bounded(
+        "effects_on_disk_mib",
+        "Durable messages between agents that each shard keeps on disk when memory has no room, in MiB.",
+    ),
+]
+ReceiverOnDisk = Annotated[
+    int | None,
+    typer.Option(
+        "--receiver-on-disk-mib",
+        min=1,
+        envvar="CAXTON_RECEIVER_ON_DISK_MIB",
+        help="Of these, what may wait for one agent. Otherwise a quarter.",
+        show_default=False,
+    ),
+]
+States = Annotated[
+    int | None,
+    typer.Option(
+        "--states-mib",
+        min=BOUNDS["states_mib"][0],
+        max=BOUNDS["states_mib"][1],
+        envvar="CAXTON_STATES_MIB",
+        help="What the states of all agents of a shard may come to. Otherwise a quarter of --effects-on-disk-mib.",
+        show_default=False,
+    ),
+]
 BreakerTimeout = Annotated[float, _bounded("breaker_timeout_s", "Seconds until such a destination is tried again.")]
+
+
+def read_retention(text: str) -> int:
+    """Return the option `--retention` in milliseconds. Raises BadParameter."""
+    try:
+        return retention_ms(text)
+    except ConfigurationError as error:
+        raise typer.BadParameter(f"{error.problem}; {error.remedy}", param_hint="--retention") from None

@@ -13,12 +13,17 @@ from caxton.cli.command_group import CommandGroup
 COMMANDS = {
     "serve": "Run the runtime in the foreground until Ctrl-C, SIGTERM or `caxton stop`.",
     "stop": "Have the runtime finish what is under way and end; returns when it has ended.",
+    "reshard": "Give the data directory of a stopped runtime another number of workers; nothing in it is lost.",
     "restart": "Restart every worker, one after the other, while the others serve; no durable message is lost.",
     "health": "Show whether everything is well; if not, why, since when and what to do.",
     "stats": "Show what was done, refused and lost in this run, the durable lane's ledger, and dead letters.",
     "ledger": "Account for every message of the durable lane, ever, and show what this run lost of the volatile one.",
-    "agent": "Deploy agents, look at them, pause, stop and remove them.",
+    "agent": "Deploy agents, look at them, pause, drain, stop and remove them.",
     "message": "Talk to agents.",
+    "capability": "See which agents can do what, and let them have other capabilities.",
+    "protocol": "Negotiate with agents by FIPA's interaction protocols.",
+    "attach": "Be the program of agents written in Python, until Ctrl-C or SIGTERM.",
+    "conversation": "What agents and clients say to each other, by conversation.",
     "deadletter": "Messages that came to nothing: look at them, send them again, forget them.",
     "demo": "See agents at work.",
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from caxton.acl.message import Message
 from caxton.wire.calls import DeadLetter
+from caxton.wire.kept import KeptMessage
 
 
 def message_values(message: Message) -> dict[str, Any]:
@@ -35,12 +36,35 @@ def letter_values(letter: DeadLetter, *, with_content: bool) -> dict[str, Any]:
         "reason": letter.reason,
         "error": {"error": letter.error.error, "fields": letter.error.fields},
         "attempts": letter.attempts,
+        "retry_reasons": letter.retry_reasons,
         "died_at": moment(letter.died_at),
         "sent_at": moment(message.created_at),
         "receiver": str(message.receiver),
+        "receiver_name": message.receiver_name,
+        "capability": None if message.capability is None else list(message.capability.names),
+        "tried": [str(agent) for agent in message.tried],
         "content_bytes": letter.content_bytes,
         "requeued_from": None if requeued_from is None else f"{letter.shard}-{requeued_from}",
         "trace_context": message.trace_context,
+        **_head(message),
+    }
+    return values | content_values(message.content) if with_content else values
+
+
+def kept_values(kept: KeptMessage, *, with_content: bool) -> dict[str, Any]:
+    """Return the values of a message that is kept."""
+    message = kept.message
+    values = {
+        "state": kept.state,
+        "shard": kept.shard,
+        "dead_letter": kept.dead_letter,
+        "attempts": kept.attempts,
+        "retry_reasons": kept.retry_reasons,
+        "sent_at": moment(message.created_at),
+        "receiver": str(message.receiver),
+        "reliability": message.delivery_options.reliability,
+        "content_bytes": kept.content_bytes,
+        "cursor": kept.cursor,
         **_head(message),
     }
     return values | content_values(message.content) if with_content else values

@@ -14,7 +14,7 @@ import orjson
 import typer
 
 from caxton.cli.columns import Columns
-from caxton.errors import CaxtonError, RuntimeNotFound, ValidationError, to_fields
+from caxton.errors import CaxtonError, ParseError, RuntimeNotFound, ValidationError, to_fields
 from caxton.printable import printable
 
 # Measured together, and printed together.
@@ -143,7 +143,13 @@ def report_error(error: CaxtonError, output: Format) -> int:
         sys.stderr.write(as_json(told, sys.stderr.encoding) + "\n")
     else:
         sys.stderr.write(printable(f"caxton: {error}") + "\n")
-    return WRONG if type(error) is ValidationError else NO_RUNTIME if isinstance(error, RuntimeNotFound) else FAILED
+    return (
+        WRONG
+        if type(error) in {ValidationError, ParseError}
+        else NO_RUNTIME
+        if isinstance(error, RuntimeNotFound)
+        else FAILED
+    )
 
 
 def reports_errors(command: Callable[P, None]) -> Callable[P, None]:

@@ -56,8 +56,8 @@ def with_agent(runtime_dir: Path | None, agent: str, use: Callable[[Client, Agen
 async def not_found(client: Client, name: str) -> AgentNotFound:
     """Return the error for a name that no agent has, with those that may be meant, unless there are too many to ask."""
     error = AgentNotFound(name)
-    workers = (await client.health())["workers"]
-    if sum(worker["agents"] for worker in workers) > _MOST_ASKED:
+    workers = (await client.health()).workers
+    if sum(worker.agents for worker in workers) > _MOST_ASKED:
         return error
     meant = suggestion(name, sorted(view.name for view in await client.agents()))
     return error.suggesting(meant) if meant else error

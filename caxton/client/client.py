@@ -9,21 +9,29 @@ async with caxton.connect() as client:
 import os
 from pathlib import Path
 
-from caxton.client.calls.agent_calls import AgentCalls
+from caxton.client.calls.auction_calls import AuctionCalls
+from caxton.client.calls.conversation_calls import ConversationCalls
 from caxton.client.calls.dead_letter_calls import DeadLetterCalls
-from caxton.client.calls.message_calls import MessageCalls
+from caxton.client.calls.drain_calls import DrainCalls
+from caxton.client.calls.hosting_calls import HostingCalls
+from caxton.client.calls.interaction_calls import InteractionCalls
+from caxton.client.calls.kept_calls import KeptCalls
 from caxton.client.calls.runtime_calls import RuntimeCalls
+from caxton.client.calls.subscription_calls import SubscriptionCalls
 from caxton.config.settings import runtime_directory
 from caxton.errors import ConfigurationError
 from caxton.printable import shown
 
 
-def connect(runtime_dir: Path | str | None = None, *, reconnect: bool = True) -> "Client":
+def connect(runtime_dir: Path | str | None = None, *, reconnect: bool = True, principal: str = "") -> "Client":
     """Return a client of the runtime in `runtime_dir`, CAXTON_RUNTIME_DIR or the usual place, for an `async with`.
 
     Opening raises RuntimeNotFound when nobody serves there. reconnect: whether it opens another session by itself when
-    the runtime has ended and was started again; without, everything ends with NetworkError then. Raises
-    ConfigurationError for what is not a path.
+    the runtime has ended and was started again; without, everything ends with NetworkError then. principal: for whom it
+    acts, if not for the user that it runs as: printable text of at most 100 characters without blanks at its ends,
+    taken in Unicode's composed form (NFC). All that follows from what it sends is done for this one. Opening raises
+    SecurityError unless the runtime lets gateways claim principals (`caxton serve --gateway-principals`). Raises
+    ConfigurationError for what is not a path, ValidationError for no principal.
     """
     try:
         option = None if runtime_dir is None else Path(runtime_dir)
@@ -31,8 +39,18 @@ def connect(runtime_dir: Path | str | None = None, *, reconnect: bool = True) ->
         raise ConfigurationError(
             "runtime_dir", f"{shown(runtime_dir)} is not a path", "give a Path or its text"
         ) from None
-    return Client(runtime_directory(option, os.environ, os.geteuid()), reconnect=reconnect)
+    return Client(runtime_directory(option, os.environ, os.geteuid()), reconnect=reconnect, principal=principal)
 
 
-class Client(MessageCalls, AgentCalls, DeadLetterCalls, RuntimeCalls):
+class Client(
+    InteractionCalls,
+    AuctionCalls,
+    SubscriptionCalls,
+    HostingCalls,
+    DrainCalls,
+    ConversationCalls,
+    KeptCalls,
+    DeadLetterCalls,
+    RuntimeCalls,
+):
     """Everything a program may ask of a runtime, over one session, for one event loop."""

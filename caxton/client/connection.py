@@ -2,29 +2,35 @@
 
 import asyncio
 import threading
+import time
 import warnings
 import weakref
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeAlias, TypeVar
 
-from caxton.agents.manifest import MAX_NAME, check_text
+from caxton.agents.names import normal_name
 from caxton.client.runtime_line import RuntimeLine
 from caxton.client.session.forks import abandon_in_children
 from caxton.client.session.session import Session
 from caxton.errors import ConfigurationError, ValidationError
-from caxton.ids import BROADCAST, AgentId
+from caxton.ids import BROADCAST, AgentId, ConversationId
+from caxton.links.principals import checked_principal
 from caxton.printable import shown
-from caxton.wire.calls import Request
+from caxton.wire.calls import AgentView, Request
 from caxton.wire.supervision import SupervisorRequest
 
 A = TypeVar("A")
+# Whoever has one of these means an agent.
+Agent: TypeAlias = AgentId | int | str | AgentView
 
 CALL_TIMEOUT_S = 10.0
 
 
 class Connection:
-    """A line to a runtime, for one event loop: opened by `async with`. An agent is named by its id or its name.
+    """A line to a runtime, for one event loop: opened by `async with`.
+
+    An agent is named by its id or its name, or by the `AgentView` that `agents` and `inspect` return of it.
 
     Opening raises RuntimeNotFound. Use outside the block, in another loop (which is what other threads have) or in a
     child that was forked inside it raises ConfigurationError, and so does entering while it is open.
@@ -32,10 +38,13 @@ class Connection:
     When the runtime ends and is started again, the client connects again by itself, unless reconnect is False. What was
     under way then is a NetworkError, because it may have happened; what has an idempotency key is sent again, and what
     had not left yet is sent. All else waits, each call for as long as its own timeout.
+
+    principal: for whom it acts, "" for the user whose runtime it is; see `caxton.connect`.
     """
 
-    def __init__(self, runtime_dir: Path | str, *, reconnect: bool = True) -> None:
+    def __init__(self, runtime_dir: Path | str, *, reconnect: bool = True, principal: str = "") -> None:
         self._runtime_dir = Path(runtime_dir).absolute()
+        self._principal = checked_principal(principal)
         self._reconnect = reconnect
         self._runtime: RuntimeLine | None = None
         # Held while somebody opens this or has it open: of two tasks or threads that enter, one does.
@@ -50,7 +59,7 @@ class Connection:
             raise self._not_open() if self._of_parent else _open_already()
         runtime = None
         try:
-            runtime = RuntimeLine(self._runtime_dir, reconnect=self._reconnect)
+            runtime = RuntimeLine(self._runtime_dir, reconnect=self._reconnect, principal=self._principal)
             await runtime.open()
         except BaseException:
             self._entered.release()
@@ -89,19 +98,25 @@ class Connection:
         if self._unclosed is not None:
             self._unclosed.detach()
 
-    def id_of(self, agent: AgentId | int | str) -> AgentId:
-        """Return the id of an agent that is named, or the id itself; whether there is such an agent is not asked.
+    def id_of(self, agent: Agent) -> AgentId:
+        """Return the id of an agent; whether there is such an agent is not asked.
 
-        Raises ValidationError for what can be neither.
+        Raises ValidationError for what can be none.
         """
+        return self._meant(agent)[0]
+
+    def _meant(self, agent: Agent) -> tuple[AgentId, str | None]:
+        """Return the id of an agent, and its name if it was named; raises ValidationError for what can be neither."""
         if type(agent) is AgentId:
-            return agent
-        if isinstance(agent, str):
-            if self._runtime is None:
-                raise self._not_open()
-            check_text("agent", agent, MAX_NAME)
-            return AgentId(self._runtime.names.id_of(agent))
-        return _checked(agent)
+            return agent, None
+        if isinstance(agent, AgentView):
+            return agent.id, agent.name
+        if not isinstance(agent, str):
+            return _checked(agent), None
+        if self._runtime is None:
+            raise self._not_open()
+        name = normal_name("agent", agent)
+        return AgentId(self._runtime.names.id_of(name)), name
 
     def _open(self) -> Session:
         """Return the present session."""
@@ -111,6 +126,11 @@ class Connection:
         if _running_loop() is not runtime.loop:
             raise _in_another_loop()
         return runtime.session
+
+    def _new_conversation(self) -> ConversationId:
+        """Return the id of a conversation that this session opens, which nobody else can claim to have opened."""
+        session = 0 if self._runtime is None else self._runtime.session.number
+        return ConversationId.of_session(session, time.time_ns() // 1_000_000)
 
     def _reach(self) -> RuntimeLine:
         """Return the line to the runtime, over whichever session."""
@@ -136,7 +156,7 @@ class Connection:
 
 def _checked(agent: object) -> AgentId:
     if isinstance(agent, bool) or not isinstance(agent, int) or not 0 < agent <= BROADCAST:
-        raise ValidationError("agent", f"{shown(agent)} is neither an agent's id nor its name")
+        raise ValidationError("agent", f"{shown(agent)} is neither an agent's id nor its name, nor an AgentView")
     return AgentId(agent)
 
 

@@ -5,17 +5,21 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from random import random
 from typing import TypeVar
 
 from caxton.client.routes.answers import Answers
-from caxton.client.session.session import NeverAskedError, Session
+from caxton.client.routes.capable_agents import CapableAgents
+from caxton.client.session.pending_calls import NeverAskedError
+from caxton.client.session.session import Session
 from caxton.client.supervisor_line import SupervisorLine
-from caxton.errors import CaxtonError, ConfigurationError, RuntimeNotFound
+from caxton.errors import CaxtonError, ConfigurationError, OtherProtocol, RuntimeNotFound
 from caxton.ids import AgentNames
 from caxton.placement.slot_table import SlotTable
 from caxton.transport.endpoints import RuntimeDir
 from caxton.wire.answered import answered
 from caxton.wire.calls import Request
+from caxton.wire.protocol import SPOKEN, Versions, agreed
 from caxton.wire.supervision import OpenSession, SessionOpened, SupervisorRequest
 
 A = TypeVar("A")
@@ -34,30 +38,37 @@ class RuntimeLine:
 
     loop: the one it lives in; no other may use it. session: the present one; while it is over, messages that are
     submitted to it wait for the next. names: of this runtime's agents. attached: agents that blocks of this program
-    have attached.
+    have attached. capable: who can do what, as far as it was asked for. principal: for whom every session acts.
     """
 
-    def __init__(self, runtime_dir: Path, *, reconnect: bool) -> None:
+    def __init__(self, runtime_dir: Path, *, reconnect: bool, principal: str = "") -> None:
         self.loop = asyncio.get_running_loop()
         self.session: Session
         self.names: AgentNames
         self.attached: set[int] = set()
         self._directory = runtime_dir
         self._reconnect = reconnect
+        self._principal = principal
         self._answers = Answers()
+        self.capable = CapableAgents(random)
         self._line: SupervisorLine
         self._naming_key: bytes | None = None
         self._tasks = asyncio.TaskGroup()
         self._reopening: asyncio.Task[None] | None = None
         self._reopened = asyncio.Event()
         self._last_try: Exception | None = None
-        self._refused: ConfigurationError | None = None
+        self._refused: ConfigurationError | OtherProtocol | None = None
         self._closed = False
 
     async def open(self) -> None:
-        """Open the first session. Raises RuntimeNotFound, NetworkError, Timeout, ResourceExhausted."""
+        """Open the first session. Raises RuntimeNotFound, NetworkError, Timeout, ResourceExhausted, SecurityError."""
         self._line, self.session = await self._opened()
         await self._tasks.__aenter__()
+
+    @property
+    def number(self) -> int:
+        """The present session's."""
+        return self.session.number
 
     @property
     def table(self) -> SlotTable:
@@ -124,19 +135,21 @@ class RuntimeLine:
                 raise RuntimeNotFound(str(self._directory)).with_context(f"the last try to connect: {self._last_try}")
             self._reopened.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._reopened.wait(), left_s)
+                async with asyncio.timeout(left_s):
+                    await self._reopened.wait()
         return self.session
 
     async def _opened(self) -> tuple[SupervisorLine, Session]:
         line = SupervisorLine(self._directory)
         program = Path(sys.argv[0]).name[:100] if sys.argv else ""
         try:
-            result = await line.ask(OpenSession(os.getpid(), program), OPEN_TIMEOUT_S)
+            asked = OpenSession(os.getpid(), program, *SPOKEN, principal=self._principal)
+            result = await line.ask(asked, OPEN_TIMEOUT_S)
             opened = answered(result, SessionOpened, "the supervisor")
+            agreed(Versions(opened.version, opened.version), SPOKEN)  # one of before 1.0 does not ask
             self._recognise(opened.naming_key)
-            session = Session(
-                RuntimeDir(self._directory), opened, self._answers, self._lost if self._reconnect else None
-            )
+            lost = self._lost if self._reconnect else None
+            session = Session(RuntimeDir(self._directory), opened, self._answers, lost, self.capable)
         except BaseException:
             line.close()
             raise
@@ -169,6 +182,8 @@ class RuntimeLine:
                 line, session = await self._opened()
             except Exception as error:  # noqa: BLE001 (whatever keeps us from connecting may be better at the next try)
                 self._last_try = error
+                if isinstance(error, OtherProtocol):  # a runtime of another release took the place of ours
+                    self._refused = error
                 if self._refused is not None:
                     self.session.give_up(self._refused)
                     break

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from caxton.config.conversations import DEFAULT_CONVERSATIONS, ConversationSettings
 from caxton.config.delivery import DEFAULT_DELIVERY, DeliverySettings
 from caxton.errors import ConfigurationError
 from caxton.placement.slot_table import MAX_WORKERS
@@ -24,8 +25,8 @@ class ServeSettings:
 
     restart_limit: restarts of one shard within 30 s before it is given up. drain_timeout_s: seconds from the first
     signal to the kill, and to one worker's kill in a planned restart. worker_memory_limit_mib: resident memory beyond
-    which a worker is restarted in good order, None for no limit. Raises ConfigurationError for numbers outside their
-    bounds.
+    which a worker is restarted in good order, None for no limit. gateway_principals: whether sessions may act for
+    others than the owner of the runtime. Raises ConfigurationError for numbers outside their bounds.
     """
 
     runtime_dir: Path
@@ -34,7 +35,9 @@ class ServeSettings:
     restart_limit: int = RESTART_LIMIT
     drain_timeout_s: float = DRAIN_TIMEOUT_S
     worker_memory_limit_mib: int | None = None
+    gateway_principals: bool = False
     delivery: DeliverySettings = DEFAULT_DELIVERY
+    conversations: ConversationSettings = DEFAULT_CONVERSATIONS
 
     def __post_init__(self) -> None:
         for option, path in (("--runtime-dir", self.runtime_dir), ("--data-dir", self.data_dir)):

@@ -8,15 +8,19 @@ from caxton.errors import (
     AgentNotRunning,
     CaxtonError,
     CircuitBreakerOpen,
+    Deadlock,
+    HopLimitExceeded,
     MessageExpired,
     MessageTooLarge,
     NetworkError,
+    NoCapableAgents,
     QueueFull,
     ResourceExhausted,
     RoutingError,
     SessionNotFound,
     StorageError,
     Timeout,
+    WorkLimitExceeded,
 )
 
 
@@ -31,6 +35,11 @@ class Reason(StrEnum):
     INVALID_MESSAGE = "invalid_message"
     CIRCUIT_BREAKER_OPEN = "circuit_breaker_open"
     QUEUE_FULL = "queue_full"
+    # What follows from one message went too far, or was too much.
+    HOP_LIMIT = "hop_limit"
+    WORK_LIMIT = "work_limit"
+    # Its receiver waits for what comes of it, and handles no more at a time.
+    DEADLOCK = "deadlock"
     TIMEOUT = "timeout"
     RETRY_LIMIT = "retry_limit"
     EXPIRED = "expired"
@@ -39,6 +48,9 @@ class Reason(StrEnum):
     AGENT_STOPPED = "agent_stopped"
     AGENT_REMOVED = "agent_removed"
     SESSION_ENDED = "session_ended"
+    # For a capability: nobody who is healthy has it; or it is not known yet who else has it, and that is asked.
+    NO_CAPABLE_AGENTS = "no_capable_agents"
+    UNRESOLVED = "unresolved"
 
 
 _ENDED_ON_PURPOSE = {"draining", "stopped"}
@@ -46,8 +58,12 @@ _REASONS: tuple[tuple[type[CaxtonError], Reason], ...] = (
     (AgentNotFound, Reason.AGENT_NOT_FOUND),
     (CircuitBreakerOpen, Reason.CIRCUIT_BREAKER_OPEN),
     (QueueFull, Reason.QUEUE_FULL),
+    (HopLimitExceeded, Reason.HOP_LIMIT),
+    (WorkLimitExceeded, Reason.WORK_LIMIT),
+    (Deadlock, Reason.DEADLOCK),
     (MessageExpired, Reason.EXPIRED),
     (SessionNotFound, Reason.SESSION_ENDED),
+    (NoCapableAgents, Reason.NO_CAPABLE_AGENTS),
     (RoutingError, Reason.AGENT_NOT_RESPONDING),  # and every other kind of it
     (MessageTooLarge, Reason.MESSAGE_TOO_LARGE),
     (ResourceExhausted, Reason.RESOURCE_EXHAUSTED),

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from caxton.acl.options import MAX_RETRIES
 from caxton.errors import ConfigurationError
 
-# Design, section 4: a message is tried once and again `max_retries` times, but at most 5 times in all.
-MOST_ATTEMPTS = 5
+# A message is tried once, and again `max_retries` times.
+MOST_ATTEMPTS = 1 + MAX_RETRIES
 MIN_DELAY_MS, DEFAULT_DELAY_MS, MAX_DELAY_MS = 100, 1_000, 300_000
 MIN_FACTOR, DEFAULT_FACTOR, MAX_FACTOR = 1.1, 2.0, 5.0
 
@@ -33,7 +33,7 @@ class RetryPolicy:
     @staticmethod
     def attempts_of(max_retries: int) -> int:
         """Return how often a message is tried in all."""
-        return min(MOST_ATTEMPTS, 1 + max(0, min(max_retries, MAX_RETRIES)))
+        return 1 + max(0, min(max_retries, MAX_RETRIES))
 
     def delay_ms(self, attempts: int, dice: float) -> int:
         """Return how long to wait after so many failed attempts; `dice` is from 0 up to 1."""

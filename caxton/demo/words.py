@@ -21,7 +21,7 @@ from caxton.demo.lines import texts
 from caxton.demo.report import Entry, rank
 from caxton.demo.tally import all_counted, reports
 from caxton.errors import CaxtonError, InvalidMessageFormat, StorageError
-from caxton.wire.told import StatsValues
+from caxton.wire.told import RouterStats
 
 # Texts handed to the client at a time: enough that what a batch costs is nothing per text.
 BATCH_TEXTS, BATCH_BYTES = 2_048, 1 << 20
@@ -94,7 +94,7 @@ async def count_words(client: Client, plan: Plan, advance: Advance) -> WordCount
         distinct_words=sum(report.distinct for report in found),
         top=tuple(heapq.nsmallest(plan.top, (entry for report in found for entry in report.top), key=rank)),
         messages_delivered=done.turns + done.counted,
-        across_workers=after["totals"]["taken_from_workers"] - before["totals"]["taken_from_workers"],
+        across_workers=after.totals["taken_from_workers"] - before.totals["taken_from_workers"],
         lost=done.words - done.counted,
         seconds=seconds,
         workers=len(serving),
@@ -102,9 +102,9 @@ async def count_words(client: Client, plan: Plan, advance: Advance) -> WordCount
     )
 
 
-def _incarnations(stats: StatsValues) -> dict[int, int]:
+def _incarnations(stats: RouterStats) -> dict[int, int]:
     """Return which incarnation serves each shard."""
-    return {int(worker["shard"]): int(worker["incarnation"]) for worker in stats["workers"]}
+    return {int(worker["shard"]): int(worker["incarnation"]) for worker in stats.workers}
 
 
 def _size(path: Path) -> int:

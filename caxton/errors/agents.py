@@ -1,13 +1,16 @@
 """Agents that were not deployed, cannot change, or failed."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from caxton.errors.root import CaxtonError
 
 
 @dataclass(eq=False)
 class DeploymentError(CaxtonError):
-    """An agent that was not deployed; nothing of it remains."""
+    """An agent that was not deployed; nothing of it remains. `stage` says how far it came: it goes with the class."""
+
+    stage: ClassVar[str] = "registering"
 
     agent: str
     problem: str
@@ -24,27 +27,40 @@ class AgentAlreadyRegistered(DeploymentError):
 
 @dataclass(eq=False)
 class AlreadyAttached(AgentAlreadyRegistered):
-    """A client runs this agent, which one client does at a time."""
+    """Another program runs this agent, or several share it: one at a time does, unless all attach it as a group."""
 
     problem: str = "another client has it attached"
     says = "agent {agent} was not attached: {problem}"
-    hint = "end the block or the program that has it, and attach again: what is sent to it meanwhile waits"
+    hint = (
+        "attach it with replace=True to take it over, which loses nothing, or end the block or the program that has it "
+        "first: what is sent to it meanwhile waits; programs that all attach it with group=True, and with the same "
+        "order, share its messages"
+    )
 
 
 @dataclass(eq=False)
 class ModuleUnknown(DeploymentError):
     """This runtime has not compiled the module yet."""
 
+    stage = "loading"
+
 
 @dataclass(eq=False)
 class InvalidModule(DeploymentError):
     """The module is refused: `problem` says why, `names` lists the imports or exports at fault."""
+
+    stage = "validating"
 
     names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         listed = f" ({', '.join(self.names)})" if self.names else ""
         return f"{super().__str__()}{listed}"
+
+
+@dataclass(eq=False)
+class NoMemoryExport(InvalidModule):
+    """The module does not export its memory, in which all messages go in and out."""
 
 
 @dataclass(eq=False)
@@ -91,13 +107,31 @@ class HandlerFailed(AgentFailure):
 
 @dataclass(eq=False)
 class ResourceLimitExceeded(AgentFailure):
-    """A guest went beyond one of its limits; the unit of `limit` is in the resource's name."""
+    """A guest went beyond one of its limits; the unit of `limit` is in the resource's name.
+
+    attempted: how much it wanted, in the same unit; 0 when nobody knows, as of a call that was stopped at its limit.
+    """
 
     agent: str
     resource: str
     limit: int
     detail: str
+    attempted: int = 0
     says = "agent {agent} went beyond its {resource} of {limit} ({detail})"
+
+    def __str__(self) -> str:
+        wanted = f"; it wanted {self.attempted}" if self.attempted else ""
+        return f"{super().__str__()}{wanted}"
+
+
+@dataclass(eq=False)
+class RetryLimitExceeded(AgentFailure):
+    """An agent failed on a message as often as it may be tried: `last` says how at last. Told to whom it escalates."""
+
+    agent: str
+    attempts: int
+    last: str
+    says = "agent {agent} failed on a message {attempts} times, and it is not tried again: {last}"
 
 
 @dataclass(eq=False)

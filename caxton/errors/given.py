@@ -16,8 +16,21 @@ class ValidationError(CaxtonError):
 
 
 @dataclass(eq=False)
+class ParseError(ValidationError, ValueError):
+    """What is no id. kind: "invalid_format", "zero_id" or "invalid_uuid". Python's own ValueError too."""
+
+    kind: str = "invalid_format"
+    says = "{problem}"
+
+
+@dataclass(eq=False)
 class InvalidMessageFormat(ValidationError):
     """Bytes that do not decode to what they should be, or a message that breaks the rules of its kind."""
+
+
+@dataclass(eq=False)
+class SerializationError(InvalidMessageFormat):
+    """A value that cannot be encoded as a content, or a content that is no such value."""
 
 
 @dataclass(eq=False)
@@ -37,6 +50,29 @@ class MessageTooLarge(ValidationError):
 @dataclass(eq=False)
 class DeadLetterNotFound(ValidationError):
     """No dead letter has this number: it was sent again or forgotten, or there never was one."""
+
+
+@dataclass(eq=False)
+class UnknownProtocol(ValidationError):
+    """The protocol's name begins as FIPA's do, and it is none of those: it would go unchecked."""
+
+
+@dataclass(eq=False)
+class MessageNotFound(ValidationError):
+    """No shard keeps a message with this id: it was handled, or there never was one."""
+
+
+@dataclass(eq=False)
+class IdempotencyKeyReused(ValidationError):
+    """The key is known with other content: nothing was done."""
+
+    agent: str = ""
+    hint = "send it with a key of its own"
+
+    @classmethod
+    def of(cls, agent: str) -> Self:
+        """Build the error for a key that was used for another message to this agent."""
+        return cls("idempotency_key", f"agent {agent} was sent other content with it before", agent)
 
 
 @dataclass(eq=False)

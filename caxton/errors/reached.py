@@ -15,6 +15,21 @@ class RuntimeNotFound(CaxtonError):
 
 
 @dataclass(eq=False)
+class OtherProtocol(CaxtonError):
+    """A client and a runtime speak no common version of the protocol. Of each: the oldest and newest that it speaks."""
+
+    runtime_oldest: int
+    runtime_newest: int
+    client_oldest: int
+    client_newest: int
+    says = (
+        "the runtime speaks versions {runtime_oldest} to {runtime_newest} of the protocol, and this client "
+        "{client_oldest} to {client_newest}"
+    )
+    hint = "update the one that is older"
+
+
+@dataclass(eq=False)
 class Timeout(CaxtonError, TimeoutError):
     """No answer in time, in seconds. What was asked for may have happened or not. Python's own TimeoutError too."""
 

@@ -27,6 +27,32 @@ class AgentNotRunning(RoutingError):
     state: str
     says = "agent {agent} is {state} and takes no messages"
 
+    def __str__(self) -> str:
+        if self.state != "detached":
+            return super().__str__()
+        return (
+            f"agent {self.agent} is detached: no program runs it now, and only durable messages wait for one; "
+            "start its program, or send with the reliability at_least_once"
+        )
+
+
+@dataclass(eq=False)
+class AgentTakenOver(AgentNotRunning):
+    """The agent that this program had attached is another's now, which attached it with replace=True."""
+
+    state: str = "taken over"
+    says = "agent {agent} was taken over by another program; what had not ended is given to that one"
+
+
+@dataclass(eq=False)
+class LeaseEnded(RoutingError):
+    """What an attached agent's handler ended came too late: its program was silent for long, and lost the message."""
+
+    agent: str
+    lease_s: float
+    says = "agent {agent} was silent for {lease_s:g} s: what it had is given again, and this end of it came too late"
+    hint = "a handler that blocks the event loop keeps its program from being heard; use `asyncio.to_thread`"
+
 
 @dataclass(eq=False)
 class QueueFull(RoutingError):
@@ -42,6 +68,36 @@ class QueueFull(RoutingError):
         if not self.capacity:
             return super().__str__()
         return f"{self.says.format(receiver=self.receiver)} ({self.depth} of {self.capacity}); {self.hint}"
+
+
+@dataclass(eq=False)
+class HopLimitExceeded(RoutingError):
+    """What an agent sent would be this many hops from the message of a client that it follows from: too many."""
+
+    hops: int
+    limit: int
+    says = "the message would be {hops} hops from the one that it follows from, and the limit is {limit}"
+    hint = "see whether agents answer each other without end; who sends the first may allow more, with max_hops"
+
+
+@dataclass(eq=False)
+class WorkLimitExceeded(RoutingError):
+    """One message of a client has caused as much on this shard as it may: messages, and KiB of their contents."""
+
+    work: int
+    limit: int
+    says = "what follows from one message would come to {work} messages and KiB on this shard, and the limit is {limit}"
+    hint = "see whether agents send more and more; who sends the first may allow more, with max_work"
+
+
+@dataclass(eq=False)
+class Deadlock(RoutingError):
+    """What handles messages of this agent waits for this one, and it handles no more at a time: it never could."""
+
+    agent: str
+    concurrency: int
+    says = "agent {agent} waits for what asks it, and handles {concurrency} at a time: it would wait for itself"
+    hint = "let it handle more at a time (concurrency), or answer first and ask later"
 
 
 @dataclass(eq=False)
@@ -61,6 +117,21 @@ class CircuitBreakerOpen(RoutingError):
     retry_in_s: float
     says = "agent {agent} failed too often in a row; the next message is let through in {retry_in_s:.1f} s"
     hint = "see `caxton deadletter list` for why, and send again later"
+
+
+@dataclass(eq=False)
+class NoCapableAgents(RoutingError):
+    """Nobody who could do it is healthy and runs, or everybody who is was tried (by id, in `tried`)."""
+
+    capability: str
+    tried: tuple[str, ...]
+    says = "no agent {capability} is healthy and running"
+    hint = "see `caxton capability list`"
+
+    def __str__(self) -> str:
+        if not self.tried:
+            return super().__str__()
+        return f"{self.says.format(capability=self.capability)} but {', '.join(self.tried)}, tried before; {self.hint}"
 
 
 @dataclass(eq=False)

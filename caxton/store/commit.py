@@ -7,6 +7,7 @@ a bounded number. So no statement of a commit can fail on data.
 from collections import Counter
 from typing import NamedTuple
 
+from caxton.agents.manifest import Manifest
 from caxton.wire.calls import Failed
 
 
@@ -62,7 +63,7 @@ class QueueRow(NamedTuple):
 
 
 class DeadRow(NamedTuple):
-    """A dead letter. message: the envelope, encoded. sender, receiver: u64. requeued_from: as in the wire's view."""
+    """A dead letter. message: the envelope, encoded. sender, receiver: u64. The rest is as in the wire's view."""
 
     number: int
     reason: str
@@ -74,15 +75,31 @@ class DeadRow(NamedTuple):
     content_bytes: int
     message: bytes
     requeued_from: int | None
+    retry_reasons: tuple[str, ...] = ()
 
 
 class KeyRow(NamedTuple):
-    """An idempotency key in use. answer: the encoded envelope of the answer, once there is one."""
+    """An idempotency key in use. expires_ms: on the served time. answer: its encoded envelope, once there is one."""
 
     receiver: int
     key: bytes
     expires_ms: int
     answer: bytes | None
+
+
+class AbsenceRow(NamedTuple):
+    """How long an agent could not have messages, and since when it cannot now, or -1; in ms of the served time."""
+
+    away_ms: int
+    since_ms: int
+
+
+class ConversationRow(NamedTuple):
+    """What a commit adds to conversations, as `caxton.conversations.delta` encodes it; `size` of them."""
+
+    number: int
+    size: int
+    records: bytes
 
 
 class Commit:
@@ -91,17 +108,22 @@ class Commit:
     sources, by file; targets, by target (a shard's number, or a session's): rows to write. ended: sessions whose rows
     go. outbox: rows to add; settled: numbers of outbox rows to delete. unfinished: rows to add. done: by unfinished
     row, its marks (message n: bit n % 8 of byte n // 8; and how many are set), or None when all are done and the row
-    goes. queued: rows to add or replace; dequeued: numbers to delete. dead: dead letters to add; buried: their numbers
-    to delete. states: by agent, None to forget. charges: deaths by root (source, sequence), 0 to forget. keys: rows to
-    add or replace; keys_gone: (receiver, key), of before. counts: added to the shard's ledger. next_number: the first
-    number that was never used. tried: whoever applies it is done, and is about to say how that went.
+    goes. queued: rows to add or replace; dequeued: numbers to delete. dead: dead letters to add, by number; buried:
+    numbers of letters of before to delete. states: by agent, None to forget. charges: deaths by root (source,
+    sequence), 0 to forget. keys: rows to add or replace; keys_gone: (receiver, key), of before. absences: by agent,
+    None to forget. offered: by agent, the manifest that says what it can do now, and when that was. conversations: rows
+    to add; conversations_gone: numbers to delete. counts: added to the shard's ledger. next_number: the first number
+    that was never used. tried: whoever applies it is done, and is about to say how that went.
 
     A number that is both added and deleted is gone; only a key that is gone may be used anew at once.
     """
 
     __slots__ = (
+        "absences",
         "buried",
         "charges",
+        "conversations",
+        "conversations_gone",
         "counts",
         "dead",
         "dequeued",
@@ -110,6 +132,7 @@ class Commit:
         "keys",
         "keys_gone",
         "next_number",
+        "offered",
         "outbox",
         "queued",
         "settled",
@@ -130,12 +153,16 @@ class Commit:
         self.done: dict[int, tuple[bytes, int] | None] = {}
         self.queued: dict[int, QueueRow] = {}
         self.dequeued: list[int] = []
-        self.dead: list[DeadRow] = []
+        self.dead: dict[int, DeadRow] = {}
         self.buried: list[int] = []
         self.states: dict[int, bytes | None] = {}
         self.charges: dict[tuple[int, int], int] = {}
         self.keys: dict[tuple[int, bytes], KeyRow] = {}
         self.keys_gone: list[tuple[int, bytes]] = []
+        self.absences: dict[int, AbsenceRow | None] = {}
+        self.offered: dict[int, tuple[Manifest, int]] = {}
+        self.conversations: list[ConversationRow] = []
+        self.conversations_gone: list[int] = []
         self.counts: Counter[str] = Counter()
         self.next_number = 0
         self.tried = False

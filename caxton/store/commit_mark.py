@@ -14,7 +14,8 @@ from caxton.errors import StorageError
 from caxton.store.regular_file import NotRegularFileError, opened
 
 _WORD = 8
-_MAGIC = int.from_bytes(b"caxmark\1", "little")
+_NAME, _VERSION = b"caxmark", 1
+_MAGIC = int.from_bytes(_NAME + bytes([_VERSION]), "little")
 _AT_MAGIC, _AT_FILE, _AT_COMMITS, _WORDS = 0, 1, 2, 3
 
 
@@ -31,7 +32,10 @@ def mark_path(database: Path) -> Path:
 
 
 def read_mark(path: Path) -> Marked | None:
-    """Return what the mark says; None when there is none, or none that was ever finished. Raises StorageError."""
+    """Return what the mark says; None when there is none, or none that was ever finished.
+
+    Raises StorageError, also for a mark of a later version: it is never taken for none.
+    """
     try:
         with opened(path) as descriptor:
             raw = os.read(descriptor, _WORDS * _WORD + 1)
@@ -44,6 +48,12 @@ def read_mark(path: Path) -> Marked | None:
     if len(raw) != _WORDS * _WORD:
         return None
     words = memoryview(raw).cast("Q")
+    version = raw[len(_NAME)]
+    if raw.startswith(_NAME) and version > _VERSION:
+        raise StorageError(
+            str(path),
+            f"a mark of version {version}, and this release reads up to {_VERSION}; use the one that wrote it",
+        )
     return Marked(words[_AT_FILE], words[_AT_COMMITS]) if words[_AT_MAGIC] == _MAGIC else None
 
 

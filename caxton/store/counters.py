@@ -4,9 +4,12 @@ import sqlite3
 from collections.abc import Iterable
 
 from caxton.store.seal import BrokenSeal, number_of, seal, unseal
+from caxton.store.statements import insert
 
 # Before the name of a table: how many rows it had when the last transaction ended.
 ROWS = "rows."
+# For how many milliseconds the file has been served: with each commit, what has passed since the one before.
+SERVED = "served_ms"
 
 
 def read_counters(db: sqlite3.Connection) -> dict[str, int]:
@@ -23,7 +26,7 @@ def read_counters(db: sqlite3.Connection) -> dict[str, int]:
 def write_counters(db: sqlite3.Connection, values: Iterable[tuple[str, int]]) -> None:
     """Write counters anew."""
     rows = [(name, value, seal(b"", number_of(name.encode()), value)) for name, value in values]
-    db.executemany("INSERT OR REPLACE INTO ledger VALUES (?, ?, ?)", rows)
+    insert(db, "ledger", rows, replace=True)
 
 
 def add_to_counter(db: sqlite3.Connection, name: str, more: int) -> None:

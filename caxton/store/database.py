@@ -14,8 +14,9 @@ from typing import Self, TypeVar
 import aiosqlite
 
 from caxton.errors import StorageDamaged, StorageError
-from caxton.store.migrations import SCHEMA_VERSION, OtherVersion, check_schema, migrate
+from caxton.store.earlier_copy import keep_copy
 from caxton.store.premises import check_premises
+from caxton.store.schema.migrations import SCHEMA_VERSION, OtherVersion, check_schema, migrate
 from caxton.store.seal import BrokenSeal
 from caxton.store.sqlite_errors import mapped
 
@@ -27,14 +28,20 @@ _LOOK_AGAIN_S = 0.02
 WAL_BYTES = 64 << 20
 _PAGE_BYTES = 4096
 _CACHE_KIB = 16 << 10
+# Kept prepared: those of a commit, for each table of each size, and those of reads.
+_STATEMENTS = 256
 T = TypeVar("T")
 
 
 class Database:
-    """Runs functions on the connection's thread, one after the other. `close` twice is fine."""
+    """Runs functions on the connection's thread, one after the other. `close` twice is fine.
+
+    earlier: where the file is as it was, if opening it brought it to another version of the schema.
+    """
 
     def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
         self.path = path
+        self.earlier: Path | None = None
         self._connection: aiosqlite.Connection | None = connection
         # The file and its log, as they were opened.
         self._opened: list[tuple[Path, os.stat_result]] = []
@@ -47,7 +54,7 @@ class Database:
         StorageError when it is of a later version, not ours, not writable, or held by somebody else to the end.
         """
         check_premises(path)
-        connection = aiosqlite.connect(path, isolation_level=None, timeout=0)
+        connection = aiosqlite.connect(path, isolation_level=None, timeout=0, cached_statements=_STATEMENTS)
         try:
             await connection
         except (sqlite3.Error, OSError) as error:
@@ -56,7 +63,7 @@ class Database:
             raise StorageError(str(path), str(error)) from error
         database = cls(path, connection)
         try:
-            await database.run(lambda db: _prepare(db, path, patience_s, may_be_new=may_be_new))
+            database.earlier = await database.run(lambda db: _prepare(db, path, patience_s, may_be_new=may_be_new))
             database._opened = await asyncio.to_thread(_found, path)
         except BaseException:
             await database.close()
@@ -138,7 +145,7 @@ def _named(path: Path, work: Callable[[sqlite3.Connection], T], db: sqlite3.Conn
         raise StorageError(str(path), f"{error}; use the release that wrote it, or another data directory") from None
 
 
-def _prepare(db: sqlite3.Connection, path: Path, patience_s: float, *, may_be_new: bool) -> None:
+def _prepare(db: sqlite3.Connection, path: Path, patience_s: float, *, may_be_new: bool) -> Path | None:
     _lock(db, path, patience_s)
     for name, value, wanted in (
         ("journal_mode", "WAL", "wal"),
@@ -159,10 +166,12 @@ def _prepare(db: sqlite3.Connection, path: Path, patience_s: float, *, may_be_ne
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if not version and not may_be_new:
         raise StorageDamaged(str(path), "empty, and it was not")
+    earlier = keep_copy(db, path, version) if 0 < version < SCHEMA_VERSION else None
     migrate(db)
     check_schema(db)
     if version != SCHEMA_VERSION:  # then whatever becomes of the log, the file itself says whose it is
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    return earlier
 
 
 def _lock(db: sqlite3.Connection, path: Path, patience_s: float) -> None:

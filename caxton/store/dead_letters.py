@@ -10,7 +10,8 @@ from caxton.store.commit import DeadRow
 from caxton.store.integers import bounded, signed, unsigned
 from caxton.store.rows import plain_text, read_error
 from caxton.store.seal import BrokenSeal, number_of, unseal
-from caxton.wire.calls import DeadLetter, DeadLetterFilter, DeadLetters, DeadLetterStats
+from caxton.wire.calls import DeadLetter, DeadLetterFilter, DeadLetters, Failed
+from caxton.wire.dead_letter_results import DeadLetterFigures
 
 # A page ends before it holds more content than this: its frame stays within the 16 MiB that a socket takes.
 FULL_PAGE_BYTES = 4 << 20
@@ -35,6 +36,11 @@ def read_rows(db: sqlite3.Connection, which: DeadLetterFilter, after: int, limit
     return found, False
 
 
+def every_row(db: sqlite3.Connection) -> Iterator[DeadRow]:
+    """Every letter, oldest first, one at a time. Raises BrokenSeal."""
+    yield from _rows(db.execute(f"SELECT {_COLUMNS} FROM dead_letters ORDER BY number"))  # noqa: S608 (our own words only)
+
+
 def read_page(rows: list[DeadRow], shard: int, *, more: bool, with_content: bool) -> DeadLetters:
     """Return rows as a page for people; raises BrokenSeal for a message that cannot be read."""
     return DeadLetters([_letter(row, shard, with_content=with_content) for row in rows], more)
@@ -48,11 +54,11 @@ def read_numbers(db: sqlite3.Connection, which: DeadLetterFilter, limit: int) ->
     return numbers[:limit], len(numbers) > limit
 
 
-def read_stats(db: sqlite3.Connection, capacity: int, evicted: int) -> DeadLetterStats:
+def read_stats(db: sqlite3.Connection, capacity: int, evicted: int) -> DeadLetterFigures:
     """Return how many there are, why, how old and how large; never more than one row of each reason in memory."""
     sql = "SELECT reason, count(*), sum(size), min(died_at) FROM dead_letters GROUP BY reason"
     groups = db.execute(sql).fetchall()
-    return DeadLetterStats(
+    return DeadLetterFigures(
         total=sum(count for _, count, _, _ in groups),
         by_reason={reason: count for reason, count, _, _ in groups},
         oldest_died_at=min((oldest for *_, oldest in groups), default=None),
@@ -69,6 +75,8 @@ def _where(which: DeadLetterFilter) -> tuple[str, list[object]]:
         ("receiver = ?", None if which.receiver is None else signed(which.receiver)),
         ("sender = ?", None if which.sender is None else signed(which.sender)),
         ("died_at < ?", None if which.before is None else bounded(which.before)),
+        ("message_id = ?", which.message_id),
+        ("number <= ?", None if which.up_to is None else bounded(which.up_to)),
     ):
         if value is not None:
             clauses += f" AND {clause}"
@@ -86,12 +94,12 @@ def _rows(found: sqlite3.Cursor) -> Iterator[DeadRow]:
         texts = number_of(message_id, reason.encode(), error.encode())
         message = unseal(sealed, number, sender, receiver, texts, *counts, 0 if requeued is None else requeued)
         try:
-            failed = read_error(error)
+            stored = read_error(error)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:
             raise BrokenSeal(f"the error of dead letter {number} cannot be read: {problem}") from None
         attempts, died_ms, size = counts
-        who = unsigned(sender), unsigned(receiver)
-        yield DeadRow(number, reason, failed, attempts, died_ms, *who, size, message, requeued)
+        who, failed = (unsigned(sender), unsigned(receiver)), Failed(stored.error, stored.fields)
+        yield DeadRow(number, reason, failed, attempts, died_ms, *who, size, message, requeued, stored.retry_reasons)
 
 
 def _letter(row: DeadRow, shard: int, *, with_content: bool) -> DeadLetter:
@@ -111,4 +119,5 @@ def _letter(row: DeadRow, shard: int, *, with_content: bool) -> DeadLetter:
         content_bytes=row.content_bytes,
         envelope=message,
         requeued_from=row.requeued_from,
+        retry_reasons=row.retry_reasons,
     )

@@ -16,6 +16,7 @@ row that is gone, or a message counted wrong, shows as two figures that differ.
     acknowledged_sessions   taken by sessions
     purged, evicted         dead letters forgotten, as somebody asked or for want of room
     duplicates, refused     dropped because taken before; refused to a session: in no equation
+    served_ms               for how long the shard has been served: in no equation
     rows.<table>            rows of a table that no message is counted in
 """
 
@@ -24,7 +25,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from caxton.wire.calls import ShardLedger
+from caxton.wire.shard_ledger import ShardLedger
 
 COUNTERS = (
     "accepted_clients",
@@ -43,6 +44,7 @@ COUNTERS = (
     "evicted",
     "duplicates",
     "refused",
+    "served_ms",
 )
 _ROWS = "rows."
 _SESSION = 1 << 63

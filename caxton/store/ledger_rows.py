@@ -7,10 +7,21 @@ from caxton.store.integers import unsigned
 from caxton.store.meta import read_meta
 from caxton.store.seal import BrokenSeal, unseal
 from caxton.store.waiting import count_done
-from caxton.wire.calls import ShardLedger
+from caxton.wire.shard_ledger import ShardLedger
 
 # No message is counted in their rows, so each has a counter of its rows.
-COUNTED_TABLES = ("agents", "agent_states", "charges", "idempotency_keys", "sources", "targets")
+COUNTED_TABLES = (
+    "absences",
+    "agents",
+    "agent_states",
+    "agent_versions",
+    "charges",
+    "conversations",
+    "idempotency_keys",
+    "routes",
+    "sources",
+    "targets",
+)
 
 
 def read_shard_ledger(db: sqlite3.Connection) -> ShardLedger:

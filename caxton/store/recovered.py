@@ -1,26 +1,21 @@
 """What a shard's file holds when its worker starts: everything it needs to go on where its predecessor ended."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from caxton.store.commit import KeyRow, OutboxRow, SourceRow, TargetRow
+import msgspec
+
+from caxton.conversations.delta import Delta, decode
+from caxton.store.commit import AbsenceRow, KeyRow, OutboxRow, SourceRow, TargetRow
 from caxton.store.counters import read_counters
 from caxton.store.integers import unsigned
 from caxton.store.meta import Meta
 from caxton.store.seal import BrokenSeal, number_of, unseal, unseal_optional
 from caxton.store.waiting import Waiting, count_done, decode_waiting, is_done
 
-_MS_NS = 1_000_000
 T = TypeVar("T")
-
-
-class Clocks(NamedTuple):
-    """One moment on both clocks: milliseconds since 1970, and nanoseconds on the monotonic clock of this boot."""
-
-    wall_ms: int
-    mono_ns: int
 
 
 class InUnfinished(NamedTuple):
@@ -41,6 +36,8 @@ class InQueue(NamedTuple):
 
 
 StoredAt = InUnfinished | InQueue
+# Asked of each message of a shared row, in the order in which they were taken: whether it is left in the file for now.
+Stays = Callable[[InUnfinished, Waiting], bool]
 
 
 class Unfinished(NamedTuple):
@@ -52,11 +49,20 @@ class Unfinished(NamedTuple):
 
 
 class Letter(NamedTuple):
-    """A dead letter: its number, who sent the message and to whom."""
+    """A dead letter: its number, who sent the message and to whom, and the bytes of its content."""
 
     number: int
     sender: int
     receiver: int
+    size: int = 0
+
+
+class ConversationDeltas(NamedTuple):
+    """What one commit added to conversations: the row's number, its size in bytes, and what is in it."""
+
+    number: int
+    size: int
+    deltas: list[Delta]
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ class Recovered:
     """All that a worker goes on from.
 
     sources, by file; targets, by target; outbox: by target and sequence. waiting: in the order in which they were
-    taken, with expiries on this boot's monotonic clock; unfinished: the rows that they stand in. dead_letters: oldest
+    taken, but for those that stay in the file; unfinished: the rows that all of them stand in. dead_letters: oldest
     first. counts: the shard's counters.
     """
 
@@ -79,47 +85,66 @@ class Recovered:
     keys: list[KeyRow]
     dead_letters: list[Letter]
     counts: dict[str, int]
+    absences: dict[int, AbsenceRow]
+    conversations: list[ConversationDeltas]
 
 
-def read_everything(db: sqlite3.Connection, meta: Meta, now: Clocks) -> Recovered:
-    """Read the file on the connection's thread; raises BrokenSeal for a row that is not what was written."""
-    unfinished = _unfinished(db)
-    waiting = [*_in_unfinished(db, unfinished, meta.boot, now), *_in_queue(db, meta.boot, now)]
+def all_come(_at: InUnfinished, _waiting: Waiting) -> bool:
+    """Leave nothing that waits in the file."""
+    return False
+
+
+def read_everything(db: sqlite3.Connection, meta: Meta, stays: Stays = all_come) -> Recovered:
+    """Read the file on the connection's thread; raises BrokenSeal for a row that is not what was written.
+
+    Row by row: of what `stays` no more is kept in memory than one row.
+    """
+    unfinished = read_unfinished(db)
+    waiting: list[tuple[StoredAt, Waiting]] = [
+        (at, message) for at, message in in_unfinished(db, unfinished) if not stays(at, message)
+    ]
+    waiting += in_queue(db)
     waiting.sort(key=lambda stored: _taken_order(stored[0]))
     return Recovered(
         next_number=meta.next_number,
-        sources=dict(_sources(db)),
-        targets=dict(_targets(db)),
-        outbox=sorted(_outbox(db), key=lambda row: (row.target, row.first)),
+        sources=dict(read_sources(db)),
+        targets=dict(read_targets(db)),
+        outbox=sorted(read_outbox(db), key=lambda row: (row.target, row.first)),
         waiting=waiting,
         unfinished=unfinished,
-        states=dict(_states(db)),
-        charges=dict(_charges(db)),
-        keys=list(_keys(db)),
+        states=dict(read_states(db)),
+        charges=dict(read_charges(db)),
+        keys=list(read_keys(db)),
         dead_letters=list(_letters(db, meta.next_number)),
         counts=read_counters(db),
+        absences=dict(read_absences(db)),
+        conversations=list(read_conversations(db)),
     )
 
 
-def _sources(db: sqlite3.Connection) -> Iterator[tuple[int, SourceRow]]:
+def read_sources(db: sqlite3.Connection) -> Iterator[tuple[int, SourceRow]]:
+    """How far each source was taken, by file. As all that follow: row by row, and raises BrokenSeal."""
     for file, taken, refusals in db.execute("SELECT file, taken, refusals FROM sources"):
         told = unseal_optional(refusals, file, taken)
         yield unsigned(file), SourceRow(unsigned(taken), told)
 
 
-def _targets(db: sqlite3.Connection) -> Iterator[tuple[int, TargetRow]]:
+def read_targets(db: sqlite3.Connection) -> Iterator[tuple[int, TargetRow]]:
+    """Every way out, by target."""
     for target, *numbers, sealed in db.execute("SELECT target, file, emitted, acknowledged, seal FROM targets"):
         unseal(sealed, target, *numbers)
         yield unsigned(target), TargetRow(*map(unsigned, numbers))
 
 
-def _outbox(db: sqlite3.Connection) -> Iterator[OutboxRow]:
+def read_outbox(db: sqlite3.Connection) -> Iterator[OutboxRow]:
+    """Every frame that waits for its target."""
     for number, target, first, last, sealed in db.execute("SELECT number, target, first, last, messages FROM outbox"):
         messages = unseal(sealed, number, target, first, last)
         yield OutboxRow(number, unsigned(target), unsigned(first), unsigned(last), messages)
 
 
-def _unfinished(db: sqlite3.Connection) -> dict[int, Unfinished]:
+def read_unfinished(db: sqlite3.Connection) -> dict[int, Unfinished]:
+    """Return the rows of messages, by number, without the messages."""
     # Those of no row are unsealed too: marks whose number has changed would leave another row without its own.
     marks = {
         number: unseal(sealed, number, done)
@@ -132,27 +157,27 @@ def _unfinished(db: sqlite3.Connection) -> dict[int, Unfinished]:
     return found
 
 
-def _in_unfinished(
-    db: sqlite3.Connection, rows: dict[int, Unfinished], boot: int, now: Clocks
-) -> Iterator[tuple[StoredAt, Waiting]]:
-    for number, written, size, sealed in db.execute("SELECT number, boot, size, messages FROM unfinished"):
-        messages = decode_waiting(unseal(sealed, number, written, size))
+def in_unfinished(db: sqlite3.Connection, rows: dict[int, Unfinished]) -> Iterator[tuple[InUnfinished, Waiting]]:
+    """Messages of shared rows that are not done, in the order in which they were taken."""
+    sql = "SELECT number, size, messages FROM unfinished ORDER BY number"
+    for number, size, sealed in db.execute(sql):
+        messages = decode_waiting(unseal(sealed, number, size))
         if len(messages) != size:
             raise BrokenSeal(f"{len(messages)} messages in a row of {size}")
         marks = rows[number].marks
         for place, message in enumerate(messages):
             if not is_done(marks, place):
-                yield InUnfinished(number, place), _on_this_boot(message, now, same_boot=written == boot)
+                yield InUnfinished(number, place), message
 
 
-def _in_queue(db: sqlite3.Connection, boot: int, now: Clocks) -> Iterator[tuple[StoredAt, Waiting]]:
-    sql = """SELECT id, agent_id, priority, created_at, retry_count, boot, from_row, from_place, next_retry, message
+def in_queue(db: sqlite3.Connection) -> Iterator[tuple[InQueue, Waiting]]:
+    """Messages with rows of their own, in no order."""
+    sql = """SELECT id, agent_id, priority, created_at, retry_count, from_row, from_place, next_retry, message
              FROM message_queue NOT INDEXED"""
-    for number, agent_id, level, created, attempts, written, row, place, retry, sealed in db.execute(sql):
-        numbers = number, agent_id, level, created, attempts, -1 if retry is None else retry, written, row, place
+    for number, agent_id, level, created, attempts, row, place, retry, sealed in db.execute(sql):
+        numbers = number, agent_id, level, created, attempts, -1 if retry is None else retry, row, place
         (message,) = _one(decode_waiting(unseal(sealed, *numbers)))
-        at = InQueue(number, retry, created, row, place)
-        yield at, _on_this_boot(message, now, same_boot=written == boot)
+        yield InQueue(number, retry, created, row, place), message
 
 
 def _one(messages: list[T]) -> list[T]:
@@ -168,18 +193,10 @@ def _letters(db: sqlite3.Connection, next_number: int) -> Iterator[Letter]:
     for row in db.execute(f"SELECT {numbers} FROM dead_letters NOT INDEXED ORDER BY number"):  # noqa: S608 (our own words only)
         if not all(isinstance(value, int) for value in row):
             raise BrokenSeal(f"dead letter {row[0]} has other than numbers where there were numbers")
-        number, sender, receiver, *_ = row
+        number, sender, receiver, _, _, size, _ = row
         if not 0 <= number < next_number:  # one that is to come would have its number, and no commit with it succeeds
             raise BrokenSeal(f"dead letter {number} has a number that was never given, up to {next_number - 1}")
-        yield Letter(number, unsigned(sender), unsigned(receiver))
-
-
-def _on_this_boot(message: Waiting, now: Clocks, *, same_boot: bool) -> Waiting:
-    """Put the expiry on this boot's monotonic clock: by the wall clock, never later than its whole timeout again."""
-    if not same_boot:
-        remaining_ms = min(message.expires_ms - now.wall_ms, message.message.timeout_ms)
-        message.expires_ns = now.mono_ns + remaining_ms * _MS_NS
-    return message
+        yield Letter(number, unsigned(sender), unsigned(receiver), max(0, size))
 
 
 def _taken_order(at: StoredAt) -> tuple[int, int]:
@@ -188,19 +205,40 @@ def _taken_order(at: StoredAt) -> tuple[int, int]:
     return at
 
 
-def _states(db: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
+def read_states(db: sqlite3.Connection) -> Iterator[tuple[int, bytes]]:
+    """Every state, by agent."""
     for agent_id, sealed in db.execute("SELECT agent_id, state FROM agent_states"):
         state = unseal(sealed, agent_id)
         yield unsigned(agent_id), state
 
 
-def _charges(db: sqlite3.Connection) -> Iterator[tuple[tuple[int, int], int]]:
+def read_absences(db: sqlite3.Connection) -> Iterator[tuple[int, AbsenceRow]]:
+    """Every absence, by agent."""
+    for agent_id, away, since, sealed in db.execute("SELECT agent_id, away, since, seal FROM absences"):
+        unseal(sealed, agent_id, away, since)
+        yield unsigned(agent_id), AbsenceRow(away, since)
+
+
+def read_conversations(db: sqlite3.Connection) -> Iterator[ConversationDeltas]:
+    """What commits added to conversations, in their order."""
+    for number, size, sealed in db.execute("SELECT number, size, records FROM conversations ORDER BY number"):
+        records = unseal(sealed, number, size)
+        try:
+            deltas = decode(records)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BrokenSeal(f"conversations that nobody can read: {error}") from None
+        yield ConversationDeltas(number, len(records), deltas)
+
+
+def read_charges(db: sqlite3.Connection) -> Iterator[tuple[tuple[int, int], int]]:
+    """Every charge, by root."""
     for source, sequence, deaths, sealed in db.execute("SELECT source, sequence, deaths, seal FROM charges"):
         unseal(sealed, source, sequence, deaths)
         yield (unsigned(source), unsigned(sequence)), deaths
 
 
-def _keys(db: sqlite3.Connection) -> Iterator[KeyRow]:
+def read_keys(db: sqlite3.Connection) -> Iterator[KeyRow]:
+    """Every idempotency key."""
     for receiver, key, expires, sealed in db.execute("SELECT receiver, key, expires_at, answer FROM idempotency_keys"):
         if not isinstance(key, bytes):
             raise BrokenSeal("an idempotency key that is no blob")

@@ -2,11 +2,22 @@
 
 import msgspec
 
+from caxton.acl.envelope import Text
 from caxton.errors.travel import MAX_ITEMS
-from caxton.store.commit import DeadRow, KeyRow, OutboxRow, QueueRow, SourceRow, TargetRow, UnfinishedRow
+from caxton.store.commit import (
+    AbsenceRow,
+    ConversationRow,
+    DeadRow,
+    KeyRow,
+    OutboxRow,
+    QueueRow,
+    SourceRow,
+    TargetRow,
+    UnfinishedRow,
+)
 from caxton.store.integers import bounded, signed
 from caxton.store.seal import number_of, seal, seal_optional
-from caxton.wire.calls import Failed, FieldValue
+from caxton.wire.calls import Failed, Fields, FieldValue
 
 Row = tuple[object, ...]
 _to_json = msgspec.json.Encoder().encode
@@ -21,7 +32,17 @@ class _Head(msgspec.Struct, array_like=True, gc=False):
 
 
 _head = msgspec.msgpack.Decoder(_Head).decode
-read_error = msgspec.json.Decoder(Failed).decode
+
+
+class StoredError(msgspec.Struct, array_like=True, tag=20, frozen=True):
+    """Why a message is dead, as its row has it in JSON: a `Failed`, and why each attempt failed."""
+
+    error: Text
+    fields: Fields
+    retry_reasons: tuple[str, ...] = ()
+
+
+read_error = msgspec.json.Decoder(StoredError).decode
 
 
 def source_row(file: int, row: SourceRow) -> Row:
@@ -42,9 +63,9 @@ def outbox_row(row: OutboxRow) -> Row:
     return *numbers, seal(row.messages, *numbers)
 
 
-def unfinished_row(row: UnfinishedRow, boot: int) -> Row:
-    """Columns: number, boot, size, messages."""
-    numbers = signed(row.number), boot, bounded(row.size)
+def unfinished_row(row: UnfinishedRow) -> Row:
+    """Columns: number, size, messages."""
+    numbers = signed(row.number), bounded(row.size)
     return *numbers, seal(row.messages, *numbers)
 
 
@@ -54,17 +75,21 @@ def done_row(number: int, marks: bytes, done: int) -> Row:
     return *numbers, seal(marks, *numbers)
 
 
-def queue_row(row: QueueRow, boot: int) -> Row:
-    """Columns: id, agent_id, priority, created_at, retry_count, next_retry, boot, from_row, from_place, message."""
+def queue_row(row: QueueRow) -> Row:
+    """Columns: id, agent_id, priority, created_at, retry_count, next_retry, from_row, from_place, message."""
     retry = None if row.next_retry_ms is None else bounded(row.next_retry_ms)
     first = signed(row.number), signed(row.agent_id), bounded(row.level), bounded(row.created_ms), bounded(row.attempts)
-    last = boot, signed(row.from_row), bounded(row.from_place)
+    last = signed(row.from_row), bounded(row.from_place)
     return *first, retry, *last, seal(row.message, *first, -1 if retry is None else retry, *last)
 
 
 def dead_row(row: DeadRow) -> Row:
     """Columns: number, message_id, sender, receiver, reason, error, attempts, died_at, size, requeued_from, message."""
-    message_id, reason, error = _message_id(row.message), plain_text(row.reason), error_text(row.error)
+    message_id, reason, error = (
+        _message_id(row.message),
+        plain_text(row.reason),
+        error_text(row.error, row.retry_reasons),
+    )
     who = signed(row.sender), signed(row.receiver)
     counts = bounded(row.attempts), bounded(row.died_ms), bounded(row.content_bytes)
     requeued = None if row.requeued_from is None else signed(row.requeued_from)
@@ -74,9 +99,21 @@ def dead_row(row: DeadRow) -> Row:
     return number, message_id, *who, reason, error, *counts, requeued, check
 
 
+def conversation_row(row: ConversationRow) -> Row:
+    """Columns: number, size, records."""
+    numbers = signed(row.number), bounded(row.size)
+    return *numbers, seal(row.records, *numbers)
+
+
 def state_row(agent_id: int, state: bytes) -> Row:
     """Columns: agent_id, state."""
     return signed(agent_id), seal(state, signed(agent_id))
+
+
+def absence_row(agent_id: int, row: AbsenceRow) -> Row:
+    """Columns: agent_id, away, since, seal."""
+    numbers = signed(agent_id), bounded(row.away_ms), signed(row.since_ms)
+    return *numbers, seal(b"", *numbers)
 
 
 def charge_row(source: int, sequence: int, deaths: int) -> Row:
@@ -91,14 +128,14 @@ def key_row(row: KeyRow) -> Row:
     return receiver, row.key, expires, seal_optional(row.answer, receiver, number_of(row.key), expires)
 
 
-def error_text(error: Failed) -> str:
+def error_text(error: Failed, retry_reasons: tuple[str, ...] = ()) -> str:
     """Return an error as JSON that `read_error` reads; what JSON cannot carry becomes text that it can."""
     try:
-        text = _to_json(error).decode()
+        text = _to_json(StoredError(error.error, error.fields, retry_reasons)).decode()
         read_error(text)
     except (UnicodeEncodeError, OverflowError, TypeError, ValueError):
         fields = {plain_text(str(name)): _plain(value) for name, value in error.fields.items()}
-        text = _to_json(Failed(plain_text(error.error)[:_ERROR_NAME], fields)).decode()
+        text = _to_json(StoredError(plain_text(error.error)[:_ERROR_NAME], fields, retry_reasons)).decode()
     return text
 
 

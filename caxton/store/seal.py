@@ -9,6 +9,10 @@ from zlib import crc32
 
 VERSION = 1
 _HEAD = struct.Struct("<BI")
+# Made once: no row has more numbers, and few texts are longer.
+_PACKERS = tuple(struct.Struct(f"<{numbers}q").pack for numbers in range(17))
+_SHORT = 512
+_LENGTHS = tuple(length.to_bytes(8, "little") for length in range(_SHORT))
 _ABSENT, _PRESENT = b"\0", b"\1"
 
 
@@ -53,9 +57,10 @@ def number_of(*texts: bytes) -> int:
     """Return a number that stands for texts among the numbers of a seal: another text, another number."""
     check = 0
     for text in texts:
-        check = crc32(text, crc32(len(text).to_bytes(8, "little"), check))
+        length = len(text)
+        check = crc32(text, crc32(_LENGTHS[length] if length < _SHORT else length.to_bytes(8, "little"), check))
     return check
 
 
 def _check(payload: bytes, numbers: tuple[object, ...]) -> int:
-    return crc32(payload, crc32(struct.pack(f"<{len(numbers)}q", *numbers)))
+    return crc32(payload, crc32(_PACKERS[len(numbers)](*numbers)))

@@ -16,27 +16,28 @@ from caxton.store.database import Database, in_transaction
 from caxton.store.integers import bounded
 from caxton.store.ledger_rows import read_shard_ledger
 from caxton.store.meta import Meta, read_meta, write_meta
-from caxton.store.recovered import Clocks, Recovered, read_everything
+from caxton.store.recovered import Recovered, Stays, all_come, read_everything
 from caxton.store.transaction import apply
-from caxton.wire.calls import DeadLetterFilter, DeadLetters, DeadLetterStats, ShardLedger
-
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+from caxton.store.waiting import Waiting
+from caxton.store.waiting_rows import Place, read_places
+from caxton.wire.calls import DeadLetterFilter, DeadLetters
+from caxton.wire.dead_letter_results import DeadLetterFigures
+from caxton.wire.shard_ledger import ShardLedger
 
 
 class ShardStore:
     """The file of one shard. Calls run one after the other, in the order in which they were made."""
 
-    def __init__(self, database: Database, meta: Meta, counts: dict[str, int], mark: CommitMark, now: Clocks) -> None:
+    def __init__(self, database: Database, meta: Meta, counts: dict[str, int], mark: CommitMark) -> None:
         self.database = database
         self.file_id = meta.file_id
         self._meta = meta
         self._counts = counts
         self._mark = mark
-        self._opened_at = now
 
     @classmethod
-    async def open(cls, path: Path, shard: int, wall_ms: int, mono_ns: int) -> Self:
-        """Open or create the file of a shard; the two clocks are read at one moment, and expiries are told by them.
+    async def open(cls, path: Path, shard: int) -> Self:
+        """Open or create the file of a shard.
 
         Waits for the predecessor's lock. Raises StorageDamaged when the file is not what was written to it, or when
         transactions that were safely in it are gone; StorageError when it is another shard's, or as `Database.open`.
@@ -44,17 +45,26 @@ class ShardStore:
         marked = await asyncio.to_thread(_marked, path)
         database = await Database.open(path, may_be_new=marked is None)
         try:
-            boot_id = await asyncio.to_thread(_BOOT_ID.read_text)
-            meta, counts = await database.run(lambda db: _claim(db, path, shard, boot_id.strip(), marked))
+            meta, counts = await database.run(lambda db: _claim(db, path, shard, marked))
             mark = CommitMark.open(mark_path(path), Marked(meta.file_id, meta.commits))
         except BaseException:
             await database.close()
             raise
-        return cls(database, meta, counts, mark, Clocks(wall_ms, mono_ns))
+        return cls(database, meta, counts, mark)
 
-    async def load(self) -> Recovered:
-        """Return everything that a worker goes on from. Raises StorageDamaged for what is not what was written."""
-        return await self.database.run(lambda db: read_everything(db, self._meta, self._opened_at))
+    async def load(self, stays: Stays = all_come) -> Recovered:
+        """Return everything that a worker goes on from. Raises StorageDamaged for what is not what was written.
+
+        stays: tells, on the connection's thread, which of the messages that wait are left in the file for now.
+        """
+        return await self.database.run(lambda db: read_everything(db, self._meta, stays))
+
+    async def waiting(self, places: list[Place], most_bytes: int) -> list[Waiting]:
+        """Return what waits at the first of these places, in their order, from rows of `most_bytes` and one row more.
+
+        Raises StorageDamaged for a place at which nothing was committed, or that is not what was written.
+        """
+        return await self.database.run(lambda db: read_places(db, places, most_bytes))
 
     async def commit(self, commit: Commit) -> None:
         """Write all of it in one transaction; it is on the disk when this returns.
@@ -76,15 +86,17 @@ class ShardStore:
 
         return await self.database.run(read)
 
-    async def letters_with_messages(self, which: DeadLetterFilter, limit: int) -> tuple[list[DeadRow], bool]:
+    async def letters_with_messages(
+        self, which: DeadLetterFilter, limit: int, after: int = 0
+    ) -> tuple[list[DeadRow], bool]:
         """Return up to `limit` letters whole, oldest first, and whether there are more; fewer when they are large."""
-        return await self.database.run(lambda db: dead_letters.read_rows(db, which, 0, limit))
+        return await self.database.run(lambda db: dead_letters.read_rows(db, which, after, limit))
 
     async def numbers(self, which: DeadLetterFilter, limit: int) -> tuple[list[int], bool]:
         """Return the numbers of up to `limit` letters, oldest first, and whether there are more."""
         return await self.database.run(lambda db: dead_letters.read_numbers(db, which, limit))
 
-    async def dead_letter_stats(self, capacity: int) -> DeadLetterStats:
+    async def dead_letter_stats(self, capacity: int) -> DeadLetterFigures:
         """Return how many letters there are, why, how old and how large; `capacity` is told as it is given."""
         return await self.database.run(lambda db: dead_letters.read_stats(db, capacity, self._counts.get("evicted", 0)))
 
@@ -116,7 +128,7 @@ class ShardStore:
 
         def write(db: sqlite3.Connection) -> dict[str, int]:
             changes = Counter(commit.counts)
-            changes.update(apply(db, commit, meta.boot))
+            changes.update(apply(db, commit))
             values = {name: self._counts.get(name, 0) + more for name, more in changes.items() if more}
             write_counters(db, values.items())
             write_meta(db, meta)
@@ -137,10 +149,8 @@ def _marked(path: Path) -> Marked | None:
     return marked
 
 
-def _claim(
-    db: sqlite3.Connection, path: Path, shard: int, boot_id: str, marked: Marked | None
-) -> tuple[Meta, dict[str, int]]:
-    """Make sure that the file is this shard's, and whole; note the boot of the machine that it is opened in."""
+def _claim(db: sqlite3.Connection, path: Path, shard: int, marked: Marked | None) -> tuple[Meta, dict[str, int]]:
+    """Make sure that the file is this shard's, and whole."""
     meta = read_meta(db)
     if meta.shard not in {-1, shard}:
         raise StorageError(str(path), f"the file of shard {meta.shard}, where that of shard {shard} belongs")
@@ -152,8 +162,7 @@ def _claim(
             f"{marked.commits} transactions were safely in it, and the last {marked.commits - meta.commits} are gone",
         )
     counts = read_counters(db)
-    if (meta.shard, meta.boot_id) != (shard, boot_id):
-        boot = meta.boot + (meta.boot_id not in {"", boot_id})
-        meta = meta._replace(shard=shard, boot_id=boot_id, boot=boot)
+    if meta.shard != shard:
+        meta = meta._replace(shard=shard)
         in_transaction(db, lambda db: write_meta(db, meta))
     return meta, counts

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from caxton.errors import CaxtonError
+from caxton.wire.told import LimitWarning
 
 UNTOLD = "events that could not be told"
 
@@ -167,3 +170,9 @@ def file_put_back(path: str) -> Event:
 def files_gone(problem: str) -> Event:
     """Somebody removed files of the runtime that only a restart brings back."""
     return Event("files_gone", "error", problem, {"problem": problem})
+
+
+def limit_near(warning: LimitWarning) -> Event:
+    """Something came to 80 % of what may be."""
+    where = "" if warning.shard is None else f"shard {warning.shard}, "
+    return Event("limit_near", "warning", f"{where}limit near: {warning.text}", msgspec.structs.asdict(warning))

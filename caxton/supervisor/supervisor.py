@@ -101,7 +101,7 @@ class _Life:
         self._compiler = CompilerHost(plan.compiler_command, lambda how: tell(events.compiler_died(how)))
         self._orphans = Orphans(lambda: {*self._workforce.pids, self._compiler.pid})
         self._reception = reception = Reception(
-            premises, self._workforce, self._compiler, notices, ledger, stop, dropped
+            premises, self._workforce, self._compiler, notices, ledger, stop, dropped, tell
         )
         lines = most_lines(premises.room.most_sessions, premises.identity.shards)
         inlet = Inlet(directory.control(SUPERVISOR), SMALL_FRAME, lines)

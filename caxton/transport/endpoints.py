@@ -11,7 +11,7 @@ from caxton.ids import SESSION_BIT
 LONGEST_PATH = 107
 _LONGEST_NAME = "s-0123456789abcdef.control"
 # What there may be of one peer; `new` is a book that is not locked yet.
-_KINDS = ("data", "control", "book", "new", "note")
+_KINDS = ("data", "control", "book", "new", "note", "principal")
 SUPERVISOR = 0
 IPC = "ipc://"
 
@@ -49,6 +49,10 @@ class RuntimeDir:
     def book(self, peer: int) -> Path:
         """The mapped file with a peer's counters."""
         return self.path / f"{_name(peer)}.book"
+
+    def principal(self, session: int) -> Path:
+        """The file that says for whom a session acts, if it is not its own user."""
+        return self.path / f"{_name(session)}.principal"
 
     def crash_note(self, incarnation: int) -> Path:
         """The mapped file that says what a worker is doing."""

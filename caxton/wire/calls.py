@@ -9,15 +9,33 @@ import msgspec
 
 from caxton.acl.envelope import Envelope, Id, Text, UuidBytes
 from caxton.acl.message import Message
-from caxton.agents.manifest import MAX_CAPABILITIES, MAX_NAME, Manifest
+from caxton.acl.order import HandlerOrder, Order
+from caxton.agents.limits import MAX_STATE
+from caxton.agents.manifest import DEFAULT_WEIGHT, MAX_CAPABILITIES, MAX_WEIGHT, Manifest
+from caxton.agents.names import MAX_NAME
 from caxton.errors.travel import MAX_ITEMS
+from caxton.ids import AgentId
+from caxton.wire.capability_calls import Capabilities, CapabilityRequest
+from caxton.wire.conversations import ConversationRequest, ConversationResult
+from caxton.wire.dead_letter_results import DeadLetterFigures, Purged, Requeued
+from caxton.wire.delivery import AskSeal, Delivery, Sealed
+from caxton.wire.kept import FindMessage, KeptMessages, ListKept
+from caxton.wire.members import MemberView
+from caxton.wire.shard_ledger import ShardLedger
 
 # So that no frame of agents or manifests comes near the 16 MiB that a socket takes, whatever their capabilities.
 MAX_BATCH = 500
 # Messages that an attached agent is given at a time, and the payload bytes at which no more are added.
 MAX_DELIVERIES, FULL_DELIVERIES_BYTES = 256, 1 << 20
+# Keys of messages that an attached agent may have under way at once, and so the messages that it may have in all.
+MAX_CONCURRENCY = 1_024
+MAX_HELD = MAX_CONCURRENCY + MAX_DELIVERIES
+# A program that is silent for so long loses what it has.
+LEASE_S = 30
 # How long an exchange may wait for messages before it is answered with none, in milliseconds.
 MAX_EXCHANGE_WAIT_MS = 10_000
+# How long an agent may drain when it is not said, and at most, in milliseconds.
+DEFAULT_DRAIN_MS, MAX_DRAIN_MS = 600_000, 86_400_000
 MAX_FILTER = 200
 MAX_FIELDS = 16
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
@@ -35,10 +53,15 @@ class Deploy(msgspec.Struct, array_like=True, tag=10, frozen=True):
 
 
 class ListAgents(msgspec.Struct, array_like=True, tag=11, frozen=True):
-    """List agents of this shard in the order of their names, after `after`, at most `limit`."""
+    """List agents of this shard in the order of their names, after `after`, at most `limit`.
 
-    after: str = ""
+    name: only those whose names fit this pattern (`caxton.agents.names`). state: only those in this state.
+    """
+
+    after: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_BATCH)] = MAX_BATCH
+    name: Name | None = None
+    state: Annotated[str, msgspec.Meta(max_length=MAX_FILTER)] | None = None
 
 
 class Inspect(msgspec.Struct, array_like=True, tag=12, frozen=True):
@@ -48,10 +71,11 @@ class Inspect(msgspec.Struct, array_like=True, tag=12, frozen=True):
 
 
 class StopAgent(msgspec.Struct, array_like=True, tag=13, frozen=True):
-    """Let an agent take no more messages. What waits for it is handled first (`drain`), or goes to the dead letters."""
+    """Let an agent take no more messages: what it has is finished first (`drain`, up to `drain_ms`), or ends."""
 
     agent_id: Id
     drain: bool = False
+    drain_ms: Annotated[int, msgspec.Meta(ge=0, le=MAX_DRAIN_MS)] = DEFAULT_DRAIN_MS
 
 
 class RemoveAgents(msgspec.Struct, array_like=True, tag=14, frozen=True):
@@ -75,14 +99,19 @@ class ResumeAgent(msgspec.Struct, array_like=True, tag=16, frozen=True):
 class Attach(msgspec.Struct, array_like=True, tag=17, frozen=True):
     """Let this session run the turns of an agent, which is registered if there is none of that name.
 
-    Answered with the agent's view. An agent that another living session runs is refused. again: this client attached it
-    before, so that one which is not there was removed, and is not registered.
+    Answered with the agent's view. An agent that another living session runs is refused, or taken over (`replace`).
+    again: this client attached it before, so that one which is not there was removed, and is not registered. group:
+    sessions that attach it with the same order share it, and keep that order between them; None: one has it alone.
     """
 
     name: Name
     capabilities: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CAPABILITIES)] = ()
     mailbox_capacity: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1_000
     again: bool = False
+    escalate_to: Name | None = None
+    replace: bool = False
+    weight: Annotated[int, msgspec.Meta(ge=1, le=MAX_WEIGHT)] = DEFAULT_WEIGHT
+    group: HandlerOrder | None = None
 
 
 class Detach(msgspec.Struct, array_like=True, tag=18, frozen=True):
@@ -92,34 +121,55 @@ class Detach(msgspec.Struct, array_like=True, tag=18, frozen=True):
 
 
 class Ended(msgspec.Struct, array_like=True, frozen=True):
-    """The end of one delivery: what the handler sent, in order; or its error, and then nothing is sent."""
+    """The end of one delivery: what the handler sent, in order; or its error, and then nothing is sent.
+
+    state: what the agent's state is from then on, committed with this; None when it stays as it is.
+    """
 
     delivery: Sequence
     messages: Annotated[list[Envelope], msgspec.Meta(max_length=256)] = []
     error: Text | None = None
+    state: Annotated[bytes, msgspec.Meta(max_length=MAX_STATE)] | None = None
 
 
 class Exchange(msgspec.Struct, array_like=True, tag=19, frozen=True):
-    """Give back what the handler of an attached agent has ended, and ask for up to `most` messages.
+    """Give back what the handler of an attached agent has ended, tell what it has still, and ask for more.
 
-    Everything given to this session before and not among `ended` goes back to the front of the mailbox. Answered with
-    Deliveries when what ended is committed and there is a message, or `wait_ms` have passed.
+    Of what was given to this session up to the number `seen` (None: all of it) only what is `kept` stays with it; the
+    rest goes back to the front of the mailbox, and what is `returned` was never begun. Answered with Deliveries when
+    what ended is committed and there is a message, or `wait_ms` have passed. Up to `most` messages are given at a time:
+    under way are at most so many that they have `concurrency` keys (`caxton.acl.order`), and `most` beside the first of
+    each of these.
+    wants_state: the program does not know the agent's state, as of what ended. wants_seals: its handlers send, while
+    they run, what follows from what they handle.
     """
 
     agent_id: Id
     ended: Annotated[list[Ended], msgspec.Meta(max_length=MAX_DELIVERIES)]
     most: Annotated[int, msgspec.Meta(ge=0, le=MAX_DELIVERIES)]
     wait_ms: Annotated[int, msgspec.Meta(ge=0, le=MAX_EXCHANGE_WAIT_MS)]
+    kept: Annotated[list[Sequence], msgspec.Meta(max_length=MAX_HELD)] = []
+    returned: Annotated[list[Sequence], msgspec.Meta(max_length=MAX_HELD)] = []
+    seen: Sequence | None = None
+    concurrency: Annotated[int, msgspec.Meta(ge=1, le=MAX_CONCURRENCY)] = 1
+    order: Order = "all"
+    wants_state: bool = False
+    wants_seals: bool = False
 
 
 class DeadLetterFilter(msgspec.Struct, array_like=True, frozen=True):
-    """Which dead letters: every field that is set must fit. before: dead before this moment, in ms since 1970."""
+    """Which dead letters: every field that is set must fit. before: dead before this moment, in ms since 1970.
+
+    up_to: those with numbers up to this one of the shard. Whoever dies later has a larger one, whatever clocks say.
+    """
 
     reason: Annotated[str, msgspec.Meta(max_length=MAX_FILTER)] | None = None
     receiver: Id | None = None
     sender: Id | None = None
     before: Sequence | None = None
     ids: Annotated[list[Sequence], msgspec.Meta(max_length=MAX_BATCH)] | None = None
+    message_id: UuidBytes | None = None
+    up_to: Sequence | None = None
 
 
 class ListDeadLetters(msgspec.Struct, array_like=True, tag=30, frozen=True):
@@ -162,11 +212,16 @@ Request = (
     | Attach
     | Detach
     | Exchange
+    | AskSeal
     | ListDeadLetters
     | RequeueDeadLetters
     | PurgeDeadLetters
     | AskDeadLetterStats
     | AskLedger
+    | FindMessage
+    | ListKept
+    | CapabilityRequest
+    | ConversationRequest
 )
 
 
@@ -178,7 +233,15 @@ class Failed(msgspec.Struct, array_like=True, tag=20, frozen=True):
 
 
 class AgentView(msgspec.Struct, array_like=True, frozen=True, tag=21):
-    """One agent as its shard sees it. Counters count since the worker started."""
+    """One agent as its shard sees it; calls take it for the agent. Counters count since the worker started.
+
+    state: running, attached, detached, paused, draining, failed or stopped. module: the sha256 of its module.
+    instantiated: whether it has an instance in memory. queued: messages that wait for it.
+    oldest_ms: for how long the message has waited in memory that has waited longest for it. weight, health: as in
+    `caxton.agents.manifest`. is_healthy: whether it is a candidate for messages to its capabilities now. conversations:
+    how many it takes part in that are active. drains_for_ms: for how long it may still drain, 0 for one that does not.
+    members: of the group of programs that share it.
+    """
 
     agent_id: Id
     name: Name
@@ -191,6 +254,25 @@ class AgentView(msgspec.Struct, array_like=True, frozen=True, tag=21):
     instantiated: bool
     queued: int
     counters: dict[str, int]
+    escalate_to: str | None = None
+    oldest_ms: Annotated[int, msgspec.Meta(ge=0)] = 0
+    weight: int = DEFAULT_WEIGHT
+    health: str = "auto"
+    is_healthy: bool = True
+    conversations: Annotated[int, msgspec.Meta(ge=0)] = 0
+    drains_for_ms: Annotated[int, msgspec.Meta(ge=0)] = 0
+    members: tuple[MemberView, ...] = ()
+
+    @property
+    def id(self) -> AgentId:
+        """Its id."""
+        return AgentId(self.agent_id)
+
+
+class Found(msgspec.Struct, array_like=True, tag=65, frozen=True):
+    """Agents that were looked up, each in its place; None where there is none."""
+
+    views: list[AgentView | None]
 
 
 class Deployed(msgspec.Struct, array_like=True, tag=22, frozen=True):
@@ -200,10 +282,15 @@ class Deployed(msgspec.Struct, array_like=True, tag=22, frozen=True):
 
 
 class Agents(msgspec.Struct, array_like=True, tag=23, frozen=True):
-    """A page of agents."""
+    """A page of agents. more: there may be others after the name `after`, also where none of these was wanted.
+
+    total: how many agents this shard has, wanted or not.
+    """
 
     agents: list[AgentView]
     more: bool
+    after: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] = ""
+    total: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Done(msgspec.Struct, array_like=True, tag=24, frozen=True):
@@ -212,19 +299,20 @@ class Done(msgspec.Struct, array_like=True, tag=24, frozen=True):
     refused: dict[int, Failed] = {}
 
 
-class Delivery(msgspec.Struct, array_like=True, frozen=True):
-    """One message for an attached agent. attempts: 2 and more mean that it may have been handled before."""
-
-    delivery: Sequence
-    attempts: Sequence
-    message: Envelope
-
-
 class Deliveries(msgspec.Struct, array_like=True, tag=25, frozen=True):
-    """What an attached agent is to handle now; `not_sent`: why messages of its last turns were not sent."""
+    """What an attached agent is to handle now.
+
+    not_sent: why messages of its last turns were not sent. last: the highest number that was ever given; what the
+    program has not heard of up to there was in an answer that is lost. before: the highest number that the program was
+    given before and has not ended; if it has not heard of that, what it was given there comes before this. state: the
+    agent's, if that was asked for; empty where it has none.
+    """
 
     deliveries: list[Delivery]
     not_sent: list[Failed] = []
+    last: Sequence = 0
+    before: Sequence = 0
+    state: bytes | None = None
 
 
 class DeadLetter(msgspec.Struct, array_like=True, frozen=True):
@@ -232,7 +320,8 @@ class DeadLetter(msgspec.Struct, array_like=True, frozen=True):
 
     number: of this shard's; `id` names it in the runtime. reason: as in `caxton.delivery.dead_letter`. died_at: ms
     since 1970. content_bytes: its size; the message's content is empty unless it was asked for. requeued_from: the
-    number of the dead letter that it was before.
+    number of the dead letter that it was before. retry_reasons: why each attempt failed, in order, as in
+    `caxton.delivery.retry_reason`; empty for what was never tried, or died before this was kept.
     """
 
     number: Sequence
@@ -244,6 +333,7 @@ class DeadLetter(msgspec.Struct, array_like=True, frozen=True):
     content_bytes: int
     envelope: Envelope
     requeued_from: Sequence | None = None
+    retry_reasons: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_ITEMS)] = ()
 
     @property
     def id(self) -> str:
@@ -263,52 +353,6 @@ class DeadLetters(msgspec.Struct, array_like=True, tag=26, frozen=True):
     more: bool
 
 
-class DeadLetterStats(msgspec.Struct, array_like=True, tag=27, frozen=True):
-    """Of one shard. oldest_died_at: ms since 1970, None when there are none."""
-
-    total: int
-    by_reason: dict[str, int]
-    oldest_died_at: int | None
-    size_bytes: int
-    capacity: int
-    evicted: int
-
-
-class Requeued(msgspec.Struct, array_like=True, tag=28, frozen=True):
-    """The new message ids by the numbers of the dead letters that they were; `more`: others fit the filter too."""
-
-    message_ids: dict[int, UuidBytes]
-    more: bool
-
-
-class Purged(msgspec.Struct, array_like=True, tag=29, frozen=True):
-    """How many dead letters are forgotten; `more`: others fit the filter too."""
-
-    count: int
-    more: bool
-
-
-class ShardLedger(msgspec.Struct, array_like=True, tag=40, frozen=True):
-    """The books of one shard's durable lane, read in one transaction; see `caxton.store.ledger`.
-
-    file: the store's id. counts: the counters, by their names. pending: messages counted in the rows of the store.
-    outbox: messages counted in the outbox, by target (a shard's number, or a session). dead_letters: rows. emitted,
-    acknowledged: the last sequence by target. taken: by source file. rows: rows by table, of tables that no message is
-    counted in.
-    """
-
-    shard: int
-    file: int
-    counts: dict[str, int]
-    pending: int
-    outbox: dict[int, int]
-    dead_letters: int
-    emitted: dict[int, int]
-    acknowledged: dict[int, int]
-    taken: dict[int, int]
-    rows: dict[str, int] = {}
-
-
 Result = (
     Failed
     | AgentView
@@ -316,9 +360,14 @@ Result = (
     | Agents
     | Done
     | Deliveries
+    | Sealed
     | DeadLetters
-    | DeadLetterStats
+    | DeadLetterFigures
     | Requeued
     | Purged
     | ShardLedger
+    | KeptMessages
+    | Capabilities
+    | Found
+    | ConversationResult
 )

@@ -5,8 +5,12 @@ from typing import Annotated
 
 import msgspec
 
+from caxton.delivery.levels import NearLimit
+
 # Names that are told of any group; the rest is a number.
 MOST_NAMED = 5
+# Limits that are told of a shard because they are near, the fullest first.
+MOST_NEAR = 16
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
@@ -35,7 +39,15 @@ class Condition(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     credit is given, so much waits in mailboxes. failed, broken: agents that run no turns, because workers died in
     theirs, or for a while, because their breaker is open. modules_ms: when (ms since 1970) the modules that agents are
     made from were last marked as used, 0 for never. keys, answers: idempotency keys in use, and bytes of their answers.
-    calls: of clients, which are being answered. Each with how many there may be.
+    calls: of clients, which are being answered. Each with how many there may be. oldest_ms: for how long a message has
+    waited that may have its turn. still_ms: for how long there were such and no turn ran, while the worker's loop went
+    round; reading_ms: for how long a read of what waits on disk takes. on_disk: what waits there, in KiB, of so much
+    that may; full_on_disk: agents for whom more is refused, because as much waits there for them as may for one.
+    outbox: what the fullest outbox for another shard holds, of so much that it may; outbox_of: what, for which shard.
+    dead_letter_bytes: of contents of dead letters, of so many that may be; 0 for these when the oldest goes instead.
+    kept_back: agents that begin nothing new, because so much waits here for a shard that they send to; far: which ones.
+    states: bytes of states of all agents, of so many that may be; unsaved: agents whose last state found no room.
+    near: limits that are near, looked at about once a second. beyond_share: principals that are refused more.
     """
 
     dead_letters: Count = 0
@@ -58,6 +70,24 @@ class Condition(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     most_answers: Count = 0
     calls: Count = 0
     most_calls: Count = 0
+    oldest_ms: Count = 0
+    still_ms: Count = 0
+    reading_ms: Count = 0
+    on_disk: Count = 0
+    most_on_disk: Count = 0
+    full_on_disk: Named = NOBODY
+    outbox: Count = 0
+    most_outbox: Count = 0
+    outbox_of: str = ""
+    dead_letter_bytes: Count = 0
+    most_dead_letter_bytes: Count = 0
+    kept_back: Named = NOBODY
+    far: Named = NOBODY
+    states: Count = 0
+    most_states: Count = 0
+    unsaved: Named = NOBODY
+    near: Annotated[list[NearLimit], msgspec.Meta(max_length=MOST_NEAR)] = []
+    beyond_share: Named = NOBODY
 
 
 WELL = Condition()

@@ -11,6 +11,7 @@ import msgspec
 from caxton.acl.envelope import Id
 from caxton.placement.slot_table import SlotTable
 from caxton.wire.calls import Request, Result, Sequence
+from caxton.wire.capable import Capable, Subscribe
 from caxton.wire.condition import WELL, Condition
 from caxton.wire.link_state import LinkState, Mark
 
@@ -37,13 +38,17 @@ class Hello(msgspec.Struct, array_like=True, tag=2, frozen=True):
 
 
 class Call(msgspec.Struct, array_like=True, tag=3, frozen=True):
-    """A request to a worker; the answer carries the same `call_id`."""
+    """A request to a worker; the answer carries the same `call_id`.
+
+    timeout_ms: for how long the caller waits for it, 0 if that is not said.
+    """
 
     source: Id
     mark: Mark
     target: Id
     call_id: Sequence
     request: Request
+    timeout_ms: Sequence = 0
 
 
 class Answer(msgspec.Struct, array_like=True, tag=4, frozen=True):
@@ -103,4 +108,4 @@ class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
     condition: Condition = WELL
 
 
-Control = LinkState | Hello | Call | Answer | Topology | SessionEnded | Drain | Heartbeat
+Control = LinkState | Hello | Call | Answer | Topology | SessionEnded | Drain | Heartbeat | Subscribe | Capable

@@ -2,8 +2,9 @@
 
 import msgspec
 
+from caxton.config.conversations import DEFAULT_CONVERSATIONS, ConversationSettings
 from caxton.config.delivery import DEFAULT_DELIVERY, DeliverySettings
-from caxton.errors import InvalidMessageFormat
+from caxton.errors import ConfigurationError, InvalidMessageFormat
 from caxton.placement.slot_table import SlotTable
 from caxton.wire.frames import VERSION
 
@@ -13,7 +14,8 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
 
     incarnation: unique over the life of the data directory. last_crash: the crash note of the shard's last worker,
     when that one died in a turn. delivery: for the whole runtime; see `dead_letter_capacity` for this shard's share.
-    most_sessions: how many clients the runtime has room for.
+    most_sessions: how many clients the runtime has room for. release: of the supervisor; its workers are of the same
+    one, or end at once. conversations: what these are limited to in the whole runtime.
     """
 
     runtime_dir: str
@@ -28,6 +30,8 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
     last_crash: bytes | None = None
     delivery: DeliverySettings = DEFAULT_DELIVERY
     most_sessions: int = 1_024
+    release: str = ""
+    conversations: ConversationSettings = DEFAULT_CONVERSATIONS
 
     @property
     def dead_letter_capacity(self) -> int:
@@ -49,3 +53,12 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
             return msgspec.msgpack.decode(raw[1:], type=cls)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidMessageFormat("spawn spec", str(error)) from None
+
+    def check_release(self, own: str) -> None:
+        """Raise ConfigurationError unless the supervisor is of the worker's own release."""
+        if self.release != own:
+            raise ConfigurationError(
+                f"worker of release {own}",
+                f"its supervisor is of release {self.release}: what is installed was replaced while it ran",
+                "end that runtime with `caxton stop`, and serve again",
+            )

@@ -7,21 +7,28 @@ from typing import Annotated, Any
 
 import msgspec
 
-from caxton.acl.envelope import Id
+from caxton.acl.envelope import MAX_PRINCIPAL, Id
 from caxton.agents.limits import MAX_MODULE, Limits
 from caxton.wire.calls import Failed, Name
 from caxton.wire.control import Topology
 from caxton.wire.link_state import Mark
 
 MODULE_CHUNK = 4 << 20
+Version = Annotated[int, msgspec.Meta(ge=1)]
 Sha256 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 
 
 class OpenSession(msgspec.Struct, array_like=True, tag=1, frozen=True):
-    """A client arrives; `pid` is told to people only."""
+    """A client arrives; `pid` is told to people only. oldest, newest: the versions of the protocol that it speaks.
+
+    principal: for whom it acts, "" for its own user.
+    """
 
     pid: int
     client: Annotated[str, msgspec.Meta(max_length=100)]
+    oldest: Version = 1
+    newest: Version = 1
+    principal: Annotated[str, msgspec.Meta(max_length=MAX_PRINCIPAL)] = ""
 
 
 class UploadModule(msgspec.Struct, array_like=True, tag=2, frozen=True):
@@ -73,12 +80,16 @@ class SupervisorCall(msgspec.Struct, array_like=True, frozen=True):
 
 
 class SessionOpened(msgspec.Struct, array_like=True, tag=10, frozen=True):
-    """The client's identity, the key that turns names into ids, and the shards as they are now."""
+    """The client's identity, the key that turns names into ids, and the shards as they are now.
+
+    version: of the protocol, the newest that both speak.
+    """
 
     session: Id
     mark: Mark
     naming_key: bytes
     topology: Topology
+    version: Version = 1
 
 
 class Accepted(msgspec.Struct, array_like=True, tag=11, frozen=True):
@@ -87,63 +98,8 @@ class Accepted(msgspec.Struct, array_like=True, tag=11, frozen=True):
     wanted: int = 0
 
 
-class WorkerHealth(msgspec.Struct, frozen=True):
-    """One worker. agents: registered there. restarts: after deaths; planned_restarts: after ends that were asked for.
-
-    state: starting, ready, restarting, draining, failed (its worker died too often) or quarantined (its file is
-    damaged).
-    """
-
-    shard: int
-    pid: int
-    incarnation: int
-    state: str
-    restarts: int
-    agents: int
-    resident_bytes: int
-    planned_restarts: int
-    last_exit: str | None = None
-
-
-class Reason(msgspec.Struct, frozen=True):
-    """Why health is not what it might be. docs/operating.md lists them by name.
-
-    level: problem, which degrades health, or warning. shard: None when it is not of one. text: what is so. advice: what
-    to do. since: ms since 1970.
-    """
-
-    name: str
-    level: str
-    shard: int | None
-    text: str
-    advice: str
-    since: int
-
-
-class Health(msgspec.Struct, frozen=True):
-    """status: healthy, degraded or unhealthy, with the reason: the texts of all problems. reasons: these and warnings.
-
-    restarting: shards whose planned restart is to come.
-
-    most_sessions: how many clients there may be, which follows from how many files a process may open.
-    """
-
-    status: str
-    reason: str | None
-    reasons: list[Reason]
-    uptime_s: float
-    version: str
-    pid: int
-    runtime_dir: str
-    data_dir: str
-    sessions: int
-    most_sessions: int
-    restarting: list[int]
-    workers: list[WorkerHealth]
-
-
 class Told(msgspec.Struct, array_like=True, tag=12, frozen=True):
-    """The answer to AskHealth and AskStats: plain values, named as `-o json` prints them."""
+    """The answer to AskHealth and AskStats: plain values, named as `-o json` prints them (`caxton.wire.told`)."""
 
     values: dict[str, Any]
 

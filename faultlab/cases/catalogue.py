@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from faultlab.cases import commits, disk, elsewhere, keys, kills, letters, restarts, stalls
+from faultlab.cases import circles, commits, disk, elsewhere, keys, kills, letters, restarts, stalls
 from faultlab.row import Row, Show
 
 
@@ -50,6 +50,9 @@ CASES: dict[str, Case] = {
     "10": Case(stalls.worker_stopped, 1, 5),
     "11": Case(stalls.slow_consumer, 1, 10),
     "11b": Case(stalls.flood, 1, 10),
+    "11c": Case(stalls.backlog_on_disk, 1, 10),
+    "11d": Case(circles.circle, 1, 10),
+    "11e": Case(circles.chain, 1, 10),
     "12": Case(_LINKS_CASE, 1, 5),
     "13": Case(elsewhere.volatile_loss, 1, 20),
     "14": Case(letters.poison, 1, 10),

@@ -42,22 +42,22 @@ def clock_moved(runs: int, show: Show) -> Row:
 
 def _one_key(lab: Lab, row: Row, receiver: str, run: int) -> None:
     writer, key = _WRITERS + run, f"key {run}"
-    serials = [Serial(writer, number) for number in range(_AT_ONCE + 1)]
-    accepted = lab.ask(_send_all, receiver, serials[:_AT_ONCE], key)
+    content = Serial(writer, 0).encode()
+    accepted = lab.ask(_send_all, receiver, [content] * _AT_ONCE, key)
     lab.served.kill_all()
     start_again(lab, row)
-    accepted += lab.ask(_send_all, receiver, serials[_AT_ONCE:], key)
-    lab.until(lambda: _of(lab, writer), "one of them is recorded", _ARRIVAL_TIMEOUT_S)
+    accepted += lab.ask(_send_all, receiver, [content], key)
+    lab.until(lambda: _recorded(lab, writer), "one of them is recorded", _ARRIVAL_TIMEOUT_S)
     lab.until(lambda: not lab.ledger().whole.pending, "nothing is pending", _ARRIVAL_TIMEOUT_S)
-    delivered = len(_of(lab, writer))
+    delivered = _recorded(lab, writer)
     row.acknowledged += accepted
     row.double += max(0, delivered - 1)
     row.claim(delivered == 1, f"{delivered} messages of one key were delivered")
-    row.claim(accepted == len(serials), f"{accepted} of {len(serials)} sends were acknowledged")
+    row.claim(accepted == _AT_ONCE + 1, f"{accepted} of {_AT_ONCE + 1} sends were acknowledged")
 
 
-async def _send_all(client: Client, receiver: str, serials: list[Serial], key: str) -> int:
-    sends = [client.send(receiver, serial.encode(), idempotency_key=key) for serial in serials]
+async def _send_all(client: Client, receiver: str, contents: list[bytes], key: str) -> int:
+    sends = [client.send(receiver, content, idempotency_key=key) for content in contents]
     results = await asyncio.gather(*sends, return_exceptions=True)
     odd = [result for result in results if isinstance(result, BaseException) and not isinstance(result, CaxtonError)]
     if odd:
@@ -65,6 +65,6 @@ async def _send_all(client: Client, receiver: str, serials: list[Serial], key: s
     return sum(not isinstance(result, BaseException) for result in results)
 
 
-def _of(lab: Lab, writer: int) -> set[Serial]:
+def _recorded(lab: Lab, writer: int) -> int:
     lab.collect()
-    return {each.serial for each in lab.recorded if each.serial.writer == writer}
+    return len({each.message_id for each in lab.recorded if each.serial.writer == writer})

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from caxton.client.client import Client
@@ -94,6 +95,33 @@ def flood(runs: int, show: Show) -> Row:
     return row
 
 
+def backlog_on_disk(runs: int, show: Show) -> Row:
+    """Let more wait for a recorder that is paused than memory keeps, and kill its worker meanwhile."""
+    row = Row("11c", "a backlog beyond memory, kill -9 of its worker", runs)
+    for first in range(0, runs, _KILLS_IN_A_LAB):
+        with Lab() as lab:
+            slow, shard = lab.places[0].recorder, lab.places[0].shard
+            lab.ask(Client.pause, slow)
+            relays = [target for target in lab.relayed() if target[2] == slow]
+            writer = lab.start_writer(relays, window=4, batch=256, count=_BEYOND_MEMORY)
+            writer.event("written", timeout_s=_FLOOD_TIMEOUT_S)
+            for run in range(first, min(runs, first + _KILLS_IN_A_LAB)):
+                show(run, f"kill {run + 1} of {runs}")
+                killed_ns = lab.served.kill_worker(shard)
+                lab.until(partial(lab.ask, _on_disk, shard), "its successor has it on disk", _FLOOD_TIMEOUT_S)
+                row.recoveries_s.append((time.monotonic_ns() - killed_ns) / 1e9)
+                time.sleep(_LIFE_S)
+            lab.ask(Client.resume, slow)
+            close(lab, row, writer)
+    return row
+
+
+async def _on_disk(client: Client, shard: int) -> int:
+    return int((await client.stats()).workers[shard].get("on_disk", 0))
+
+
+# Three times what memory keeps of an agent that has no turns. All of it is handled before it is 30 s old.
+_BEYOND_MEMORY, _KILLS_IN_A_LAB, _LIFE_S = 12_000, 3, 1.1
 _RUNS_THAT_MEASURE = 10
 
 

@@ -2,6 +2,9 @@
 
 import pytest
 
+# Cases wait as long as the slowest machine may need for each of their steps, and say which one did not come.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.mark.parametrize("name", ["1", "5", "6"])
 def test_processes_killed_under_load_lose_nothing(held, name):
@@ -39,6 +42,21 @@ def test_a_stopped_worker_is_replaced(held):
 def test_whoever_is_slow_holds_up_nobody_else(held, name):
     """A paused agent and two that flood each other leave memory bounded, the others running and the books balanced."""
     assert held(name).acknowledged > 0
+
+
+def test_what_waits_on_disk_outlives_its_worker(held):
+    """Of a backlog beyond memory nothing is lost, and nothing comes twice, when its worker is killed."""
+    assert held("11c").acknowledged > 0
+
+
+def test_many_agents_in_one_circle_end(held):
+    """Tokens go round a circle of a thousand agents whose mailboxes hold one, end by name, and neighbours answer."""
+    assert held("11d").acknowledged > 0
+
+
+def test_a_chain_over_a_shard_that_is_killed_ends(held):
+    """A durable chain goes on over a shard that is killed, ends by name, once, and what others send is not lost."""
+    assert held("11e").acknowledged > 0
 
 
 def test_volatile_loss_is_counted(held):

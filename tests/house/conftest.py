@@ -42,3 +42,19 @@ def pages(root: Path) -> list[Path]:
 def tree() -> Callable[[Path], ast.Module]:
     """Parse a Python file, once for all who look at it. Nobody may change what is returned."""
     return cache(lambda path: ast.parse(path.read_text(encoding="utf-8"), str(path)))
+
+
+@pytest.fixture(scope="session")
+def shown_by(root: Path, tree: Callable[[Path], ast.Module]) -> Callable[[str], bool]:
+    """Tell whether there is the test that a `path::name` names."""
+
+    def is_there(test: str) -> bool:
+        place, _, name = test.partition("::")
+        path = root / place
+        if not path.is_file() or not name.startswith("test_"):
+            return False
+        return any(
+            isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name == name for n in ast.walk(tree(path))
+        )
+
+    return is_there

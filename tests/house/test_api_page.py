@@ -1,5 +1,6 @@
 import inspect
 import runpy
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -11,6 +12,14 @@ from caxton.testing import ServedRuntime
 @pytest.fixture(scope="module")
 def made(root):
     return runpy.run_path(str(root / "docs/api_page.py"))["page"]()
+
+
+def parts(kind):
+    """A type, and the types that it is made of."""
+    yield kind
+    for one in get_args(kind):
+        for part in one if isinstance(one, list) else [one]:
+            yield from parts(part)
 
 
 def public(kind):
@@ -35,3 +44,18 @@ def test_the_page_leaves_no_call_out(made):
 def test_the_page_has_every_public_name(made):
     """Whoever looks for what the package exports finds it there."""
     assert [name for name in caxton.__all__ if name != "__version__" and name not in made] == []
+
+
+def test_no_call_takes_or_returns_what_nobody_knows():
+    """In every signature of the client each type says what it is, and those that are ours can be had from `caxton`."""
+    ours = [getattr(caxton, name) for name in caxton.__all__] + list(BY_NAME.values()) + [caxton.errors.CaxtonError]
+    found = [
+        f"{name}({where}): {part}"
+        for name in public(caxton.Client)
+        if name != "abandon"
+        for where, hint in get_type_hints(getattr(caxton.Client, name)).items()
+        for part in parts(hint)
+        if part is Any or (isinstance(part, type) and part.__module__.startswith("caxton.") and part not in ours)
+    ]
+
+    assert found == []

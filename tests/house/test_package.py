@@ -11,12 +11,15 @@ import caxton
 
 # What a distribution is called when it is imported, where that differs.
 IMPORTED_AS = {"pyzmq": "zmq"}
+# Extras of the package itself, not of what is done to it: each import of theirs says how to install it where it fails.
+EXTRAS = ("pytest", "reload")
 
 
 @pytest.fixture(scope="module")
 def declared(root):
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    names = {re.match(r"[\w-]+", requirement).group() for requirement in project["dependencies"]}
+    extras = [requirement for extra in EXTRAS for requirement in project["optional-dependencies"][extra]]
+    names = {re.match(r"[\w-]+", requirement).group() for requirement in project["dependencies"] + extras}
     return {IMPORTED_AS.get(name, name) for name in names}
 
 
@@ -65,3 +68,10 @@ def test_the_package_ships_its_guests_and_types(root):
 
     assert {str(path.relative_to(root)) for path in wanted} - shipped == set()
     assert {"caxton/py.typed", "workers/py.typed"} <= shipped
+
+
+def test_whoever_is_cancelled_ends(sources, root):
+    """The package waits by asyncio.timeout; on Python 3.11 wait_for loses a cancellation that comes with a result."""
+    waits = "asyncio.wait_for("
+    found = [path for path in sources("caxton", "workers") if waits in path.read_text(encoding="utf-8")]
+    assert [str(path.relative_to(root)) for path in found] == []

@@ -8,6 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from caxton.store.schema.migrations import SCHEMA_VERSION
+
 ROOT = Path(__file__).parents[2]
 LATENCY = ["p50", "p90", "p99", "p999", "max"]
 
@@ -94,6 +96,35 @@ def test_every_hop_leads_to_another_worker(result_of, lane):
     assert_is_ascending(result["latency_us"])
 
 
+def test_one_program_handles_all_it_is_sent(result_of):
+    """Both lanes of one attached program are counted, and fast messages are answered while slow ones are under way."""
+    result = result_of("attached", "--count", "1024", "--slow", "20")
+
+    assert all(rate > 0 for rate in result["messages_per_s"].values())
+    assert result["beside_slow"]["slow_waiting"] == 20
+    assert_is_ascending(result["beside_slow"]["latency_us"])
+
+
+def test_conversations_stand_beside_the_same_without(result_of):
+    """Each load has its ratio to what it is compared with, nothing is refused, and the cheapest wins each round."""
+    result = result_of("conversations", "--agents", "20", "--seconds", "1", "--only", "short,fipa-propose,nets")
+
+    rows = {row["load"]: row for row in result["loads"]}
+    assert [*rows] == ["without", "short", "proposals without", "fipa-propose"]
+    assert (rows["without"]["ratio_to_without"], rows["proposals without"]["ratio_to_without"]) == (1, 1)
+    assert min(row["round_trips_per_s"] for row in rows.values()) > 0
+    assert result["refused"] == 0 < result["active"]
+    assert [(row["bidders"], row["amiss"]) for row in result["nets"]] == [(10, 0), (100, 0)]
+    assert min(row["rounds_per_s"] for row in result["nets"]) >= 0
+
+
+def test_a_load_that_there_is_not_is_wrong_usage(bench):
+    """And the usage names those that there are."""
+    done = bench("conversations", "--only", "short,tall")
+    assert done.returncode == 2
+    assert "tall: take some of without,short,long" in " ".join(done.stderr.replace("│", " ").split())
+
+
 @pytest.mark.parametrize("victim", ["workers", "supervisor", "all"])
 def test_a_backlog_outlives_a_kill(result_of, victim):
     """Every message that waited for paused agents is handled after a kill, whoever was killed."""
@@ -106,9 +137,20 @@ def test_a_backlog_outlives_a_kill(result_of, victim):
     assert result["replayed_per_s"] == pytest.approx(3_000 / result["replay_s"], rel=0.05)
 
 
+def test_a_large_directory_is_brought_to_this_release_and_to_other_shards(result_of):
+    """Every agent and message of a directory of an earlier version is there after both, and the ledger balances."""
+    result = result_of("store", "--agents", "700", "--messages", "1301", "--shards", "2", "--to", "3")
+
+    assert (result["from_version"], result["to_version"]) == (3, SCHEMA_VERSION)
+    assert (result["agents_copied"], result["messages_copied"]) == (700, 1_301)
+    assert result["complete"] is result["ledger_balanced"] is True
+    assert result["migration_s"] >= 0 < result["reshard_rows_per_s"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["store", "--to", "33"], "--to"),
         (["throughput", "--window", "0"], "--window"),
         (["throughput", "--lane", "safe"], "--lane"),
         (["hops", "--workers", "1"], "--workers"),

@@ -52,7 +52,7 @@ def flooded(room):
 
 def test_every_turn_of_a_graph_runs(bench, room):
     """On both lanes each graph runs just the turns that follow from what enters it, and nothing else happens."""
-    done = bench("flow", "--only", "star", "--workers", "2", "--turns", "2000", "-o", "json")
+    done = bench("flow", "--only", "star", "--workers", "2", "--turns", "20000", "-o", "json")
 
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout)
@@ -60,12 +60,15 @@ def test_every_turn_of_a_graph_runs(bench, room):
     assert [row["lane"] for row in result["graphs"]] == ["volatile"] * 3 + ["durable"] * 3
     amiss = (*room("flow.flood").AMISS, "lost", "unsent")
     for row in result["graphs"]:
-        assert row["turns"] == row["wanted_turns"] == pytest.approx(2_000, rel=0.05)
+        assert row["turns"] == row["wanted_turns"] == pytest.approx(20_000, rel=0.05)
         assert [row[name] for name in amiss] == [0] * len(amiss)
         assert row["problem"] is None
         assert row["workers"] == 2
         assert row["turns_per_s"] > 0
         assert row["ratio_to_flat"] > 0
+        assert row["computing_us"] > 0
+        assert row["computing_to_flat"] > 0
+        assert row["computing_to_flat_msgpack"] is None
         assert row["longest_standstill_ms"] >= 0
     assert result["amiss"] == 0
 
@@ -106,6 +109,7 @@ def test_a_neighbour_is_asked_beside_a_flood(bench):
         assert 0 < row["alone_us"]["p50"] <= row["alone_us"]["p99"]
         assert 0 < row["beside_us"]["p50"] <= row["beside_us"]["p99"]
         assert row["turns_per_s"] > 0
+        assert row["grown_bytes"] <= row["most_grown_bytes"]
     assert done.returncode == (1 if result["amiss"] else 0)
 
 

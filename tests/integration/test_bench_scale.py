@@ -57,6 +57,19 @@ def test_a_most_below_every_size_is_an_error_that_says_the_least(bench):
     assert "take 1000 or more" in told["message"]
 
 
+def test_conversations_are_measured_beside_the_same_without(bench):
+    """Each load has its rate, nothing is refused, and a conversation is looked at in some time above zero."""
+    done = bench("conversations", "--lane", "durable", "--seconds", "1", "--agents", "20", "--only", "short")
+
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    without, short = result["loads"]
+    assert min(without["round_trips_per_s"], short["round_trips_per_s"], short["ratio_to_without"]) > 0
+    assert (result["refused"], result["lane"]) == (0, "durable")
+    assert 0 < result["look_ms"]["p50"] <= result["look_ms"]["p95"]
+    assert 0 < result["bytes_each"] < 50_000
+
+
 def test_lookups_are_measured_in_a_process_and_over_the_wire(bench):
     """Every lookup has its time above zero, at each size, and a batch is as large as it says."""
     done = bench("lookup", "--most", "1000", "--count", "50", "--workers", "1")
@@ -73,6 +86,19 @@ def test_lookups_are_measured_in_a_process_and_over_the_wire(bench):
     assert 0 < wire["inspect_us"]["p50"] <= wire["inspect_us"]["max"]
     assert 0 < wire["unknown_us"]["p50"] <= wire["unknown_us"]["max"]
     assert result["in_process"]["sizes"][0]["find_us"] < wire["inspect_us"]["p50"]
+
+
+def test_choices_by_capability_are_measured_in_a_process_and_in_a_runtime(bench):
+    """Every choice has its time above zero, each way."""
+    arguments = "--agents", "1000", "--per-capability", "20", "--changes", "3", "--workers", "2"
+    done = bench("capability", *arguments)
+
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["in_process"]["capabilities"] == 50
+    assert set(result["in_process"]["warm_us"]) == {"round_robin", "least_connections", "response_time", "weighted"}
+    figures = result["in_process"]["cold_us"], result["in_a_runtime"]["cold_us"], result["in_a_runtime"]["seen_us"]
+    assert all(0 < figure["p50"] <= figure["p95"] <= figure["max"] for figure in figures)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def refused(result, code, error):
 def test_deploy_list_inspect_stop_remove(run):
     """An agent can be deployed, seen, stopped and removed, and every command says so as JSON."""
     limits = ["--max-memory-mb", 1, "--max-fuel", 20_000, "--max-execution-ms", 7, "--max-message-bytes", 100]
-    limits += ["--max-output-bytes", 200, "--max-output-messages", 3, "--mailbox-capacity", 600]
+    limits += ["--max-output-bytes", 200, "--max-output-messages", 3, "--mailbox-capacity", 600, "--max-hops", 9]
     deployed = told(
         run(
             "agent",
@@ -91,6 +91,7 @@ def test_deploy_list_inspect_stop_remove(run):
         "max_output_bytes": 200,
         "max_output_messages": 3,
         "mailbox_capacity": 600,
+        "max_hops": 9,
     }
     assert (seen["agent_id"], seen["state"], seen["encoding"]) == (agent_id, "running", "msgpack")
     assert (seen["capabilities"], seen["instantiated"]) == (["split"], False)
@@ -99,6 +100,23 @@ def test_deploy_list_inspect_stop_remove(run):
     refused(run("message", "send", "split", "word", "-o", "json"), 1, "AgentNotRunning")
     assert told(run("agent", "remove", "split", "-o", "json")) == {"agent_id": agent_id, "removed": True}
     assert told(run("agent", "list", "-o", "json")) == []
+
+
+def test_agents_are_listed_by_pattern_and_state(run):
+    """A list may be of some of the agents, from whichever shards, in the order of their names."""
+    for name in ("tally-b", "echo", "tally-c", "tally-a"):
+        told(run("agent", "deploy", name, ECHO, "-o", "json"))
+    told(run("agent", "pause", "tally-b", "-o", "json"))
+
+    def names(*options):
+        return [agent["name"] for agent in told(run("agent", "list", *options, "-o", "json"))]
+
+    assert names("--name", "tally-*") == ["tally-a", "tally-b", "tally-c"]
+    assert names("--name", "tally-*", "--state", "running") == ["tally-a", "tally-c"]
+    assert names("--limit", 2) == ["echo", "tally-a"]
+    assert names("--name", "tally") == []
+    assert "there are 3 more agents" in run("agent", "list", "--limit", 1).stderr
+    refused(run("agent", "list", "--state", "asleep", "-o", "json"), 2, "ValidationError")
 
 
 def test_the_same_for_people(run):
@@ -187,6 +205,7 @@ def test_an_idempotency_key_is_for_the_durable_lane(run, echo):
         "idempotency_key"
     )
     assert told(run(*send, "--priority", "high", "--timeout-ms", 5_000, "--max-retries", 1))["bytes"] == 5
+    assert told(run(*send, "--max-hops", 100_000))["bytes"] == 5
 
 
 def test_a_name_that_looks_like_an_id(run, echo):
@@ -247,6 +266,7 @@ def test_an_answer_that_does_not_come(run):
         ["message", "send", "a", "content", "--priority", "7"],
         ["message", "send", "a", "content", "--timeout-ms", "999"],
         ["message", "send", "a", "content", "--max-retries", "11"],
+        ["message", "send", "a", "content", "--max-hops", "100001"],
         ["message", "request", "a", "content", "--timeout", "soon"],
         ["message", "request", "a", "content", "-o", "xml"],
     ],
@@ -299,3 +319,52 @@ def test_every_command_shows_examples(command):
     result = CliRunner().invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0
     assert f"caxton {command}" in " ".join(result.stdout.split())
+
+
+def test_what_waits_is_shown_until_it_was_handled(run, echo):
+    """In the list of its agent and by itself, as text and as JSON; afterwards it is kept nowhere."""
+    run("agent", "pause", "echo")
+    sent = [told(run("message", "send", "echo", text, "-o", "json"))["message_id"] for text in ("one", "two")]
+    waiting = told(run("agent", "waiting", "echo", "-o", "json"))
+    assert [(one["message_id"], one["state"], one["content_bytes"]) for one in waiting] == [
+        (message_id, "waiting", 3) for message_id in sent
+    ]
+    shown = told(run("message", "show", sent[0], "-o", "json"))
+    assert (shown["receiver"], shown["content"], shown["dead_letter"]) == (echo, "one", None)
+    page = run("agent", "waiting", "echo", "--limit", 1)
+    assert page.stdout.splitlines()[-1] == "1 message that waits"
+    assert "--all" in page.stderr
+    assert "two" in run("message", "show", sent[1]).stdout
+
+    run("agent", "resume", "echo")
+    told(run("message", "request", "echo", "x", "-o", "json"))
+    assert told(run("agent", "waiting", echo, "-o", "json")) == []
+    refused(run("message", "show", sent[0], "-o", "json"), 1, "MessageNotFound")
+    refused(run("agent", "waiting", "nobody", "-o", "json"), 1, "AgentNotFound")
+    refused(run("message", "show", "no-id", "-o", "json"), 2, "ParseError")
+
+
+@pytest.mark.parametrize("lane", ["at_least_once", "at_most_once"])
+def test_a_receipt_is_waited_for(run, echo, lane):
+    """With --receipt a send returns when its message was handled, and says so."""
+    send = ("message", "send", "echo", "hello", "--receipt", "--reliability", lane)
+    assert told(run(*send, "-o", "json"))["handled"] is True
+    assert run(*send).stdout.endswith("; handled\n")
+
+
+def test_a_receipt_that_does_not_come(run, echo):
+    """It is given up after its time, and the message waits all the same; for a known key none is waited for."""
+    run("agent", "pause", "echo")
+    send = ("message", "send", "echo", "hello", "--receipt", "--idempotency-key", "asked with a receipt")
+    given_up = refused(run(*send, "--receipt-timeout", "0.2", "-o", "json"), 1, "Timeout")
+    (waiting,) = told(run("agent", "waiting", "echo", "-o", "json"))
+    assert waiting["message_id"] in given_up["fields"]["what"]
+    assert told(run(*send, "-o", "json"))["handled"] is None
+    assert "its key was known before" in run(*send).stdout
+
+
+def test_a_message_that_was_not_handled_has_no_receipt(run):
+    """With --receipt the agent's own error is the error of the send."""
+    run("agent", "deploy", "tally", COUNTER, "--encoding", "msgpack")
+    answer = refused(run("message", "send", "tally", "\nnonsense", "--receipt", "-o", "json"), 1, "AgentError")
+    assert answer["fields"]["error_code"] == -1

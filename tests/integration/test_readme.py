@@ -13,6 +13,7 @@ from caxton.client.own_runtime import own_runtime
 
 ROOT = Path(__file__).resolve().parents[2]
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
 # A runtime runs already; the scribe is a program of the reader's.
 NOT_HERE = ("caxton serve", "caxton message request scribe")
@@ -26,14 +27,20 @@ def commands():
     return [(command.partition("|")[0].strip(), comment.strip()) for command, _, comment in found]
 
 
+def programs():
+    """Return the README's programs in Python that end by themselves."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return [text for text in PYTHON.findall(text) if "agent.wait()" not in text and "def test_" not in text]
+
+
 @pytest.fixture
-def shell():
-    """Run a command line in the project's folder; its output."""
+def run():
+    """Run a command in the project's folder, for which a runtime serves; its output."""
     with own_runtime(2) as directory:
 
-        def run(line):
+        def of(line, *command):
             done = subprocess.run(
-                ["bash", "-c", f'caxton() {{ {shlex.join(CAXTON)} "$@"; }}; {line}'],
+                command,
                 capture_output=True,
                 check=False,
                 timeout=60,
@@ -43,7 +50,22 @@ def shell():
             assert (done.returncode, done.stderr) == (0, b""), line
             return done.stdout.decode(errors="replace")
 
-        yield run
+        yield of
+
+
+@pytest.fixture
+def shell(run):
+    """Run a command line; its output."""
+    return lambda line: run(line, "bash", "-c", f'caxton() {{ {shlex.join(CAXTON)} "$@"; }}; {line}')
+
+
+def test_every_program_of_the_readme_does_what_it_says(run):
+    """Each program in Python that ends by itself ends well, and prints what it is about."""
+    said = [run(program, sys.executable, "-W", "error", "-c", program) for program in programs()]
+
+    assert len(said) >= 3
+    assert "10000 True" in said[0]
+    assert [text.splitlines()[-1] for text in said[1:3]] == ["21", "b'HELLO'"]
 
 
 def test_every_command_of_the_readme_does_what_it_says(shell):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from caxton import errors
 from caxton.acl import failure
-from caxton.errors import BY_NAME, CaxtonError, QueueFull, UnknownError, from_fields, to_fields
+from caxton.errors import BY_NAME, AgentNotRunning, CaxtonError, QueueFull, UnknownError, from_fields, to_fields
 from caxton.wire.calls import Failed
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Answer
@@ -147,3 +147,9 @@ def test_fields_of_a_later_version_are_ignored():
 def test_braces_in_a_value_are_only_text():
     """A name cannot reach into the error."""
     assert "{agent.__class__}" in str(errors.AgentNotFound("{agent.__class__}"))
+
+
+def test_a_detached_agent_says_what_waits_for_a_program():
+    """Who is refused since no program runs the agent is told that durable messages wait; other states say their own."""
+    assert "only durable messages wait" in str(AgentNotRunning("a", "detached"))
+    assert str(AgentNotRunning("a", "stopped")) == "agent a is stopped and takes no messages"

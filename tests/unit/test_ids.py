@@ -1,13 +1,27 @@
 """Who is who."""
 
+import unicodedata
 import uuid
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from caxton.acl.options import Level
-from caxton.ids import BROADCAST, SESSION_BIT, AgentId, AgentNames, ConversationId, MessageId, NodeId, UuidSource
+from caxton.errors import ParseError, ValidationError
+from caxton.ids import (
+    BROADCAST,
+    SESSION_BIT,
+    AgentId,
+    AgentNames,
+    ConversationId,
+    MessageId,
+    NodeId,
+    SecretUuidSource,
+    UuidSource,
+    is_of,
+)
 
 NUMBERS = st.integers(1, BROADCAST)
 UUIDS = (MessageId, ConversationId, NodeId)
@@ -59,6 +73,26 @@ def test_another_text_is_no_id(text):
         AgentId.parse(text)
 
 
+@pytest.mark.parametrize(
+    ("parse", "text", "kind"),
+    [
+        (AgentId.parse, "x", "invalid_format"),
+        (AgentId, -1, "invalid_format"),
+        (AgentId.parse, "0" * 16, "zero_id"),
+        (AgentId, 0, "zero_id"),
+        (MessageId.parse, "x", "invalid_uuid"),
+        (ConversationId, b"short", "invalid_uuid"),
+    ],
+)
+def test_what_is_no_id_is_a_parse_error_of_a_kind(parse, text, kind):
+    """One that both the tree of errors and Python's ValueError catch."""
+    with pytest.raises(ParseError) as raised:
+        parse(text)
+    assert raised.value.kind == kind
+    assert isinstance(raised.value, ValidationError)
+    assert isinstance(raised.value, ValueError)
+
+
 @given(number=NUMBERS)
 def test_the_top_bit_marks_a_session_unless_all_are_set(number):
     """All ones is everybody."""
@@ -77,6 +111,14 @@ def test_a_name_has_one_id_of_63_bits_per_key(name, key):
     agent_id = AgentNames(key).id_of(name)
     assert 0 < agent_id < SESSION_BIT
     assert AgentNames(key).id_of(name) == agent_id
+
+
+@pytest.mark.parametrize("name", ["\u00e9cho", "\u1e69", "\ud55c\uad6d"])
+def test_however_a_name_is_written_it_has_one_id(name):
+    """Letters with marks beside them are the same name as the letters that Unicode has for both."""
+    names = AgentNames(bytes(32))
+
+    assert names.id_of(name) == names.id_of(unicodedata.normalize("NFD", name))
 
 
 def test_another_key_or_name_gives_another_id():
@@ -128,10 +170,14 @@ def test_a_uuid_does_not_change_with_the_buffer_it_came_from():
     assert bytes(made) == bytes(16)
 
 
+SOURCES = pytest.mark.parametrize("kind", [UuidSource, SecretUuidSource])
+
+
+@SOURCES
 @given(moments=st.lists(st.integers(0, 2**48 - 1), min_size=1, max_size=20))
-def test_new_ids_are_version_7_uuids_of_their_time_and_never_repeat(moments):
+def test_new_ids_are_version_7_uuids_of_their_time_and_never_repeat(kind, moments):
     """Milliseconds first, so that they sort by time."""
-    source = UuidSource(moments[0])
+    source = kind(moments[0])
     seen = []
     for moment in moments:
         source.renew(moment)
@@ -143,14 +189,53 @@ def test_new_ids_are_version_7_uuids_of_their_time_and_never_repeat(moments):
     assert len(set(seen)) == len(seen)
 
 
-def test_ids_of_one_moment_sort_in_the_order_they_were_made():
-    """The counter stands behind the time."""
-    source = UuidSource(5)
+@SOURCES
+def test_ids_of_one_moment_sort_in_the_order_they_were_made(kind):
+    """Growing numbers stand behind the time."""
+    source = kind(5)
     made = [source.next() for _ in range(1_000)]
     assert made == sorted(made)
 
 
-def test_two_sources_do_not_meet():
+def test_nobody_can_tell_the_next_id_of_a_client():
+    """From one id to the next it is another way each time, over more than one draw of random numbers."""
+    source = SecretUuidSource(5)
+    made = [int.from_bytes(source.next()) for _ in range(3_000)]
+    steps = {after - before for before, after in pairwise(made)}
+    assert len(steps) > 2_990
+    assert min(steps) > 0
+    assert max(steps) - min(steps) > 2**31
+
+
+def test_numbers_begin_anew_before_they_grow_too_large(monkeypatch):
+    """After so many draws of steps a source begins at another random number, and its ids are what they were."""
+    monkeypatch.setattr("caxton.ids._MOST_DRAWN", 1)
+    source, seen = SecretUuidSource(0), []
+    for moment in range(1, 40):
+        source.renew(moment)
+        seen += [uuid.UUID(bytes=source.next()) for _ in range(1_000)]
+    assert {(made.version, made.variant) for made in seen} == {(7, uuid.RFC_4122)}
+    assert len(set(seen)) == len(seen)
+
+
+@SOURCES
+def test_two_sources_do_not_meet(kind):
     """Each begins at a random place."""
-    made = [source.next() for source in [UuidSource(5) for _ in range(200)] for _ in range(20)]
+    made = [source.next() for source in [kind(5) for _ in range(200)] for _ in range(20)]
     assert len(set(made)) == 4_000
+
+
+def test_a_session_s_ids_of_conversations_are_its_own():
+    """Of version 7, with the time in front, none twice; and whoever else is asked about did not make them."""
+    mine, other = SESSION_BIT | 5, SESSION_BIT | 6
+    made = [ConversationId.of_session(mine, 1_767_225_600_000) for _ in range(2_000)]
+    assert len(set(made)) == 2_000
+    texts = [uuid.UUID(bytes=bytes(one)) for one in made]
+    assert {(one.version, one.variant, one.int >> 80) for one in texts} == {(7, uuid.RFC_4122, 1_767_225_600_000)}
+    assert all(is_of(bytes(one), mine) for one in made)
+    assert not any(is_of(bytes(one), other) for one in made)
+
+
+def test_an_agent_owns_no_id():
+    """Whoever names agents may look for a name whose id fits; sessions are numbered by the runtime."""
+    assert not is_of(bytes(ConversationId.of_session(5, 1)), 5)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caxton.printable import one_line, printable
+from caxton.printable import counted, one_line, printable
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,19 @@ def test_white_space_is_folded_into_one_line():
     """A text of several lines becomes one, cut with an ellipsis."""
     assert one_line(" a\n\n\tb  c ", 9) == "a b c"
     assert one_line("a" * 50, 9) == "aaaaaaaa…"
+
+
+@pytest.mark.parametrize(
+    ("number", "what", "text"),
+    [
+        (0, "agents", "0 agents"),
+        (1, "agents", "1 agent"),
+        (1_000, "agents", "1,000 agents"),
+        (1, "capabilities", "1 capability"),
+        (1, "messages that wait", "1 message that waits"),
+        (1, "dead letters", "1 dead letter"),
+    ],
+)
+def test_what_is_counted_is_one_or_several(number, what, text):
+    """One thing is named in the singular."""
+    assert counted(number, what) == text

@@ -7,6 +7,7 @@ from caxton.acl.envelope import Envelope
 from caxton.acl.options import LEVELS
 from caxton.ids import SESSION_BIT
 from workers.agents.delivery import Delivery
+from workers.worker_pass import NS_PER_MS
 
 # The message; its root, the source and sequence that entered the pass; when it expires, in monotonic nanoseconds; on
 # the durable lane its delivery, which names the root anew once the file has it; and of an effect its origin, the agent
@@ -62,15 +63,29 @@ class Queue:
 class Mailbox:
     """Made at an agent's first message, so that a registered agent costs nothing of the kind.
 
-    depth: what waits on all levels. effects: how many effects are among it, and weight: what these weigh. held: they
-    are not counted among those in line, because the agent has no turns here now. normal: the queue that most messages
-    go through. fed_by: while it is full, the sessions that fed it and are told when there is room.
+    depth: what waits on all levels, also on disk. effects: how many effects are in memory, weight: what these weigh;
+    away: how many more wait on disk. held: they are not counted among those in line, because the agent has no turns
+    here now. normal: the queue that most messages go through. fed_by: while it is full, the sessions that fed it and
+    are told when there is room.
     """
 
-    __slots__ = ("_others", "capacity", "depth", "effects", "fed_by", "hard", "held", "high", "low", "normal", "weight")
+    __slots__ = (
+        "_others",
+        "away",
+        "capacity",
+        "depth",
+        "effects",
+        "fed_by",
+        "hard",
+        "held",
+        "high",
+        "low",
+        "normal",
+        "weight",
+    )
 
     def __init__(self, capacity: int) -> None:
-        self.depth = self.effects = self.weight = 0
+        self.depth = self.effects = self.weight = self.away = 0
         self.held = False
         self.normal = Queue()
         self._others: dict[int, Queue] | None = None
@@ -95,9 +110,22 @@ class Mailbox:
         """Return each level that was ever used with its queue, highest first."""
         return sorted([(NORMAL, self.normal), *(self._others or {}).items()], key=itemgetter(0), reverse=True)
 
+    def line(self, level: int, *, effects: bool) -> deque[Entry]:
+        """Return what waits in memory on a level, of one kind."""
+        queue = self.queue(level)
+        return (queue.effects or deque()) if effects else queue.roots
+
+    def oldest_ns(self) -> int | None:
+        """Return since when (monotonic) the message waits in memory that has waited longest, None when none does."""
+        return min((_since_ns(line[0]) for line in self.lines() if line), default=None)
+
     def lines(self) -> list[deque[Entry]]:
         """Return all that waits, in the order of turns: highest level first, and effects before roots."""
         return [line for _, queue in self.queues() for line in queue.lines]
+
+
+def _since_ns(entry: Entry) -> int:
+    return entry[3] - entry[0].timeout_ms * NS_PER_MS if entry[4] is None else entry[4].since_ns
 
 
 def entry_of(delivery: Delivery) -> Entry:

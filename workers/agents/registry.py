@@ -1,14 +1,24 @@
 """Who lives on this shard."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from enum import IntFlag
+from itertools import islice
+from typing import NamedTuple
 
 from caxton.agents.lifecycle import AgentState, transition
-from caxton.agents.manifest import Encoding, Manifest
+from caxton.agents.manifest import Encoding, Health, Manifest
+from caxton.agents.names import NamePattern
 from caxton.delivery.circuit_breaker import CircuitBreaker
+from caxton.delivery.served_time import ServedTime
 from caxton.ids import AgentId
+from caxton.store.commit import AbsenceRow
+from workers.agents.absences import NEVER_AWAY, Absences, changed, present_ms
+from workers.agents.delivery import Delivery
+from workers.agents.group import Group
+from workers.agents.long_turns import LongTurns
 from workers.agents.mailbox import Entry, Mailbox, weight
+from workers.agents.offers import Offers
 from workers.sandbox.sandbox import Sandbox
 
 
@@ -21,27 +31,38 @@ class Hold(IntFlag):
     ATTACHED = 16
 
 
+# While one of these holds, nobody could have a message; nor while no client runs the turns of an attached agent.
+_ABSENT = int(Hold.PAUSED | Hold.FAILED | Hold.BROKEN)
+
+
 class Agent:
     """One registered agent. The turn owns its sandbox, placing and the dispatcher its mailbox.
 
     takes, takes_durable: whether it is given messages of the lane; they wait while there are holds. saved: the state
     that its next instance is given. retrying: what waits for its retry, by sender, with what comes behind it;
     set_aside_weight: what all of that weighs. breaker: made at its first failure. attached: the session that runs its
-    turns, 0 for none.
+    turns, 0 for none. absence: how it stands with the times in which it cannot have messages.
     """
 
     __slots__ = (
+        "_absences",
+        "absence",
         "agent_id",
         "attached",
         "breaker",
         "capacity",
+        "concurrency",
         "content_only",
         "counters",
         "drawn",
+        "group",
         "holds",
+        "long_turns",
         "mailbox",
         "manifest",
         "max_content",
+        "offers",
+        "replaced",
         "retrying",
         "run",
         "sandbox",
@@ -52,7 +73,11 @@ class Agent:
         "takes_durable",
     )
 
-    def __init__(self, agent_id: int, manifest: Manifest) -> None:
+    def __init__(self, agent_id: int, manifest: Manifest, absences: Absences | None = None) -> None:
+        self._absences = absences or Absences(ServedTime())
+        # Who is told when this becomes another candidate, once it is registered and has capabilities.
+        self.offers: Offers | None = None
+        self.absence = NEVER_AWAY
         self.agent_id = agent_id
         self.manifest = manifest
         self.state = AgentState.UNLOADED
@@ -65,13 +90,21 @@ class Agent:
         # A plain number, because every message looks at it.
         self.holds = 0
         self.takes_durable = False
+        # Of one that has computed for long when it came to its turn: see `workers.queues.turn_time`.
+        self.long_turns: LongTurns | None = None
         self.retrying: dict[int, deque[Entry]] | None = None
         self.set_aside_weight = 0
         self.breaker: CircuitBreaker | None = None
         self.saved = b""
         self.attached = 0
-        # What the session was given and has not ended, by the number of the delivery; `Attached` owns it.
+        # The programs that share it, None while one has it alone or none has; `attached` is one of them.
+        self.group: Group | None = None
+        # The sessions that it was taken from, the last few of them: they are told when they ask.
+        self.replaced: tuple[int, ...] = ()
+        # What sessions were given and have not ended, by the number of the delivery; `Attached` owns it.
         self.drawn: dict[int, Entry] = {}
+        # How many of these, or keys of these, it handles at a time, as it said last.
+        self.concurrency = 1
         # Turns that ended, whichever way. A field of its own, because every turn counts it.
         self.run = 0
         self.counters: dict[str, int] = {}
@@ -113,8 +146,19 @@ class Agent:
     @property
     def busy(self) -> bool:
         """True while messages wait for it, or are with whoever runs its turns."""
-        waits = self.mailbox is not None and self.mailbox.depth > 0
-        return waits or bool(self.drawn) or self.retrying is not None
+        return self.unfinished > 0
+
+    @property
+    def unfinished(self) -> int:
+        """How many messages wait for it, or are with whoever runs its turns: both keep their places in the depth."""
+        depth = 0 if self.mailbox is None else self.mailbox.depth
+        return max(depth, len(self.drawn), self.retrying is not None)
+
+    def finishes(self, *, durable: bool) -> bool:
+        """Whether it drains, and could have a message of a conversation that it still takes part in."""
+        if self.state is not AgentState.DRAINING or self.holds & Hold.BROKEN:
+            return False
+        return durable or self.attached > 0 or not self.holds & Hold.ATTACHED
 
     def set_aside(self, entry: Entry) -> None:
         """Let a message wait for its retry, or behind one of its pair that does. It keeps its place in the depth."""
@@ -135,15 +179,51 @@ class Agent:
             self.retrying = None
         return entries
 
-    def drawn_out(self) -> list[Entry]:
+    def drawn_out(self) -> dict[int, Entry]:
         """Take back what the session was given."""
-        entries, self.drawn = list(self.drawn.values()), {}
-        return entries
+        drawn, self.drawn = self.drawn, {}
+        return drawn
+
+    @property
+    def present_ms(self) -> int:
+        """For how long it could have had messages: the clock that the timeouts of durable ones go by."""
+        return present_ms(self.absence, self._absences.served.now_ms)
+
+    def take_in(self, delivery: Delivery) -> Delivery:
+        """Let the time of a message begin that has to wait, or go on if it has begun, and return it."""
+        served = self._absences.served
+        if delivery.due_ms < 0:
+            delivery.came_ms = served.now_ms
+            delivery.due_ms = present_ms(self.absence, served.now_ms) + delivery.message.timeout_ms
+        delivery.since_ns = served.since_ns(delivery.came_ms)
+        return delivery
+
+    def recall(self, row: AbsenceRow | None) -> None:
+        """Go on from what the file knows of its absences."""
+        self.absence = row or NEVER_AWAY
+        self._decide()
 
     def _decide(self) -> None:
         runs = self.state in {AgentState.RUNNING, AgentState.PAUSED} and not self.holds & Hold.BROKEN
         self.takes_durable = runs or self.state is AgentState.FAILED
         self.takes = runs and (self.attached > 0 or not self.holds & Hold.ATTACHED)
+        absent = bool(self.holds & _ABSENT) or (self.holds & Hold.ATTACHED > 0 and not self.attached)
+        if self.offers is not None:
+            self.offers.changed(self)
+        row = changed(self.absence, self._absences.served.now_ms, absent=absent)
+        if row is not self.absence:
+            self.absence = self._absences.changed[self.agent_id] = row
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether it is a candidate for messages to its capabilities: it runs, and whoever runs its turns is there.
+
+        An operator's word goes before; but who takes no messages is never one.
+        """
+        health = self.manifest.health
+        if health is not Health.AUTO:
+            return self.takes and health is Health.HEALTHY
+        return self.takes and self.state is AgentState.RUNNING and not self.holds & _ABSENT
 
     def count(self, name: str, n: int = 1) -> None:
         """Add to a counter of this agent."""
@@ -157,11 +237,25 @@ class Agent:
             sandbox.close()
 
 
+# Agents that are looked at for one page: the next page goes on, and messages have their turn between. A pattern at its
+# worst costs 10 µs each.
+MOST_LOOKED_AT = 1_000
+
+
+class AgentPage(NamedTuple):
+    """Some agents, and where the next page goes on: there may be more after the name `after`."""
+
+    agents: list[Agent]
+    more: bool
+    after: str
+
+
 class Registry:
     """The agents of this shard by id."""
 
     def __init__(self) -> None:
         self.agents: dict[int, Agent] = {}
+        self.offers = Offers()
         # How many of them are made from each module, by its sha256.
         self.modules: Counter[bytes] = Counter()
         # By name, for pages: sorted at the first page after a change, so that listing many sorts them once.
@@ -170,6 +264,8 @@ class Registry:
     def add(self, agent: Agent) -> None:
         """Enter an agent; whoever calls has checked that the id is free."""
         self.agents[agent.agent_id] = agent
+        if agent.manifest.capabilities:
+            self.offers.add(agent)
         if agent.manifest.encoding is not Encoding.ATTACHED:
             self.modules[agent.manifest.module] += 1
         self._sorted = None
@@ -178,6 +274,8 @@ class Registry:
         """Forget an agent."""
         self._sorted = None
         agent = self.agents.pop(agent_id, None)
+        if agent is not None and agent.offers is not None:
+            self.offers.remove(agent)
         if agent is not None and agent.manifest.encoding is not Encoding.ATTACHED:
             self.modules[agent.manifest.module] -= 1
             if not self.modules[agent.manifest.module]:
@@ -188,12 +286,26 @@ class Registry:
         """Return the agent, or None."""
         return self.agents.get(agent_id)
 
-    def page(self, after: str, limit: int) -> tuple[list[Agent], bool]:
-        """Return up to `limit` agents by name after `after`, and whether there are more."""
+    def page(self, after: str, limit: int, name: NamePattern | None = None, state: str | None = None) -> AgentPage:
+        """Return up to `limit` agents by name after `after`, of those whose name fits and who are in this state."""
         if self._sorted is None:
             self._sorted = sorted(self.agents.values(), key=_name)
         start = bisect_right(self._sorted, after, key=_name)
-        return self._sorted[start : start + limit], len(self._sorted) > start + limit
+        beginning = "" if name is None else name.beginning
+        if beginning > after:
+            start = bisect_left(self._sorted, beginning, key=_name)
+        found: list[Agent] = []
+        at = start
+        for agent in islice(self._sorted, start, start + MOST_LOOKED_AT):
+            if not agent.manifest.name.startswith(beginning):
+                return AgentPage(found, more=False, after=after)
+            at += 1
+            after = agent.manifest.name
+            if (name is None or name.fits(after)) and (state is None or state == state_of(agent)):
+                found.append(agent)
+                if len(found) == limit:
+                    break
+        return AgentPage(found, at < len(self._sorted), after)
 
 
 def _name(agent: Agent) -> str:

@@ -10,17 +10,31 @@ from collections.abc import Callable
 import msgspec
 
 from caxton.acl.envelope import Envelope
+from caxton.config.conversations import DEFAULT_CONVERSATIONS, ConversationSettings
+from caxton.delivery.served_time import ServedTime
 from caxton.errors import StorageFull
 from caxton.links.durable import DurableIncoming
 from caxton.store.commit import Commit, OutboxRow, QueueRow, SourceRow, UnfinishedRow
+from caxton.store.counters import SERVED
 from caxton.store.waiting import Waiting
 from caxton.wire.frames import FULL_FRAME_BYTES
+from workers.agents.absences import Absences
 from workers.agents.delivery import DURABLE_ROOT, ROW_SPAN, Delivery, StoredRow
+from workers.agents.mailbox import weight
+from workers.agents.states import States
 from workers.commit.outbox import Outbox
+from workers.conversations.conversations import Conversations
+from workers.conversations.log import ConversationLog
+from workers.conversations.protocols import ProtocolRules
 from workers.worker_pass import NS_PER_MS, Pass
 
 _encode = msgspec.msgpack.Encoder().encode
 _MOST_IN_ROW = 256
+# Rows that hold one message each, at which a commit is full: passes wait until the one before is written, so that no
+# commit lasts much longer than others, whatever turns cause. What most turns cause shares rows, and is not counted.
+MOST_ROWS = 2_048
+# How often the served time goes into the file while anything waits: a crash lets no message wait much longer than that.
+CLOCK_EVERY_MS = 5_000
 
 
 class Source:
@@ -55,10 +69,20 @@ class Journal:
     emitted: by target, what the turns of this commit batch sent; emitted_bytes: the contents that `emit` added to it.
     processed: durable turns that ended for good since the last close; the turn itself counts them. urgent: something
     waits for the commit; what is not urgent goes with the next. under_way: a commit is being written. unfinished: how
-    many deliveries are not finished. now_ns, wall_ms: when the pass that gathers began, monotonic and since 1970.
+    many deliveries are not finished. to_disk: what those weigh that this commit stores and memory does not keep; rows:
+    shared rows in which such are, or were, by number. committed_below: every row with a lower number is committed;
+    first_number: rows from it on are of this life. now_ns, wall_ms: when the pass that gathers began, monotonic and
+    since 1970. served: the clock of what is stored. absences, states: of the shard's agents; most_state_bytes: what all
+    states may come to. conversations: of the shard.
     """
 
-    def __init__(self, file: int) -> None:
+    def __init__(
+        self,
+        file: int,
+        conversations: ConversationSettings = DEFAULT_CONVERSATIONS,
+        owns: Callable[[int], bool] = lambda _: True,
+        most_state_bytes: int = 1 << 62,
+    ) -> None:
         self.file = file
         self.commit = Commit()
         self.emitted: dict[int, list[Envelope]] = {}
@@ -66,10 +90,20 @@ class Journal:
         self.processed = 0
         self.urgent = False
         self.under_way = False
-        self.unfinished = 0
+        self.unfinished = self.to_disk = 0
+        self.rows: dict[int, StoredRow] = {}
+        self.committed_below = self.first_number = 1
         self.now_ns = self.wall_ms = 0
+        self.served = ServedTime()
+        self.absences = Absences(self.served)
+        self.states = States(most_state_bytes)
+        self.conversations = Conversations(
+            conversations, self.served, ConversationLog(self.number), owns, ProtocolRules()
+        )
         self._next_number = 1
         self._fresh: dict[Delivery, None] = {}
+        # Shared rows in which something has ended: their marks are written once for all that has.
+        self._marked: dict[int, StoredRow] = {}
         self._moved: dict[int, Source] = {}
         self._packed: list[tuple[Outbox, list[OutboxRow]]] = []
         self._waiters: list[asyncio.Future[None]] = []
@@ -85,20 +119,46 @@ class Journal:
     def empty(self) -> bool:
         """True when there is nothing to commit, urgent or not."""
         commit = self.commit
-        return not (self.urgent or self.processed or self.emitted or self._moved or commit.settled or commit.targets)
+        clock_is_due = self.unfinished > 0 and self.served.not_stored_ms >= CLOCK_EVERY_MS
+        return not (
+            self.urgent
+            or self.processed
+            or self.emitted
+            or self._moved
+            or commit.settled
+            or commit.conversations_gone
+            or commit.targets
+            or clock_is_due
+        )
+
+    @property
+    def is_full(self) -> bool:
+        """True when so much is gathered that it is better written before there is more: see MOST_ROWS."""
+        commit = self.commit
+        return (
+            len(commit.dead) + len(commit.buried) + len(commit.queued) + len(commit.dequeued) + len(commit.keys_gone)
+        ) >= MOST_ROWS
 
     @property
     def quiet(self) -> bool:
         """True when nothing is gathered or under way that somebody waits for."""
         return not (self.urgent or self.under_way)
 
-    def restore(self, next_number: int) -> None:
-        """Know the first number that the file never used."""
-        self._next_number = max(1, next_number)
+    def restore(self, next_number: int, served_ms: int = 0) -> None:
+        """Know the first number that the file never used, and for how long it was served."""
+        self._next_number = self.committed_below = self.first_number = max(1, next_number)
+        self.served.restore(served_ms)
 
     def begin(self, a_pass: Pass) -> None:
         """What follows is gathered by this pass."""
         self.now_ns, self.wall_ms = a_pass.now_ns, a_pass.wall_ms
+        self.conversations.wall_ms = a_pass.wall_ms
+        self.served.go_on(a_pass.now_ns)
+
+    @property
+    def last_number(self) -> int:
+        """The largest number that was given: whatever is there now has no larger one."""
+        return self._next_number - 1
 
     def number(self) -> int:
         """Return a number that no row of this file ever had."""
@@ -151,10 +211,25 @@ class Journal:
         self._fresh[delivery] = None
         self.unfinished += 1
         self.urgent = True
+        if delivery.disk is not None:
+            self.to_disk += weight(len(delivery.message.content))
+
+    def has(self, delivery: Delivery) -> bool:
+        """True for a message that stands in a shared row, or will with this commit."""
+        return delivery.row is not None or delivery in self._fresh
+
+    def leave_on_disk(self, delivery: Delivery) -> None:
+        """Memory keeps a message no longer that stands in a shared row, or will: its `disk` knows where."""
+        row, line = delivery.row, delivery.disk
+        if row is None:
+            self.to_disk += weight(len(delivery.message.content))
+        elif line is not None:
+            line.stored(row.number * ROW_SPAN + delivery.index)
+            self.rows[row.number] = row
 
     def finish(self, delivery: Delivery) -> None:
         """A message that had to wait is finished, one outbox or the other."""
-        if delivery in self._fresh or delivery.stored:
+        if delivery.row is not None or delivery.number or delivery in self._fresh:
             self.unfinished -= 1
             self.urgent = True
             self._forget(delivery)
@@ -221,11 +296,15 @@ class Journal:
         closed.rows, self._packed = self._packed, []
         counts = commit.counts
         counts["processed"] += self.processed
+        counts[SERVED] += self.served.to_store()
+        commit.absences, self.absences.changed = self.absences.changed, {}
         self.processed = 0
         emitted, self.emitted = self.emitted, {}
         self.emitted_bytes.clear()
         for target, messages in emitted.items():
             outbox = outbox_of(target)
+            if outbox.is_session:
+                self.conversations.leave(messages)
             rows = outbox.pack(messages, self.number)
             commit.outbox += rows
             commit.targets[target] = outbox.row()
@@ -239,6 +318,9 @@ class Journal:
             closed.placed.append((source, source.taken, source.taken_bytes))
             source.taken = source.taken_bytes = 0
         self._store_fresh(commit)
+        commit.done = {number: row.marks() for number, row in self._marked.items()}
+        self._marked = {}
+        self.conversations.log.close(commit)
         commit.next_number = self._next_number
         closed.waiters, self._waiters = self._waiters, []
         self.urgent = False
@@ -248,6 +330,9 @@ class Journal:
         """Write what entered since the last close and is not finished, a row for up to 256 messages."""
         fresh, self._fresh = list(self._fresh), {}
         start = 0
+        if self.to_disk:  # last, and those of one agent together: they are read again page by page
+            self.to_disk = 0
+            fresh.sort(key=_disk_order)
         while start < len(fresh):
             end, size = start, 0
             while end < len(fresh) and end - start < _MOST_IN_ROW and size < FULL_FRAME_BYTES:
@@ -257,7 +342,11 @@ class Journal:
             row = StoredRow(self.number(), len(some))
             for index, delivery in enumerate(some):
                 delivery.row, delivery.index = row, index
-                self._root_in_file(delivery, row.number * ROW_SPAN + index)
+                place = row.number * ROW_SPAN + index
+                self._root_in_file(delivery, place)
+                if delivery.disk is not None:
+                    delivery.disk.stored(place)
+                    self.rows[row.number] = row
             waiting = [self._waiting(delivery) for delivery in some]
             commit.unfinished.append(UnfinishedRow(row.number, len(some), _encode(waiting)))
 
@@ -268,9 +357,13 @@ class Journal:
     def _forget(self, delivery: Delivery) -> None:
         """Let the file forget where a delivery stood."""
         commit, row = self.commit, delivery.row
-        self._fresh.pop(delivery, None)
-        if row is not None:
-            commit.done[row.number] = row.finish(delivery.index)
+        if row is None:
+            self._fresh.pop(delivery, None)
+        else:
+            row.finish(delivery.index)
+            self._marked[row.number] = row
+            if not row.left:
+                self.rows.pop(row.number, None)
             delivery.from_row, delivery.from_place = row.number, delivery.index
             delivery.row = None
         if delivery.number:
@@ -278,6 +371,11 @@ class Journal:
             commit.dequeued.append(delivery.number)
             delivery.number = 0
 
-    def _waiting(self, delivery: Delivery) -> Waiting:
-        expires_ms = self.wall_ms + (delivery.expires_ns - self.now_ns) // NS_PER_MS
-        return Waiting(delivery.message, delivery.expires_ns, expires_ms, delivery.attempts, delivery.deliveries)
+    @staticmethod
+    def _waiting(delivery: Delivery) -> Waiting:
+        counts, times = (delivery.attempts, delivery.deliveries), (delivery.came_ms, delivery.due_ms)
+        return Waiting(delivery.message, 0, 0, *counts, delivery.retry_reasons, *times)
+
+
+def _disk_order(delivery: Delivery) -> int:
+    return -1 if delivery.disk is None else delivery.message.receiver

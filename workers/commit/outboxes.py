@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import groupby
+from typing import NamedTuple
 
 from caxton.acl.envelope import Envelope
 from caxton.ids import SESSION_BIT
@@ -11,6 +12,14 @@ from workers.commit.outbox import Outbox, Packed
 # Messages for one target, a shard or a session, that it has not acknowledged, at most: what is beyond dies.
 MOST_UNREAD, MOST_BYTES = 65_536, 64 << 20
 _NEW = TargetRow(0, 0, 0)
+
+
+class Fullest(NamedTuple):
+    """What the outbox that is nearest to its bound holds, of so much that it may. of: of what, and for whom."""
+
+    holds: int
+    most: int
+    of: str
 
 
 class Outboxes:
@@ -39,12 +48,28 @@ class Outboxes:
             outbox = self.by_target[target] = Outbox(target, _NEW, [])
         return outbox
 
+    def bytes_for(self, target: int) -> int:
+        """Return what waits for a target, in bytes."""
+        outbox = self.by_target.get(target)
+        return 0 if outbox is None else outbox.bytes
+
     def session(self, number: int, waiting: list[Envelope] | None) -> Outbox | None:
         """Return the outbox of a session, None when its client has ended. `waiting`: gathered for it already."""
         outbox = self.by_target.get(number)
         if outbox is None and waiting is None and (self._has_ended(number) or not self.lives(number)):
             return None
         return outbox or self.of(number)
+
+    def fullest(self) -> Fullest:
+        """Return how the outbox for another shard stands that is nearest to its bound, in messages or in bytes."""
+        shards = [outbox for outbox in self.by_target.values() if not outbox.is_session]
+        messages = max(shards, key=lambda outbox: outbox.messages, default=None)
+        size = max(shards, key=lambda outbox: outbox.bytes, default=None)
+        if messages is None or size is None:
+            return Fullest(0, MOST_UNREAD, "")
+        if messages.messages * MOST_BYTES >= size.bytes * MOST_UNREAD:
+            return Fullest(messages.messages, MOST_UNREAD, f"messages for shard {messages.target}")
+        return Fullest(size.bytes, MOST_BYTES, f"bytes for shard {size.target}")
 
     @property
     def under_way(self) -> bool:

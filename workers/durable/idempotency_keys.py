@@ -1,5 +1,6 @@
 """Idempotency keys: a message that comes again with the same key is not delivered again, but gets the same answer."""
 
+from collections import Counter
 from hashlib import blake2b
 
 import msgspec
@@ -7,14 +8,17 @@ import msgspec
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.failure import report
 from caxton.acl.performative import Performative
-from caxton.errors import AlreadyAccepted, AnswerNotKept, CaxtonError, ResourceExhausted
+from caxton.errors import AlreadyAccepted, AnswerNotKept, CaxtonError, IdempotencyKeyReused, ResourceExhausted
 from caxton.ids import AgentId, UuidSource
 from caxton.store.commit import KeyRow
 from workers.commit.journal import Journal
 
-# Design, section 3: kept 10 minutes with its answer, bounded.
+# Design, section 3: kept 10 minutes with its answer, bounded. By the served time: whoever sets the wall clock, no key
+# is forgotten early, nor kept for ever.
 KEPT_MS = 600_000
 MOST_KEYS = 100_000
+# Of these, what one agent may have: who sends to one with ever new keys closes the way to this agent alone.
+MOST_OF_AGENT = MOST_KEYS // 2
 # Of answers that are kept; at it no new key is taken. Answers of requests that are under way may go beyond.
 MOST_ANSWER_BYTES = 64 << 20
 # Requests that wait for the answer to one key, and in all. Of each only what its answer needs is kept, some 300 bytes.
@@ -25,11 +29,18 @@ NO_ANSWER = b""
 _FAILURE = int(Performative.FAILURE)
 _decode = msgspec.msgpack.Decoder(Envelope).decode
 _encode = msgspec.msgpack.Encoder().encode
+# In a stored key, before the digest of what was sent with it, and around a principal: UTF-8 has no such byte.
+_MARK = b"\xff"
+_DIGEST_BYTES = 16
 _Key = tuple[int, bytes]
 
 
 class IdempotencyKeys:
-    """Known keys by receiver and key, oldest first. What is owed to those who asked again is in `due`."""
+    """Known keys by receiver and name, oldest first. What is owed to those who asked again is in `due`.
+
+    A name is what a principal calls a key, so nobody meets the key of another one. With it the digest of what was sent
+    is stored: keys that were written before there was one have none, and are known whatever comes with them.
+    """
 
     def __init__(self, journal: Journal, ids: UuidSource) -> None:
         self._journal = journal
@@ -40,40 +51,45 @@ class IdempotencyKeys:
         # Who asked again before there was an answer: lost with this worker, so clients ask the next one.
         self._waiting: dict[_Key, list[Envelope]] = {}
         self._waiters = 0
+        # How many keys each agent has.
+        self._of_agent: Counter[int] = Counter()
         self._answer_bytes = 0
         self.due: list[Envelope] = []
 
     def restore(self, rows: list[KeyRow]) -> None:
         """Know what the file holds."""
-        self._known = {(row.receiver, row.key): row for row in sorted(rows, key=lambda row: row.expires_ms)}
+        latest_ms = self._journal.served.now_ms + KEPT_MS
+        for row in sorted(rows, key=lambda row: row.expires_ms):
+            key = row.receiver, _split(row.key)[0]
+            self._known[key] = row
+            if row.expires_ms > latest_ms:  # on the wall clock: that is how keys were written at first
+                self._known[key] = row._replace(expires_ms=latest_ms)
+                self._journal.commit.keys[row.receiver, row.key] = self._known[key]
+        self._of_agent = Counter(receiver for receiver, _ in self._known)
         self._answer_bytes = sum(len(row.answer or b"") for row in rows)
 
     def in_use(self) -> tuple[int, int]:
         """Return how many keys are known now, and how many bytes their answers have."""
-        self._expire(self._journal.wall_ms)
+        self._expire()
         return len(self._known), self._answer_bytes
 
     def admit(self, message: Envelope) -> tuple[CaxtonError | None, bool]:
         """Return why a message is refused, or None; and whether it is seen to.
 
         One whose key is known is refused with AlreadyAccepted, so that its sender knows; a request gets its answer too,
-        or AnswerNotKept when there is none.
+        or AnswerNotKept when there is none. One that says something else than the first is refused with
+        IdempotencyKeyReused.
         """
-        rare = message.rare
-        if rare is None or rare.idempotency_key is None:
+        key = _key_of(message)
+        if key is None:
             return None, False
-        wall_ms = self._journal.wall_ms
-        self._expire(wall_ms)
-        key = message.receiver, rare.idempotency_key.encode("utf-8", "surrogatepass")
+        self._expire()
         row = self._known.get(key)
         if row is None:
-            if len(self._known) >= MOST_KEYS:
-                return ResourceExhausted("idempotency keys in ten minutes", MOST_KEYS), True
-            if self._answer_bytes >= MOST_ANSWER_BYTES:
-                return ResourceExhausted("bytes of answers to idempotency keys in ten minutes", MOST_ANSWER_BYTES), True
-            self._owners[key] = message.message_id
-            self._keep(key, KeyRow(*key, wall_ms + KEPT_MS, NO_ANSWER if message.reply_with is None else None))
-            return None, False
+            no_room = self._take_new(key, message)
+            return no_room, no_room is not None
+        if _split(row.key)[1] not in {b"", _digest(message)}:
+            return IdempotencyKeyReused.of(str(AgentId(message.receiver))), True
         if message.reply_with is not None:
             refused = self._ask_again(row, key, message)
             if refused is not None:
@@ -86,10 +102,9 @@ class IdempotencyKeys:
 
         Without one nobody waits any longer: an answer of a later turn goes to who asked first, and to nobody else.
         """
-        rare = handled.rare
-        if rare is None or rare.idempotency_key is None or handled.reply_with is None:
+        key = _key_of(handled)
+        if key is None or handled.reply_with is None:
             return
-        key = handled.receiver, rare.idempotency_key.encode("utf-8", "surrogatepass")
         row = self._known.get(key)
         answer = next((m for m in messages if m.in_reply_to == handled.reply_with), None)
         if row is None:
@@ -107,15 +122,30 @@ class IdempotencyKeys:
 
     def failed(self, message: Envelope) -> list[Envelope]:
         """A message came to nothing: its key is free. Returns who waited for its answer, and is to be told."""
-        rare = message.rare
-        if rare is None or rare.idempotency_key is None:
+        key = _key_of(message)
+        if key is None:
             return []
-        key = message.receiver, rare.idempotency_key.encode("utf-8", "surrogatepass")
         if key not in self._known or self._owners.get(key, message.message_id) != message.message_id:
             return []
         waited = self._take_waiting(key)
         self._forget(key)
         return waited
+
+    def _take_new(self, key: _Key, message: Envelope) -> ResourceExhausted | None:
+        """Know a key that comes for the first time; returns why not."""
+        if len(self._known) >= MOST_KEYS:
+            return ResourceExhausted("idempotency keys in ten minutes", MOST_KEYS)
+        if self._of_agent[message.receiver] >= MOST_OF_AGENT:
+            agent = AgentId(message.receiver)
+            return ResourceExhausted(f"idempotency keys of agent {agent} in ten minutes", MOST_OF_AGENT)
+        self._of_agent[message.receiver] += 1
+        if self._answer_bytes >= MOST_ANSWER_BYTES:
+            return ResourceExhausted("bytes of answers to idempotency keys in ten minutes", MOST_ANSWER_BYTES)
+        self._owners[key] = message.message_id
+        expires_ms = self._journal.served.now_ms + KEPT_MS
+        answer = NO_ANSWER if message.reply_with is None else None
+        self._keep(key, KeyRow(message.receiver, key[1] + _MARK + _digest(message), expires_ms, answer))
+        return None
 
     def _ask_again(self, row: KeyRow, key: _Key, message: Envelope) -> CaxtonError | None:
         """Answer who asks again, or let it wait for the answer; returns why not: there is none, or too many wait."""
@@ -147,22 +177,27 @@ class IdempotencyKeys:
         before = self._known.get(key, row)
         self._answer_bytes += len(row.answer or b"") - (0 if before is row else len(before.answer or b""))
         self._known[key] = row
-        self._journal.commit.keys[key] = row
+        self._journal.commit.keys[row.receiver, row.key] = row
         self._journal.urgent = True
 
-    def _expire(self, wall_ms: int) -> None:
+    def _expire(self) -> None:
+        now_ms = self._journal.served.now_ms
         while self._known:
             key, row = next(iter(self._known.items()))
-            if row.expires_ms > wall_ms:
+            if row.expires_ms > now_ms:
                 return
             self._forget(key)
 
     def _forget(self, key: _Key) -> None:
-        self._answer_bytes -= len(self._known.pop(key).answer or b"")
+        row = self._known.pop(key)
+        self._of_agent[row.receiver] -= 1
+        if not self._of_agent[row.receiver]:
+            del self._of_agent[row.receiver]
+        self._answer_bytes -= len(row.answer or b"")
         self._owners.pop(key, None)
         self._tell_of_none(key)
-        self._journal.commit.keys.pop(key, None)
-        self._journal.commit.keys_gone.append(key)
+        self._journal.commit.keys.pop((row.receiver, row.key), None)
+        self._journal.commit.keys_gone.append((row.receiver, row.key))
 
     def _failure(self, asked: Envelope, error: CaxtonError) -> Envelope:
         """Return what tells who asked that an error is the answer."""
@@ -188,8 +223,31 @@ class IdempotencyKeys:
             receiver=asked.sender,
             in_reply_to=asked.reply_with,
             conversation_id=asked.conversation_id,
+            cause=None,
             flags=(answer.flags & AUTOMATIC) | DURABLE,
         )
+
+
+def _key_of(message: Envelope) -> _Key | None:
+    """Return the receiver and the name of a message's key, None when it has none."""
+    rare = message.rare
+    if rare is None or rare.idempotency_key is None:
+        return None
+    name = rare.idempotency_key.encode("utf-8", "surrogatepass")
+    if message.cause is not None and message.cause.principal:
+        name = _MARK + message.cause.principal.encode() + _MARK + name
+    return message.receiver, name
+
+
+def _digest(message: Envelope) -> bytes:
+    """Return by what a message is known again that says the same. A send may be followed by a request."""
+    return blake2b(message.content, digest_size=_DIGEST_BYTES).digest()
+
+
+def _split(stored: bytes) -> tuple[bytes, bytes]:
+    """Return the name of a stored key and the digest with it, empty when there is none."""
+    at = len(stored) - _DIGEST_BYTES - len(_MARK)
+    return (stored[:at], stored[-_DIGEST_BYTES:]) if at >= 0 and stored[at : at + 1] == _MARK else (stored, b"")
 
 
 def _id_of_copy(answer: bytes, asked: bytes) -> bytes:

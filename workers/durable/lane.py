@@ -7,6 +7,7 @@ from workers.commit.journal import Journal
 from workers.commit.outboxes import Outboxes
 from workers.durable.attempts import Attempts
 from workers.durable.dead_letters import DeadLetters
+from workers.durable.disk import Disk
 from workers.durable.idempotency_keys import IdempotencyKeys
 from workers.durable.placing import DurablePlacing
 from workers.durable.retries import Retries
@@ -28,3 +29,4 @@ class DurableLane:
     keys: IdempotencyKeys
     retries: Retries
     suspects: Suspects
+    disk: Disk

@@ -5,18 +5,20 @@ from time import monotonic_ns
 
 import msgspec
 
-from caxton.acl.envelope import AUTOMATIC, Envelope
+from caxton.acl.envelope import AUTOMATIC, Envelope, called
+from caxton.agents.lifecycle import AgentState
 from caxton.delivery.dead_letter import Reason
 from caxton.delivery.retry import MAX_DELAY_MS
-from caxton.errors import AgentNotFound, SessionNotFound, WasmExecutionFailed
+from caxton.errors import AgentNotFound, AgentNotRunning, SessionNotFound
 from caxton.ids import SESSION_BIT, AgentId
+from caxton.store.counters import SERVED
 from caxton.store.recovered import InUnfinished, Recovered, StoredAt
-from caxton.store.waiting import Waiting
-from workers.agents.delivery import DURABLE_ROOT, ROW_SPAN, Delivery, StoredRow
+from workers.agents.delivery import DURABLE_ROOT, Delivery, StoredRow
 from workers.agents.mailbox import entry_of
 from workers.agents.registry import Agent, Registry
 from workers.crash_note import AGENT, SEQUENCE, SOURCE
 from workers.durable.lane import DurableLane
+from workers.durable.paging import delivery_of, is_poison
 from workers.durable.suspects import MOST_DEATHS
 from workers.worker_pass import NS_PER_MS
 
@@ -48,7 +50,8 @@ class Recovery:
     def fill(self, found: Recovered) -> None:
         """Give everybody what is theirs."""
         lane = self._lane
-        lane.journal.restore(found.next_number)
+        lane.journal.restore(found.next_number, found.counts.get(SERVED, 0))
+        lane.journal.conversations.restore(found.conversations)
         lane.suspects.restore(found.charges)
         for agent_id, deaths in lane.suspects.agents.items():
             agent = self._registry.find(agent_id)
@@ -59,21 +62,32 @@ class Recovery:
         lane.outboxes.restore(found.targets, found.outbox)
         lane.keys.restore(found.keys)
         lane.dead_letters.restore(found.dead_letters)
+        self._recall_absences(found)
         for agent_id, state in found.states.items():
             agent = self._registry.find(agent_id)
             if agent is not None:
-                agent.saved = state
+                lane.journal.states.restore(agent, state)
             else:
                 lane.journal.commit.states[agent_id] = None
+
+    def _recall_absences(self, found: Recovered) -> None:
+        agents, changed = self._registry.agents, self._lane.journal.absences.changed
+        changed.clear()  # from before it was known what the file says
+        changed.update(dict.fromkeys(found.absences.keys() - agents.keys()))
+        for agent in agents.values():
+            agent.recall(found.absences.get(agent.agent_id))
 
     def resume(self, found: Recovered) -> None:
         """Let every message that waits stand where it stood; what nobody can handle any more is dead."""
         rows = {number: StoredRow(number, row.size, row.done, row.marks) for number, row in found.unfinished.items()}
+        if self._lane.disk.messages:
+            self._lane.journal.rows = rows
         now_ms = self._lane.journal.wall_ms
         for at, waiting in found.waiting:
-            delivery = _delivery(at, waiting, rows, self._lane.journal.file)
+            delivery = delivery_of(at, waiting, rows, self._lane.journal.file)
             self._lane.journal.unfinished += 1
             self._place(delivery, at, now_ms)
+        self._resume_disk()
         files = set(found.sources) | set(found.targets)
         for number in sorted(file for file in files if file >= SESSION_BIT):
             if not self._lives(number):
@@ -105,13 +119,14 @@ class Recovery:
         lane, message = self._lane, delivery.message
         agent = self._registry.find(message.receiver)
         if agent is None:
-            lane.attempts.bury(message, AgentNotFound(f"{message.receiver:016x}"), delivery)
+            lane.attempts.bury(message, AgentNotFound(called(message)), delivery)
             return
-        deaths = lane.suspects.deaths(delivery)
-        if deaths >= MOST_DEATHS:
-            error = WasmExecutionFailed(agent.label, "crash", f"this shard's worker died of it {deaths} times")
-            delivery.attempts = max(delivery.attempts, deaths)
-            lane.attempts.bury(message, error, delivery, reason=Reason.POISON)
+        if agent.state is AgentState.STOPPED:  # its worker ended before all that waited for it was a dead letter
+            error = AgentNotRunning(agent.label, agent.state.value)
+            lane.attempts.bury(message, error, delivery, reason=Reason.AGENT_STOPPED)
+            return
+        agent.take_in(delivery)
+        if is_poison(lane, agent, delivery):
             return
         due_ms = None if isinstance(at, InUnfinished) else at.next_retry_ms
         if due_ms is not None and due_ms > now_ms:
@@ -120,6 +135,18 @@ class Recovery:
         else:
             lane.placing.queue(agent, delivery)
 
+    def _resume_disk(self) -> None:
+        """What stays in the file for now waits there for its agents; without them, to become dead letters."""
+        lane = self._lane
+        lane.journal.unfinished += lane.disk.messages
+        for own in lane.disk.recovered():
+            agent = self._registry.find(own.receiver)
+            if agent is None:
+                lane.disk.end(own.receiver, AgentNotFound(f"{own.receiver:016x}"), Reason.AGENT_NOT_FOUND, [])
+            elif agent.state is AgentState.STOPPED:
+                error = AgentNotRunning(agent.label, agent.state.value)
+                lane.disk.end(own.receiver, error, Reason.AGENT_STOPPED, [])
+
     def _wait_for_retry(self, agent: Agent, delivery: Delivery, due_ns: int) -> None:
         mailbox = agent.mailbox or agent.open_mailbox()
         mailbox.depth += 1
@@ -127,17 +154,3 @@ class Recovery:
             agent.set_aside(entry_of(delivery))
         else:
             self._lane.retries.hold(agent, entry_of(delivery), due_ns)
-
-
-def _delivery(at: StoredAt, waiting: Waiting, rows: dict[int, StoredRow], file: int) -> Delivery:
-    place = at.place if isinstance(at, InUnfinished) else 0
-    sequence, sender = at.number * ROW_SPAN + place | DURABLE_ROOT, waiting.message.sender
-    origin = 0 if sender >= SESSION_BIT else sender
-    delivery = Delivery(waiting.message, file, sequence, waiting.expires_ns, origin)
-    delivery.attempts = waiting.attempts
-    delivery.deliveries = max(waiting.deliveries, waiting.attempts) + 1  # the last life may have begun another turn
-    if isinstance(at, InUnfinished):
-        delivery.row, delivery.index = rows[at.number], at.place
-    else:
-        delivery.number, delivery.from_row, delivery.from_place = at.number, at.from_row, at.from_place
-    return delivery

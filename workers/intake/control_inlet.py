@@ -5,6 +5,7 @@ from typing import Protocol
 
 from caxton.errors import InvalidMessageFormat
 from caxton.transport import sockets
+from caxton.wire.capable import Capable, Subscribe
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Call, Control, Drain, Hello, SessionEnded, Topology
 from caxton.wire.heads import control_head
@@ -13,6 +14,7 @@ from workers.peers.peer import Peer
 from workers.peers.peers import Peers
 
 AT_ONCE, ENOUGH_BYTES = 256, 1 << 20
+_FromPeer = LinkState | Hello | Call | Subscribe | Capable
 
 
 class Listener(Protocol):
@@ -26,6 +28,12 @@ class Listener(Protocol):
 
     def heard_call(self, peer: Peer, call: Call) -> None:
         """A client asks for something."""
+
+    def heard_subscribe(self, peer: Peer, word: Subscribe) -> None:
+        """A peer wants to be told who has capabilities."""
+
+    def heard_capable(self, peer: Peer, page: Capable) -> None:
+        """Another worker tells who has a capability."""
 
     def heard_topology(self, topology: Topology) -> None:
         """The supervisor says who serves which shard."""
@@ -75,18 +83,29 @@ class ControlInlet:
             else:
                 self._from_supervisor(control)
             return
-        if not isinstance(control, LinkState | Hello | Call) or control.target != self._own:
+        if not isinstance(control, _FromPeer) or control.target != self._own:
             counts["garbage"] += 1
             return
         peer = self._peers.known(control.source, control.mark)
         if peer is None:
             counts["forged"] += 1
-        elif isinstance(control, LinkState):
-            self._listener.heard_state(peer, control)
-        elif isinstance(control, Hello):
-            self._listener.heard_hello(peer, control)
+        elif isinstance(control, Capable) and peer.is_session:
+            counts["garbage"] += 1
         else:
-            self._listener.heard_call(peer, control)
+            self._from_peer(peer, control)
+
+    def _from_peer(self, peer: Peer, control: _FromPeer) -> None:
+        match control:
+            case LinkState():
+                self._listener.heard_state(peer, control)
+            case Hello():
+                self._listener.heard_hello(peer, control)
+            case Call():
+                self._listener.heard_call(peer, control)
+            case Subscribe():
+                self._listener.heard_subscribe(peer, control)
+            case Capable():
+                self._listener.heard_capable(peer, control)
 
     def _from_supervisor(self, control: Topology | SessionEnded | Drain) -> None:
         if isinstance(control, Topology):

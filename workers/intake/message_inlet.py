@@ -95,7 +95,7 @@ class MessageInlet:
             why: CaxtonError = ShardUnavailable(self._placing.shard, DRAINING)
             refused = [(first + place, message, why) for place, message in enumerate(messages)]
         else:
-            refused = self._placing.from_peer(messages, peer.number, first, a_pass, self._take)
+            refused = self._placing.from_peer(messages, peer.number, first, a_pass, self._take, peer.principal)
         for sequence, message, error in refused:
             if peer.is_session:
                 incoming.refuse(sequence, error)
@@ -135,7 +135,9 @@ class MessageInlet:
             why: CaxtonError = ShardUnavailable(self._placing.shard, DRAINING)
             refused = [(first + place, message, why) for place, message in enumerate(messages)]
         else:
-            refused = durable.placing.from_peer(messages, source, first, a_pass, self._take, resent=frame.resent)
+            refused = durable.placing.from_peer(
+                messages, source, first, a_pass, self._take, peer.principal, resent=frame.resent
+            )
         ledger = durable.journal.counts
         ledger["accepted_clients" if peer.is_session else "taken_workers"] += len(messages)
         for sequence, message, error in refused:

@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from contextlib import suppress
+from time import monotonic_ns
 
 from caxton.acl.envelope import MAX_CONTENT
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import SHA256_BYTES, Encoding, Manifest
+from caxton.agents.names import NamePattern
 from caxton.errors import (
     AgentNotFound,
     CaxtonError,
@@ -15,12 +17,12 @@ from caxton.errors import (
     ShardUnavailable,
     StorageError,
     StorageFull,
+    Timeout,
     to_fields,
 )
 from caxton.ids import AgentId
 from caxton.wire.calls import (
     Agents,
-    AgentView,
     Attach,
     Deploy,
     Deployed,
@@ -39,15 +41,30 @@ from caxton.wire.calls import (
     ResumeAgent,
     StopAgent,
 )
+from caxton.wire.capability_calls import Advertise, ListCapabilities, ListCapable, LookUp
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Answer, Call
-from workers.agents.registry import Agent, state_of
+from caxton.wire.conversations import (
+    AskConversationFigures,
+    FindConversations,
+    ListConversations,
+    ResumeConversation,
+)
+from caxton.wire.delivery import AskSeal
+from caxton.wire.kept import FindMessage, ListKept
+from workers.agents.registry import Agent
+from workers.loop.call_line import CallLine, Check, Wanted
+from workers.loop.capability_calls import CapabilityCalls
+from workers.loop.conversation_calls import ConversationCalls
 from workers.loop.dead_letter_calls import DeadLetterCalls
+from workers.loop.kept_calls import KeptCalls
 from workers.loop.passes import Passes
 from workers.loop.shard import Shard
+from workers.loop.views import view
 from workers.operations.attached import Attached
 from workers.peers.peer import Peer
 from workers.volatile.placing import DRAINING
+from workers.worker_pass import NS_PER_MS
 
 # What would have to be stored; all else is answered also while the disk is full.
 _CHANGES = (
@@ -59,6 +76,8 @@ _CHANGES = (
     ResumeAgent,
     RequeueDeadLetters,
     PurgeDeadLetters,
+    Advertise,
+    ResumeConversation,
 )
 # Each attached agent has one exchange that waits.
 MAX_CALLS = 4_096
@@ -70,9 +89,14 @@ class Calls:
 
     def __init__(self, shard: Shard, attached: Attached, group: asyncio.TaskGroup, passes: Passes) -> None:
         self._attached = attached
+        self._shard = shard
         self._journal = shard.durable.journal
         self._greetings = shard.durable.greetings
-        self._dead_letters = DeadLetterCalls(shard, passes)
+        reads = CallLine()
+        self._dead_letters = DeadLetterCalls(shard, passes, reads)
+        self._kept = KeptCalls(shard, reads)
+        self._capabilities = CapabilityCalls(shard, passes)
+        self._conversations = ConversationCalls(shard, CallLine(), passes.wake)
         self._stopping = False
         self._registry = shard.registry
         self._lifecycle = shard.lifecycle
@@ -92,12 +116,13 @@ class Calls:
             self._answer(peer.number, call.call_id, failed(ResourceExhausted("calls at a time", MAX_CALLS)))
         else:
             self.under_way += 1
-            self._group.create_task(self._serve(peer.number, call))
+            self._group.create_task(self._serve(peer.number, call, monotonic_ns()))
 
-    async def _serve(self, number: int, call: Call) -> None:
+    async def _serve(self, number: int, call: Call, came_ns: int) -> None:
         try:
             self._check_disk(call.request)
-            result = await self._result(number, call.request)
+            check = Wanted(number, lambda: self._check_wanted(number, call, came_ns))
+            result = await self._result(number, call.request, check)
         except CaxtonError as error:
             result = failed(error)
             if isinstance(error, StorageFull):
@@ -113,6 +138,15 @@ class Calls:
         if problem and isinstance(request, _CHANGES):
             raise StorageFull(f"shard {self._number}", problem)
 
+    def _check_wanted(self, number: int, call: Call, came_ns: int) -> None:
+        """Go on only for somebody who waits. Raises Timeout, SessionNotFound, ShardUnavailable."""
+        if self.draining:
+            raise ShardUnavailable(self._number, DRAINING)
+        if self._peers.find(number) is None:
+            raise SessionNotFound(str(AgentId(number)))
+        if call.timeout_ms and monotonic_ns() - came_ns >= call.timeout_ms * NS_PER_MS:
+            raise Timeout(f"{type(call.request).__name__} on shard {self._number}", call.timeout_ms / 1_000)
+
     def stop_drained(self) -> None:
         """Let the draining agents that have nothing left stop."""
         if not self._stopping:
@@ -127,27 +161,39 @@ class Calls:
         finally:
             self._stopping = False
 
-    async def _result(self, session: int, request: Request) -> Result:  # noqa: PLR0911 (a case for each kind)
+    async def _result(self, session: int, request: Request, check: Check) -> Result:  # noqa: C901, PLR0911 (a case for each kind)
         match request:
             case Deploy():
                 refused = await self._lifecycle.deploy(request.manifests)
                 return Deployed({place: failed(error) for place, error in refused.items()})
             case ListAgents():
-                page, more = self._registry.page(request.after, request.limit)
-                return Agents([view(agent, self._number) for agent in page], more)
+                return self._listed(request)
             case Inspect():
                 agent = self._registry.find(request.agent_id)
                 if agent is None:
                     raise AgentNotFound(f"{request.agent_id:016x}")
-                return view(agent, self._number)
+                return view(agent, self._shard)
             case Attach():
-                return view(await self._attach(session, request), self._number)
+                return view(await self._attach(session, request), self._shard)
             case Exchange():
                 return await self._attached.exchange(session, request)
+            case AskSeal():
+                return self._attached.seal(session, request)
             case StopAgent() | RemoveAgents() | PauseAgent() | ResumeAgent() | Detach():
                 return await self._changed(session, request)
+            case ListCapable() | ListCapabilities() | LookUp() | Advertise():
+                return await self._capabilities.answer(request)
+            case FindMessage() | ListKept():
+                return await self._kept.answer(request, check)
+            case FindConversations() | ListConversations() | AskConversationFigures() | ResumeConversation():
+                return await self._conversations.answer(request, check)
             case _:
-                return await self._dead_letters.answer(request)
+                return await self._dead_letters.answer(request, check)
+
+    def _listed(self, request: ListAgents) -> Agents:
+        pattern = None if request.name is None else NamePattern(request.name)
+        found, more, after = self._registry.page(request.after, request.limit, pattern, request.state)
+        return Agents([view(agent, self._shard) for agent in found], more, after, len(self._registry.agents))
 
     async def _changed(
         self, session: int, request: StopAgent | RemoveAgents | PauseAgent | ResumeAgent | Detach
@@ -156,7 +202,10 @@ class Calls:
         refused: dict[int, CaxtonError] = {}
         match request:
             case StopAgent():
-                await self._lifecycle.stop(request.agent_id, drain=request.drain)
+                if request.drain:
+                    await self._lifecycle.drain(request.agent_id, request.drain_ms)
+                else:
+                    await self._lifecycle.stop(request.agent_id)
                 self._attached.arrived({request.agent_id})  # whoever waits for its messages is told
             case RemoveAgents():
                 refused = await self._lifecycle.remove(request.agent_ids)
@@ -176,11 +225,19 @@ class Calls:
     async def _attach(self, session: int, request: Attach) -> Agent:
         limits = Limits(mailbox_capacity=request.mailbox_capacity, max_message_bytes=MAX_CONTENT)
         no_module = bytes(SHA256_BYTES)
-        manifest = Manifest(request.name, no_module, Encoding.ATTACHED, request.capabilities, limits)
-        agent = await self._lifecycle.attach(manifest, session, again=request.again)
+        manifest = Manifest(
+            request.name,
+            no_module,
+            Encoding.ATTACHED,
+            request.capabilities,
+            limits,
+            request.escalate_to,
+            request.weight,
+        )
+        agent = await self._lifecycle.attachable(manifest, again=request.again)
         if self._peers.find(session) is None:  # it ended while this was stored: nobody is left who would detach it
-            agent.attach(0)
             raise SessionNotFound(str(AgentId(session)))
+        self._attached.attach(session, agent, request.group, replace=request.replace)
         return agent
 
     def _answer(self, number: int, call_id: int, result: Result) -> None:
@@ -194,25 +251,3 @@ class Calls:
 def failed(error: CaxtonError) -> Failed:
     """Return an error as it travels."""
     return Failed(type(error).__name__, to_fields(error))
-
-
-def view(agent: Agent, shard: int) -> AgentView:
-    """Return an agent as others may see it."""
-    manifest, sandbox = agent.manifest, agent.sandbox
-    counters = {**agent.counters, "run": agent.run}
-    if sandbox is not None:
-        counters["fuel"] = counters.get("fuel", 0) + sandbox.fuel_used
-    limits = {name: getattr(manifest.limits, name) for name in manifest.limits.__struct_fields__}
-    return AgentView(
-        agent.agent_id,
-        manifest.name,
-        state_of(agent),
-        shard,
-        manifest.encoding.value,
-        manifest.capabilities,
-        limits,
-        manifest.module,
-        sandbox is not None,
-        0 if agent.mailbox is None else agent.mailbox.depth,
-        counters,
-    )

@@ -4,11 +4,17 @@ from collections.abc import Collection
 
 from caxton.wire.condition import NOBODY, Condition, Named
 from workers.commit.committer import Committer
+from workers.durable.dead_letters import MOST_BYTES
 from workers.durable.idempotency_keys import MOST_ANSWER_BYTES, MOST_KEYS
 from workers.loop.calls import MAX_CALLS
+from workers.loop.levels import Levels
+from workers.loop.passes import Passes
 from workers.loop.shard import Shard
+from workers.queues.shares import named
 from workers.worker_pass import NS_PER_MS
 
+# A look comes every 200 ms: what is more between two of them, the whole process stood still, and not the shard in it.
+MOST_BETWEEN_NS = 400 * NS_PER_MS
 # From when on something that waits for a commit is looked at closely, to name who has the turns meanwhile.
 STILL_MS = 1_000
 
@@ -16,9 +22,13 @@ STILL_MS = 1_000
 class ShardCondition:
     """Owned by the worker's loop, which has it look at each tick."""
 
-    def __init__(self, shard: Shard, committer: Committer) -> None:
+    def __init__(self, shard: Shard, committer: Committer, passes: Passes) -> None:
         self._shard = shard
         self._committer = committer
+        self._passes = passes
+        self._levels = Levels(shard, passes)
+        # When it last looked (monotonic), how many turns there had been, and for how long none was run that might.
+        self._looked_ns = self._turns_run = self._still_ns = 0
         self._commits = 0
         # Since when something waits for a commit and none was done (monotonic), 0 while nothing does.
         self._waits_since_ns = 0
@@ -32,9 +42,14 @@ class ShardCondition:
         letters, find = shard.durable.dead_letters, shard.registry.find
         keys, answer_bytes = shard.durable.keys.in_use()
         waiting_ms = self._waiting_ms(now_ns)
+        disk, outbox = shard.durable.disk, shard.durable.outboxes.fullest()
+        kept_back, states = shard.dispatcher.far.kept_back(), shard.durable.journal.states
+        shard.oldest_ms = _since_ms(shard.dispatcher.oldest_ns() or 0, now_ns)
         return Condition(
             dead_letters=len(letters),
             dead_letter_capacity=0 if letters.evicting else letters.capacity,
+            dead_letter_bytes=letters.bytes,
+            most_dead_letter_bytes=0 if letters.evicting else MOST_BYTES,
             crowded=self._named(letters.crowded),
             storage=greetings.closed,
             refused_ms=_since_ms(committer.refusing_ns, now_ns),
@@ -52,8 +67,30 @@ class ShardCondition:
             calls=calls,
             most_calls=MAX_CALLS,
             modules_ms=shard.module_uses.marked_ms,
+            oldest_ms=shard.oldest_ms,
+            still_ms=self._still_ms(now_ns),
+            reading_ms=_since_ms(self._passes.paging.begun_ns, now_ns),
             broken=self._named([a.agent_id for a in shard.durable.attempts.broken if find(a.agent_id) is a]),
+            on_disk=disk.weight,
+            most_on_disk=disk.most,
+            full_on_disk=self._named(disk.full),
+            outbox=outbox.holds,
+            most_outbox=outbox.most,
+            outbox_of=outbox.of,
+            kept_back=self._named({agent_id for agents in kept_back.values() for agent_id in agents}),
+            states=states.bytes,
+            most_states=states.most,
+            unsaved=self._named(states.refused),
+            near=self._levels.look(calls),
+            beyond_share=Named.of([named(principal) for principal in self._refused()]),
+            far=Named.of([str(number) for number, agents in kept_back.items() if agents]) if kept_back else NOBODY,
         )
+
+    def _refused(self) -> set[str]:
+        """Return the principals that are refused more, because they have their share of something."""
+        durable = self._shard.durable
+        shares = (self._shard.root_shares.shares, durable.disk.shares, *durable.dead_letters.shares)
+        return set().union(*(each.still_refused() for each in shares))
 
     def _waiting_ms(self, now_ns: int) -> int:
         """Return for how long something has waited while no commit was done."""
@@ -68,6 +105,16 @@ class ShardCondition:
         if waiting_ms >= STILL_MS:
             self._look_closely()
         return waiting_ms
+
+    def _still_ms(self, now_ns: int) -> int:
+        """Return for how long somebody was in line and nobody had a turn, by looks and not by the clock alone."""
+        passed_ns = min(now_ns - self._looked_ns, MOST_BETWEEN_NS) if self._looked_ns else 0
+        if self._shard.dispatcher.idle or self._passes.turns != self._turns_run:
+            self._still_ns = 0
+        else:
+            self._still_ns += passed_ns
+        self._looked_ns, self._turns_run = now_ns, self._passes.turns
+        return self._still_ns // NS_PER_MS
 
     def _look_closely(self) -> None:
         agents = self._shard.registry.agents.values()

@@ -14,6 +14,7 @@ class LinkNews:
         self._routes = shard.routes
         self._greetings = shard.durable.greetings
         self._serve = shard.serve
+        self._let_roots_begin = shard.let_roots_begin
 
     def heard_state(self, peer: Peer, state: LinkState) -> None:
         """A peer says how the link of a lane stands: credit and room may have come."""
@@ -29,12 +30,15 @@ class LinkNews:
 
     def _heard_durable_state(self, peer: Peer, state: LinkState) -> None:
         outbox = self._greetings.heard_state(peer, state)
+        if outbox is not None and not outbox.is_session:
+            self._let_roots_begin()
         if outbox is not None and peer.durable is not None and peer.durable.changed:
             peer.send_durable_state()
 
     def _go_on(self, number: int) -> None:
         if number in self._peers.workers:
             self._routes.go_on(self._peers.workers.index(number))
+            self._let_roots_begin()
 
     def heard_hello(self, peer: Peer, hello: Hello) -> bool:
         """A peer is there, and says what it took on the durable lane. False for what no peer says."""

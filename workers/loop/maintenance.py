@@ -28,16 +28,19 @@ class Maintenance:
         """Do what is due. more: the inlet may hold frames, so that nobody's messages count as lost."""
         shard, dispatcher, now_ns = self._shard, self._shard.dispatcher, monotonic_ns()
         self._ticks += 1
+        self._durable.journal.served.go_on(now_ns)
         for message in shard.backlogs.expired(now_ns):
             shard.routes.expire(message)
         for agent, entries in self._durable.retries.due(now_ns):
             dispatcher.put_back(agent, entries)
-        for agent in self._durable.attempts.close_breakers(now_ns):
+        for agent in self._durable.attempts.close_breakers(now_ns) + dispatcher.far.due(now_ns):
             dispatcher.resume(agent)
         shard.turns.rest()
         self._durable.greetings.tend()
+        self._durable.journal.conversations.tick(self._durable.journal.commit)
         if self._ticks % LOOK_EVERY == 0:
             self._look_around(now_ns)
+        shard.peers.share_unread(self._durable.outboxes.bytes_for)
         for peer in list(shard.peers.by_number.values()):
             if peer.link.incoming.stalled >= STALLED_TICKS and not more:
                 a_pass.counts["gaps"] += peer.link.incoming.give_up()
@@ -51,10 +54,12 @@ class Maintenance:
         """What waits too long for an agent that runs no turns expires; what is for a client that is gone is dead."""
         for session in self._durable.outboxes.ended():
             self._session_ended(session)
-        shard = self._shard
+        shard, far = self._shard, self._shard.dispatcher.far
         for agent in shard.registry.agents.values():
-            if agent.holds and agent.mailbox is not None and agent.mailbox.depth:
-                for message, _, _, _, delivery, _ in shard.dispatcher.expired(agent, now_ns):
+            rests = agent.holds or far.keeps_back(agent.agent_id)
+            if rests and agent.mailbox is not None and agent.mailbox.depth:
+                is_late = self._durable.attempts.is_late
+                for message, _, _, _, delivery, _ in shard.dispatcher.expired(agent, now_ns, is_late):
                     shard.turns.expire(agent, message, delivery)
                 shard.dispatcher.leave(agent, 0, shard.pressure.room)  # what expired has left its places
 

@@ -6,13 +6,16 @@ from time import monotonic_ns
 
 from workers.commit.committer import Committer
 from workers.commit.journal import Closed
+from workers.durable.paging import Paging
 from workers.intake.message_inlet import MessageInlet
 from workers.loop.lone_turns import LoneTurns
 from workers.loop.shard import Shard
 from workers.operations.attached import Attached
 from workers.volatile.release import release
-from workers.worker_pass import MAX_PASS_NS, Pass
+from workers.worker_pass import MAX_PASS_NS, NS_PER_MS, Pass
 
+# For how long passes wait for a commit. A disk that is slow, or full, keeps the volatile lane no longer.
+MOST_REST_NS = 500 * NS_PER_MS
 # After so many turns a pass takes no more: what follows from them had better leave.
 ENOUGH_TURNS = 1_024
 
@@ -20,7 +23,8 @@ ENOUGH_TURNS = 1_024
 class Passes:
     """Owned by the worker's loop. wake: lets `run` be called again, soon.
 
-    present: the pass that is open. What a control frame, a call or a tick causes between two runs joins it.
+    present: the pass that is open. What a control frame, a call or a tick causes between two runs joins it, and what
+    `paging` reads. turns: of all passes.
     """
 
     def __init__(
@@ -32,6 +36,9 @@ class Passes:
         self._committer = committer
         self.wake = wake
         self._lone_turns = LoneTurns(shard)
+        self._rested = False  # since the last commit: frames may have come, and nothing tells of them again
+        self.paging = Paging(shard.store, shard.registry, shard.dispatcher, shard.durable, self.renew, wake)
+        self.turns = 0
         self.present = self._open()
 
     def run(self) -> None:
@@ -40,8 +47,16 @@ class Passes:
             self.wake()  # its release takes some turns of the loop: none of them is to last as long as a pass
         elif self._lone_turns.wait:
             self._run_alone()
+        elif self._must_rest:
+            self._rested = True  # `committed` asks again, or the next tick
         else:
             self._run()
+
+    @property
+    def _must_rest(self) -> bool:
+        """True while a commit is written, for a while, and the next is full: more is gathered when it is their turn."""
+        committer, journal = self._committer, self._shard.durable.journal
+        return journal.is_full and committer.begun_ns > 0 and monotonic_ns() - committer.begun_ns < MOST_REST_NS
 
     def _run(self) -> None:
         a_pass, dispatcher = self.renew(), self._shard.dispatcher
@@ -78,6 +93,7 @@ class Passes:
         """Release what the pass caused: what is volatile at once, the rest when it is committed."""
         shard, keys = self._shard, self._shard.durable.keys
         shard.turns.ended()
+        self.turns += a_pass.turns
         if keys.due:
             due, keys.due = keys.due, []
             shard.durable.routes.send(due, (0, 0), a_pass)
@@ -86,8 +102,16 @@ class Passes:
         if shard.dispatcher.arrivals:
             arrivals, shard.dispatcher.arrivals = shard.dispatcher.arrivals, set()
             self._attached.arrived(arrivals)
+        conversations = shard.durable.journal.conversations
+        if conversations.counts or conversations.untold:
+            a_pass.counts.update(conversations.counts)
+            conversations.counts.clear()
+            shard.routes.tell_of_ends()
+        if conversations.rules.overdue:
+            shard.routes.tell_of_overdue()
         self._committer.poke()
-        unsent = release(a_pass, shard.peers, shard.backlogs, shard.book, shard.gauges())
+        self.paging.poke()
+        unsent = release(a_pass, shard.peers, shard.backlogs, conversations, shard.book, shard.gauges())
         self.present = self._open()
         self.present.counts["unsent"] += unsent
 
@@ -99,8 +123,10 @@ class Passes:
             name = "emitted_to_sessions" if outbox.is_session else "emitted_to_workers"
             counts[name] += sum(row.last - row.first + 1 for row in rows)
             counts["frames_out"] += len(rows)
-        if self._lone_turns.committed() or self._lone_turns.wait or not self._shard.dispatcher.idle:
-            self.wake()  # frames may have come while a turn had its commit alone, and nothing tells of them again
+        idle = self._shard.dispatcher.idle and not self._rested
+        self._rested = False
+        if self._lone_turns.committed() or self._lone_turns.wait or not idle:
+            self.wake()  # frames may have come while a turn had its commit alone, or passes rested
 
     def renew(self) -> Pass:
         """Return the present pass, which goes on from now: it may have been opened 200 ms ago."""

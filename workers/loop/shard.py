@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from caxton.store.books import Book
 from caxton.store.shard_store import ShardStore
 from workers.agents.registry import Registry
+from workers.capabilities.alternatives import Alternatives
+from workers.capabilities.line import CapabilityLine
 from workers.durable.lane import DurableLane
 from workers.durable.recovery import Recovery
 from workers.loop.module_uses import ModuleUses
@@ -12,8 +14,10 @@ from workers.operations.lifecycle import Lifecycle
 from workers.peers.peers import Peers
 from workers.queues.backlogs import Backlogs
 from workers.queues.bounds import MOST_EFFECTS, MOST_QUEUED, MOST_QUEUED_BYTES, credit_ends
+from workers.queues.claims import Claims
 from workers.queues.dispatcher import Dispatcher
 from workers.queues.pressure import Pressure
+from workers.queues.shares import RootShares
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
 from workers.volatile.placing import Placing
@@ -30,19 +34,25 @@ class Shard:
     number: int
     incarnation: int
     registry: Registry
+    capabilities: CapabilityLine
+    alternatives: Alternatives
     peers: Peers
     placing: Placing
+    claims: Claims
     dispatcher: Dispatcher
     backlogs: Backlogs
     routes: Routes
     turns: Turns
     lifecycle: Lifecycle
     pressure: Pressure
+    root_shares: RootShares
     book: Book
     store: ShardStore
     durable: DurableLane
     recovery: Recovery
     module_uses: ModuleUses
+    # For how long a message has waited that may have its turn, as it was at the last tick.
+    oldest_ms: int = 0
     _ended_sessions: list[int] = field(default_factory=list)
     _ended_workers: list[int] = field(default_factory=list)
 
@@ -54,7 +64,14 @@ class Shard:
             "dead_letters": len(self.durable.dead_letters),
             "effects": self.dispatcher.effects,
             "backlog": self.backlogs.messages,
+            "on_disk": self.durable.disk.messages,
+            "state_bytes": self.durable.journal.states.bytes,
+            **self.durable.journal.conversations.table.gauges(),
             "agents": len(self.registry.agents),
+            "undecided": self.alternatives.weight,
+            "subscriptions": len(self.capabilities.subscriptions),
+            "offers": len(self.capabilities.publication),
+            "oldest_ms": self.oldest_ms,
             "instances": self.turns.instances,
             "overruns": self.turns.overruns,
         }
@@ -63,11 +80,21 @@ class Shard:
         """Give or end credit by what waits; returns who is to be told."""
         dispatcher, peers = self.dispatcher, self.peers
         dispatcher.elsewhere = self._under_way() if len(peers.workers) > 1 else 0
+        if dispatcher.far.crowded:
+            self.let_roots_begin()
         sessions, workers = peers.held_back
         waits = credit_ends(dispatcher.queued, MOST_QUEUED, ended=sessions) or credit_ends(
             dispatcher.queued_bytes, MOST_QUEUED_BYTES, ended=sessions
         )
         return peers.hold_back(sessions=waits, workers=credit_ends(dispatcher.effects, MOST_EFFECTS, ended=workers))
+
+    def let_roots_begin(self) -> None:
+        """Let agents go on whose roots have waited for a shard for which little waits by now."""
+        far = self.dispatcher.far
+        for shard in list(far.crowded):
+            if self.routes.has_room_for_roots(shard):
+                for agent in far.has_room(shard):
+                    self.dispatcher.resume(agent)
 
     def _under_way(self) -> int:
         """Return how many effects wait for workers that are there."""
@@ -86,13 +113,17 @@ class Shard:
     def end_session(self, session: int) -> None:
         """Forget a client; its row in the book stays for a while."""
         self.peers.end(session)
+        self.capabilities.end(session)
+        self.durable.journal.conversations.rules.left(session)
         self._keep_row(session, self._ended_sessions)
 
     def serve(self, incarnations: list[int]) -> list[int]:
         """Take over the workers of a topology; returns the shards whose worker is another one now."""
         gone = set(self.peers.workers) - set(incarnations) - {0}
         changed = self.peers.serve(incarnations)
+        self.capabilities.serve(incarnations)
         for number in sorted(gone):
+            self.capabilities.end(number)
             self._keep_row(number, self._ended_workers)
         return changed
 

@@ -4,10 +4,14 @@ import asyncio
 import gc
 import logging
 import os
+from collections.abc import Callable
 from time import monotonic_ns
 
+from caxton.delivery.dead_letter import Reason
 from caxton.transport import sockets
 from caxton.transport.sockets import Outlet
+from caxton.wire.calls import MAX_BATCH, DeadLetterFilter
+from caxton.wire.capable import Capable, Subscribe
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Call, Heartbeat, Hello, Topology
 from caxton.wire.link_state import LinkState
@@ -47,13 +51,20 @@ class Worker:
         self._link_news = LinkNews(shard)
         self._calls: Calls  # once there is a group that its tasks belong to
         self._attached = Attached(
-            shard.registry, shard.dispatcher, shard.pressure, shard.routes, shard.turns, durable, self._wake
+            shard.registry,
+            shard.dispatcher,
+            shard.pressure,
+            shard.routes,
+            shard.turns,
+            durable,
+            shard.claims,
+            self._wake,
         )
         self._committer = Committer(
             shard.store, durable.journal, durable.outboxes, shard.peers, durable.greetings, self._committed
         )
-        self._condition = ShardCondition(shard, self._committer)
         self._passes = Passes(shard, self._inlet, self._attached, self._committer, self._wake)
+        self._condition = ShardCondition(shard, self._committer, self._passes)
         self._maintenance = Maintenance(shard, self._committer, self.heard_session_end)
         self._loop = asyncio.get_running_loop()
         self._woken = False  # a pass is asked for, and the loop has not come to it
@@ -62,6 +73,8 @@ class Worker:
         self._topology = 0  # the version that was last heard
         self._done = asyncio.Event()  # the supervisor said stop
         self._ended = False  # the last commit is done: nothing may follow it
+        shard.capabilities.later = self._later
+        shard.capabilities.on_news = self._heard_news
 
     async def serve(self, note: bytes | None) -> None:
         """Load the shard, say that it is ready, and serve until the supervisor says stop.
@@ -85,11 +98,13 @@ class Worker:
             self._control.watch(self._loop, self._take_control)
             ticking = group.create_task(self._tick_for_ever())
             committing = group.create_task(self._committer.run())
+            paging = group.create_task(self._passes.paging.run())
             marking = group.create_task(self._shard.module_uses.run())
             self.beat()
             self._wake()
             await self._done.wait()
             ticking.cancel()
+            paging.cancel()
             marking.cancel()
             await self._committer.finish()
             self._ended = True
@@ -99,7 +114,7 @@ class Worker:
         """Go on from what the file holds. What follows from it is committed before anything is served."""
         shard, durable = self._shard, self._shard.durable
         await shard.lifecycle.load()
-        found = await shard.store.load()
+        found = await shard.store.load(durable.disk.stays)
         recovery = shard.recovery
         durable.journal.begin(self._passes.present)
         recovery.fill(found)
@@ -107,7 +122,17 @@ class Worker:
         if failed is not None:
             await shard.lifecycle.fail(failed)
         recovery.resume(found)
+        if found.dead_letters:
+            await self._resume_unresolved()
         await self._committer.commit()
+
+    async def _resume_unresolved(self) -> None:
+        """Look again for somebody for messages to capabilities that the last worker left unresolved."""
+        which, after, more = DeadLetterFilter(reason=Reason.UNRESOLVED), 0, True
+        while more:
+            rows, more = await self._shard.store.letters_with_messages(which, MAX_BATCH, after)
+            self._shard.durable.attempts.redirects.resume(rows)
+            after = rows[-1].number if rows else after
 
     def count_garbage(self) -> None:
         """Count a connection that was ended for what it said."""
@@ -133,6 +158,25 @@ class Worker:
     def heard_call(self, peer: Peer, call: Call) -> None:
         """A client asks for something of this shard."""
         self._calls.take(peer, call)
+
+    def heard_subscribe(self, peer: Peer, word: Subscribe) -> None:
+        """A peer wants to be told who has capabilities."""
+        if not self._shard.capabilities.heard_subscribe(peer, word):
+            self._passes.present.counts["garbage"] += 1
+
+    def heard_capable(self, peer: Peer, page: Capable) -> None:
+        """Another worker tells who has a capability."""
+        self._shard.capabilities.heard_capable(peer, page)
+
+    def _heard_news(self) -> None:
+        """Send on what waited for word of who has a capability."""
+        if len(self._shard.alternatives):
+            self._passes.renew()
+            if self._shard.alternatives.settle():
+                self._wake()
+
+    def _later(self, after_s: float, call: Callable[[], None]) -> None:
+        self._loop.call_later(after_s, lambda: None if self._ended else call())
 
     def heard_topology(self, topology: Topology) -> None:
         """Other workers may have come or gone."""
@@ -206,6 +250,9 @@ class Worker:
 
     def _tick(self) -> None:
         self._maintenance.tick(self._passes.present, more=self._inlet.more)
+        self._attached.tick()
+        self._shard.capabilities.tick()
+        self._heard_news()
         if self._shard.lifecycle.draining:
             self._calls.stop_drained()
         self.beat()  # before the wake-up, which would say that there is work

@@ -1,26 +1,31 @@
 """Agents come, stop and go. What is stored is stored before it is answered, and before it takes effect."""
 
+import asyncio
 import logging
 import time
+from time import monotonic_ns
 
 from caxton.agents.lifecycle import AgentState, transition
 from caxton.agents.manifest import Encoding, Manifest
+from caxton.agents.names import check_new_name
 from caxton.delivery.dead_letter import Reason
 from caxton.errors import (
     AgentAlreadyRegistered,
     AgentNotFound,
     AgentNotRunning,
-    AlreadyAttached,
     CaxtonError,
     DeploymentError,
     InvalidStateTransition,
     ModuleUnknown,
+    ResourceExhausted,
 )
 from caxton.ids import AgentId, AgentNames
 from caxton.placement.slot_table import SlotTable
 from caxton.store.agents import StoredAgents
+from caxton.wire.calls import DEFAULT_DRAIN_MS, MAX_DRAIN_MS
 from workers.agents.registry import Agent, Hold, Registry, state_of
 from workers.durable.lane import DurableLane
+from workers.operations.draining import Draining
 from workers.queues.dispatcher import Dispatcher
 from workers.queues.pressure import Pressure
 from workers.sandbox.abi import check
@@ -28,7 +33,12 @@ from workers.sandbox.modules import ModuleMissing, Modules
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
 
+# Agents of one shard: each takes a kilobyte or two of this process, whether or not anybody writes to it.
+MOST_AGENTS = 1_000_000
+# Modules that were checked against limits; beyond them they are checked again.
 MOST_CHECKED = 10_000
+# Durable messages of an agent that ends, beyond which they become dead letters page by page, while others go on.
+MOST_AT_ONCE = 256
 log = logging.getLogger("caxton.worker")
 Refused = dict[int, CaxtonError]
 
@@ -37,7 +47,7 @@ class Lifecycle:
     """Deploys, pauses, stops and removes the agents of this shard.
 
     Messages that nobody will handle go back as failures, and become dead letters on the durable lane. draining: agents
-    that stop when nothing waits for them any more. failed: agents that run no turns until somebody resumes them.
+    that stop when they have nothing left. failed: agents that run no turns until somebody resumes them.
     """
 
     def __init__(  # noqa: PLR0913 (what it opens and closes; the composition root is the only caller)
@@ -64,22 +74,25 @@ class Lifecycle:
         self._routes = routes
         self._pressure = pressure
         self._durable = durable
-        self.draining: list[Agent] = []
+        self.draining = Draining(durable.journal.conversations.active_of)
         self.failed: dict[int, Agent] = {}
         self._shard = shard
         self._table = table
-        self._coming: set[int] = set()
+        # Agents that are being stored, each with the end of that.
+        self._coming: dict[int, asyncio.Event] = {}
         self._checked: set[tuple[bytes, int]] = set()
 
     async def load(self) -> None:
         """Register what the shard's file holds."""
+        until_ms, now_ms = await self._stored.draining(), _now_ms()
         for agent_id, manifest, state in await self._stored.load():
             agent = self._register(agent_id, manifest)
             if state is AgentState.STOPPED:
                 agent.become(AgentState.STOPPED)
             elif state is AgentState.DRAINING:
                 agent.become(AgentState.DRAINING)
-                self.draining.append(agent)
+                left_ms = until_ms.get(agent_id, now_ms + DEFAULT_DRAIN_MS) - now_ms
+                self.draining.begin(agent, monotonic_ns(), min(max(0, left_ms), MAX_DRAIN_MS))
             elif state is AgentState.PAUSED:
                 agent.become(AgentState.PAUSED)
                 agent.hold(Hold.PAUSED)
@@ -90,6 +103,7 @@ class Lifecycle:
         """Register agents; returns why for each that was refused, by its place. Raises StorageError for all of them."""
         refused: Refused = {}
         coming: list[tuple[int, Manifest]] = []
+        stored = asyncio.Event()
         for place, manifest in enumerate(manifests):
             agent_id = self._names.id_of(manifest.name)
             try:
@@ -97,7 +111,7 @@ class Lifecycle:
             except CaxtonError as error:
                 refused[place] = error
                 continue
-            self._coming.add(agent_id)
+            self._coming[agent_id] = stored
             coming.append((agent_id, manifest))
         try:
             if coming:
@@ -105,31 +119,55 @@ class Lifecycle:
             for agent_id, manifest in coming:
                 self._register(agent_id, manifest)
         finally:
-            self._coming.difference_update(agent_id for agent_id, _ in coming)
+            for agent_id, _ in coming:
+                del self._coming[agent_id]
+            stored.set()
         return refused
 
-    async def stop(self, agent_id: int, *, drain: bool = False) -> None:
-        """Let an agent take nothing more, also after a restart; what waits is handled first (`drain`), or dies.
+    async def stop(self, agent_id: int) -> None:
+        """Let an agent take nothing more, also after a restart; what waits for it dies.
 
         Raises AgentNotFound, InvalidStateTransition.
         """
         agent = self._find(agent_id)
-        transition(agent.label, agent.state, AgentState.DRAINING if drain else AgentState.STOPPED)
-        if drain:
-            await self._stored.set_state(agent_id, AgentState.DRAINING, _now_ms())
-            agent.become(AgentState.DRAINING)
-            agent.release(Hold.PAUSED)
-            self._dispatcher.resume(agent)
-            self.draining.append(agent)
-            return
+        transition(agent.label, agent.state, AgentState.STOPPED)
         await self._stop(agent)
 
+    async def drain(self, agent_id: int, timeout_ms: int = DEFAULT_DRAIN_MS) -> None:
+        """Let an agent take nothing new, also after a restart, and stop it when it has finished what it has.
+
+        It has a part in its conversations until then. At the timeout it is stopped as it is; one that drains already
+        has this one from now on. Raises AgentNotFound, InvalidStateTransition.
+        """
+        agent = self._find(agent_id)
+        if agent.state is not AgentState.DRAINING:
+            transition(agent.label, agent.state, AgentState.DRAINING)
+        now_ms = _now_ms()
+        await self._stored.drain(agent_id, now_ms, now_ms + timeout_ms)
+        if agent.state is not AgentState.DRAINING:
+            agent.become(AgentState.DRAINING)
+        agent.release(Hold.PAUSED)
+        self._dispatcher.resume(agent)
+        self.draining.begin(agent, monotonic_ns(), timeout_ms)
+
     async def stop_drained(self) -> None:
-        """Stop the draining agents that have nothing left. Raises StorageError; those that are left stay draining."""
-        for agent in [agent for agent in self.draining if not agent.busy]:
-            if agent.state is AgentState.DRAINING:
+        """Stop the draining agents that have nothing left, or no more time.
+
+        What was open then is counted with each. Raises StorageError; those that are left stay draining.
+        """
+        for agent, messages, conversations in self.draining.over(monotonic_ns()):
+            if agent.state is AgentState.DRAINING and self._registry.find(agent.agent_id) is agent:
+                if messages or conversations:
+                    agent.count("messages_left", messages)
+                    agent.count("conversations_left", conversations)
+                    log.warning(
+                        "agent %s was to drain longer than it may: %d conversations and %d messages were left",
+                        agent.label,
+                        conversations,
+                        messages,
+                    )
                 await self._stop(agent)
-            self.draining.remove(agent)
+            self.draining.forget(agent.agent_id)
 
     async def pause(self, agent_id: int) -> None:
         """Run no turn of an agent until `resume`, also over restarts. Raises AgentNotFound, InvalidStateTransition."""
@@ -161,13 +199,15 @@ class Lifecycle:
             await self._stored.set_state(agent.agent_id, AgentState.FAILED, _now_ms())
             self._become_failed(agent)
 
-    async def attach(self, manifest: Manifest, session: int, *, again: bool = False) -> Agent:
-        """Let a session run an agent's turns; it is registered if there is none of the name, unless it was `again`.
+    async def attachable(self, manifest: Manifest, *, again: bool) -> Agent:
+        """Return an agent whose turns clients may run; it is registered if there is none, unless it was `again`.
 
-        Raises DeploymentError, AgentAlreadyRegistered for a sandboxed agent, AlreadyAttached for one that another
-        session runs, AgentNotRunning for one that was stopped, AgentNotFound for one that was removed.
+        Raises DeploymentError, AgentAlreadyRegistered for a sandboxed agent, AgentNotRunning for one that was stopped,
+        AgentNotFound for one that was removed.
         """
         agent_id = self._names.id_of(manifest.name)
+        if agent_id in self._coming:
+            await self._coming[agent_id].wait()
         agent = self._find(agent_id) if again else self._registry.find(agent_id)
         if agent is None:
             refused = await self.deploy([manifest])
@@ -176,11 +216,8 @@ class Lifecycle:
             agent = self._find(agent_id)
         if agent.manifest.encoding is not Encoding.ATTACHED:
             raise AgentAlreadyRegistered(manifest.name)
-        if agent.attached not in {0, session}:
-            raise AlreadyAttached(manifest.name)
         if agent.state is AgentState.STOPPED:
             raise AgentNotRunning(agent.label, "stopped")
-        agent.attach(session)
         return agent
 
     async def _stop(self, agent: Agent) -> None:
@@ -203,12 +240,14 @@ class Lifecycle:
             if agent is not None:  # and not named twice, nor removed by somebody else meanwhile
                 agent.close()
                 self._empty(agent, "removed")
+                self._durable.journal.states.forget(agent)
                 self._durable.journal.commit.states[agent_id] = None
+                self._durable.journal.absences.changed[agent_id] = None
                 self._durable.suspects.forgive_agent(agent_id)
         return refused
 
     def _register(self, agent_id: int, manifest: Manifest) -> Agent:
-        agent = Agent(agent_id, manifest)
+        agent = Agent(agent_id, manifest, self._durable.journal.absences)
         agent.become(AgentState.LOADED)
         agent.become(AgentState.RUNNING)
         if manifest.encoding is Encoding.ATTACHED:
@@ -218,11 +257,17 @@ class Lifecycle:
 
     def _check(self, agent_id: int, manifest: Manifest) -> None:
         name = manifest.name
+        check_new_name(name)
         owner = self._table.shard_of(agent_id)
         if owner != self._shard:
             raise DeploymentError(name, f"it belongs to shard {owner}, and this is shard {self._shard}")
         if agent_id in self._coming or self._registry.find(agent_id) is not None:
             raise AgentAlreadyRegistered(name)
+        if len(self._registry.agents) + len(self._coming) >= MOST_AGENTS:
+            raise ResourceExhausted(f"agents on shard {self._shard}", MOST_AGENTS)
+        if self._durable.disk.is_ending(agent_id):  # or its successor would get what was meant for it, after a crash
+            problem = "what waited for the agent of this name that was removed is becoming dead letters; try again soon"
+            raise DeploymentError(name, problem)
         if manifest.encoding is Encoding.ATTACHED:
             return
         if not self._modules.touch(manifest.module):
@@ -250,16 +295,21 @@ class Lifecycle:
 
     def _empty(self, agent: Agent, state: str) -> None:
         self.failed.pop(agent.agent_id, None)
+        self.draining.forget(agent.agent_id)
         if agent.mailbox is not None:
             self._pressure.room(agent, agent.mailbox)
-        entries = self._dispatcher.discard(agent) + self._durable.retries.forget(agent) + agent.drawn_out()
+        given = list(agent.drawn_out().values())
+        entries = self._dispatcher.discard(agent) + self._durable.retries.forget(agent) + given
         self._turns.close(agent)
         error = AgentNotRunning(agent.label, state)
         reason = Reason.AGENT_STOPPED if state == "stopped" else Reason.AGENT_REMOVED
-        for message, _, _, _, delivery, _ in entries:
-            if delivery is not None:
-                self._durable.attempts.bury(message, error, delivery, reason=reason)
-            else:
+        waiting = [entry[4] for entry in entries if entry[4] is not None]
+        later = waiting if len(waiting) > MOST_AT_ONCE else []
+        rest = self._durable.disk.end(agent.agent_id, error, reason, later)
+        for delivery in rest if later else waiting:
+            self._durable.attempts.bury(delivery.message, error, delivery, reason=reason)
+        for message, _, _, _, its_delivery, _ in entries:
+            if its_delivery is None:
                 self._routes.a_pass.counts["discarded"] += 1
                 self._routes.fail(message, error)
 

@@ -24,13 +24,19 @@ MOST_WINDOW, WINDOW_BYTES = 8_192, 16 << 20
 
 
 class Peer:
-    """One other end. The worker's loop owns it; `close` twice is fine."""
+    """One other end. The worker's loop owns it; `close` twice is fine.
 
-    def __init__(self, number: int, own: int, marks: SessionMarks, data: Outlet, control: Outlet) -> None:
+    principal: for whom a session acts, "" for the runtime's owner.
+    """
+
+    def __init__(
+        self, number: int, own: int, marks: SessionMarks, data: Outlet, control: Outlet, principal: str = ""
+    ) -> None:
         self.number = number
+        self.principal = principal
         self.is_session = number >= SESSION_BIT
         # What its frames must carry, and what frames to it carry: a session only ever sees its own mark.
-        self.their_mark = marks.mark(number)
+        self.their_mark = marks.mark(number, principal)
         self.mark = self.their_mark if self.is_session else marks.mark(own)
         self.own = own
         self._data = data
@@ -52,6 +58,8 @@ class Peer:
         # Answers to calls that found no room in the socket.
         self._answers: deque[bytearray] = deque()
         self._answers_bytes = 0
+        # It leaves more than its part unread, while all clients together leave more than is kept: it gets no more.
+        self.crowds = False
 
     def pack(self, messages: list[Envelope], *, tells: bool) -> tuple[list[bytearray], list[Envelope]]:
         """Number messages and return the frames that carry them, each at most 256 messages and about 256 KiB.
@@ -93,13 +101,22 @@ class Peer:
         return True
 
     def room(self) -> int:
-        """How many messages a session may still be sent that does not read: none beyond 65,536, or beyond 64 MiB."""
-        outgoing, unread = self.link.outgoing, self._unread
-        while unread and unread[0][0] <= outgoing.acknowledged:
-            self._unread_bytes -= unread.popleft()[1]
-        if self._unread_bytes > MOST_UNREAD_BYTES:
+        """How many messages a session may still be sent: none beyond 65,536 or 64 MiB unread, or while it `crowds`."""
+        self._forget_what_was_read()
+        if self._unread_bytes > MOST_UNREAD_BYTES or self.crowds:
             return 0
-        return max(0, MOST_UNREAD - outgoing.outstanding)
+        return max(0, MOST_UNREAD - self.link.outgoing.outstanding)
+
+    @property
+    def unread_bytes(self) -> int:
+        """What a session was sent on the volatile lane, or answered, and has not read."""
+        self._forget_what_was_read()
+        return self._unread_bytes + self._answers_bytes
+
+    def _forget_what_was_read(self) -> None:
+        unread, acknowledged = self._unread, self.link.outgoing.acknowledged
+        while unread and unread[0][0] <= acknowledged:
+            self._unread_bytes -= unread.popleft()[1]
 
     def send(self, frame: bytearray) -> bool:
         """Hand over a data frame; False when there is no room."""
@@ -144,7 +161,7 @@ class Peer:
     def answer(self, control: bytearray) -> bool:
         """Send the answer to a call behind those that found no room before; False when too many of these wait."""
         self.send_answers()
-        if len(self._answers) >= MOST_ANSWERS or self._answers_bytes >= MOST_ANSWERS_BYTES:
+        if len(self._answers) >= MOST_ANSWERS or self._answers_bytes >= MOST_ANSWERS_BYTES or self.crowds:
             return False
         self._answers.append(control)
         self._answers_bytes += len(control)

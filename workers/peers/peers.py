@@ -1,8 +1,10 @@
 """The other ends of this worker's links, by number: who is known, who has ended, and how clients share the window."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from hmac import compare_digest
 
+from caxton.acl.envelope import Cause
 from caxton.ids import SESSION_BIT
 from caxton.links.credit import FIRST_STORED
 from caxton.links.session import SessionMarks
@@ -18,6 +20,9 @@ LEAST_WINDOW, POOL = 64, 32_768
 # What other workers may have under way here, together: messages, and bytes. A shard has room for what it gave credit
 # for, whatever its mailboxes hold. Each has at least what one stored frame holds, which is never cut and would not go.
 WORKER_POOL, WORKER_POOL_BYTES = 32_768, 32 << 20
+# What all sessions together may leave unread of what this worker sent them, on both lanes and as answers. Beyond it,
+# those that leave more than their part get no more. It is looked at with each tick: what comes in one may go beyond.
+MOST_UNREAD_IN_ALL = 512 << 20
 # Peers that ended, by which frames of theirs that come late are known.
 ENDED_KNOWN = 1_024
 
@@ -27,7 +32,8 @@ class Peers:
 
     most_sessions: how many clients the supervisor lets in; a few more fit, for those whose end is not told yet. lives:
     whether a session's client still holds its lock. A mark ends with its session: one that does not live is not met,
-    however long ago its end was told, and to whatever worker.
+    however long ago its end was told, and to whatever worker. claimed: for whom a session says that it acts, "" when it
+    says nothing: it is so if the mark is made for that.
     """
 
     def __init__(
@@ -38,7 +44,9 @@ class Peers:
         marks: SessionMarks,
         most_sessions: int,
         lives: Callable[[int], bool],
+        claimed: Callable[[int], str],
     ) -> None:
+        self._claimed = claimed
         self._lives = lives
         self._context = context
         self._runtime = runtime
@@ -49,6 +57,8 @@ class Peers:
         # Incarnation of the worker that serves each shard, 0 while there is none.
         self.workers: list[int] = []
         self._ended: dict[int, None] = {}
+        # How many sessions are here of each principal, "" for the runtime's owner.
+        self.principals: Counter[str] = Counter()
         # Whether sessions, and other workers, are given no further credit now.
         self.held_back = (False, False)
 
@@ -64,14 +74,19 @@ class Peers:
         peer = self.by_number.get(number)
         if peer is not None:
             return peer if compare_digest(peer.their_mark, mark) else None
-        return self._meet(number) if self._marks.verify(number, mark) else None
+        principal = self._principal_of(number, mark)
+        return None if principal is None else self._meet(number, principal)
 
     def vouches(self, number: int, mark: bytes) -> bool:
         """True when a mark is its peer's own, and the peer has not ended."""
         peer = self.by_number.get(number)
         if peer is not None:
             return compare_digest(peer.their_mark, mark)
-        return self._marks.verify(number, mark) and self._may_be_met(number)
+        return self._principal_of(number, mark) is not None and self._may_be_met(number)
+
+    def seal(self, session: int, cause: Cause) -> bytes:
+        """Return by what any worker of this runtime knows again that a session was given a cause."""
+        return self._marks.seal(session, cause)
 
     def is_supervisor(self, number: int, mark: bytes) -> bool:
         """True when a frame's source and mark are the supervisor's."""
@@ -97,6 +112,8 @@ class Peers:
                 del self._ended[next(iter(self._ended))]
         if peer is not None:
             peer.close()
+            if peer.is_session:
+                self._one_less(peer.principal)
             self.share_pool()
 
     def has_ended(self, number: int) -> bool:
@@ -113,17 +130,31 @@ class Peers:
             peer.close()
         self.by_number.clear()
 
-    def _meet(self, number: int) -> Peer | None:
+    def _principal_of(self, number: int, mark: bytes) -> str | None:
+        """Return for whom a peer acts that has this mark, None when the mark is not its own."""
+        if self._marks.verify(number, mark):
+            return ""
+        principal = self._claimed(number) if number >= SESSION_BIT else ""
+        return principal if principal and self._marks.verify(number, mark, principal) else None
+
+    def _meet(self, number: int, principal: str = "") -> Peer | None:
         if number == self.own or not self._may_be_met(number):
             return None
         if number >= SESSION_BIT and len(self.by_number) >= self._most_sessions + len(self.workers):
             return None  # ZeroMQ ends a process that opens more files than it may
         data = Outlet(self._context, self._runtime.data(number))
         control = Outlet(self._context, self._runtime.control(number), MOST_CONTROL)
-        peer = self.by_number[number] = Peer(number, self.own, self._marks, data, control)
+        peer = self.by_number[number] = Peer(number, self.own, self._marks, data, control, principal)
+        if peer.is_session:
+            self.principals[principal] += 1
         self.share_pool()
         peer.announce()
         return peer
+
+    def _one_less(self, principal: str) -> None:
+        self.principals[principal] -= 1
+        if not self.principals[principal]:
+            del self.principals[principal]
 
     def _may_be_met(self, number: int) -> bool:
         return number not in self._ended and (number < SESSION_BIT or self._lives(number))
@@ -138,6 +169,20 @@ class Peers:
         self.held_back = sessions, workers
         return self.share_pool()
 
+    def unread_bytes(self, stored: Callable[[int], int]) -> int:
+        """Return what all sessions together leave unread; `stored` as in `share_unread`."""
+        return sum(peer.unread_bytes + stored(peer.number) for peer in self.sessions())
+
+    def share_unread(self, stored: Callable[[int], int]) -> None:
+        """Look who leaves more than their part unread, while all sessions together leave too much.
+
+        stored: the bytes that wait in the outbox of a session.
+        """
+        kept = [(peer, peer.unread_bytes + stored(peer.number)) for peer in self.sessions()]
+        is_too_much = sum(size for _, size in kept) > MOST_UNREAD_IN_ALL
+        for peer, size in kept:
+            peer.crowds = is_too_much and size * len(kept) > MOST_UNREAD_IN_ALL
+
     def share_pool(self) -> list[int]:
         """Give every peer its share of the window, on each lane, and return those for which it is another one."""
         to_sessions, to_workers = self.held_back
@@ -145,10 +190,11 @@ class Peers:
         others = max(1, len(self.by_number) - count)
         window = 0 if to_sessions else max(LEAST_WINDOW, min(MOST_WINDOW, POOL // max(1, count)))
         of_worker = 0 if to_workers else min(MOST_WINDOW, max(FIRST_STORED, WORKER_POOL // others))
+        bytes_of_session = 0 if to_sessions else WINDOW_BYTES
         bytes_of_worker = 0 if to_workers else min(WINDOW_BYTES, WORKER_POOL_BYTES // others)
         changed: list[int] = []
         for peer in self.by_number.values():
-            share = (window, WINDOW_BYTES) if peer.is_session else (of_worker, bytes_of_worker)
+            share = (window, bytes_of_session) if peer.is_session else (of_worker, bytes_of_worker)
             if peer.share_window(*share):
                 peer.announce()
                 changed.append(peer.number)

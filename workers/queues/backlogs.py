@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Callable
 
-from caxton.acl.envelope import Envelope
+from caxton.acl.envelope import AUTOMATIC, Envelope
 from workers.agents.mailbox import weight
 from workers.queues.dispatcher import Dispatcher, charge
-from workers.worker_pass import NS_PER_MS
+from workers.worker_pass import NS_PER_MS, Pass
 
 
 class Backlogs:
@@ -17,6 +17,8 @@ class Backlogs:
         # With the monotonic nanoseconds of when each expires, and its origin.
         self._waiting: dict[int, deque[tuple[Envelope, int, int]]] = {}
         self._weights: dict[int, int] = {}
+        # What was taken since the last `released`: some of it may come back.
+        self._taken: list[tuple[Envelope, int, int]] = []
         self.messages = 0
 
     def __contains__(self, shard: int) -> bool:
@@ -31,12 +33,24 @@ class Backlogs:
         self._of(shard).append((message, now_ns + message.timeout_ms * NS_PER_MS, origin))
         self._came(shard, message, origin)
 
-    def put_back(self, shard: int, messages: list[Envelope], now_ns: int) -> None:
-        """Let messages wait in front of the others, in their order: they were to go, and found no credit."""
-        waiting = self._of(shard)
+    def put_back(self, shard: int, messages: list[Envelope], a_pass: Pass) -> None:
+        """Let messages wait in front of the others, in their order: they were to go with this pass, without credit.
+
+        What has waited before keeps its deadline and its origin, and what has not has those of its turn.
+        """
+        waiting, known = self._of(shard), {id(entry[0]): entry for entry in self._taken}
+        origins = {id(message): origin for origin, sent in a_pass.origins for message in sent}
         for message in reversed(messages):
-            waiting.appendleft((message, now_ns + message.timeout_ms * NS_PER_MS, message.sender))
-            self._came(shard, message, message.sender)
+            entry = known.get(id(message))
+            if entry is None:
+                origin = origins.get(id(message)) or origin_of(message, a_pass)
+                entry = message, a_pass.now_ns + message.timeout_ms * NS_PER_MS, origin
+            waiting.appendleft(entry)
+            self._came(shard, message, entry[2])
+
+    def released(self) -> None:
+        """What was taken has gone, or was put back."""
+        self._taken.clear()
 
     def take(self, shard: int, most: int, fits: Callable[[int], bool]) -> list[Envelope]:
         """Return, and no longer hold, the first of what waits for a shard: so many at most, and bytes that fit."""
@@ -48,6 +62,7 @@ class Backlogs:
             if not fits(size):
                 break
             taken.append(waiting.popleft())
+        self._taken += taken
         return self._went(shard, taken)
 
     def expired(self, now_ns: int) -> list[Envelope]:
@@ -78,3 +93,8 @@ class Backlogs:
         if not self._waiting.get(shard, True):
             del self._waiting[shard], self._weights[shard]
         return [message for message, _, _ in entries]
+
+
+def origin_of(message: Envelope, a_pass: Pass) -> int:
+    """Return the agent whose roots an effect goes back to: the one that sent it, if nobody knows better."""
+    return a_pass.origin or (message.receiver if message.flags & AUTOMATIC else message.sender)

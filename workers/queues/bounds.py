@@ -12,17 +12,31 @@ from workers.peers.peers import WORKER_POOL
 # of it is for one receiver, and a sixth for what goes back to one agent, so that nobody uses up what all need.
 OF_ONE = OVERSHOOT
 MOST_EFFECTS = 6 * OF_ONE
-# The same shares on the durable lane, where what is refused is a dead letter: a shard that comes back is sent all that
-# waited for it at once.
+# What durable effects of one receiver memory keeps: more, since a shard that comes back is sent all that waited for it
+# at once; and less while it has no turns here. What is beyond waits on disk, as all does while the shard has so much.
 OF_ONE_STORED = STORED_OVERSHOOT
+OF_ONE_AT_REST = 4_096
+TO_DISK = MOST_EFFECTS * 3 // 4
+# It is read again when memory has half of that.
+FROM_DISK = TO_DISK // 2
+# How much of what waits on disk is a MiB: as many KiB, or small messages. Settings say how many of these there may be.
+OF_MIB = 1 << 10
+# What one commit gathers for the disk, which memory keeps until it is written.
+MOST_TO_DISK = 1 << 17
 # As many with what other shards send, because they were given credit for it before.
 MOST_IN_ALL = MOST_EFFECTS + WORKER_POOL
 # Beyond this much in all mailboxes clients get no further credit.
 MOST_QUEUED, MOST_QUEUED_BYTES = 200_000, 256 << 20
+# With what clients were given credit for before. From there on what they send is refused, for credit alone is no bound:
+# a frame may go beyond it where all before it is acknowledged.
+MOST_ROOTS_BYTES = MOST_QUEUED_BYTES + (64 << 20)
 # Credit that ended is given again below this part of where it ended, so that it does not come and go.
 AGAIN_AT = 0.75
 # What effects may wait for another shard's credit, or for its worker.
 OF_LINK = 16_384
+# From this part on of what may wait for another shard, on either lane, no root begins whose effects go there: the rest
+# is for what was begun before.
+ROOTS_END_AT = 0.5
 # What effects in line should weigh in all. Each agent that they go back to has the same part of it to begin roots in:
 # one that begins more than it ends waits for itself alone.
 IN_LINE = 8_192

@@ -1,38 +1,44 @@
-"""The next turn: round robin over agents with a quantum, higher levels first, one turn in eight from below."""
+"""The next turn: round robin over agents with a quantum, higher levels first, one turn in eight from below.
+
+Agents whose turns are long share a tenth of the time while others wait, and each of their turns begins a pass.
+"""
 
 from collections import deque
 from collections.abc import Callable, Iterable
 
 from caxton.acl.envelope import Envelope
-from caxton.acl.options import LEVELS
 from caxton.ids import SESSION_BIT
 from workers.agents.delivery import Delivery
 from workers.agents.mailbox import NORMAL, QUEUE_OF_LEVEL, WEIGHT_SHIFT, Entry, Mailbox, Queue, weight
 from workers.agents.registry import Agent
 from workers.queues.bounds import IN_LINE, SOME, turns_for_roots
+from workers.queues.far_shards import FarShards
+from workers.queues.lines import QUANTUM, Lines
+from workers.queues.turn_time import LONG_NS, PROVEN, TurnTime
 from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
 
-# Turns that an agent has in a row while others wait: enough to keep its sandbox warm, few enough to be fair.
-QUANTUM = 16
-# Of so many turns, one goes to a lower level than the highest that waits.
-LOWER_EVERY = 8
+# Agents of each level at which one looks for what has waited longest.
+OLDEST_OF = 256
+# How many entries of a line are looked at and left, when some are drawn.
+LOOK_AHEAD = 1_024
 Take = Callable[[Agent, Envelope, int, int, int, Delivery | None], int]
 Room = Callable[[Agent, Mailbox], None]
 
 
 class Dispatcher:
-    """Holds who is ready on each level, and how much waits.
+    """Knows who stands in line, and how much waits.
 
     queued, queued_bytes: what waits in all mailboxes; durable: how many of these messages the file has, or will have.
     effects: what the effects among them weigh. begun: what of these can have turns now, by their origin; resting: the
     rest, of agents that have no turns here, and what waits for other shards. elsewhere: what effects weigh that wait
-    for shards that are there.
+    for shards that are there. far: whose roots wait for another shard; they stand in no line meanwhile.
     """
 
-    def __init__(self) -> None:
-        self.ready: tuple[deque[Agent], ...] = tuple(deque() for _ in LEVELS)
-        # Turns that were given while several levels waited.
-        self._chosen = 0
+    def __init__(self, turn_time: TurnTime, far: FarShards) -> None:
+        self.far = far
+        self.lines = Lines(turn_time)
+        self._join = self.lines.join
+        self._turn_time = turn_time
         # How often it was asked how many turns roots may have.
         self._visits = 0
         self.queued = 0
@@ -57,7 +63,7 @@ class Dispatcher:
         queue = mailbox.normal if level == NORMAL else mailbox.queue(level)
         if not queue.in_line:
             queue.in_line = True
-            self.ready[level].append(agent)
+            self._join(agent, level)
         if message.sender >= SESSION_BIT:
             queue.roots.append(entry)
         else:
@@ -84,33 +90,40 @@ class Dispatcher:
             self.arrivals.add(agent.agent_id)
         self.resume(agent)
 
-    def draw(self, agent: Agent, most: int, most_bytes: int) -> list[Entry]:
+    def draw(self, agent: Agent, most: int, most_bytes: int, admits: Callable[[Envelope], bool]) -> list[Entry]:
         """Take out up to so many entries for whoever runs the agent's turns, highest level first, some roots in each.
 
-        They keep their places in the depth until `leave`.
+        They keep their places in the depth until `leave`. What is not admitted stays where it is.
         """
         drawn: list[Entry] = []
         if agent.mailbox is None:
             return drawn
-        size = 0
+        begins = not self.far.keeps_back(agent.agent_id)
         for _, queue in agent.mailbox.queues():
             kept = self._roots(agent, most - len(drawn), queue) if queue.roots and queue.effects else 0
             for line, until in ((queue.effects, most - kept), (queue.roots, most)):
-                while line and len(drawn) < until and (not drawn or size + len(line[0][0].content) <= most_bytes):
-                    entry = line.popleft()
-                    size += len(entry[0].content)
-                    drawn.append(entry)
+                if line and (begins or line is queue.effects):
+                    most_bytes -= _pick(line, until, most_bytes, admits, drawn)
         self._left(agent.mailbox, drawn)
         return drawn
 
-    def expired(self, agent: Agent, now_ns: int) -> list[Entry]:
-        """Take out, and return, what waited too long in front of the queues of an agent that runs no turns."""
+    def expired(self, agent: Agent, now_ns: int, is_late: Callable[[Agent, Delivery], bool]) -> list[Entry]:
+        """Take out, and return, what waited too long for an agent that runs no turns.
+
+        Of durable messages only those in front, as `is_late` says: they come in the order in which they end, nearly.
+        """
         late: list[Entry] = []
         if agent.mailbox is None:
             return late
         for line in agent.mailbox.lines():
-            while line and line[0][3] <= now_ns:
+            while line and (delivery := line[0][4]) is not None and is_late(agent, delivery):
                 late.append(line.popleft())
+            some = [entry for entry in line if entry[3] <= now_ns]
+            if some:
+                left = [entry for entry in line if entry[3] > now_ns]
+                line.clear()
+                line.extend(left)
+                late += some
         agent.mailbox.depth -= len(late)
         self._left(agent.mailbox, late)
         return late
@@ -127,24 +140,33 @@ class Dispatcher:
         """Run turns until nothing is ready, or the pass has had its 5 ms or 4,096 of them.
 
         `take` runs one turn and returns when it began (monotonic ns). `room` is told of each mailbox that was full and
-        is down to a half.
+        is down to a half. A turn that will be long is left for the next pass: what came before it leaves first.
         """
-        ready, begun = self.ready, self.begun
-        low, normal, high, critical = ready
-        now_ns = a_pass.now_ns
-        end_ns = now_ns + MAX_PASS_NS
-        turns = 0
+        begun, turn_time, crowded, lines = self.begun, self._turn_time, self.far.crowded, self.lines
+        low, normal, high, critical = lines.ready
+        clock, now_ns, end_ns = turn_time.now_ns, a_pass.now_ns, a_pass.now_ns + MAX_PASS_NS
+        if before := a_pass.turns:
+            now_ns = max(now_ns, clock())
+        turns, proven = 0, before > 0
+        before_ns = now_ns
+        visit_ns = turn_time.begin(now_ns, long_wait=lines.aside > 0)
+        owed = turn_time.owed_ns > 0
         while True:
-            if low or high or critical:
-                level, most = self._choose()
-            elif normal:
-                level, most = NORMAL, QUANTUM
-            else:
+            several = low or high or critical or lines.aside
+            if not several and not normal:
                 break
             if turns >= MAX_TURNS or now_ns >= end_ns:
                 a_pass.unfinished = True
                 break
-            agent = ready[level].popleft()
+            if several or owed:
+                chosen = lines.choose(long=not (turns or before), unknown=not proven)
+                if chosen is None:
+                    a_pass.unfinished = True
+                    break
+                agent, level, most = chosen
+                proven = proven or agent.run >= PROVEN
+            else:
+                agent, level, most = normal.popleft(), NORMAL, QUANTUM
             mailbox = agent.mailbox
             if mailbox is None:
                 continue
@@ -180,7 +202,7 @@ class Dispatcher:
                 mailbox.weight -= gone
                 self.effects -= gone
                 most = done + share
-            elif begun or self.elsewhere:
+            elif begun or self.elsewhere or crowded:
                 most = self._roots(agent, most, queue)
             while roots and done < most and now_ns < end_ns and not agent.holds:
                 if begun and done and begun.get(agent.agent_id, 0) > IN_LINE // len(begun):
@@ -195,14 +217,26 @@ class Dispatcher:
             turns += done
             self.queued -= done
             self.queued_bytes -= size
-            if (roots or queue.effects) and not agent.holds:
-                ready[level].append(agent)
+            if visit_ns:
+                began_ns, visit_ns = visit_ns, clock()
+                if visit_ns - began_ns >= LONG_NS or agent.long_turns is not None or owed:
+                    turn_time.note(agent, began_ns, visit_ns)
+                    owed = turn_time.owed_ns > 0
+                    now_ns = max(now_ns, visit_ns)  # a turn tells when it began: this one may have used up the pass
+            elif now_ns - before_ns >= LONG_NS or (agent.run < PROVEN and clock() - now_ns >= LONG_NS):
+                now_ns = visit_ns = turn_time.watch(before_ns, owes=agent.run < PROVEN)  # in a turn, or between two
+                owed = turn_time.owed_ns > 0
+            before_ns = now_ns
+            if (queue.effects or (roots and not (crowded and self.far.keeps_back(agent.agent_id)))) and not agent.holds:
+                self._join(agent, level)
             else:
                 queue.in_line = False  # `enqueue` or `resume` puts it in line again
                 if agent.holds:
                     self._hold(mailbox)
             if mailbox.fed_by is not None and mailbox.depth <= mailbox.low:
                 room(agent, mailbox)
+        if turns and not visit_ns and clock() - before_ns >= LONG_NS:
+            turn_time.watch(before_ns)
         a_pass.turns += turns
 
     def resume(self, agent: Agent) -> None:
@@ -216,7 +250,7 @@ class Dispatcher:
             for level, queue in mailbox.queues():
                 if queue and not queue.in_line:
                     queue.in_line = True
-                    self.ready[level].append(agent)
+                    self._join(agent, level)
 
     def discard(self, agent: Agent) -> list[Entry]:
         """Empty the mailbox of an agent that takes nothing more, and return what was in it."""
@@ -224,25 +258,49 @@ class Dispatcher:
         if mailbox is None:
             return []
         # Where it stands in line it is passed over: nothing waits for it any more.
+        self.far.forget(agent.agent_id)
         entries = [entry for line in mailbox.lines() for entry in line]
         for line in mailbox.lines():
             line.clear()
-        mailbox.depth = 0
+        mailbox.depth = mailbox.away = 0
         self._left(mailbox, entries)
         return entries
+
+    def oldest_ns(self) -> int | None:
+        """Return since when (monotonic) a message waits for a turn, of the 256 agents who are next; None for nobody."""
+        first = self.lines.first(OLDEST_OF)
+        waits = [
+            since
+            for a in first
+            if not a.holds and a.mailbox is not None and (since := a.mailbox.oldest_ns()) is not None
+        ]
+        return min(waits, default=None)
 
     @property
     def idle(self) -> bool:
         """True when nobody is ready."""
-        low, normal, high, critical = self.ready
-        return not (low or normal or high or critical)
+        return self.lines.empty
 
-    def takes_at_once(self, *, roots: bool) -> bool:
-        """True when nobody waits for a turn; for roots, when hardly anything waits for other shards either."""
-        return self.idle and not (roots and self.elsewhere >= SOME)
+    def takes_at_once(self, pass_ns: int, *, roots: bool) -> bool:
+        """Whether those of a frame may have their turns at once, in a pass that began then; `took_at_once` ends them.
+
+        True when nobody waits for a turn, nor lately had a long one, and, for roots, when hardly anything waits for
+        other shards.
+        """
+        if roots and (self.elsewhere >= SOME or self.far.crowded):
+            return False
+        return self.idle and self._turn_time.begin_frame(pass_ns)
+
+    def took_at_once(self, count: int) -> None:
+        """Of a frame of so many, some have had their turns at once, or none."""
+        self._turn_time.end_frame(count)
 
     def _roots(self, agent: Agent, most: int, queue: Queue) -> int:
         """Return how many of an agent's next turns roots may have."""
+        if self.far.crowded:
+            if self.far.keeps_back(agent.agent_id):
+                return 0
+            most = min(most, 1)  # until it is known where what it begins goes
         self._visits += 1
         begun, beside = self.begun, bool(queue.effects)
         mine = begun.get(agent.agent_id, 0)
@@ -250,11 +308,12 @@ class Dispatcher:
 
     def _came(self, mailbox: Mailbox, entry: Entry) -> None:
         """An effect waits in a mailbox."""
-        added = weight(len(entry[0].content))
+        origin, added = entry[5], 1 + (len(entry[0].content) >> WEIGHT_SHIFT)
         mailbox.effects += 1
         mailbox.weight += added
         self.effects += added
-        charge(self.resting if mailbox.held else self.begun, entry[5], added)
+        charged = self.resting if mailbox.held else self.begun
+        charged[origin] = charged.get(origin, 0) + added
 
     def _left(self, mailbox: Mailbox, entries: list[Entry]) -> None:
         """Entries are no longer in a mailbox."""
@@ -292,16 +351,25 @@ class Dispatcher:
                 charge(source, entry[5], -weighs)
                 charge(target, entry[5], weighs)
 
-    def _choose(self) -> tuple[int, int]:
-        """Return the level of the next turns, and how many it may have, when not only the normal level waits."""
-        waiting = [level for level in range(len(self.ready) - 1, -1, -1) if self.ready[level]]
-        if len(waiting) == 1:
-            return waiting[0], QUANTUM
-        self._chosen += 1
-        if self._chosen % LOWER_EVERY:
-            return waiting[0], 1
-        lower = waiting[1:]
-        return lower[self._chosen // LOWER_EVERY % len(lower)], 1
+
+def _pick(
+    line: deque[Entry], until: int, most_bytes: int, admits: Callable[[Envelope], bool], drawn: list[Entry]
+) -> int:
+    """Move entries that are admitted until so many are drawn; the first of all may be of any size. Returns theirs."""
+    passed: list[Entry] = []
+    size = 0
+    while line and len(drawn) < until and len(passed) < LOOK_AHEAD:
+        length = len(line[0][0].content)
+        if drawn and size + length > most_bytes:
+            break
+        entry = line.popleft()
+        if admits(entry[0]):
+            size += length
+            drawn.append(entry)
+        else:
+            passed.append(entry)
+    line.extendleft(reversed(passed))
+    return size
 
 
 def charge(account: dict[int, int], origin: int, weighs: int) -> None:

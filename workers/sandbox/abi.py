@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import wasmtime
 
 from caxton.agents.limits import PAGE, Limits
-from caxton.errors import InvalidModule
+from caxton.errors import InvalidModule, NoMemoryExport
 from caxton.printable import one_line
+from workers.sandbox import borrowed_entries
 
 IMPORT_MODULE = "caxton_v1"
 LOG_PARAMETERS = ("i32", "i32", "i32")
@@ -33,13 +34,25 @@ class Fault:
 
     problem: str
     names: tuple[str, ...] = ()
+    lacks_memory: bool = False
 
 
 def check(module: wasmtime.Module, agent: str, limits: Limits) -> None:
-    """Raise InvalidModule unless `module` speaks ABI v1 and its memory can start within `limits`."""
+    """Raise InvalidModule unless `module` speaks ABI v1 and its memory can start within `limits`.
+
+    NoMemoryExport, if that is what it lacks.
+    """
     fault = type_fault(module) or _memory_fault(module, limits)
     if fault is not None:
-        raise InvalidModule(agent, fault.problem, _listed(fault.names))
+        names = _listed(fault.names)
+        if fault.lacks_memory:
+            raise NoMemoryExport(agent, fault.problem, names)
+        raise InvalidModule(agent, fault.problem, names)
+
+
+def check_entries(module: wasmtime.Module, agent: str, wasm: bytes) -> None:
+    """Raise InvalidModule when a checked `module`, made from `wasm`, has an import as an entry point."""
+    borrowed_entries.check(wasm, agent, len(module.imports), (REQUIRED | OPTIONAL).keys())
 
 
 def type_fault(module: wasmtime.Module) -> Fault | None:
@@ -78,7 +91,7 @@ def _export_fault(module: wasmtime.Module) -> Fault | None:
         problems.append(f"it does not export {', '.join(missing)}")
     if mistyped:
         problems.append(f"it exports with the wrong type {'; '.join(mistyped)}")
-    return Fault(". ".join(problems), (*missing, *(text.split(":")[0] for text in mistyped)))
+    return Fault(". ".join(problems), (*missing, *(text.split(":")[0] for text in mistyped)), "memory" in missing)
 
 
 def _memory_fault(module: wasmtime.Module, limits: Limits) -> Fault | None:

@@ -7,13 +7,13 @@ measurements behind the memory settings.
 import ctypes
 import hashlib
 import platform
-from importlib.metadata import version
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import wasmtime
 
 from caxton.agents.limits import BOUNDS, KIB
+from workers.sandbox.engine_version import engine_version
 from workers.sandbox.host_functions import HostFunctions
 from workers.sandbox.linked_module import LinkedModule
 from workers.sandbox.raw_call import Slots, address, increment_epoch
@@ -99,5 +99,5 @@ class GuestEngine:
 
 
 def _identify(settings: dict[str, object]) -> str:
-    parts = [version("wasmtime"), platform.machine(), *(f"{name}={value}" for name, value in sorted(settings.items()))]
+    parts = [engine_version(), platform.machine(), *(f"{name}={value}" for name, value in sorted(settings.items()))]
     return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()

@@ -6,16 +6,18 @@ from typing import Annotated
 
 import msgspec
 
-from caxton.acl.envelope import DURABLE, Envelope, Id, Rare, Text, UuidBytes
+from caxton.acl.capability import MAX_CAPABILITY, MOST_AT_ONCE, NOBODY, Balancing, key_of
+from caxton.acl.envelope import DURABLE, MAX_CONTENT, Envelope, Id, Rare, Text, UuidBytes
 from caxton.acl.performative import ACTS
-from caxton.agents.limits import KIB
-from caxton.agents.manifest import MAX_NAME
-from caxton.errors import InvalidMessageFormat, ResourceLimitExceeded
+from caxton.agents.limits import MAX_STATE
+from caxton.agents.manifest import MAX_CAPABILITIES
+from caxton.agents.names import MAX_NAME
+from caxton.errors import InvalidMessageFormat, ResourceLimitExceeded, ValidationError
 from caxton.ids import BROADCAST, AgentId, AgentNames
+from caxton.protocols import is_checked
 
-# What one agent may keep as its state, in bytes.
-MAX_STATE = 64 * KIB
 _MOST_NAMES = 65_536
+_WITH_LISTS = "counted once for each receiver of a list"
 
 
 class _Input(msgspec.Struct, omit_defaults=True, gc=False):
@@ -39,8 +41,13 @@ class _Input(msgspec.Struct, omit_defaults=True, gc=False):
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 
 
+_Capability = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CAPABILITY)]
+_Capabilities = Annotated[list[_Capability], msgspec.Meta(min_length=1, max_length=MOST_AT_ONCE)]
+_Receivers = Annotated[list[Id | _Name], msgspec.Meta(min_length=1, max_length=256)]
+
+
 class _Message(msgspec.Struct, gc=False):
-    receiver: Id | _Name | None = None
+    receiver: Id | _Name | _Receivers | None = None
     performative: str = "inform"
     content: bytes = b""
     reply_with: UuidBytes | None = None
@@ -52,14 +59,25 @@ class _Message(msgspec.Struct, gc=False):
     protocol: Text | None = None
     reply_to: Id | None = None
     reply_by: Id | None = None
+    capability: _Capability | _Capabilities | None = None
+    balancing: Balancing = Balancing.LEAST_CONNECTIONS
+
+
+class Advertised(msgspec.Struct, forbid_unknown_fields=True):
+    """What an agent says that it can do from now on, and what it cannot do any more."""
+
+    add: Annotated[list[_Capability], msgspec.Meta(max_length=MAX_CAPABILITIES)] = []
+    remove: Annotated[list[_Capability], msgspec.Meta(max_length=MAX_CAPABILITIES)] = []
 
 
 class _Output(msgspec.Struct, forbid_unknown_fields=True):
     # Counted by the decoder before it decodes one of them.
     messages: Annotated[list[_Message], msgspec.Meta(max_length=256)] = []
     state: bytes | None = None
+    advertise: Advertised | None = None
 
 
+Pick = Callable[[str, Balancing, int, bytes | None], int]
 # Plain numbers: an enum member is one more object to carry and to encode.
 BY_ACT = {act: number for number, act in enumerate(ACTS)}
 _encode = msgspec.msgpack.Encoder().encode
@@ -92,12 +110,23 @@ def to_guest(message: Envelope, deliveries: int = 1) -> bytes:
     return _encode(plain)
 
 
-class GuestOutput:
-    """Reads what guests write. Names are hashed here and kept, at most 65,536 of them."""
+def _nobody(_key: str, _balancing: Balancing, _sender: int, _conversation: bytes | None) -> int:
+    """Return an id that is nobody's: who stands alone knows of no other agents."""
+    return NOBODY
 
-    def __init__(self, names: AgentNames) -> None:
+
+class GuestOutput:
+    """Reads what guests write. Names are hashed here and kept, at most 65,536 of them.
+
+    pick: returns an agent for (a capability's key, balancing, sender, conversation or None). advertised: what the agent
+    whose output was read last says that it can do; None if it says nothing.
+    """
+
+    def __init__(self, names: AgentNames, pick: Pick = _nobody) -> None:
         self._names = names
+        self._pick = pick
         self._known: dict[str, int] = {}
+        self.advertised: Advertised | None = None
 
     def read(
         self,
@@ -107,12 +136,14 @@ class GuestOutput:
         most: int,
         next_id: Callable[[], bytes],
         now_ms: int,
+        most_bytes: int = MAX_CONTENT,
     ) -> tuple[list[Envelope], bytes | None]:
         """Return a turn's messages, in order, stamped with sender, ids and time; and the agent's new state.
 
         The state is None when it stays as it was; empty when the agent has none from now on.
         handled: the message of the turn; one without a receiver answers it, and they are durable if it is. most: how
-        many are allowed. Raises InvalidMessageFormat, and ResourceLimitExceeded for too many or too large a state.
+        many are allowed. most_bytes: how much content, counted for each receiver, goes to lists of receivers. Raises
+        InvalidMessageFormat, and ResourceLimitExceeded for what is too many or too much, or too large a state.
         """
         try:
             decoded = _decode(output)
@@ -120,20 +151,55 @@ class GuestOutput:
             if _BEYOND_MOST.match(str(error)):
                 raise _too_many(sender, most, "counted before they were decoded") from None
             raise InvalidMessageFormat("output", str(error) or type(error).__name__) from None
-        messages, state = decoded.messages, decoded.state
+        messages, state, self.advertised = decoded.messages, decoded.state, decoded.advertise
         if len(messages) > most:
-            raise _too_many(sender, most, f"it returned {len(messages)}")
+            raise _too_many(sender, most, f"it returned {len(messages)}", len(messages))
         if state is not None and len(state) > MAX_STATE:
-            raise ResourceLimitExceeded(str(AgentId(sender)), "state", MAX_STATE, f"it returned {len(state)} bytes")
+            returned, size = f"it returned {len(state)} bytes", len(state)
+            raise ResourceLimitExceeded(str(AgentId(sender)), "state", MAX_STATE, returned, size)
+        if handled.rare is not None or [m for m in messages if m.protocol is not None]:
+            _follow(messages, handled, next_id)
+        envelopes = self._stamped(messages, handled, sender, most, most_bytes, next_id, now_ms)
+        if len(envelopes) > most:
+            raise _too_many(sender, most, _WITH_LISTS, len(envelopes))
+        return envelopes, state
+
+    def _stamped(
+        self,
+        messages: list[_Message],
+        handled: Envelope,
+        sender: int,
+        most: int,
+        most_bytes: int,
+        next_id: Callable[[], bytes],
+        now_ms: int,
+    ) -> list[Envelope]:
         known, level, flags = self._known, handled.level, handled.flags & DURABLE
-        envelopes = []
+        envelopes: list[Envelope] = []
+        copied = 0
         for m in messages:
             receiver, in_reply_to, conversation_id = m.receiver, m.in_reply_to, m.conversation_id
-            if receiver is None:
+            rare = _rare(m)
+            if m.capability is not None:
+                key = _key(m)
+                receiver = self._pick(key, m.balancing, sender, conversation_id)
+                rare = msgspec.structs.replace(rare or Rare(), capability=key, balancing=m.balancing)
+            elif receiver is None:
                 receiver = answer_to(handled)
                 in_reply_to = in_reply_to or handled.reply_with
                 conversation_id = conversation_id or handled.conversation_id
-            elif isinstance(receiver, str):
+            elif not isinstance(receiver, int):
+                if isinstance(receiver, list):
+                    copied += len(receiver) * len(m.content)
+                    if len(envelopes) + len(receiver) > most:
+                        raise _too_many(sender, most, _WITH_LISTS, len(envelopes) + len(receiver))
+                    if copied > most_bytes:
+                        raise ResourceLimitExceeded(
+                            str(AgentId(sender)), "max_output_bytes", most_bytes, _WITH_LISTS, copied
+                        )
+                    each = [msgspec.structs.replace(m, receiver=one) for one in receiver]
+                    envelopes += self._stamped(each, handled, sender, most, most_bytes, next_id, now_ms)
+                    continue
                 receiver = known.get(receiver) or self._learn(receiver)
             if not 0 < receiver < BROADCAST:
                 raise InvalidMessageFormat("output", f"{receiver} is not an agent to send to")
@@ -153,10 +219,10 @@ class GuestOutput:
                     now_ms,
                     level,
                     flags=flags,
-                    rare=_rare(m),
+                    rare=rare,
                 )
             )
-        return envelopes, state
+        return envelopes
 
     def _learn(self, name: str) -> int:
         if len(self._known) >= _MOST_NAMES:
@@ -165,14 +231,34 @@ class GuestOutput:
         return agent_id
 
 
+def _key(m: _Message) -> str:
+    """Return whom a message is for by what they can do. Raises InvalidMessageFormat."""
+    if m.receiver is not None or m.capability is None:
+        raise InvalidMessageFormat("output", "a message has a receiver or a capability, not both")
+    try:
+        return key_of((m.capability,) if isinstance(m.capability, str) else tuple(m.capability))
+    except ValidationError as error:
+        raise InvalidMessageFormat("output", str(error)) from None
+
+
 def answer_to(message: Envelope) -> int:
     """Return who an answer to `message` goes to: its reply_to if it has one, else its sender."""
     rare = message.rare
     return message.sender if rare is None or rare.reply_to is None else rare.reply_to
 
 
-def _too_many(agent: int, most: int, detail: str) -> ResourceLimitExceeded:
-    return ResourceLimitExceeded(str(AgentId(agent)), "max_output_messages", most, detail)
+def _follow(messages: list[_Message], handled: Envelope, next_id: Callable[[], bytes]) -> None:
+    """An answer follows the protocol of what it answers; what opens one is a conversation, with all who are sent it."""
+    for m in messages:
+        if m.receiver is None and m.capability is None:
+            if m.protocol is None and handled.rare is not None:
+                m.protocol = handled.rare.protocol
+        elif m.conversation_id is None and is_checked(m.protocol):
+            m.conversation_id = next_id()
+
+
+def _too_many(agent: int, most: int, detail: str, attempted: int = 0) -> ResourceLimitExceeded:
+    return ResourceLimitExceeded(str(AgentId(agent)), "max_output_messages", most, detail, attempted)
 
 
 def _rare(m: _Message) -> Rare | None:

@@ -48,7 +48,8 @@ class HostTurn:
         """Count one host call; raises Trap beyond the quota."""
         self.calls += 1
         if self.calls > MAX_HOST_CALLS:
-            raise Trap(TrapReason.HOST_CALL_QUOTA, f"more than {MAX_HOST_CALLS} host calls in one turn")
+            detail = f"more than {MAX_HOST_CALLS} host calls in one turn"
+            raise Trap(TrapReason.HOST_CALL_QUOTA, detail, self.calls)
 
     def wants_line(self) -> bool:
         """Count one line; False when the turn has had all of its lines."""
@@ -104,7 +105,7 @@ class HostFunctions:
                 turn.log(level, _read(caller, context, pointer & 0xFFFF_FFFF, length & 0xFFFF_FFFF))
         except Trap as trap:
             turn.refusal = trap
-        except Exception as problem:  # noqa: BLE001 # whatever goes wrong must not unwind through the guest
+        except BaseException as problem:  # noqa: BLE001 # nothing must unwind through the guest, whatever it is
             turn.refusal = Trap(TrapReason.OTHER, f"the host's log failed: {problem!r}")
         return 0 if turn.refusal is None else _new_trap(turn.refusal.detail)
 

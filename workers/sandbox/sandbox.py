@@ -288,7 +288,8 @@ class Sandbox:
         pointer = self._enter(self._alloc, ONE, wanted)
         self._look_at_memory()
         if pointer == 0:
-            raise Trap(TrapReason.MEMORY_REFUSED, f"caxton_alloc({wanted}) answered 0: it has no room")
+            detail = f"caxton_alloc({wanted}) answered 0: it has no room"
+            raise Trap(TrapReason.MEMORY_REFUSED, detail, self._size + wanted)
         if pointer + wanted > self._size:
             detail = f"caxton_alloc({wanted}) answered {pointer}, in a memory of {self._size}"
             raise Trap(TrapReason.BAD_POINTER, detail)
@@ -298,7 +299,7 @@ class Sandbox:
         """Raise Trap unless the out buffer is within the limit and the memory, which may have grown."""
         if size > self._max_output:
             detail = f"a response of {size} bytes, and the limit is {self._max_output}"
-            raise Trap(TrapReason.OUTPUT_TOO_LARGE, detail)
+            raise Trap(TrapReason.OUTPUT_TOO_LARGE, detail, size)
         self._look_at_memory()
         if pointer + size > self._size:
             detail = f"handle_message answered {size} bytes at {pointer}, in a memory of {self._size}"

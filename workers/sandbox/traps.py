@@ -61,10 +61,14 @@ _RESOURCES = {
 
 
 class Trap(Exception):
-    """The guest was stopped; its instance is no longer to be used. `detail` is one printable line."""
+    """The guest was stopped; its instance is no longer to be used. `detail` is one printable line.
 
-    def __init__(self, reason: TrapReason, detail: str) -> None:
+    attempted: of a limit, how much the guest wanted; 0 when nobody knows.
+    """
+
+    def __init__(self, reason: TrapReason, detail: str, attempted: int = 0) -> None:
         self.reason = reason
+        self.attempted = attempted
         self.detail = one_line(detail, MAX_DETAIL)
         super().__init__(f"{reason}: {self.detail}")
 
@@ -94,7 +98,8 @@ def stopped(code: int | None, message: str, memory_bytes: int, limits: Limits) -
     cause = cause.removeprefix("wasm trap: ")
     detail = f"{cause}, at {place[1]} {place[2]}" if place else cause
     if reason is TrapReason.UNREACHABLE and limits.max_memory_bytes - memory_bytes < PAGE:
-        return Trap(TrapReason.MEMORY_REFUSED, f"it gave up with a memory of {memory_bytes} bytes, its limit: {detail}")
+        gave_up = f"it gave up with a memory of {memory_bytes} bytes, its limit: {detail}"
+        return Trap(TrapReason.MEMORY_REFUSED, gave_up, memory_bytes + PAGE)
     return Trap(reason, detail)
 
 
@@ -108,8 +113,8 @@ def not_instantiated(message: str) -> Trap:
 def to_error(trap: Trap, agent: str, limits: Limits) -> WasmExecutionFailed | ResourceLimitExceeded:
     """Return the typed error that the sender of the message gets for `trap`."""
     if trap.reason is TrapReason.HOST_CALL_QUOTA:
-        return ResourceLimitExceeded(agent, "host_calls_per_turn", MAX_HOST_CALLS, trap.detail)
+        return ResourceLimitExceeded(agent, "host_calls_per_turn", MAX_HOST_CALLS, trap.detail, trap.attempted)
     resource = _RESOURCES.get(trap.reason)
     if resource is None:
         return WasmExecutionFailed(agent, trap.reason.value, trap.detail)
-    return ResourceLimitExceeded(agent, resource, getattr(limits, resource), trap.detail)
+    return ResourceLimitExceeded(agent, resource, getattr(limits, resource), trap.detail, trap.attempted)

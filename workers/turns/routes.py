@@ -1,20 +1,46 @@
 """Where a turn's messages go: a mailbox here, another worker, a client; or back, refused. Nothing waits for room."""
 
-from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
+from msgspec import structs
+
+from caxton.acl.capability import is_nobody
+from caxton.acl.envelope import AUTOMATIC, DURABLE, RECEIPT_PROTOCOL, Envelope, Opening, Rare, called
+from caxton.acl.escalation import ESCALATED, escalation
 from caxton.acl.failure import report
 from caxton.acl.performative import Performative
-from caxton.errors import CaxtonError, MessageExpired, SessionNotFound, Unsupported
-from caxton.ids import BROADCAST, SESSION_BIT, AgentId, UuidSource
+from caxton.delivery.causes import Works, after, pass_waiters_on
+from caxton.errors import (
+    CaxtonError,
+    HopLimitExceeded,
+    InvalidMessageFormat,
+    MessageExpired,
+    NotUnderstood,
+    RetryLimitExceeded,
+    SessionNotFound,
+    Unsupported,
+    ValidationError,
+    WorkLimitExceeded,
+)
+from caxton.ids import BROADCAST, SESSION_BIT, AgentId, AgentNames, UuidSource
 from caxton.placement.slots import SLOT_MASK
-from workers.agents.registry import Registry
+from workers.agents.mailbox import WEIGHT_SHIFT
+from workers.agents.registry import Agent, Registry
+from workers.capabilities.alternatives import Alternatives
+from workers.conversations.conversations import Conversations
+from workers.conversations.ends import END_PROTOCOL
+from workers.conversations.openings import of_same, opener_of
+from workers.durable.advertising import Advertising
+from workers.durable.attempts import Letter
 from workers.durable.routes import DurableRoutes
 from workers.peers.peers import Peers
-from workers.queues.admission import Admission, origin_of
-from workers.queues.backlogs import Backlogs
+from workers.queues.admission import Admission
+from workers.queues.backlogs import Backlogs, origin_of
+from workers.sandbox.guest_messages import Advertised, Pick
 from workers.volatile.placing import Placing
 from workers.worker_pass import Pass
 
-_FAILURE = int(Performative.FAILURE)
+_FAILURE, _CONFIRM = int(Performative.FAILURE), int(Performative.CONFIRM)
+_NOT_UNDERSTOOD = int(Performative.NOT_UNDERSTOOD)
+_RECEIPT = Rare(protocol=RECEIPT_PROTOCOL)
 Root = tuple[int, int]
 _NO_ROOT: Root = (0, 0)
 
@@ -22,12 +48,15 @@ _NO_ROOT: Root = (0, 0)
 class Routes:
     """Sends what agents send. It never waits, and no agent waits for it: what the shard does not keep is refused.
 
-    durable: where messages of the durable lane go.
+    durable: where messages of the durable lane go. advertising: what agents say that they can do. pick: returns an
+    agent for (a capability's key, balancing, sender).
     """
 
     durable: DurableRoutes
+    advertising: Advertising
+    pick: Pick
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (whom it asks; the composition root is the only caller)
         self,
         registry: Registry,
         peers: Peers,
@@ -35,13 +64,21 @@ class Routes:
         admission: Admission,
         backlogs: Backlogs,
         shard: int,
+        names: AgentNames,
+        alternatives: Alternatives,
+        conversations: Conversations,
+        works: Works,
     ) -> None:
+        self._alternatives = alternatives
         self._registry = registry
         self._peers = peers
         self._placing = placing
         self._admission = admission
         self._backlogs = backlogs
         self._shard = shard
+        self._names = names
+        self._conversations = conversations
+        self._works = works
         self.ids = UuidSource(0)
         self.a_pass = Pass(0, 0)
 
@@ -50,12 +87,33 @@ class Routes:
         self.a_pass = a_pass
         self.ids.renew(a_pass.wall_ms)
 
+    def send_effects(self, messages: list[Envelope], root: Root, agent: Agent, handled: Envelope) -> None:
+        """Send what an agent sent while it handled a message; what would go on too far, or too long, is refused."""
+        effects = [message for message in messages if message.receiver < SESSION_BIT]
+        cause = after(handled) if effects else None
+        for message in effects:
+            message.cause = cause
+        if handled.cause is not None and handled.cause.waiters is not None:
+            pass_waiters_on(handled, messages)
+        if [m for m in messages if m.conversation_id is not None or m.rare is not None]:
+            messages = self._fitting(messages, handled)
+            effects = [message for message in messages if message.receiver < SESSION_BIT]
+        if effects and cause is not None:
+            weighs = sum([1 + (len(m.content) >> WEIGHT_SHIFT) for m in effects])
+            error = self._works.refusal(cause, weighs, agent.manifest.limits.max_hops)
+            if error is not None:
+                self._end_here(effects, error, handled)
+                messages = [message for message in messages if message.receiver >= SESSION_BIT]
+        self.send(messages, root)
+
     def send(self, messages: list[Envelope], root: Root) -> None:
         """Send a turn's messages on their way, in order."""
         if messages and messages[0].flags & DURABLE:
             self.durable.send(messages, root, self.a_pass)
             return
         owners, own = self._placing.table.owners, self._shard
+        if self.a_pass.origin:
+            self.a_pass.origins.append((self.a_pass.origin, messages))
         for message in messages:
             receiver = message.receiver
             if receiver >= SESSION_BIT:
@@ -64,6 +122,13 @@ class Routes:
                 self._here(message, root)
             else:
                 self._to_worker(message, shard)
+
+    def advertise(self, agent: Agent, said: Advertised) -> None:
+        """Let an agent have other capabilities, as it says itself. Raises InvalidMessageFormat."""
+        try:
+            self.advertising.change(agent.agent_id, said.add, said.remove)
+        except ValidationError as error:
+            raise InvalidMessageFormat("output", str(error)) from None
 
     def go_on(self, shard: int) -> None:
         """The worker of a shard is there, or gave credit: what waits for it goes, as far as that allows."""
@@ -77,33 +142,159 @@ class Routes:
     def fail(self, message: Envelope, error: CaxtonError) -> None:
         """Tell the sender of `message` that it came to nothing. An automatic message is never answered."""
         counts = self.a_pass.counts
+        if message.conversation_id is not None:
+            self._conversations.came_to_nothing(message)
         if message.flags & AUTOMATIC or not 0 < message.sender < BROADCAST:
             counts["failures_dropped"] += 1
             return
-        failure = Envelope(
+        counts["failures_sent"] += 1
+        self._tell(message, _NOT_UNDERSTOOD if isinstance(error, NotUnderstood) else _FAILURE, report(error), None)
+
+    def confirm(self, message: Envelope) -> None:
+        """Tell the sender of `message`, who asked for it, that it was handled; one that is gone is counted."""
+        sender, durable = message.sender, message.flags & DURABLE
+        gone = durable and sender >= SESSION_BIT and self.durable.has_left(sender)
+        if gone or message.flags & AUTOMATIC or not 0 < sender < BROADCAST:
+            self.a_pass.counts["failures_dropped"] += 1
+            return
+        self.a_pass.counts["confirmations_sent"] += 1
+        self._tell(message, _CONFIRM, b"", _RECEIPT)
+
+    def escalate(self, agent: Agent, message: Envelope, error: CaxtonError, letter: Letter) -> None:
+        """Send a message that its agent failed on for good to whom the agent's manifest names, with the same commit.
+
+        What it is sent as is automatic: it has no dead letter and escalates to nobody, whatever becomes of it.
+        """
+        manifest = agent.manifest
+        if manifest.escalate_to is None:
+            return
+        self.a_pass.counts["escalated"] += 1
+        last = RetryLimitExceeded(str(AgentId(agent.agent_id)), letter.attempts, str(error))
+        number = f"{self._shard}-{letter.number}"
+        told = Envelope(
             self.ids.next(),
             _FAILURE,
+            agent.agent_id,
+            self._names.id_of(manifest.escalate_to),
+            escalation(message, manifest.name, last, letter.attempts, letter.retry_reasons, number),
+            None,
+            None,
+            message.conversation_id,
+            self.a_pass.wall_ms,
+            message.level,
+            flags=AUTOMATIC | DURABLE,
+            rare=ESCALATED,
+            cause=after(message),
+        )
+        self.durable.send([told], _NO_ROOT, self.a_pass)
+
+    def _fitting(self, messages: list[Envelope], handled: Envelope) -> list[Envelope]:
+        """Return what of these fits its conversation, and names no protocol that is none; the rest is refused."""
+        looked_at = [m for m in messages if m.conversation_id is None or not is_nobody(m.receiver)]
+        refused = self._conversations.send(looked_at, handled)
+        if not refused:
+            return messages
+        refuse = self.durable.die if messages[0].flags & DURABLE else self.refuse
+        self._conversations.is_refusing = True
+        for message, error in refused:
+            refuse(message, error)
+        self._conversations.is_refusing = False
+        unfit = {id(message) for message, _ in refused}
+        return [message for message in messages if id(message) not in unfit]
+
+    def tell_of_ends(self) -> None:
+        """Tell who takes part in conversations that have come to a limit. It is told of as of a failure."""
+        untold, self._conversations.untold = self._conversations.untold, []
+        for record, error in untold:
+            flags, content = AUTOMATIC | (DURABLE if record.base else 0), report(error)
+            rare = Rare(protocol=END_PROTOCOL, conversation=Opening(initiator=record.initiator))
+            parties = list(record.parties)
+            agents = [party for party in parties if party < SESSION_BIT]
+            for party in parties:
+                sender = next((agent for agent in agents if agent != party), party)
+                told = Envelope(
+                    self.ids.next(),
+                    _FAILURE,
+                    sender,
+                    party,
+                    content,
+                    None,
+                    None,
+                    record.conversation_id,
+                    self.a_pass.wall_ms,
+                    flags=flags,
+                    rare=rare,
+                )
+                self._say(told)
+
+    def tell_of_overdue(self) -> None:
+        """Tell agents that what they waited for by their protocol was not said in time, as a failure of who did not.
+
+        Who was asked something by a client that is gone is told by its cancel.
+        """
+        rules = self._conversations.rules
+        overdue, rules.overdue = rules.overdue, []
+        for record, agent, other, about, error, performative, protocol in overdue:
+            told = Envelope(
+                self.ids.next(),
+                int(performative),
+                other,
+                agent,
+                report(error),
+                None,
+                about,
+                record.conversation_id,
+                self.a_pass.wall_ms,
+                flags=AUTOMATIC | (DURABLE if record.base else 0),
+                rare=of_same(
+                    None if protocol is None else Rare(protocol=protocol), record.initiator if record.is_shared else 0
+                ),
+            )
+            if performative is Performative.CANCEL:
+                rules.cancelled(record, (agent, other), told.message_id)
+            self._say(told)
+
+    def _tell(self, message: Envelope, performative: int, content: bytes, rare: Rare | None) -> None:
+        """Send the sender of a message the runtime's own word about it, on the same lane."""
+        told = Envelope(
+            self.ids.next(),
+            performative,
             message.receiver,
             message.sender,
-            report(error),
+            content,
             None,
             message.reply_with or message.message_id,
             message.conversation_id,
             self.a_pass.wall_ms,
             message.level,
             flags=AUTOMATIC | (message.flags & DURABLE),
+            rare=rare if message.conversation_id is None else of_same(rare, opener_of(message)),
+            cause=after(message) if message.sender < SESSION_BIT else None,
         )
-        counts["failures_sent"] += 1
-        receiver = failure.receiver
-        if failure.flags & DURABLE:
-            self.durable.send([failure], _NO_ROOT, self.a_pass)
+        self._say(told)
+
+    def _say(self, told: Envelope) -> None:
+        """Send the runtime's own word on its way."""
+        receiver = told.receiver
+        if told.flags & DURABLE:
+            self.durable.send([told], _NO_ROOT, self.a_pass)
             return
         if receiver >= SESSION_BIT:
-            self._to_session(failure)
+            self._to_session(told)
         elif (shard := self._placing.table.shard_of(receiver)) == self._shard:
-            self._here(failure, _NO_ROOT)
+            self._here(told, _NO_ROOT)
         else:
-            self._to_worker(failure, shard)
+            self._to_worker(told, shard)
+
+    def _end_here(
+        self, effects: list[Envelope], error: HopLimitExceeded | WorkLimitExceeded, handled: Envelope
+    ) -> None:
+        """Refuse what a turn sent to agents. What answers a failure is dropped: it would be answered by another one."""
+        self.a_pass.counts["over_hops" if isinstance(error, HopLimitExceeded) else "over_work"] += len(effects)
+        if not handled.flags & AUTOMATIC:
+            refuse = self.durable.die if handled.flags & DURABLE else self.refuse
+            for message in effects:
+                refuse(message, error)
 
     def _here(self, message: Envelope, root: Root) -> None:
         error = self._placing.from_agent(self._registry.agents.get(message.receiver), message, root, self.a_pass)
@@ -145,11 +336,49 @@ class Routes:
         self.fail(message, SessionNotFound(str(AgentId(message.receiver))))
 
     def refuse(self, message: Envelope, error: CaxtonError) -> None:
-        """Count a message that was not placed, and tell its sender."""
+        """Count a message that was not placed, and tell its sender; one to a capability may go to another agent."""
+        if message.rare is not None and message.rare.capability is not None:
+            left = self._alternatives.take(message, error, self)
+            if left is None:
+                return
+            error = left
+        self.give_up(message, error)
+
+    def send_on(self, message: Envelope, *, was_letter: bool = False) -> None:
+        """Send a message to another agent that has its capability; it may have been a dead letter meanwhile."""
+        if message.conversation_id is not None and message.rare is not None and message.rare.tried:
+            before = structs.replace(message, receiver=message.rare.tried[-1])
+            self._conversations.came_to_nothing(before)  # with the one that was tried last
+        if message.conversation_id is not None and message.sender < SESSION_BIT:
+            refused = self._conversations.send([message])
+            if refused:
+                self._end_redirected(message, refused[0][1], was_letter=was_letter)
+                return
+        self.a_pass.counts["rerouted"] += 1
+        if was_letter:
+            self.durable.send_again(message, self.a_pass)
+        else:
+            self.send([message], _NO_ROOT)
+
+    def _end_redirected(self, message: Envelope, error: CaxtonError, *, was_letter: bool) -> None:
+        """A message may not go to another agent, who cannot be let into its conversation."""
+        if not message.flags & DURABLE:
+            self.give_up(message, error)
+        elif was_letter:
+            self.durable.refuse(message, error)
+        else:
+            self.durable.die(message, error)
+
+    def give_up(self, message: Envelope, error: CaxtonError) -> None:
+        """Count a message that was not placed with anybody, and tell its sender."""
         self.a_pass.counts["refused"] += 1
         self.fail(message, error)
+
+    def has_room_for_roots(self, shard: int) -> bool:
+        """Whether so little waits for another shard, on either lane, that roots may begin whose effects go there."""
+        return self.durable.has_room_for_roots(shard) and self._admission.has_room_for_roots(shard)
 
     def expire(self, message: Envelope) -> None:
         """A message waited too long for another shard."""
         self.a_pass.counts["given_up"] += 1
-        self.fail(message, MessageExpired(f"{message.receiver:016x}", message.timeout_ms / 1000))
+        self.fail(message, MessageExpired(called(message), message.timeout_ms / 1000))

@@ -4,10 +4,17 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import Protocol
 
-from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope, is_over
 from caxton.acl.options import DEFAULT_TIMEOUT_MS
 from caxton.acl.performative import Performative
-from caxton.errors import AgentError, CaxtonError, InvalidMessageFormat, MessageExpired, WasmExecutionFailed
+from caxton.errors import (
+    AgentError,
+    CaxtonError,
+    InvalidMessageFormat,
+    MessageExpired,
+    ResourceExhausted,
+    WasmExecutionFailed,
+)
 from caxton.ids import SESSION_BIT, AgentId, UuidSource
 from caxton.printable import one_line
 from workers.agents.delivery import Delivery
@@ -17,12 +24,12 @@ from workers.commit.journal import Journal
 from workers.crash_note import AGENT, SEQUENCE, SOURCE, STARTED, CrashNote
 from workers.durable.idempotency_keys import IdempotencyKeys
 from workers.sandbox.engine import GuestEngine
-from workers.sandbox.guest_messages import GuestOutput, answer_to, to_guest
+from workers.sandbox.guest_messages import Advertised, GuestOutput, answer_to, to_guest
 from workers.sandbox.modules import ModuleMissing, Modules
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.traps import MAX_DETAIL, GuestError, Trap, to_error
 from workers.sandbox.watchdog import Watchdog
-from workers.worker_pass import Pass
+from workers.worker_pass import NEVER, Pass
 
 _INFORM = int(Performative.INFORM)
 Root = tuple[int, int]
@@ -33,11 +40,17 @@ class Effects(Protocol):
 
     ids: UuidSource
 
-    def send(self, messages: list[Envelope], root: Root) -> None:
-        """Send a turn's messages on their way, in order."""
+    def send_effects(self, messages: list[Envelope], root: Root, agent: Agent, handled: Envelope) -> None:
+        """Send what an agent sent while it handled a message, in order."""
+
+    def advertise(self, agent: Agent, said: Advertised) -> None:
+        """Let an agent have other capabilities, as it says itself. Raises InvalidMessageFormat."""
 
     def fail(self, message: Envelope, error: CaxtonError) -> None:
         """Tell the sender of `message` that it came to nothing, unless the message is automatic."""
+
+    def confirm(self, message: Envelope) -> None:
+        """Tell the sender of `message`, who asked for it, that it was handled."""
 
 
 class Outcomes(Protocol):
@@ -54,8 +67,11 @@ class Outcomes(Protocol):
     ) -> None:
         """A turn ended in a trap, or the like."""
 
+    def is_late(self, agent: Agent, delivery: Delivery) -> bool:
+        """Whether a message has waited as long as it was to."""
+
     def expire(self, agent: Agent, message: Envelope, delivery: Delivery | None) -> None:
-        """A message waited beyond its timeout."""
+        """A message is late."""
 
 
 class Turns:
@@ -107,7 +123,8 @@ class Turns:
             if self._waits(agent, message, delivery):
                 return now_ns
             source, sequence = delivery.source, delivery.sequence  # the file may have it by now, under its own number
-        if expires_ns <= now_ns:
+            expires_ns = 0 if self._outcomes.is_late(agent, delivery) else NEVER
+        if expires_ns <= now_ns or (message.rare is not None and is_over(message.rare, self.a_pass.wall_ms)):
             self._expire(agent, message, delivery)
             return now_ns
         note = self._note
@@ -134,6 +151,8 @@ class Turns:
                 self._journal.processed += 1  # as `done` does, for nearly every message
             else:
                 self._outcomes.done(agent, delivery)
+        if message.rare is not None and message.rare.receipt:
+            self._effects.confirm(message)
         if content is None:
             if flags and message.rare is not None:
                 self._keys.answered(message, [])
@@ -159,8 +178,8 @@ class Turns:
         )
         emitted = self._journal.emitted if flags else a_pass.emitted
         waiting = emitted.get(receiver) if receiver >= SESSION_BIT else None
-        if waiting is None:
-            self._effects.send([reply], (source, sequence))
+        if waiting is None or message.rare is not None:
+            self._effects.send_effects([reply], (source, sequence), agent, message)
         else:  # a session that this pass already has messages for
             waiting.append(reply)
         if flags and message.rare is not None:
@@ -198,19 +217,40 @@ class Turns:
         output = sandbox.handle(given, now_ns)
         messages: list[Envelope] = []
         if output is not None:
-            most, a_pass = agent.manifest.limits.max_output_messages, self.a_pass
-            messages, state = self._output.read(output, message, agent.agent_id, most, self._next_id, a_pass.wall_ms)
+            limits, now_ms = agent.manifest.limits, self.a_pass.wall_ms
+            most, most_bytes = limits.max_output_messages, limits.max_output_bytes
+            messages, state = self._output.read(
+                output, message, agent.agent_id, most, self._next_id, now_ms, most_bytes
+            )
             if state is not None:
-                self._save(agent, state)
+                self.check_state(agent, state)
+            if self._output.advertised is not None:
+                self._effects.advertise(agent, self._output.advertised)
+            if state is not None:
+                self.save(agent, state)
         if message.flags & DURABLE:
             self._outcomes.done(agent, delivery)
-            self._keys.answered(message, messages)
+            if message.rare is not None:
+                self._keys.answered(message, messages)
+        if message.rare is not None and message.rare.receipt:
+            self._effects.confirm(message)
         if messages:
-            self._effects.send(messages, root)
+            self._effects.send_effects(messages, root, agent, message)
 
-    def _save(self, agent: Agent, state: bytes) -> None:
-        """Keep what the agent's next instance is to be given: committed with what else this turn causes."""
-        agent.saved = state
+    def check_state(self, agent: Agent, state: bytes) -> None:
+        """Raise ResourceExhausted, and count it, where the shard has no room for what an agent is to keep."""
+        try:
+            self._journal.states.check(agent, state)
+        except ResourceExhausted:
+            self.a_pass.counts["states_refused"] += 1
+            raise
+
+    def save(self, agent: Agent, state: bytes) -> None:
+        """Keep what the agent's next instance, or program, is to be given: committed with what else its turn causes.
+
+        Call only after `check_state`, before anything of that turn counts.
+        """
+        self._journal.states.keep(agent, state)
         self._journal.commit.states[agent.agent_id] = state
         self._journal.urgent = True
 

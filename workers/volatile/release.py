@@ -5,6 +5,7 @@ emits as emitted, even if the process dies before the first frame leaves.
 """
 
 from caxton.store.books import Book
+from workers.conversations.conversations import Conversations
 from workers.peers.peer import Peer
 from workers.peers.peers import Peers
 from workers.queues.backlogs import Backlogs
@@ -13,9 +14,11 @@ from workers.worker_pass import Pass
 Frames = list[tuple[Peer, bytearray]]
 
 
-def release(a_pass: Pass, peers: Peers, backlogs: Backlogs, book: Book, gauges: dict[str, int]) -> int:
+def release(
+    a_pass: Pass, peers: Peers, backlogs: Backlogs, conversations: Conversations, book: Book, gauges: dict[str, int]
+) -> int:
     """Commit the pass, send its frames, tell its sources. Returns how many frames found no room in a socket."""
-    frames = _pack(a_pass, peers, backlogs, book)
+    frames = _pack(a_pass, peers, backlogs, conversations, book)
     _commit(a_pass, book, gauges)
     unsent = 0
     for target, frame in frames:
@@ -33,7 +36,7 @@ def release(a_pass: Pass, peers: Peers, backlogs: Backlogs, book: Book, gauges: 
     return unsent
 
 
-def _pack(a_pass: Pass, peers: Peers, backlogs: Backlogs, book: Book) -> Frames:
+def _pack(a_pass: Pass, peers: Peers, backlogs: Backlogs, conversations: Conversations, book: Book) -> Frames:
     frames: Frames = []
     counts = a_pass.counts
     for number, messages in a_pass.emitted.items():
@@ -45,13 +48,15 @@ def _pack(a_pass: Pass, peers: Peers, backlogs: Backlogs, book: Book) -> Frames:
             room = peer.room()
             counts["session_full"] += max(0, len(messages) - room)
             del messages[room:]
+            conversations.leave(messages)
         tells = peer.is_session and peer.link.changed and number in a_pass.tell
         packed, left = peer.pack(messages, tells=tells)
         frames += [(peer, frame) for frame in packed]
         counts["emitted_to_sessions" if peer.is_session else "emitted_to_workers"] += len(messages) - len(left)
         if left:  # more bytes than there is credit for: they were to go first, and are the first to go
-            backlogs.put_back(peers.workers.index(number), left, a_pass.now_ns)
+            backlogs.put_back(peers.workers.index(number), left, a_pass)
         book.emitted(number, peer.link.outgoing.emitted)
+    backlogs.released()
     counts["frames_out"] += len(frames)
     return frames
 

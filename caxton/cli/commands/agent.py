@@ -1,38 +1,47 @@
-"""`caxton agent`: deploy, list, inspect, pause, resume, stop, remove."""
+"""`caxton agent`: deploy, list, inspect, waiting, pause, resume, drain, stop, remove."""
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from caxton.agents.lifecycle import TOLD_STATES
 from caxton.agents.limits import BOUNDS, DEFAULT_LIMITS, MIB, Limits
+from caxton.agents.manifest import DEFAULT_WEIGHT, MAX_WEIGHT
+from caxton.cli.message_text import kept_values
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import (
     Format,
-    JsonItems,
     Output,
-    print_hint,
     print_json,
     print_table,
     print_text,
     reports_errors,
 )
-from caxton.cli.pages import LimitOption, WholeOption, most
+from caxton.cli.pages import LimitOption, Listing, WholeOption, most
 from caxton.cli.session import AgentArgument, with_agent, with_client
+from caxton.client.calls.agent_calls import DRAIN_TIMEOUT_S, LONGEST_DRAIN_S
+from caxton.client.calls.drain_calls import Drained
 from caxton.client.client import Client
 from caxton.ids import AgentId
+from caxton.printable import counted
 from caxton.wire.calls import AgentView
 
 app = typer.Typer(
     name="agent",
-    help="Deploy agents, look at them, pause, stop and remove them.",
+    help="Deploy agents, look at them, pause, drain, stop and remove them.",
     epilog="Examples: caxton agent deploy echo echo.wasm; caxton agent list; caxton agent inspect echo; "
-    "caxton agent stop echo --drain; caxton agent deploy --help",
+    "caxton agent drain echo; caxton agent deploy --help",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
+
+
+_LISTED = ("id", "name", "state", "shard", "queued", "run", "failed")
+_WAITING = ("message_id", "state", "attempts", "sent_at", "sender", "performative", "content_bytes")
 
 
 class ModuleEncoding(StrEnum):
@@ -75,6 +84,14 @@ def deploy(
     max_output_bytes: Annotated[int | None, _limit("max_output_bytes", "What one turn may return, in bytes.")] = None,
     max_output_messages: Annotated[int | None, _limit("max_output_messages", "Messages one turn may send.")] = None,
     mailbox_capacity: Annotated[int | None, _limit("mailbox_capacity", "Messages that may wait for it.")] = None,
+    max_hops: Annotated[int | None, _limit("max_hops", "How far from its root what it sends to agents may be.")] = None,
+    weight: Annotated[
+        int, typer.Option(min=1, max=MAX_WEIGHT, help="Its share where a capability is balanced by weight.")
+    ] = DEFAULT_WEIGHT,
+    escalate_to: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who is sent what it fails on as often as it may.", show_default=False),
+    ] = None,
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
 ) -> None:
@@ -87,12 +104,19 @@ def deploy(
         "max_output_bytes": max_output_bytes,
         "max_output_messages": max_output_messages,
         "mailbox_capacity": mailbox_capacity,
+        "max_hops": max_hops,
     }
     limits = Limits(**{field: value for field, value in given.items() if value is not None})
 
     async def use(client: Client) -> AgentId:
         return await client.deploy(
-            name, wasm, encoding=encoding.value, capabilities=tuple(capability or ()), limits=limits
+            name,
+            wasm,
+            encoding=encoding.value,
+            capabilities=tuple(capability or ()),
+            limits=limits,
+            escalate_to=escalate_to,
+            weight=weight,
         )
 
     agent_id = with_client(runtime_dir, use)
@@ -104,36 +128,34 @@ def deploy(
 
 @app.command(
     "list",
-    epilog="Examples: caxton agent list; caxton agent list --limit 20; caxton agent list --all; "
-    "caxton agent list -o json",
+    epilog="Examples: caxton agent list; caxton agent list --limit 20; "
+    "caxton agent list --name 'tally-*' --state paused; caxton agent list --all -o json",
 )
 @reports_errors
 def list_agents(
     *,
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="PATTERN", help="Those whose name fits; * is any text.", show_default=False),
+    ] = None,
+    state: Annotated[
+        str | None,
+        typer.Option("--state", metavar="STATE", help=f"Those that are {', '.join(TOLD_STATES)}.", show_default=False),
+    ] = None,
     limit: LimitOption = None,
     whole: WholeOption = False,
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
 ) -> None:
     """List agents by name."""
-    count = most(limit, output, whole=whole)
+    listing = Listing("agents", _LISTED, most(limit, output, whole=whole), output)
 
-    async def use(client: Client) -> list[AgentView]:
-        return await client.agents()
+    async def use(client: Client) -> None:
+        found = client.agents(name=name, state=state, limit=listing.asked)
+        await listing.show(aiter(found), _values if output is Format.JSON else _row)
+        listing.end(found.total if name is None and state is None else None)
 
-    views = sorted(with_client(runtime_dir, use), key=lambda view: view.name)
-    if output is Format.JSON:
-        items = JsonItems()
-        for view in views[:count]:
-            items.add(_values(view))
-        items.end()
-        return
-    shown = views[:count]
-    left = len(views) - len(shown)
-    title = f"{len(shown):,} of {len(views):,} agents" if left else f"{len(views):,} agents"
-    print_table(title, ["id", "name", "state", "shard", "queued", "run", "failed"], map(_row, shown))
-    if left:
-        print_hint(f"{left:,} more agents; see them with --all, or --limit and how many")
+    with_client(runtime_dir, use)
 
 
 @app.command(epilog="Examples: caxton agent inspect echo; caxton agent inspect 00c0ffee00c0ffee -o json")
@@ -150,8 +172,11 @@ def inspect(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: 
         return
     plain = [[name, value] for name, value in values.items() if not isinstance(value, (dict, list))]
     nested = [[name, number] for group in ("limits", "counters") for name, number in sorted(values[group].items())]
+    shared = [[f"program {each['session']}", _share(each)] for each in values["members"]]
     print_table(
-        str(values["name"]), ["", ""], [*plain, ["capabilities", ", ".join(values["capabilities"]) or "none"], *nested]
+        str(values["name"]),
+        ["", ""],
+        [*plain, ["capabilities", ", ".join(values["capabilities"]) or "none"], *shared, *nested],
     )
 
 
@@ -185,7 +210,7 @@ def stop(
     agent: AgentArgument,
     *,
     drain: Annotated[
-        bool, typer.Option("--drain", help="Handle what waits for it first. Otherwise that goes to the dead letters.")
+        bool, typer.Option("--drain", help="Let it finish what it has first; `caxton agent drain` also waits for that.")
     ] = False,
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
@@ -197,6 +222,33 @@ def stop(
         return agent_id
 
     _say("stopped", agent, with_agent(runtime_dir, agent, use), output)
+
+
+@app.command(epilog="Examples: caxton agent drain echo; caxton agent drain 00c0ffee00c0ffee --timeout 60 -o json")
+@reports_errors
+def drain(
+    agent: AgentArgument,
+    *,
+    timeout: Annotated[
+        float, typer.Option(min=0.0, max=LONGEST_DRAIN_S, help="Seconds after which it is stopped as it is.")
+    ] = DRAIN_TIMEOUT_S,
+    runtime_dir: RuntimeDirOption = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Let an agent finish its conversations and what waits for it, take nothing new, and stop; wait until it has."""
+
+    async def use(client: Client, agent_id: AgentId) -> Drained:
+        return await client.drain(agent_id, timeout_s=timeout)
+
+    drained = with_agent(runtime_dir, agent, use)
+    left = {"conversations": drained.conversations, "messages": drained.messages}
+    if output is Format.JSON:
+        print_json({"agent_id": str(drained.agent_id), "drained": drained.is_complete, **left})
+    elif drained.is_complete:
+        print_text(f"drained {agent}: nothing was left")
+    else:
+        open_ones = ", ".join(counted(number, name) for name, number in left.items() if number)
+        print_text(f"stopped {agent} at its timeout, and left {open_ones}")
 
 
 @app.command(epilog="Examples: caxton agent remove echo; caxton agent remove 00c0ffee00c0ffee -o json")
@@ -211,6 +263,29 @@ def remove(agent: AgentArgument, runtime_dir: RuntimeDirOption = None, output: O
     _say("removed", agent, with_agent(runtime_dir, agent, use), output)
 
 
+@app.command(
+    epilog="Examples: caxton agent waiting echo; caxton agent waiting echo --limit 20; "
+    "caxton agent waiting 00c0ffee00c0ffee -o json"
+)
+@reports_errors
+def waiting(
+    agent: AgentArgument,
+    *,
+    limit: LimitOption = None,
+    whole: WholeOption = False,
+    runtime_dir: RuntimeDirOption = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """List the messages that wait for an agent, without what they say."""
+    listing = Listing("messages that wait", _WAITING, most(limit, output, whole=whole), output)
+
+    async def use(client: Client, agent_id: AgentId) -> None:
+        await listing.show(client.waiting(agent_id, limit=listing.asked), partial(kept_values, with_content=False))
+        listing.end()
+
+    with_agent(runtime_dir, agent, use)
+
+
 def _say(done: str, agent: str, agent_id: AgentId, output: Format) -> None:
     if output is Format.JSON:
         print_json({"agent_id": str(agent_id), done: True})
@@ -218,9 +293,16 @@ def _say(done: str, agent: str, agent_id: AgentId, output: Format) -> None:
         print_text(f"{done} {agent}")
 
 
-def _row(view: AgentView) -> list[object]:
-    run, failed = (view.counters.get(name, 0) for name in ("run", "failed"))
-    return [AgentId(view.agent_id), view.name, view.state, view.shard, view.queued, run, failed]
+def _row(view: AgentView) -> dict[str, Any]:
+    counted = {name: view.counters.get(name, 0) for name in ("run", "failed")}
+    return {
+        "id": AgentId(view.agent_id),
+        "name": view.name,
+        "state": view.state,
+        "shard": view.shard,
+        "queued": view.queued,
+        **counted,
+    }
 
 
 def _values(view: AgentView) -> dict[str, Any]:
@@ -231,10 +313,25 @@ def _values(view: AgentView) -> dict[str, Any]:
         "state": view.state,
         "shard": view.shard,
         "encoding": view.encoding,
+        "escalate_to": view.escalate_to,
         "capabilities": list(view.capabilities),
+        "weight": view.weight,
+        "health": view.health,
+        "healthy": view.is_healthy,
         "module_sha256": view.module.hex(),
         "instantiated": view.instantiated,
         "queued": view.queued,
+        "oldest_ms": view.oldest_ms,
+        "conversations": view.conversations,
+        "drains_for_ms": view.drains_for_ms,
         "limits": view.limits,
         "counters": view.counters,
+        "members": [
+            {"session": str(AgentId(each.session)), "under_way": each.under_way, "is_there": each.is_there}
+            for each in view.members
+        ],
     }
+
+
+def _share(member: dict[str, Any]) -> str:
+    return f"{member['under_way']} under way{'' if member['is_there'] else ', leaving or silent'}"

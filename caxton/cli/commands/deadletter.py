@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -9,26 +11,26 @@ import typer
 
 from caxton.cli.columns import LONGEST_CELL
 from caxton.cli.dead_letter_options import AllOption, Choice, FirstOption, chooses
-from caxton.cli.message_text import letter_values, moment, name_of
+from caxton.cli.message_text import letter_values, name_of
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import (
     Format,
-    JsonItems,
     Output,
-    TableItems,
     print_hint,
     print_json,
     print_table,
     print_text,
     reports_errors,
 )
-from caxton.cli.pages import LimitOption, WholeOption, most
+from caxton.cli.pages import LimitOption, Listing, WholeOption, most
 from caxton.cli.session import with_client
 from caxton.client.calls.letter_number import LetterNumber, not_there
 from caxton.client.client import Client
 from caxton.errors import ConfigurationError, DeadLetterNotFound, ValidationError, from_fields
 from caxton.ids import MessageId
-from caxton.wire.calls import DeadLetter, DeadLetterStats
+from caxton.printable import counted
+from caxton.wire.calls import DeadLetter
+from caxton.wire.told import DeadLetterStats
 
 app = typer.Typer(
     name="deadletter",
@@ -43,7 +45,7 @@ app = typer.Typer(
 LetterArgument = Annotated[
     str, typer.Argument(metavar="SHARD-NUMBER", help="Its name, such as 0-17.", show_default=False)
 ]
-_LISTED = ("id", "reason", "attempts", "died_at", "receiver", "sender", "content_bytes")
+_LISTED = ("id", "reason", "attempts", "died_at", "receiver", "receiver_name", "sender", "content_bytes")
 
 
 @app.command(
@@ -62,29 +64,16 @@ def list_letters(
     output: Output = Format.TEXT,
 ) -> None:
     """List dead letters without what they say, shard by shard, oldest first."""
-    count = most(limit, output, whole=whole)
+    listing = Listing("dead letters", _LISTED, most(limit, output, whole=whole), output)
     missing: list[str] = []
 
-    async def use(client: Client) -> tuple[int, bool]:
-        items = JsonItems() if output is Format.JSON else TableItems(_LISTED)
-        listed = 0
-        # One more than is shown, to know whether there are more.
-        async for found in _letters(client, choice, None if count is None else count + 1, missing):
-            if listed == count:
-                items.end()
-                return listed, True
-            items.add(letter_values(found, with_content=False))
-            listed += 1
-        if not listed:
+    async def use(client: Client) -> None:
+        await listing.show(_letters(client, choice, listing.asked, missing), partial(letter_values, with_content=False))
+        if listing.nothing:
             await choice.explain_nothing(client)
-        items.end()
-        return listed, False
+        listing.end((await client.dead_letter_stats()).total_messages if listing.more and choice.is_open else None)
 
-    listed, more = with_client(runtime_dir, use)
-    if output is Format.TEXT:
-        print_text(f"{listed:,} dead letters")
-        if more:
-            print_hint("there are more dead letters; see them with --all, or --limit and how many")
+    with_client(runtime_dir, use)
     _check_nothing_missing(missing)
 
 
@@ -155,7 +144,7 @@ def requeue(
     else:
         for name, now in sent.items():
             print_text(f"{name} is message {now} now")
-        print_text(f"sent {len(sent)} dead letters again")
+        print_text(f"sent {counted(len(sent), 'dead letters')} again")
     _check_nothing_missing([name for name in (choice.ids or ())[:limit] if name not in sent])
 
 
@@ -196,7 +185,7 @@ def purge(
     if output is Format.JSON:
         print_json({"purged": count})
     else:
-        print_text(f"forgot {count} dead letters")
+        print_text(f"forgot {counted(count, 'dead letters')}")
     _check_nothing_missing(missing)
 
 
@@ -218,17 +207,13 @@ def stats(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) ->
 
     found = with_client(runtime_dir, use)
     if output is Format.JSON:
-        print_json(stats_values(found))
+        print_json(msgspec.structs.asdict(found))
         return
-    rows: list[list[object]] = [[reason, count] for reason, count in sorted(found.by_reason.items())]
-    print_table("dead letters", ["reason", "count"], [*rows, ["all", found.total]])
-    oldest = moment(found.oldest_died_at) or "there is none"
-    print_text(f"oldest: {oldest}; {found.size_bytes} bytes; room for {found.capacity}; evicted: {found.evicted}")
-
-
-def stats_values(found: DeadLetterStats) -> dict[str, Any]:
-    """Return the figures as `-o json` prints them."""
-    return msgspec.structs.asdict(found) | {"oldest_died_at": moment(found.oldest_died_at)}
+    rows: list[list[object]] = [[reason, count] for reason, count in sorted(found.messages_by_reason.items())]
+    print_table("dead letters", ["reason", "count"], [*rows, ["all", found.total_messages]])
+    age_ms = found.oldest_message_age_ms
+    oldest = "there is none" if age_ms is None else f"{timedelta(seconds=age_ms // 1_000)} ago"
+    print_text(f"oldest: {oldest}; {found.queue_size_bytes} bytes; room for {found.capacity}; evicted: {found.evicted}")
 
 
 def _check_chosen(choice: Choice, limit: int | None, *, every: bool) -> None:

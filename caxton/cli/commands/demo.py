@@ -1,37 +1,41 @@
-"""`caxton demo`: words."""
+"""`caxton demo`: words, market."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 import caxton
+from caxton.cli.demo_text import show_market, show_words
 from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
-from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
+from caxton.cli.output import FAILED, Format, Output, print_json, reports_errors
+from caxton.cli.progress import bytes_sent, rows_done
+from caxton.client.client import Client
+from caxton.client.interactions.contract_net import DEADLINE_S
 from caxton.client.own_runtime import own_runtime
 from caxton.demo.cast import COUNTER_WASM, MOST_COUNTERS
-from caxton.demo.words import Advance, Plan, WordCount, count_words
+from caxton.demo.freight import jobs_of
+from caxton.demo.market import AT_ONCE, MarketReport, trade
+from caxton.demo.words import Plan, WordCount, count_words
 from caxton.errors import ConfigurationError
 from caxton.placement.slot_table import MAX_WORKERS
-from caxton.printable import printable
 from caxton.store.directory_lock import holder
+
+T = TypeVar("T")
 
 app = typer.Typer(
     name="demo",
     help="See agents at work.",
-    epilog="Examples: caxton demo words README.md; caxton demo words --help",
+    epilog="Examples: caxton demo words README.md; caxton demo market freight.csv; caxton demo words --help",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
 
 MAX_TOP = 10_000
-_LONGEST_SHOWN = 60
+MOST_AT_ONCE = 1_000
 
 
 @app.callback()
@@ -71,66 +75,76 @@ def words(
     run of bytes other than space, tab, newline, carriage return, vertical tab and form feed.
     """
     plan = Plan(files, top, counters, counter_wasm)
-    directory = resolve_runtime_dir(runtime_dir)
-    if holder(directory) is not None:
-        found = _count(directory, plan, workers)
-    else:
-        with own_runtime(workers) as own:
-            found = _count(own, plan, None)
+
+    async def use(client: Client) -> WordCount:
+        with bytes_sent(sum(path.stat().st_size for path in files)) as advance:
+            return await count_words(client, plan, advance)
+
+    found = _on_runtime(resolve_runtime_dir(runtime_dir), workers, use)
     if output is Format.JSON:
         print_json(found.values())
     else:
-        _show(found)
+        show_words(found)
 
 
-def _count(runtime_dir: Path, plan: Plan, workers: int | None) -> WordCount:
-    async def connected(advance: Advance) -> WordCount:
+@app.command(
+    epilog="Examples: caxton demo market tests/data/freight.csv; caxton demo market jobs.csv --workers 2 -o json"
+)
+@reports_errors
+def market(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A table (CSV) of jobs with the columns km and kg.",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            show_default=False,
+        ),
+    ],
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_WORKERS, help="Workers of the demo's own runtime. Otherwise one for each core."),
+    ] = None,
+    at_once: Annotated[int, typer.Option(min=1, max=MOST_AT_ONCE, help="Negotiations at a time.")] = AT_ONCE,
+    deadline: Annotated[float, typer.Option(min=0.001, help="Seconds in which carriers may propose.")] = DEADLINE_S,
+    runtime_dir: RuntimeDirOption = None,
+    output: Output = Format.TEXT,
+) -> None:
+    """Have carriers bid for every row of a table of freight: a contract net each, over the durable lane.
+
+    Some carriers are sandboxes, some are Python. Who wins at what price is held to a computation without agents, and
+    what the carriers' own books say to what was awarded; exit code 1 when something differs. Uses the runtime that
+    serves in the runtime directory, or starts one of its own and stops it at the end.
+    """
+
+    async def use(client: Client) -> MarketReport:
+        with rows_done(sum(1 for _ in jobs_of(file))) as advance:
+            return await trade(client, file, advance, at_once=at_once, deadline_s=deadline)
+
+    report = _on_runtime(resolve_runtime_dir(runtime_dir), workers, use)
+    if output is Format.JSON:
+        print_json(report.values())
+    else:
+        show_market(report)
+    if report.agrees < report.rows or report.lost:
+        raise typer.Exit(FAILED)
+
+
+def _on_runtime(runtime_dir: Path, workers: int | None, use: Callable[[Client], Awaitable[T]]) -> T:
+    """Let `use` work with a client of the runtime there, or of one of this demo's own where there is none."""
+    if holder(runtime_dir) is None:
+        with own_runtime(workers) as own:
+            return _on_runtime(own, None, use)
+
+    async def connected() -> T:
         async with caxton.connect(runtime_dir, reconnect=False) as client:
-            if workers is not None and workers != (serving := len((await client.health())["workers"])):
+            if workers is not None and workers != (serving := len((await client.health()).workers)):
                 raise ConfigurationError(
                     "--workers",
                     f"the runtime in {runtime_dir} has {serving}, not {workers}",
                     "leave it out, or stop that runtime and let the demo start one of its own",
                 )
-            return await count_words(client, plan, advance)
+            return await use(client)
 
-    with _progress(plan) as advance:
-        return asyncio.run(connected(advance))
-
-
-@contextmanager
-def _progress(plan: Plan) -> Iterator[Advance]:
-    """Show on standard error how many bytes were sent, if that is a terminal."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("sent", total=sum(path.stat().st_size for path in plan.files))
-        yield lambda size: progress.advance(task, size)
-
-
-def _show(found: WordCount) -> None:
-    rows = [
-        (f"{place}.", printable(word.decode(errors="backslashreplace"), _LONGEST_SHOWN), f"{times:,}")
-        for place, (word, times) in enumerate(found.top, 1)
-    ]
-    print_table(f"the {len(rows)} most frequent words", ["", "word", "times"], rows)
-    crossed = found.across_workers / max(1, found.total_words)
-    rate = found.messages_delivered / max(found.seconds, 1e-9)
-    print_text(
-        f"{found.total_words:,} words, {found.distinct_words:,} of them different, from {found.lines:,} lines and "
-        f"{found.files:,} files"
-    )
-    print_text(
-        f"{found.messages_delivered:,} messages delivered to sandboxed agents on {found.workers} workers in "
-        f"{found.seconds:.1f} s: {rate:,.0f} messages per second"
-    )
-    print_text(
-        f"{found.across_workers:,} messages went from one worker to another ({crossed:.0%} of the words), "
-        f"{found.lost} were lost; workers restarted meanwhile: {found.restarted}"
-    )
+    return asyncio.run(connected())

@@ -10,6 +10,7 @@ from caxton.cli.output import FAILED, Format, Output, print_json, print_table, p
 from caxton.client.call_line import ask
 from caxton.wire.answered import answered
 from caxton.wire.supervision import AskHealth, AskStats, Told
+from caxton.wire.told import Health, read_told
 
 EXAMPLES = "Examples: caxton health; caxton health -o json"
 _TIMEOUT_S = 5.0
@@ -26,7 +27,7 @@ def health(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -
     if output is Format.JSON:
         print_json(values)
     else:
-        _show(values)
+        _show(read_told(values, Health))
     if values["status"] == "unhealthy":
         raise typer.Exit(FAILED)
 
@@ -36,39 +37,54 @@ def ask_values(runtime_dir: Any, question: AskHealth | AskStats) -> dict[str, An
     return answered(ask(resolve_runtime_dir(runtime_dir), question, _TIMEOUT_S), Told, "the supervisor").values
 
 
+def _part(have: int, most: int) -> str:
+    return f"{100 * have // most} %"
+
+
 def _moment(since_ms: int) -> str:
     return datetime.fromtimestamp(since_ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _show(values: dict[str, Any]) -> None:
-    reason = f" ({values['reason']})" if values["reason"] else ""
+def _show(health: Health) -> None:
+    reason = f" ({health.reason})" if health.reason else ""
     print_text(
-        f"{values['status']}{reason}: up {values['uptime_s']:.0f} s, "
-        f"{values['sessions']} of {values['most_sessions']} sessions, pid {values['pid']}, {values['runtime_dir']}"
+        f"{health.status}{reason}: up {health.uptime_s:.0f} s, "
+        f"{health.sessions} of {health.most_sessions} sessions, pid {health.pid}, {health.runtime_dir}"
     )
-    if values["reasons"]:
+    if health.reasons:
         print_table(
             "reasons",
             ["level", "reason", "since", "what is so", "what to do"],
             [
-                [reason["level"], reason["name"], _moment(reason["since"]), reason["text"], reason["advice"]]
-                for reason in values["reasons"]
+                [reason.level, reason.name, _moment(reason.since), reason.text, reason.advice]
+                for reason in health.reasons
             ],
         )
+    if health.warnings:
+        print_table(
+            "limits that are near",
+            ["limit", "shard", "whose", "used", "of", "part", "since"],
+            [
+                [one.limit, one.shard, one.whose, one.have, one.most, _part(one.have, one.most), _moment(one.since)]
+                for one in health.warnings
+            ],
+        )
+    if health.last_error is not None:
+        print_text(f"last error of this run: {health.last_error}")
     print_table(
         "workers",
         ["shard", "state", "pid", "incarnation", "restarts", "agents", "memory", "last exit"],
         [
             [
-                worker["shard"],
-                worker["state"],
-                worker["pid"],
-                worker["incarnation"],
-                worker["restarts"],
-                worker["agents"],
-                f"{worker['resident_bytes'] / _MIB:.0f} MiB",
-                worker["last_exit"],
+                worker.shard,
+                worker.state,
+                worker.pid,
+                worker.incarnation,
+                worker.restarts,
+                worker.agents,
+                f"{worker.resident_bytes / _MIB:.0f} MiB",
+                worker.last_exit,
             ]
-            for worker in values["workers"]
+            for worker in health.workers
         ],
     )

@@ -10,7 +10,7 @@ from caxton.cli.output import FAILED, Format, Output, print_json, print_table, p
 from caxton.cli.session import with_client
 from caxton.client.client import Client
 from caxton.store.ledger import Figures, Ledger
-from caxton.wire.told import StatsValues
+from caxton.wire.told import RouterStats
 
 EXAMPLES = "Examples: caxton ledger; caxton ledger -o json; caxton ledger && echo every message is accounted for"
 # What the run's counters say of the volatile lane; messages of both lanes are in them.
@@ -35,7 +35,7 @@ def ledger(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -
     Exits with 1 when the books of a shard do not balance, and names it.
     """
 
-    async def use(client: Client) -> tuple[Ledger, StatsValues]:
+    async def use(client: Client) -> tuple[Ledger, RouterStats]:
         return await client.ledger(), await client.stats()
 
     found, stats = with_client(runtime_dir, use)
@@ -53,7 +53,7 @@ def figures(of: Figures) -> dict[str, Any]:
     return values
 
 
-def _values(found: Ledger, stats: StatsValues) -> dict[str, Any]:
+def _values(found: Ledger, stats: RouterStats) -> dict[str, Any]:
     return {
         "balanced": found.balanced,
         "problems": found.whole.problems,
@@ -61,22 +61,22 @@ def _values(found: Ledger, stats: StatsValues) -> dict[str, Any]:
             "all": figures(found.whole),
             "shards": [{"shard": shard, **figures(of)} for shard, of in sorted(found.shards.items())],
         },
-        "volatile": {"lost": stats["lost"], "both_lanes": _counted(stats)},
+        "volatile": {"lost": stats.lost, "both_lanes": _counted(stats)},
     }
 
 
-def _counted(stats: StatsValues) -> dict[str, int]:
-    return {name: stats["totals"].get(name, 0) for name in _COUNTED}
+def _counted(stats: RouterStats) -> dict[str, int]:
+    return {name: stats.totals.get(name, 0) for name in _COUNTED}
 
 
-def _show(found: Ledger, stats: StatsValues) -> None:
+def _show(found: Ledger, stats: RouterStats) -> None:
     columns = [*(of for _, of in sorted(found.shards.items())), found.whole]
     print_table(
         "durable lane: messages, ever",
         ["", *(f"shard {shard}" for shard in sorted(found.shards)), "all"],
         [[name.replace("_", " "), *(_cell(getattr(of, name)) for of in columns)] for name in _TERMS],
     )
-    lost = ", ".join(f"{place.replace('_', ' ')} {count}" for place, count in stats["lost"].items())
+    lost = ", ".join(f"{place.replace('_', ' ')} {count}" for place, count in stats.lost.items())
     counted = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in _counted(stats).items())
     print_text(f"volatile lane, lost in this run: {lost}")
     print_text(f"both lanes, in this run: {counted}")

@@ -15,6 +15,7 @@ from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
 from caxton.cli.output import FAILED, Format, Output, print_json, print_table, print_text, reports_errors
 from caxton.client.supervisor_line import SupervisorLine
 from caxton.errors import Timeout
+from caxton.printable import counted
 from caxton.wire.answered import answered
 from caxton.wire.supervision import AskHealth, RestartWorkers, Told
 
@@ -99,7 +100,7 @@ def _show(workers: list[dict[str, Any]], absent: list[int], took_s: float) -> No
     if absent:
         print_text(f"these shards did not come back: {', '.join(map(str, absent))}; see `caxton health`")
     else:
-        print_text(f"restarted {len(workers)} workers in {took_s:.1f} s")
+        print_text(f"restarted {counted(len(workers), 'workers')} in {took_s:.1f} s")
 
 
 @contextmanager

@@ -8,18 +8,25 @@ from typing import Annotated
 
 import typer
 
+from caxton.cli.conversation_options import ConversationHistory, ConversationParticipants, ConversationTimeout
 from caxton.cli.delivery_options import (
     BreakerThreshold,
     BreakerTimeout,
     DeadLetterCapacity,
     DeadLetterEviction,
+    EffectsOnDisk,
+    ReceiverOnDisk,
+    Retention,
     RetryDelay,
     RetryFactor,
+    States,
+    read_retention,
 )
 from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
 from caxton.cli.output import Format, Output, as_json, reports_errors
 from caxton.cli.streams import STDERR, STDOUT
-from caxton.config.delivery import DEFAULT_DELIVERY, DeliverySettings
+from caxton.config.conversations import DEFAULT_CONVERSATIONS, ConversationSettings
+from caxton.config.delivery import DEFAULT_DELIVERY, DEFAULT_RETENTION, DeliverySettings
 from caxton.config.settings import (
     DRAIN_TIMEOUT_S,
     LEAST_MEMORY_LIMIT_MIB,
@@ -46,7 +53,7 @@ def serve(
         typer.Option(
             min=1,
             max=MAX_WORKERS,
-            help="Worker processes, one shard each; fixed when a data directory is made. Otherwise one for each core.",
+            help="Worker processes, one shard each. At first one for each core; `caxton reshard` changes it.",
             show_default=False,
         ),
     ] = None,
@@ -72,12 +79,27 @@ def serve(
             show_default=False,
         ),
     ] = None,
+    gateway_principals: Annotated[
+        bool,
+        typer.Option(
+            "--gateway-principals",
+            envvar="CAXTON_GATEWAY_PRINCIPALS",
+            help="Let programs act for others, as gateways do: connect(principal=...).",
+        ),
+    ] = False,
     dead_letter_capacity: DeadLetterCapacity = DEFAULT_DELIVERY.dead_letter_capacity,
     dead_letter_eviction: DeadLetterEviction = False,
     retry_delay_ms: RetryDelay = DEFAULT_DELIVERY.retry_delay_ms,
     retry_factor: RetryFactor = DEFAULT_DELIVERY.retry_factor,
     breaker_threshold: BreakerThreshold = DEFAULT_DELIVERY.breaker_threshold,
     breaker_timeout_s: BreakerTimeout = DEFAULT_DELIVERY.breaker_timeout_s,
+    retention: Retention = DEFAULT_RETENTION,
+    effects_on_disk_mib: EffectsOnDisk = DEFAULT_DELIVERY.effects_on_disk_mib,
+    receiver_on_disk_mib: ReceiverOnDisk = None,
+    states_mib: States = None,
+    conversation_timeout_s: ConversationTimeout = DEFAULT_CONVERSATIONS.conversation_timeout_s,
+    conversation_participants: ConversationParticipants = DEFAULT_CONVERSATIONS.conversation_participants,
+    conversation_history: ConversationHistory = DEFAULT_CONVERSATIONS.conversation_history,
     output: Output = Format.TEXT,
 ) -> None:
     """Run the runtime in the foreground until Ctrl-C, SIGTERM or `caxton stop`."""
@@ -88,6 +110,10 @@ def serve(
         retry_factor=retry_factor,
         breaker_threshold=breaker_threshold,
         breaker_timeout_s=breaker_timeout_s,
+        retention_ms=read_retention(retention),
+        effects_on_disk_mib=effects_on_disk_mib,
+        receiver_on_disk_mib=receiver_on_disk_mib,
+        states_mib=states_mib,
     )
     settings = ServeSettings(
         runtime_dir=resolve_runtime_dir(runtime_dir),
@@ -96,7 +122,13 @@ def serve(
         restart_limit=restart_limit,
         drain_timeout_s=drain_timeout,
         worker_memory_limit_mib=worker_memory_limit,
+        gateway_principals=gateway_principals,
         delivery=delivery,
+        conversations=ConversationSettings(
+            conversation_timeout_s=conversation_timeout_s,
+            conversation_participants=conversation_participants,
+            conversation_history=conversation_history,
+        ),
     )
     log_to(STDERR, logging.WARNING)
     raise typer.Exit(asyncio.run(Supervisor(settings, _Announcer(output, Lines(STDOUT)).tell).run()))

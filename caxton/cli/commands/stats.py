@@ -4,16 +4,18 @@ from typing import Any
 
 import msgspec
 
-from caxton.cli.commands.deadletter import stats_values
 from caxton.cli.commands.health import ask_values
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
 from caxton.cli.session import with_client
 from caxton.client.client import Client
 from caxton.errors import CaxtonError
+from caxton.printable import counted
 from caxton.wire.supervision import AskStats
+from caxton.wire.told import RouterStats, read_told
 
 EXAMPLES = "Examples: caxton stats; caxton stats -o json"
+_MIB = 1 << 20
 _NOT_COUNTED = ("shard", "incarnation", "state")
 
 
@@ -29,20 +31,25 @@ def stats(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) ->
     if output is Format.JSON:
         print_json(values | durable)
         return
-    lost = ", ".join(f"{place.replace('_', ' ')} {count}" for place, count in values["lost"].items())
-    print_text(f"up {values['uptime_s']:.0f} s, {values['sessions']} sessions; lost: {lost}")
-    print_text(f"waited for sessions that ended: {values['undelivered_to_ended_sessions']}")
-    dropped = ", ".join(f"{what} {count}" for what, count in sorted(values["dropped_by_supervisor"].items()))
+    told = read_told(values, RouterStats)
+    lost = ", ".join(f"{place.replace('_', ' ')} {count}" for place, count in told.lost.items())
+    print_text(f"up {told.uptime_s:.0f} s, {counted(told.sessions, 'sessions')}; lost: {lost}")
+    print_text(
+        f"processed {told.total_messages_processed}, errors {told.total_errors}, "
+        f"waiting {told.inbound_queue_depth} for agents and {told.outbound_queue_depth} for other shards"
+    )
+    memory, files = told.memory_usage_bytes / _MIB, told.database_size_bytes / _MIB
+    print_text(f"memory {memory:.0f} MiB, files of the shards {files:.1f} MiB")
+    print_text(f"waited for sessions that ended: {told.undelivered_to_ended_sessions}")
+    dropped = ", ".join(f"{what} {count}" for what, count in sorted(told.dropped_by_supervisor.items()))
     print_text(f"dropped by the supervisor: {dropped or 'nothing'}")
     _show_durable(durable)
-    workers = values["workers"]
-    names = sorted(
-        {name for worker in workers for name in worker if name not in _NOT_COUNTED} | values["totals"].keys()
-    )
+    workers = told.workers
+    names = sorted({name for worker in workers for name in worker if name not in _NOT_COUNTED} | told.totals.keys())
     print_table(
         "counters",
         ["", *(f"shard {worker['shard']}" for worker in workers), "this run"],
-        [[name, *(worker.get(name) for worker in workers), values["totals"].get(name)] for name in names],
+        [[name, *(worker.get(name) for worker in workers), told.totals.get(name)] for name in names],
     )
 
 
@@ -51,7 +58,7 @@ async def _durable(client: Client) -> dict[str, Any]:
     letters = await client.dead_letter_stats()
     return {
         "ledger": msgspec.structs.asdict(ledger.whole),
-        "dead_letters": stats_values(letters),
+        "dead_letters": msgspec.structs.asdict(letters),
         "problem": None,
     }
 
@@ -65,5 +72,7 @@ def _show_durable(durable: dict[str, Any]) -> None:
     figures = ", ".join(f"{name.replace('_', ' ')} {ledger[name]}" for name in names)
     balance = "balanced" if ledger["balanced"] else "it DOES NOT BALANCE, see `caxton ledger`"
     print_text(f"durable lane, ever: {figures}; {balance}")
-    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(letters["by_reason"].items())) or "none"
-    print_text(f"dead letters: {letters['total']} of {letters['capacity']} ({reasons})")
+    reasons = (
+        ", ".join(f"{reason} {count}" for reason, count in sorted(letters["messages_by_reason"].items())) or "none"
+    )
+    print_text(f"dead letters: {letters['total_messages']} of {letters['capacity']} ({reasons})")

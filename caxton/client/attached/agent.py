@@ -5,54 +5,47 @@ async with client.attach("recorder", record) as agent:
 """
 
 import asyncio
-import logging
 from collections import Counter, deque
-from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import copy_context
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Protocol, Self, TypeVar
 
 import msgspec
 
-from caxton.client.attached.turns import (
-    BatchHandler,
-    EachHandler,
-    Said,
-    delivered,
-    each_said,
-    ended,
-    failed,
-    size_of,
-)
+from caxton.acl.order import Order
+from caxton.client.attached.program import Program
+from caxton.client.attached.runners import Runners
+from caxton.client.attached.schedule import Schedule
+from caxton.client.routes.handled_now import Given
 from caxton.errors import (
     AgentNotFound,
     AgentNotRunning,
+    AgentTakenOver,
     AlreadyAttached,
     CaxtonError,
     ConfigurationError,
-    MessageTooLarge,
+    LeaseEnded,
     NetworkError,
+    ResourceExhausted,
     RuntimeNotFound,
     ShardUnavailable,
     Timeout,
-    ValidationError,
     from_fields,
 )
 from caxton.ids import AgentId
 from caxton.placement.slot_table import SlotTable
-from caxton.printable import shown
 from caxton.wire.calls import (
-    FULL_DELIVERIES_BYTES,
     AgentView,
     Attach,
     Deliveries,
-    Delivery,
     Detach,
     Done,
     Ended,
     Exchange,
     Request,
 )
+from caxton.wire.delivery import AskSeal, Sealed
 
 A = TypeVar("A")
 
@@ -60,6 +53,8 @@ CALL_TIMEOUT_S = 10.0
 # How long the shard may keep a question while it has no message.
 WAIT_MS = 5_000
 DETACH_TIMEOUT_S = 3.0
+# How long the first message of a handler waits to be known for what it follows from; after that it is a root.
+SEAL_TIMEOUT_S = 2.0
 # How long a cancelled attach tries to take back what it may have asked for.
 TAKE_BACK_S = 1.0
 # How long a block that ends waits for the turn that runs, when it is not said.
@@ -73,14 +68,15 @@ NOT_SENT_KEPT = 100
 # What a worker that ends, restarts or is slow answers with, and a runtime that is away: worth another try.
 PASSING = (NetworkError, RuntimeNotFound, ShardUnavailable, Timeout)
 
-_log = logging.getLogger("caxton.client")
-_CUT_SHORT = object()
-
 
 class Line(Protocol):
     """What an attached agent needs of the line to a runtime. attached: who has a block already."""
 
     attached: set[int]
+
+    @property
+    def number(self) -> int:
+        """The present session's."""
 
     @property
     def table(self) -> SlotTable:
@@ -98,43 +94,56 @@ class AttachedAgent:
     """Attached inside its `async with` block; survives restarts of its worker, and ends the block with what it cannot.
 
     agent_id, name: who it is. counts: `handled`, `failed` (its handler raised, or returned what cannot be sent),
-    `unconfirmed` (handled, and the worker ended before it said so: they may come again), `attached`, `not_sent`.
-    not_sent: why messages that turns sent were refused; the newest 100.
+    `unconfirmed` (handled, and the worker ended before it said so: they may come again), `attached`, `not_sent`,
+    `late` (ended after this program was silent for 30 s, and had lost it).
+    not_sent: why messages that turns sent were refused; the newest 100. A block whose agent another program attaches
+    with replace=True ends with AgentTakenOver.
 
-    The handler runs in the task group of the block: one call at a time. It raises to have the message tried again,
-    as the message's options say, and what it raised is in this program's log. At the end of the block the call that
-    runs is awaited for `drain_s` seconds, or not at all if the block ends by an error. Then it is cancelled: what it
-    was given waits for the next who attaches, or fails if it is volatile; what others have ended is given back.
+    The handler runs in tasks of the block: several calls at a time, as `Client.attach` says. It raises to have the
+    message tried again, as the message's options say, and what it raised is in this program's log. At the end of the
+    block the calls that run are awaited for `drain_s` seconds, or not at all if the block ends by an error. Then they
+    are cancelled: what they were given waits for the next who attaches, or fails if it is volatile; what others have
+    ended is given back.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what `Client.attach` was told; it is the only caller)
         self,
         line: Line,
         agent_id: AgentId,
         request: Attach,
-        handler: EachHandler | BatchHandler,
-        at_once: int,
+        program: Program,
         *,
-        batch: bool,
+        at_once: int,
+        concurrency: int,
+        order: Order,
         drain_s: float = DRAIN_S,
     ) -> None:
         self.agent_id = agent_id
         self.name = request.name
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = program.counts
         self.not_sent: deque[CaxtonError] = deque(maxlen=NOT_SENT_KEPT)
         self._line = line
         self._request = request
-        self._handler: Any = handler
+        self._program = program
         self._at_once = at_once
-        self._batch = batch
+        self._concurrency = concurrency
+        self._order = order
+        self._schedule = Schedule(order, concurrency)
         self._drain_s = drain_s
         self._drain: asyncio.TimerHandle | None = None
         self._group = asyncio.TaskGroup()
         self._task: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
-        # No handler runs, and nothing waits to be given back that is not on its way.
-        self._is_idle = True
-        self._is_leaving = False
+        # Of the serving: the calls that run, the question that is open, whether an exchange ended it, why it failed.
+        self._question: asyncio.Task[None] | None = None
+        self._is_superseded = False
+        self._problem: CaxtonError | None = None
+        self._changed = asyncio.Event()
+        self._runners = Runners(self._schedule, program, self._changed, self._ask_seal)
+        self._is_leaving = self._wants_seals = False
+        # After a loss calls are not to go on: the state may be another one, or others of a group have the messages.
+        self._begins_anew = program.keeps_state or request.group is not None
+        self._pause_s, self._refused = FIRST_PAUSE_S, 0
 
     @property
     def is_detached(self) -> bool:
@@ -192,149 +201,169 @@ class AttachedAgent:
                 self._line.attached.discard(int(self.agent_id))
 
     def _leave(self, drain_s: float) -> None:
-        """Let the serving end: after the turn that runs, cancelled if it takes longer; an open question is dropped."""
+        """Let the serving end: after the calls that run, cancelled if they take longer; an open question is dropped."""
         self._is_leaving = True
+        self._schedule.leave()
+        self._changed.set()
         if self._task is None:
             return
-        if self._is_idle or not drain_s:
-            self._task.cancel()
-        else:
+        if drain_s and self._schedule.is_busy:
             self._drain = asyncio.get_running_loop().call_later(drain_s, self._task.cancel)
+        else:
+            self._task.cancel()
 
     async def _serve(self) -> None:
+        task = asyncio.current_task()
+        self._runners.context = copy_context()
         try:
-            await self._pull()
+            async with self._runners.tasks:
+                try:
+                    await self._exchange_for_ever()
+                finally:
+                    self._program.is_over = True
+                    self._schedule.leave()
+                    self._drop_question()
         except asyncio.CancelledError:
             if not self._is_leaving:
                 raise
+            while task is not None and task.cancelling():
+                task.uncancel()  # the last word is still to be said
+            await self._say_last_word()
+        except BaseExceptionGroup as group:
+            raise group.exceptions[0] from None
         finally:
             self._ended.set()
 
-    async def _pull(self) -> None:
-        """Ask, handle, give back, until the block ends; attach again when the worker is another one."""
-        ends: list[Ended] = []
-        pause_s, refused = FIRST_PAUSE_S, 0
-        while not self._is_leaving or ends:
+    async def _exchange_for_ever(self) -> None:
+        """Ask, and give back, until the block ends; attach again when the worker is another one."""
+        while not self._is_leaving or self._schedule.is_busy:
+            self._changed.clear()
             try:
-                deliveries = await self._exchange(ends)
+                await self._exchange_once()
             except CaxtonError as error:
-                refused = 0 if isinstance(error, PASSING) else refused + 1
-                if self._line.over is not None or refused >= MOST_REFUSED:
+                self._refused = 0 if isinstance(error, PASSING) else self._refused + 1
+                if self._line.over is not None or self._refused >= MOST_REFUSED or isinstance(error, AgentTakenOver):
                     raise
-                # Perhaps they are committed, perhaps not: then they come again. Their numbers mean nothing any more.
-                self.counts["unconfirmed"] += len(ends)
-                ends = []
-                if not self._is_leaving:
-                    await asyncio.sleep(pause_s)
-                    pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-                    await self._attach_again(is_last=refused == MOST_REFUSED - 1)
-                continue
-            pause_s, refused = FIRST_PAUSE_S, 0
-            ends = [] if self._is_leaving else await self._handle(deliveries)
+                await self._lost()
 
-    async def _exchange(self, ends: list[Ended]) -> list[Delivery]:
-        """Give back what has ended and return what is to be handled now: nothing, for the last word."""
-        most, wait_ms = (0, 0) if self._is_leaving else (self._at_once, WAIT_MS)
-        exchange = Exchange(int(self.agent_id), ends, most, wait_ms)
-        timeout_s = DETACH_TIMEOUT_S if self._is_leaving else wait_ms / 1_000 + CALL_TIMEOUT_S
-        result = await self._call(exchange, Deliveries, timeout_s)
-        for refusal in result.not_sent:
-            self.counts["not_sent"] += 1
-            self.not_sent.append(from_fields(refusal.error, refusal.fields))
-        return result.deliveries
+    async def _exchange_once(self) -> None:
+        """Give back what there is, or else have a question open and wait for what comes first."""
+        if self._problem is not None:
+            problem, self._problem = self._problem, None
+            raise problem
+        if self._runners.is_due:  # what it ends at once goes back first, all together
+            await self._changed.wait()
+            return
+        if self._schedule.has_news:
+            await self._give_back()
+            return
+        if self._question is None:
+            self._is_superseded = False
+            self._question = self._runners.tasks.create_task(self._ask())
+        await self._changed.wait()
 
-    async def _handle(self, deliveries: list[Delivery]) -> list[Ended]:
-        if not deliveries:
-            return []
-        self._is_idle = False
-        ends = await (self._handle_all(deliveries) if self._batch else self._handle_each(deliveries))
-        self._is_idle = not self._is_leaving  # the last word is waited for
-        self.counts["failed"] += sum(end.error is not None for end in ends)
-        self.counts["handled"] += sum(end.error is None for end in ends)
-        return ends
+    async def _lost(self) -> None:
+        """Go on after an exchange that failed: it may be committed, or not, and then all of it comes again."""
+        self._drop_question()
+        self.counts["unconfirmed"] += self._schedule.lose()
+        if self._begins_anew:
+            await self._forget_calls()
+        if not self._is_leaving or self._schedule.is_busy:
+            await asyncio.sleep(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+            await self._attach_again(is_last=self._refused == MOST_REFUSED - 1)
 
-    async def _handle_each(self, deliveries: list[Delivery]) -> list[Ended]:
-        """Handle one after the other; those that are not reached, when much was sent, are given again."""
-        ends: list[Ended] = []
-        size = 0
-        for delivery in deliveries:
-            if size >= FULL_DELIVERIES_BYTES or self._is_leaving:
-                break
-            said = await self._said(delivered(delivery))
-            if said is _CUT_SHORT:
-                break
-            end = self._end(delivery, said)
-            size += size_of(end)
-            ends.append(end)
-        return ends
+    async def _forget_calls(self) -> None:
+        """Let nothing that was done count: it may not be committed, and then the state is that of before."""
+        await self._runners.cancel()
+        self._program.state = None
+        self._schedule = self._runners.schedule = Schedule(self._order, self._concurrency)
 
-    async def _handle_all(self, deliveries: list[Delivery]) -> list[Ended]:
-        """Handle them with one call. An error of it is the error of each."""
-        said = await self._said([delivered(delivery) for delivery in deliveries])
-        if said is _CUT_SHORT:
-            return []
-        each: Sequence[Any] = [said] * len(deliveries)
-        if not isinstance(said, BaseException):
-            try:
-                each = each_said(said, len(deliveries))
-            except ValidationError as error:
-                self._log_failure(error)
-                each = [error] * len(deliveries)
-        ends: list[Ended] = []
-        size = 0
-        for delivery, what in zip(deliveries, each, strict=True):
-            end = self._end(delivery, what)
-            if size and size + size_of(end) > FULL_DELIVERIES_BYTES:
-                end = failed(delivery, MessageTooLarge.of(size + size_of(end), FULL_DELIVERIES_BYTES, "batch"))
-            size += size_of(end)
-            ends.append(end)
-        return ends
+    def _drop_question(self) -> None:
+        self._problem = None
+        if self._question is not None:
+            self._question.cancel()
+            self._question = None
 
-    async def _said(self, given: Any) -> Any:
-        """Call the handler; returns what it returned or raised, _CUT_SHORT when the block ended first.
+    async def _give_back(self) -> None:
+        self._is_superseded = True
+        ended, returned = self._schedule.collect()
+        exchange = self._exchange(ended, returned, 0 if self._is_leaving else self._at_once, 0)
+        session = self._line.number
+        result = await self._call(exchange, Deliveries, DETACH_TIMEOUT_S if self._is_leaving else CALL_TIMEOUT_S)
+        self._schedule.confirmed()
+        self._heard(result, session)
 
-        What it waited for may be cancelled by somebody else: that is an error of the handler like any other. One that
-        is no coroutine function ends the block, since it would fail on every message.
+    async def _ask(self) -> None:
+        """Ask for messages; an exchange that gives something back ends the question, with none."""
+        exchange = self._exchange([], [], 0 if self._is_leaving else self._at_once, WAIT_MS)
+        session = self._line.number
+        try:
+            result = await self._call(exchange, Deliveries, WAIT_MS / 1_000 + CALL_TIMEOUT_S)
+            self._heard(result, session)
+            if not (result.deliveries or self._is_superseded):
+                self._schedule.nothing_waits()
+        except CaxtonError as error:
+            self._problem = error
+        self._question = None
+        self._changed.set()
+
+    def _exchange(self, ended: list[Ended], returned: list[int], most: int, wait_ms: int) -> Exchange:
+        kept, seen = self._schedule.kept(), self._schedule.seen
+        concurrency, order = self._concurrency, self._order
+        wants_state = self._program.keeps_state and self._program.state is None
+        return Exchange(
+            int(self.agent_id),
+            ended,
+            most,
+            wait_ms,
+            kept,
+            returned,
+            seen,
+            concurrency,
+            order,
+            wants_state,
+            self._wants_seals,
+        )
+
+    async def _ask_seal(self, given: Given) -> bytes:
+        """Return by what is known that what is sent now follows from a message; empty when that is not to be had.
+
+        From the first time on seals come with the messages.
         """
-        task = asyncio.current_task()
-        try:
-            said = self._handler(given)
-            if hasattr(said, "__await__"):  # `isawaitable` takes longer, and here are all messages
-                return await said
-        except asyncio.CancelledError as error:
-            if task is not None and task.cancelling():
-                if not self._is_leaving:
-                    raise
-                return _CUT_SHORT
-            self._log_failure(error)
-            return error
-        except Exception as error:  # noqa: BLE001 (whatever a handler raises is the end of its turn)
-            self._log_failure(error)
-            return error
-        finally:
-            while self._is_leaving and task is not None and task.cancelling():
-                task.uncancel()  # the last word is still to be said
-        raise ValidationError("handler", f"it returned {shown(said)} and nothing to await; write it with `async def`")
+        self._wants_seals = True
+        with suppress(CaxtonError):
+            if given.number:
+                return (await self._call(AskSeal(int(self.agent_id), given.number), Sealed, SEAL_TIMEOUT_S)).seal
+        return b""
 
-    def _end(self, delivery: Delivery, said: "Said | BaseException") -> Ended:
-        """Return the end of a turn whose handler returned this, or raised it."""
-        if isinstance(said, BaseException):
-            return failed(delivery, said)
-        try:
-            return ended(delivery, said)
-        except ValidationError as error:
-            self._log_failure(error)
-            return failed(delivery, error)
+    def _heard(self, result: Deliveries, session: int) -> None:
+        self._pause_s, self._refused = FIRST_PAUSE_S, 0
+        unkept: CaxtonError | None = None
+        for refusal in result.not_sent:
+            error = from_fields(refusal.error, refusal.fields)
+            unkept = error if isinstance(error, LeaseEnded | ResourceExhausted) else unkept
+            self.counts["late" if isinstance(error, LeaseEnded) else "not_sent"] += 1
+            self.not_sent.append(error)
+        if unkept is not None and self._begins_anew:
+            raise unkept  # the state here is not what was committed, or others have what runs: as after a loss
+        if self._program.keeps_state and self._program.state is None:
+            self._program.state = result.state
+        self._schedule.arrived(result.deliveries, result.last, result.before, session)
+        self._runners.start()
 
-    def _log_failure(self, error: BaseException) -> None:
-        _log.error("the handler of agent %r failed", self.name, exc_info=error)
+    async def _say_last_word(self) -> None:
+        """Give back what has ended; the rest goes back when the agent is detached."""
+        with suppress(CaxtonError):
+            while self._schedule.has_news:
+                await self._give_back()
 
     async def _attach_again(self, *, is_last: bool) -> None:
         """Attach at the shard's next worker; raises what will not pass: that it was removed, stopped, or taken.
 
         Who has it may be this client's last session, which its shard takes for alive for a moment; `is_last`: no more.
         """
-        request = msgspec.structs.replace(self._request, again=True)
+        request = msgspec.structs.replace(self._request, again=True, replace=False)
         try:
             await self._call(request, AgentView, CALL_TIMEOUT_S)
             self.counts["attached"] += 1

@@ -6,40 +6,70 @@ from typing import TypeAlias
 
 import msgspec
 
-from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Envelope
+from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Envelope, Rare
 from caxton.acl.message import Content, Message
 from caxton.acl.performative import Performative
+from caxton.agents.limits import MAX_STATE
 from caxton.errors import MessageTooLarge, ValidationError
-from caxton.wire.calls import Delivery, Ended
+from caxton.wire.calls import Ended
+from caxton.wire.delivery import Delivery
 
 # What one turn may send, in messages and in bytes of content: all of it goes back in one frame.
 MOST_MESSAGES, MOST_BYTES = 256, 12 << 20
 _MOST_ERROR = 255
 
 
+# None: handled, nothing to say. bytes: the content of an answer, if the message asks for one. Messages: sent as they
+# are, in order; sender, id and time are stamped by the runtime.
+Sent: TypeAlias = Content | list[Message] | tuple[Message, ...] | None
+
+
 class Delivered(msgspec.Struct, frozen=True):
-    """A message for an attached agent. delivery_count: 2 and more mean that it may have been handled before."""
+    """A message for an attached agent. delivery_count: 2 and more mean that it may have been handled before.
+
+    state: the agent's, if it keeps one, as of the turn before; empty before the first that saved one.
+    """
 
     message: Message
     delivery_count: int = 1
+    state: bytes = b""
 
 
-# None: handled, nothing to say. bytes: the content of an answer, if the message asks for one. Messages: sent as they
-# are, in order; sender, id and time are stamped by the runtime.
-Said: TypeAlias = Content | list[Message] | tuple[Message, ...] | None
+class Saved(msgspec.Struct, frozen=True):
+    """What a handler of an agent that keeps a state returns to change it: the state, and what it says besides.
+
+    state: at most 64 KiB, committed with the end of the message and with what is said; empty: none from now on.
+    """
+
+    state: bytes
+    said: Sent = None
+
+
+Said: TypeAlias = Sent | Saved
 EachHandler: TypeAlias = Callable[[Delivered], Awaitable[Said]]
 # None: all are handled, nothing to say; otherwise what is said to each, in order.
 BatchHandler: TypeAlias = Callable[[list[Delivered]], Awaitable[Sequence[Said] | None]]
 
 
-def delivered(delivery: Delivery) -> Delivered:
+def delivered(delivery: Delivery, state: bytes = b"") -> Delivered:
     """Show a delivery to a handler."""
-    return Delivered(Message.of(delivery.message), delivery.attempts)
+    return Delivered(Message.of(delivery.message), delivery.attempts, state)
 
 
-def ended(delivery: Delivery, said: Said) -> Ended:
-    """Return the end of a turn whose handler returned `said`; raises ValidationError for what is not fit to be sent."""
-    return Ended(delivery.delivery, _messages(delivery.message, said))
+def ended(delivery: Delivery, said: Said, *, keeps_state: bool = False) -> Ended:
+    """Return the end of a turn whose handler returned `said`.
+
+    Raises ValidationError for what is not fit to be sent, and for a state where none is kept, or one that is none.
+    """
+    if not isinstance(said, Saved):
+        return Ended(delivery.delivery, _messages(delivery.message, said))
+    if not keeps_state:
+        raise ValidationError("what the handler returned", "a state, and this agent was attached without state=True")
+    if not isinstance(said.state, bytes):
+        raise ValidationError("state", f"{type(said.state).__name__} where bytes are wanted")
+    if len(said.state) > MAX_STATE:
+        raise ValidationError("state", f"{len(said.state):,} bytes, and the limit is {MAX_STATE:,}")
+    return Ended(delivery.delivery, _messages(delivery.message, said.said), None, said.state)
 
 
 def failed(delivery: Delivery, error: BaseException) -> Ended:
@@ -67,8 +97,11 @@ def each_said(said: Sequence[Said] | None, count: int) -> Sequence[Said]:
 
 
 def size_of(end: Ended) -> int:
-    """Return the bytes of content that a turn sends."""
-    return sum(len(message.content) for message in end.messages)
+    """Return the bytes of content that a turn sends, and of the state that it saves."""
+    size = 0 if end.state is None else len(end.state)
+    for message in end.messages:  # `sum` over a generator takes three times as long, and here are all messages
+        size += len(message.content)
+    return size
 
 
 def _messages(handled: Envelope, said: Said) -> list[Envelope]:
@@ -94,7 +127,9 @@ def _answer(handled: Envelope, content: bytes) -> Envelope | None:
         return None
     if len(content) > MAX_CONTENT:
         raise MessageTooLarge.of(len(content), MAX_CONTENT)
-    reply_to = handled.rare.reply_to if handled.rare is not None else None
+    rare = handled.rare
+    reply_to = None if rare is None else rare.reply_to
+    protocol = None if rare is None else rare.protocol
     return Envelope(
         bytes(16),
         int(Performative.INFORM),
@@ -106,6 +141,7 @@ def _answer(handled: Envelope, content: bytes) -> Envelope | None:
         handled.conversation_id,
         level=handled.level,
         flags=handled.flags & DURABLE,
+        rare=None if protocol is None else Rare(protocol=protocol),
     )
 
 

@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from caxton.acl.envelope import Envelope
 from caxton.acl.message import Message
 from caxton.errors import AgentNotFound, CaxtonError, ValidationError, to_fields
 from caxton.ids import AgentId
 from caxton.printable import shown
+from caxton.wire.calls import AgentView
 
 T = TypeVar("T")
 
@@ -22,6 +24,14 @@ def seconds(timeout_s: object, field: str = "timeout_s") -> float:
     if isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float) or not 0 <= timeout_s <= LONGEST_S:
         raise ValidationError(field, f"{shown(timeout_s)} is not a number of seconds from 0 to {LONGEST_S:,}")
     return float(timeout_s)
+
+
+def some_seconds(deadline_s: object, field: str = "deadline_s") -> float:
+    """Return a time in which others may answer, in seconds; raises ValidationError also for 0, in which nobody can."""
+    found = seconds(deadline_s, field)
+    if not found:
+        raise ValidationError(field, "nobody can answer within 0 seconds")
+    return found
 
 
 def check_whole(field: str, value: object, least: int, most: int) -> None:
@@ -42,6 +52,18 @@ def listed(values: Iterable[T], kind: type[T], field: str) -> Sequence[T]:
     return list(values)
 
 
+def envelopes_of(messages: Iterable[Message]) -> list[Envelope]:
+    """Return what these messages travel as; raises ValidationError when one is no Message."""
+    given = listed(messages, Message, "messages")
+    try:
+        return [message.envelope for message in given]
+    except AttributeError:
+        wrong = not_messages(given)
+        if wrong is None:
+            raise
+        raise wrong from None
+
+
 def not_messages(messages: Iterable[object]) -> ValidationError | None:
     """Return what is wrong with a list in which something is no message; None when all are."""
     for place, found in enumerate(messages):
@@ -52,12 +74,14 @@ def not_messages(messages: Iterable[object]) -> ValidationError | None:
 
 
 def as_typed(error: CaxtonError, agent: object, agent_id: AgentId) -> CaxtonError:
-    """Return the error with the name that the caller typed where it has the agent's id."""
+    """Return the error with the name that the caller typed, or that the view has, where it has the agent's id."""
+    if isinstance(agent, AgentView):
+        agent = agent.name
     if not isinstance(agent, str):
         return error
     values = to_fields(error)
     named = {field: agent for field, value in values.items() if value == str(agent_id)}
     typed = type(error)(**(values | named)) if named else error
-    if named and isinstance(error, AgentNotFound) and _HEX.fullmatch(agent):
+    if isinstance(typed, AgentNotFound) and typed.agent == agent and _HEX.fullmatch(agent):
         return typed.suggesting("text is a name; for the agent of this id give caxton.AgentId.parse(text)")
     return typed

@@ -4,13 +4,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
+from datetime import datetime
+
+import msgspec
 
 from caxton.client.calls.arguments import check_whole, listed
 from caxton.client.calls.letter_number import LetterNumber, not_there
-from caxton.client.connection import Connection
+from caxton.client.connection import Agent, Connection
 from caxton.delivery.dead_letter import Reason
 from caxton.errors import ValidationError
-from caxton.ids import AgentId, MessageId
+from caxton.ids import MessageId
 from caxton.printable import shown
 from caxton.wire.calls import (
     MAX_BATCH,
@@ -18,15 +21,13 @@ from caxton.wire.calls import (
     DeadLetter,
     DeadLetterFilter,
     DeadLetters,
-    DeadLetterStats,
     ListDeadLetters,
-    Purged,
     PurgeDeadLetters,
-    Requeued,
     RequeueDeadLetters,
 )
+from caxton.wire.dead_letter_results import DeadLetterFigures, Purged, Requeued
+from caxton.wire.told import DeadLetterStats
 
-Agent = AgentId | int | str
 Letter = DeadLetter | LetterNumber | str
 REASONS = tuple(reason.value for reason in Reason)
 
@@ -35,8 +36,9 @@ class DeadLetterCalls(Connection):
     """Dead letters are named `shard-number`, such as `0-17`, which is their `id`; or each by itself.
 
     A filter's fields must all fit: reason, one of `caxton.delivery.dead_letter`; agent, the receiver; sender; before,
-    the moment of its death in milliseconds since 1970. Every call raises ShardUnavailable, NetworkError or Timeout when
-    a shard does not answer, and ValidationError for what cannot be a reason, an agent or a number.
+    the moment of its death, as a datetime or in milliseconds since 1970. Every call raises ShardUnavailable,
+    NetworkError or Timeout when a shard does not answer, and ValidationError for what cannot be a reason, an agent, a
+    moment or a number.
     """
 
     async def dead_letters(
@@ -45,7 +47,7 @@ class DeadLetterCalls(Connection):
         reason: str | None = None,
         agent: Agent | None = None,
         sender: Agent | None = None,
-        before: int | None = None,
+        before: int | datetime | None = None,
         limit: int | None = None,
         with_content: bool = False,
     ) -> AsyncIterator[DeadLetter]:
@@ -83,7 +85,7 @@ class DeadLetterCalls(Connection):
         reason: str | None = None,
         agent: Agent | None = None,
         sender: Agent | None = None,
-        before: int | None = None,
+        before: int | datetime | None = None,
         everything: bool = False,
     ) -> dict[str, MessageId]:
         """Send dead letters again, with no attempts, and return their new message ids by the numbers they had.
@@ -94,13 +96,14 @@ class DeadLetterCalls(Connection):
         shard that there is not.
         """
         sent: dict[str, MessageId] = {}
-        for shard, which in self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
-            more = True
+        began_ms = time.time_ns() // 1_000_000
+        for shard, chosen in self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
+            which, more = chosen, True
             while more:  # also after an answer without any: another call was quicker with these, and there are others
                 result = await self._call(shard, RequeueDeadLetters(which), Requeued)
                 for number, message_id in result.message_ids.items():
                     sent[str(LetterNumber(shard, number))] = MessageId(message_id)
-                more = result.more
+                more, which = result.more, _going_on(which, result.up_to, began_ms)
         return sent
 
     async def purge(
@@ -110,47 +113,47 @@ class DeadLetterCalls(Connection):
         reason: str | None = None,
         agent: Agent | None = None,
         sender: Agent | None = None,
-        before: int | None = None,
+        before: int | datetime | None = None,
         everything: bool = False,
     ) -> int:
         """Forget dead letters for good, chosen as for `requeue`; returns how many were there and are forgotten now."""
         count = 0
-        for shard, which in self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
-            more = True
+        began_ms = time.time_ns() // 1_000_000
+        for shard, chosen in self._chosen(numbers, self._filter(reason, agent, sender, before), everything):
+            which, more = chosen, True
             while more:  # as for `requeue`
                 result = await self._call(shard, PurgeDeadLetters(which), Purged)
                 count += result.count
-                more = result.more
+                more, which = result.more, _going_on(which, result.up_to, began_ms)
         return count
 
     async def dead_letter_stats(self) -> DeadLetterStats:
         """Return how many dead letters there are in all shards together, why, how old and how large."""
         asked = range(self._open().shards)
-        shards = [await self._call(shard, AskDeadLetterStats(), DeadLetterStats) for shard in asked]
+        shards = [await self._call(shard, AskDeadLetterStats(), DeadLetterFigures) for shard in asked]
         by_reason: Counter[str] = Counter()
         for one in shards:
             by_reason.update(one.by_reason)
+        died_at = [one.oldest_died_at for one in shards if one.oldest_died_at is not None]
         return DeadLetterStats(
-            total=sum(one.total for one in shards),
-            by_reason=dict(by_reason),
-            oldest_died_at=min((one.oldest_died_at for one in shards if one.oldest_died_at is not None), default=None),
-            size_bytes=sum(one.size_bytes for one in shards),
+            total_messages=sum(one.total for one in shards),
+            messages_by_reason=dict(by_reason),
+            oldest_message_age_ms=max(0, time.time_ns() // 1_000_000 - min(died_at)) if died_at else None,
+            queue_size_bytes=sum(one.size_bytes for one in shards),
             capacity=sum(one.capacity for one in shards),
             evicted=sum(one.evicted for one in shards),
         )
 
     def _filter(
-        self, reason: str | None, agent: Agent | None, sender: Agent | None, before: int | None
+        self, reason: str | None, agent: Agent | None, sender: Agent | None, before: int | datetime | None
     ) -> DeadLetterFilter:
         if reason is not None and reason not in REASONS:
             raise ValidationError("reason", f"{shown(reason)} is not one of {', '.join(REASONS)}")
-        if before is not None and (type(before) is not int or not 0 <= before < 1 << 63):
-            raise ValidationError("before", f"{shown(before)} is not a moment in milliseconds since 1970")
         return DeadLetterFilter(
             reason=reason,
             receiver=None if agent is None else int(self.id_of(agent)),
             sender=None if sender is None else int(self.id_of(sender)),
-            before=before,
+            before=None if before is None else _since_1970_ms(before),
         )
 
     def _chosen(
@@ -168,8 +171,6 @@ class DeadLetterCalls(Connection):
             return self._named(numbers)
         if which == DeadLetterFilter() and not everything:
             raise ValidationError("dead letters", "give their numbers, or a filter, or say everything=True")
-        if which.before is None:  # or what dies again at once would be sent again for ever
-            which = DeadLetterFilter(which.reason, which.receiver, which.sender, time.time_ns() // 1_000_000 + 1)
         return [(shard, which) for shard in range(self._open().shards)]
 
     def _named(self, numbers: Letter | Iterable[Letter]) -> list[tuple[int, DeadLetterFilter]]:
@@ -189,7 +190,31 @@ class DeadLetterCalls(Connection):
             raise not_there(at)
 
 
+def _going_on(which: DeadLetterFilter, up_to: int, began_ms: int) -> DeadLetterFilter:
+    """Return what is asked for next: what dies while this goes on stays, or it might be sent again for ever.
+
+    up_to: as the shard said; a runtime that is older says 0, and is told by the clock when the call began.
+    """
+    if up_to:
+        return msgspec.structs.replace(which, up_to=up_to)
+    if which.ids is None and which.before is None:
+        return msgspec.structs.replace(which, before=began_ms + 1)
+    return which
+
+
 def _numbers(letters: Letter | Iterable[Letter]) -> list[LetterNumber]:
     if isinstance(letters, DeadLetter | LetterNumber | str):
         return [LetterNumber.of(letters)]
     return [LetterNumber.of(letter) for letter in listed(letters, DeadLetter, "dead letters")]
+
+
+def _since_1970_ms(moment: object) -> int:
+    """Return a moment in milliseconds since 1970; a datetime without a time zone is one of local time."""
+    if isinstance(moment, datetime):
+        try:
+            return max(0, int(moment.timestamp() * 1_000))
+        except (OverflowError, ValueError):  # in some places of the world the year 1 began in the year 0
+            return 0
+    if type(moment) is not int or not 0 <= moment < 1 << 63:
+        raise ValidationError("before", f"{shown(moment)} is not a moment: a datetime, or milliseconds since 1970")
+    return moment

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from caxton.agents.limits import DEFAULT_LIMITS, MAX_MODULE, Limits
-from caxton.agents.manifest import Encoding, Manifest, capabilities_of
+from caxton.agents.manifest import DEFAULT_WEIGHT, Encoding, Manifest, capabilities_of
+from caxton.agents.names import new_name, normal_name
 from caxton.client.calls.arguments import listed
 from caxton.client.runtime_line import RuntimeLine
 from caxton.errors import (
@@ -31,13 +32,21 @@ Module: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview
 
 @dataclass(frozen=True)
 class Deployment:
-    """One agent to deploy. wasm: a path, as text too, or the bytes of a core module. Encodings: content, msgpack."""
+    """One agent to deploy. wasm: a path, as text too, or the bytes of a core module. Encodings: content, msgpack.
+
+    name: 1 to 200 printable characters without blanks at the ends, kept in Unicode's composed form (NFC); it does not
+    begin with tool:, model:, a2a: or caxton:. escalate_to: the name of another agent, which is sent each message that
+    this one failed on as often as it may be tried; see `caxton.read_escalation`. weight: from 1 to 100, its share
+    where a capability is balanced by weight.
+    """
 
     name: str
     wasm: Module
     encoding: str = "content"
     capabilities: Sequence[str] = ()
     limits: Limits | None = None
+    escalate_to: str | None = None
+    weight: int = DEFAULT_WEIGHT
 
 
 class Deployments:
@@ -181,10 +190,13 @@ class _Modules:
 async def _manifest(deployment: object, modules: _Modules) -> Manifest:
     if not isinstance(deployment, Deployment):
         raise ValidationError("deployments", f"{type(deployment).__name__} where a Deployment is wanted")
+    name = new_name("name", deployment.name)
     encoding = Encoding.parse(deployment.encoding)
-    digest = await modules.digest(str(deployment.name), deployment.wasm)
+    digest = await modules.digest(name, deployment.wasm)
     limits = DEFAULT_LIMITS if deployment.limits is None else deployment.limits
-    return Manifest(deployment.name, digest, encoding, capabilities_of(deployment.capabilities), limits)
+    above = None if deployment.escalate_to is None else normal_name("escalate_to", deployment.escalate_to)
+    can = capabilities_of(deployment.capabilities)
+    return Manifest(name, digest, encoding, can, limits, above, deployment.weight)
 
 
 def _bytes_of(agent: str, wasm: Any) -> bytes:

@@ -1,13 +1,14 @@
 """What a client asks about the runtime as a whole: stats, health, the ledger, a rolling restart."""
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 from caxton.client.connection import Connection
 from caxton.store.ledger import Ledger, check
-from caxton.wire.calls import AskLedger, ShardLedger
+from caxton.wire.calls import AskLedger
+from caxton.wire.shard_ledger import ShardLedger
 from caxton.wire.supervision import Accepted, AskHealth, AskStats, RestartWorkers, SupervisorRequest, Told
-from caxton.wire.told import HealthValues, StatsValues
+from caxton.wire.told import Health, RouterStats, read_told
 
 # Looks at the books before they are said not to balance: messages between two shards move between two looks.
 LEDGER_LOOKS = 3
@@ -16,13 +17,19 @@ LEDGER_LOOKS = 3
 class RuntimeCalls(Connection):
     """Asks the supervisor, and every shard."""
 
-    async def stats(self) -> StatsValues:
-        """Return what was done, lost and refused, as `caxton stats -o json` prints it."""
-        return cast("StatsValues", await self._told(AskStats()))
+    async def stats(self) -> RouterStats:
+        """Return what this run did, has and lost, as `caxton stats -o json` prints it.
 
-    async def health(self) -> HealthValues:
-        """Return whether everything is well, as `caxton health -o json` prints it."""
-        return cast("HealthValues", await self._told(AskHealth()))
+        Raises NetworkError, Timeout; InvalidMessageFormat when the runtime is of a version that tells something else.
+        """
+        return read_told(await self._told(AskStats()), RouterStats)
+
+    async def health(self) -> Health:
+        """Return whether everything is well, and why not, as `caxton health -o json` prints it.
+
+        Raises what `stats` raises.
+        """
+        return read_told(await self._told(AskHealth()), Health)
 
     async def restart(self) -> None:
         """Begin to restart the workers one after the other; `health` shows how far it is. Durable messages are kept.

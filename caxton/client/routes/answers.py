@@ -22,7 +22,7 @@ class Answers:
     """Requests that wait, by their reply_with; everything else goes to the inbox.
 
     counts: `answered`, `unasked` (to the inbox), `inbox_full` (dropped), `duplicate_answers` (a durable answer that
-    came again).
+    came again), `after_the_end` (of a subscription or an auction, dropped).
     """
 
     def __init__(self) -> None:
@@ -34,6 +34,8 @@ class Answers:
         # forgetting the oldest costs nothing.
         self._ended: dict[bytes, bytes | None] = {}
         self._ended_before: dict[bytes, bytes | None] = {}
+        # Tokens of what is over, in the order in which it ended: what comes under them is not for the inbox.
+        self._hushed: dict[bytes, None] = {}
 
     def take(self, messages: list[Envelope]) -> None:
         """Hand each volatile message to whoever waits for it."""
@@ -63,8 +65,7 @@ class Answers:
             answered += 1
             ended[token] = envelope.message_id
             _, batch, place, _ = found
-            failed = envelope.flags & AUTOMATIC and envelope.performative == _FAILURE
-            batch.end(place, _error(envelope) if failed else of(envelope))
+            batch.end(place, _error(envelope) if _is_failure(envelope) else of(envelope))
         self.counts["answered"] += answered
         self._forget_oldest()
 
@@ -106,12 +107,26 @@ class Answers:
                 self._ended[request.message_id] = None
         self._forget_oldest()
 
+    def hush(self, token: bytes) -> None:
+        """Drop what comes under this token from now on, counted as `after_the_end`."""
+        self._hushed[token] = None
+        if len(self._hushed) > ENDED_KEPT:
+            del self._hushed[next(iter(self._hushed))]
+
+    def _is_hushed(self, envelope: Envelope) -> bool:
+        if not self._hushed or envelope.in_reply_to not in self._hushed:
+            return False
+        self.counts["after_the_end"] += 1
+        return True
+
     def close(self) -> None:
         """Let whoever waits for the inbox go."""
         self.inbox.close()
 
     def _keep(self, envelope: Envelope) -> None:
         """Put a message in the inbox that nothing holds back: dropped and counted when there is no room."""
+        if self._is_hushed(envelope):
+            return
         if self.inbox.full:
             self.counts["inbox_full"] += 1
             return
@@ -125,9 +140,11 @@ class Answers:
         the caller of the one gave up, the other's message stands in the dead letters, and perhaps nobody ever looks.
         """
         token = envelope.in_reply_to
+        if self._is_hushed(envelope):
+            return
         if token is not None and self._answer_to(token) == envelope.message_id:
             self.counts["duplicate_answers"] += 1
-        elif envelope.flags & AUTOMATIC or (token is not None and self._is_remembered(token)):
+        elif _is_failure(envelope) or (token is not None and self._is_remembered(token)):
             self._keep(envelope)
         else:
             self.counts["unasked"] += 1
@@ -143,6 +160,10 @@ class Answers:
 
     def _answer_to(self, token: bytes) -> bytes | None:
         return self._ended[token] if token in self._ended else self._ended_before.get(token)
+
+
+def _is_failure(envelope: Envelope) -> bool:
+    return bool(envelope.flags & AUTOMATIC) and envelope.performative == _FAILURE
 
 
 def _error(envelope: Envelope) -> CaxtonError:

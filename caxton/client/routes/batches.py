@@ -15,10 +15,12 @@ class Batch(Generic[T]):
     """Results by place; `done` is set when every message has one. knows: what a Timeout is to say besides, or "".
 
     Its deadline moves on with every result: what is left ends as Timeout after `timeout_s` to twice that in which
-    nothing ended.
+    nothing ended; a `strict` one stays where it is. began_s: when it was made, by the loop's clock, which nobody sets.
     """
 
-    def __init__(self, count: int, what: str, timeout_s: float, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, count: int, what: str, timeout_s: float, loop: asyncio.AbstractEventLoop, *, strict: bool = False
+    ) -> None:
         self.results: list[T | CaxtonError | None] = [None] * count
         self.left = count
         self.done: asyncio.Future[None] = loop.create_future()
@@ -26,6 +28,8 @@ class Batch(Generic[T]):
         self.knows = ""
         self._timeout_s = timeout_s
         self._loop = loop
+        self._strict = strict
+        self.began_s = loop.time()
         self._left_before = count
         self._timer = loop.call_later(timeout_s, self._look)
         if not count:
@@ -51,7 +55,7 @@ class Batch(Generic[T]):
             self.done.set_result(None)
 
     def _look(self) -> None:
-        if self.left < self._left_before:
+        if self.left < self._left_before and not self._strict:
             self._left_before = self.left
             self._timer = self._loop.call_later(self._timeout_s, self._look)
             return

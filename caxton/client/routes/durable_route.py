@@ -19,7 +19,7 @@ from caxton.links.greeting import hear, say
 from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.control import Hello
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_MESSAGES, DataFrame
-from caxton.wire.link_state import LinkState
+from caxton.wire.link_state import MAX_REFUSALS, LinkState
 
 # Messages taken or read without a word to the worker, which keeps them until then, or their weight in bytes; the next
 # tick tells the rest.
@@ -29,8 +29,8 @@ TELL_AFTER, TELL_AFTER_BYTES = 2_048, 16 << 20
 SILENT_TICKS = 10
 # Ticks after a worker's first hello in which what its predecessor had committed for us has come, or is announced.
 TICKS_TO_BE_TOLD = 2
-# Requests that are older are not sent again: shards know a key for ten minutes. One is for two clocks, and for the way.
-MOST_AGE_OF_A_KEY_MS = 9 * 60_000
+# Requests that are older are not sent again: shards know a key for ten minutes. One is for the way there.
+MOST_AGE_OF_A_KEY_S = 9 * 60.0
 
 
 class DurableRoute:
@@ -83,7 +83,7 @@ class DurableRoute:
         self._silent_ticks = self._heard_ticks = self._their_emitted = 0
         self._say_hello()
 
-    def ask_again_for_answers(self, now_ms: int) -> bool:
+    def ask_again_for_answers(self, now_s: float) -> bool:
         """Let requests go again whose answers the last worker owed, when this one has none on its way; True for some.
 
         Only those whose keys the shard surely knows: with the others the agent might handle them once more.
@@ -92,7 +92,7 @@ class DurableRoute:
             return False
         again: list[Entry] = []
         for entry in self.backlog.owed(self._taken_before):
-            if now_ms - entry[0].created_at > MOST_AGE_OF_A_KEY_MS:
+            if now_s - entry[1].began_s > MOST_AGE_OF_A_KEY_S:
                 entry[1].end(entry[2], NetworkError(f"worker of shard {self.shard}", "it ended before it answered"))
             else:
                 again.append(entry)
@@ -136,6 +136,8 @@ class DurableRoute:
             self.backlog.settle(settled.acknowledged - before, before + 1, settled.refusals)
             self.backlog.unblock(outgoing.room(), self.link.full)
             self._fail_if_closed()
+            if len(state.refusals) == MAX_REFUSALS:
+                self.send_state()  # there may be more of them, and they come when these were seen
 
     def take(self, frame: DataFrame, size: int) -> None:
         """Take a frame of `size` bytes from the worker's outbox: each message once, in order, none without room."""

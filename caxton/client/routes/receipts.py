@@ -3,7 +3,7 @@
 import msgspec
 
 from caxton.acl.options import Lane
-from caxton.ids import MessageId
+from caxton.ids import AgentId, MessageId
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
@@ -13,13 +13,15 @@ class Receipt(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
     with a reason, or waits, whatever ends meanwhile. On the volatile lane it is in its receiver's mailbox, or run.
 
     lane: which of the two. raw_id: the 16 bytes of the message's id, for whoever keeps many of them. is_new: False when
-    its idempotency key was known, so that the agent gets the first message with that key and not this one, whatever it
-    says.
+    its idempotency key was known, so that the agent gets the first message with that key and not this one. agent,
+    tried: of a message to a capability, who has it, and who refused it before.
     """
 
     raw_id: bytes
     lane: Lane
     is_new: bool = True
+    agent: AgentId | None = None
+    tried: tuple[AgentId, ...] = ()
 
     @property
     def message_id(self) -> MessageId:
@@ -27,4 +29,5 @@ class Receipt(msgspec.Struct, frozen=True, gc=False, repr_omit_defaults=True):
         return MessageId(self.raw_id)
 
     def __repr__(self) -> str:
-        return f"Receipt({self.message_id}, {self.lane.reliability}{'' if self.is_new else ', not new'})"
+        agent = "" if self.agent is None else f" with {self.agent}"
+        return f"Receipt({self.message_id}, {self.lane.reliability}{agent}{'' if self.is_new else ', not new'})"

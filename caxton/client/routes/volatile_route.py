@@ -12,7 +12,10 @@ from caxton.links.link import Link
 from caxton.links.outgoing import Outgoing
 from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.frames import DataFrame
-from caxton.wire.link_state import LinkState
+from caxton.wire.link_state import MAX_REFUSALS, LinkState
+
+# A worker that says for so many ticks that it waits for messages which have not come, has lost them on the way.
+STALLED_TICKS = 10
 
 
 class VolatileRoute:
@@ -63,6 +66,8 @@ class VolatileRoute:
         if settled is not None:
             self.backlog.settle(settled.acknowledged - before, before + 1, settled.refusals)
             self.backlog.unblock(self.link.outgoing.room(), self.link.full)
+            if len(state.refusals) == MAX_REFUSALS:
+                self.send_state()  # there may be more of them, and they come when these were seen
 
     def take(self, frame: DataFrame, size: int, counts: Counter[str]) -> list[Envelope]:
         """Take a frame of `size` bytes and return the messages in it that did not come before.
@@ -79,6 +84,11 @@ class VolatileRoute:
         if messages:
             incoming.place(len(messages), size)
         return messages
+
+    def lost(self) -> int:
+        """Give up the messages that the worker has waited for in vain; returns how many."""
+        incoming = self.link.incoming
+        return incoming.give_up() if incoming.stalled >= STALLED_TICKS else 0
 
     def change(self, outlets: Outlets | None) -> None:
         """Go on with another worker, or none. What was under way to the old one is unknown; its callers are told."""

@@ -10,7 +10,7 @@ from caxton.acl.envelope import DURABLE, Envelope
 from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.backlog import Entry
-from caxton.client.routes.durable_route import MOST_AGE_OF_A_KEY_MS
+from caxton.client.routes.durable_route import MOST_AGE_OF_A_KEY_S
 from caxton.client.routes.shard_route import ShardRoute
 from caxton.errors import CaxtonError, NetworkError
 
@@ -45,7 +45,7 @@ class Held:
         """Keep nothing for callers that wait no longer."""
         self._entries = [entry for entry in self._entries if entry[1].results[entry[2]] is None]
 
-    def handed_over(self, session: int, now_ms: int) -> list[tuple[Lane, list[Entry]]]:
+    def handed_over(self, session: int, now_s: float) -> list[tuple[Lane, list[Entry]]]:
         """Return everything by lane, for the session of this number, which is its sender from now on.
 
         What has a key that its shard may have forgotten by now ends instead: it might be delivered twice.
@@ -53,10 +53,10 @@ class Held:
         entries, self._entries = self._entries, []
         by_lane: dict[Lane, list[Entry]] = {}
         for entry in entries:
-            if _is_known_again(entry[0]) and now_ms - entry[0].created_at > MOST_AGE_OF_A_KEY_MS:
+            if _is_known_again(entry[0]) and now_s - entry[1].began_s > MOST_AGE_OF_A_KEY_S:
                 entry[1].end(entry[2], NetworkError("the runtime", "it was away for longer than it knows keys"))
                 continue
-            entry[0].sender = session
+            entry[0].sender, entry[0].cause = session, None  # what it followed from was given to the last session
             by_lane.setdefault(Lane.DURABLE if entry[0].flags & DURABLE else Lane.VOLATILE, []).append(entry)
         return list(by_lane.items())
 

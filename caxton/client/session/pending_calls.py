@@ -9,6 +9,10 @@ from caxton.wire.control import Answer
 MAX_CALLS = 1_024
 
 
+class NeverAskedError(Exception):
+    """The runtime ended before a question was sent: the next session may ask it."""
+
+
 class PendingCalls:
     """At most 1,024 at a time, each with the incarnation that it went to."""
 

@@ -5,50 +5,44 @@ Everything that talks to sockets is here; what is pure is in the routes, the lin
 
 import asyncio
 import contextlib
-import time
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from math import ceil
+from random import random
+from typing import TypeVar
 
 from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.backlog import Entry
+from caxton.client.routes.capable_agents import CapableAgents
 from caxton.client.routes.outlets import Outlets
 from caxton.client.routes.shard_route import GIVEN_UP, ShardRoute
 from caxton.client.session.inlets import Inlets
 from caxton.client.session.leftovers import Held, leftovers
-from caxton.client.session.pending_calls import PendingCalls
+from caxton.client.session.pending_calls import NeverAskedError, PendingCalls
 from caxton.client.session.session_book import SessionBook
+from caxton.client.session.wants import voice
 from caxton.errors import CaxtonError, NetworkError, RuntimeNotFound, ShardUnavailable, Timeout
 from caxton.placement.slot_table import SlotTable
 from caxton.placement.slots import SLOT_MASK
 from caxton.store.directory_lock import holder, still_holds
+from caxton.transport.endpoints import RuntimeDir
 from caxton.transport.sockets import Outlet, end_context, new_context
 from caxton.wire.answered import answered
 from caxton.wire.calls import Request
+from caxton.wire.capable import Capable
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Answer, Call, Topology
 from caxton.wire.frames import DataFrame
-from caxton.wire.supervision import EndSession
-
-if TYPE_CHECKING:
-    from caxton.transport.endpoints import RuntimeDir
-    from caxton.wire.supervision import SessionOpened
+from caxton.wire.supervision import EndSession, SessionOpened
 
 A = TypeVar("A")
 
-TICK_S = 0.2
-# Ticks between two looks whether the supervisor still holds its lock.
-LOOK_EVERY = 5
-# A worker that says for so many ticks that it waits for messages which have not come, has lost them on the way.
-STALLED_TICKS = 10
+# Seconds between ticks, and ticks between two looks whether the supervisor still holds its lock.
+TICK_S, LOOK_EVERY = 0.2, 5
 # Volatile messages taken from a worker without a word to it, or their weight in bytes: it keeps count of what is not
 # read, and drops what is beyond. The next tick tells the rest.
 TELL_AFTER, TELL_AFTER_BYTES = 4_096, 16 << 20
-
-
-class NeverAskedError(Exception):
-    """The runtime ended before a question was sent: the next session may ask it."""
 
 
 class Session:
@@ -63,10 +57,14 @@ class Session:
     """
 
     def __init__(
-        self, runtime: "RuntimeDir", opened: "SessionOpened", answers: Answers, lost: Callable[[], None] | None
+        self,
+        runtime: RuntimeDir,
+        opened: SessionOpened,
+        answers: Answers,
+        lost: Callable[[], None] | None,
+        capable: CapableAgents | None = None,
     ) -> None:
-        self._runtime = runtime
-        self._lost = lost
+        self._runtime, self._lost = runtime, lost
         self.held = Held(is_awaited=lost is not None)
         self.loop = asyncio.get_running_loop()
         self.number, self._mark = opened.session, opened.mark
@@ -79,6 +77,8 @@ class Session:
         self._calls = PendingCalls(self.loop)
         self._version = 0
         self._untold: Counter[int] = Counter()
+        self._capable = capable or CapableAgents(random)
+        self._capable.say = voice(self.number, self._mark, self._routes, self._capable, lambda: self._closed)
         self._changed = asyncio.Event()
         self._book = SessionBook(runtime.book(self.number), self.number)
         self._context = new_context()
@@ -170,9 +170,12 @@ class Session:
         """
         worker = await self._ready_worker(shard, deadline)
         number, future = self._calls.open(worker.incarnation)
-        worker.control.send(CONTROL.encode(Call(self.number, self._mark, worker.incarnation, number, request)))
+        left_s = max(0.0, deadline - self.loop.time())
+        call = Call(self.number, self._mark, worker.incarnation, number, request, max(1, ceil(left_s * 1_000)))
+        worker.control.send(CONTROL.encode(call))
         try:
-            result = await asyncio.wait_for(future, max(0.0, deadline - self.loop.time()))
+            async with asyncio.timeout(left_s):
+                result = await future
         except TimeoutError:
             raise Timeout(f"{type(request).__name__} on shard {shard}", timeout_s) from None
         finally:
@@ -207,7 +210,7 @@ class Session:
 
     def take_over(self, held: "Held") -> None:
         """Send what waited for this session."""
-        for lane, entries in held.handed_over(self.number, time.time_ns() // 1_000_000):
+        for lane, entries in held.handed_over(self.number, self.loop.time()):
             self.submit(entries, lane)
 
     def retire(self) -> None:
@@ -255,7 +258,8 @@ class Session:
                 raise ShardUnavailable(shard, state)
             self._changed.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._changed.wait()
         return worker
 
     def _take_data(self) -> None:
@@ -304,6 +308,8 @@ class Session:
                 self._heard_topology(control)
             elif isinstance(control, Answer):
                 self._calls.answer(control)
+            elif isinstance(control, Capable):
+                self._capable.hear(control)
             elif self.over is not None:
                 continue  # what it would settle has ended already
             elif (route := self._by_incarnation.get(control.source)) is not None and route.heard(control):
@@ -321,6 +327,7 @@ class Session:
                 self._routes.append(ShardRoute(shard, self.number, self._mark, self.answers, self.counts))
             self._change(self._routes[shard], incarnation, state)
         self._book.heard_topology(topology.version)
+        self._capable.serve(topology.incarnations, topology.states)
         self.pump(self._routes)
         self._changed.set()
 
@@ -363,6 +370,7 @@ class Session:
             return
         self._timer = self.loop.call_later(TICK_S, self._tick)
         self._book.post(self.counts, self.answers.counts)
+        self._capable.tick()
         self._ticks += 1
         if self._ticks % LOOK_EVERY == 0:
             if not self.is_served:
@@ -375,7 +383,7 @@ class Session:
             if route.outlets is not None:
                 self._tick_volatile(route)
                 route.durable.tick()
-                if route.durable.ask_again_for_answers(time.time_ns() // 1_000_000):
+                if route.durable.ask_again_for_answers(self.loop.time()):
                     self.pump([route])
 
     @property
@@ -385,8 +393,8 @@ class Session:
 
     def _tick_volatile(self, route: ShardRoute) -> None:
         link = route.volatile.link
-        if link.incoming.stalled >= STALLED_TICKS:
-            self.counts["gaps"] += link.incoming.give_up()
+        if lost := route.volatile.lost():
+            self.counts["gaps"] += lost
             self._book.taken(route.incarnation, link.incoming.taken)
         if link.open or link.changed:
             self._tell(route.incarnation)

@@ -13,7 +13,7 @@ ENDED_KEPT = 128
 COUNTERS = (
     TOPOLOGY,
     *("sent", "unsent", "answered", "unasked", "inbox_full", "garbage", "stale", "gaps", "duplicates"),
-    *("sent_durable", "resent", "held_back", "out_of_sequence", "duplicate_answers"),
+    *("sent_durable", "resent", "held_back", "out_of_sequence", "duplicate_answers", "after_the_end"),
 )
 
 

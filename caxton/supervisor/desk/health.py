@@ -4,7 +4,7 @@ from caxton.ids import AgentId
 from caxton.supervisor.desk.reasons import ShardSeen
 from caxton.supervisor.workforce.shard import Shard
 from caxton.wire.condition import WELL
-from caxton.wire.supervision import WorkerHealth
+from caxton.wire.told import WorkerHealth
 
 
 def health_of(shard: Shard) -> WorkerHealth:
@@ -35,4 +35,6 @@ def seen_of(shard: Shard, memory_limit: int | None, now_s: float) -> ShardSeen:
         in_turn=str(AgentId(note.agent)) if note is not None and note.in_turn else "",
         resident_bytes=0 if process is None or memory_limit is None else process.resident_bytes,
         memory_limit=memory_limit,
+        restarts=shard.restarts,
+        last_exit=shard.last_exit,
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from caxton.supervisor.workforce.shard import ShardState
 from caxton.wire.condition import WELL, Condition, Named
-from caxton.wire.supervision import Reason
+from caxton.wire.told import HealthReason
 
 PROBLEM, WARNING = "problem", "warning"
 # Of any limit, from here on a warning says that it comes near.
@@ -40,9 +40,13 @@ KINDS = {
     "clients_near": Kind(WARNING, "let one connection serve all tasks of a program, or raise `ulimit -n`"),
     "dead_letters_full": Kind(PROBLEM, "requeue or purge some: see `caxton deadletter stats`"),
     "dead_letters_near": Kind(WARNING, "requeue or purge some: see `caxton deadletter stats`"),
+    "dead_letter_bytes_full": Kind(PROBLEM, "requeue or purge some: see `caxton deadletter stats`"),
+    "dead_letter_bytes_near": Kind(WARNING, "requeue or purge some: see `caxton deadletter stats`"),
     "agent_dead_letters_full": Kind(PROBLEM, "mend the agent, then requeue or purge: `caxton deadletter list --agent`"),
     "disk_full": Kind(PROBLEM, "make room on the disk: what waits goes on by itself"),
     "commit_stands_still": Kind(PROBLEM, "look after the disk: a write to it takes long"),
+    "turns_stand_still": Kind(PROBLEM, "look after the disk: who waits for it alone comes first"),
+    "reads_stand_still": Kind(PROBLEM, "look after the disk: what waits there cannot be read"),
     "lane_stands_still": Kind(PROBLEM, "pause the agent that has the turns, if it does not end"),
     "keys_full": Kind(PROBLEM, "wait: each is kept for ten minutes; give keys only to what may be sent again"),
     "keys_near": Kind(WARNING, "give idempotency keys only to what may be sent again"),
@@ -51,6 +55,19 @@ KINDS = {
     "calls_full": Kind(PROBLEM, "attach fewer agents on this shard, or serve with more workers"),
     "calls_near": Kind(WARNING, "attach fewer agents on this shard, or serve with more workers"),
     "mailboxes_full": Kind(PROBLEM, "wait, or look for agents that are paused or slow: `caxton agent list`"),
+    "effects_on_disk_full": Kind(PROBLEM, "look for agents that are paused or slow; --effects-on-disk-mib"),
+    "effects_on_disk_near": Kind(WARNING, "look for agents that are paused or slow; --effects-on-disk-mib"),
+    "principal_full": Kind(
+        PROBLEM, "wait; see for whom so much is sent, and which agents are paused or slow: `caxton agent list`"
+    ),
+    "states_full": Kind(PROBLEM, "remove agents that nobody needs, or serve with a larger --states-mib"),
+    "states_near": Kind(WARNING, "remove agents that nobody needs, or serve with a larger --states-mib"),
+    "agent_on_disk_full": Kind(PROBLEM, "let these agents run, or remove them; --receiver-on-disk-mib"),
+    "outbox_full": Kind(PROBLEM, "see why that shard takes nothing: it restarts, or its disk is full"),
+    "outbox_near": Kind(WARNING, "see why that shard takes so little"),
+    "shard_far_behind": Kind(
+        WARNING, "see why that shard takes so little: it restarts, has failed, or its disk is full"
+    ),
     "sandboxes_full": Kind(PROBLEM, "serve with more workers, remove agents, or raise vm.max_map_count"),
     "sandboxes_near": Kind(WARNING, "serve with more workers, remove agents, or raise vm.max_map_count"),
     "memory_full": Kind(PROBLEM, "wait for its restart; if it comes back, raise --worker-memory-limit"),
@@ -65,7 +82,7 @@ class ShardSeen:
     """What the supervisor knows of a shard.
 
     silent_ms: since its worker was last heard. in_turn: the agent whose turn the worker is in, by its id, or "".
-    memory_limit: in bytes, None for none.
+    memory_limit: in bytes, None for none. restarts: after deaths of its workers. last_exit: how the last one ended.
     """
 
     number: int
@@ -75,6 +92,8 @@ class ShardSeen:
     in_turn: str = ""
     resident_bytes: int = 0
     memory_limit: int | None = None
+    restarts: int = 0
+    last_exit: str | None = None
 
 
 class Found(NamedTuple):
@@ -105,12 +124,12 @@ class Reasons:
     def __init__(self) -> None:
         self._since_ms: dict[tuple[str, int | None], int] = {}
 
-    def look(self, found: Sequence[Found], now_ms: int) -> list[Reason]:
+    def look(self, found: Sequence[Found], now_ms: int) -> list[HealthReason]:
         """Take in what holds now (ms since 1970); returns it, problems first."""
         known = self._since_ms
         self._since_ms = {(one.name, one.shard): _since(known, one, now_ms) for one in found}
         reasons = [
-            Reason(
+            HealthReason(
                 one.name,
                 KINDS[one.name].level,
                 one.shard,
@@ -123,7 +142,7 @@ class Reasons:
         return sorted(reasons, key=lambda reason: reason.level != PROBLEM)
 
 
-def status_of(shards: Sequence[ShardSeen], reasons: Sequence[Reason]) -> tuple[str, str | None]:
+def status_of(shards: Sequence[ShardSeen], reasons: Sequence[HealthReason]) -> tuple[str, str | None]:
     """Return status and reason: healthy, degraded by problems, or unhealthy when no shard serves."""
     problems = [reason.text for reason in reasons if reason.level == PROBLEM]
     if all(shard.state is not ShardState.READY for shard in shards):
@@ -147,7 +166,7 @@ def _of_shard(shard: ShardSeen) -> Iterator[Found]:
     if shard.memory_limit is not None:
         resident, limit = shard.resident_bytes // _MIB, shard.memory_limit // _MIB
         yield from _near("memory", number, f"MiB are held by the worker of shard {number}", resident, limit)
-    for of in (_of_lane, _of_agents, _of_limits):
+    for of in (_of_lane, _of_turns, _of_agents, _of_limits):
         yield from of(number, shard.condition)
 
 
@@ -165,6 +184,15 @@ def _of_lane(shard: int, now: Condition) -> Iterator[Found]:
         yield Found("lane_stands_still", shard, text, now.waiting_ms)
 
 
+def _of_turns(shard: int, now: Condition) -> Iterator[Found]:
+    if now.still_ms >= STILL_MS:
+        text = f"shard {shard} has run no turn for {now.still_ms / 1000:.0f} s, though messages may have theirs"
+        yield Found("turns_stand_still", shard, text, now.still_ms)
+    if now.reading_ms >= STILL_MS:
+        text = f"shard {shard} has read what waits on disk for {now.reading_ms / 1000:.0f} s, and has not got it"
+        yield Found("reads_stand_still", shard, text, now.reading_ms)
+
+
 def _of_agents(shard: int, now: Condition) -> Iterator[Found]:
     if now.crowded.count:
         text = (
@@ -177,11 +205,20 @@ def _of_agents(shard: int, now: Condition) -> Iterator[Found]:
     if now.broken.count:
         text = f"shard {shard} leaves {_agents(now.broken)} alone for a while, after several failures in a row"
         yield Found("agents_broken", shard, text)
+    if now.full_on_disk.count:
+        text = f"shard {shard} keeps no more on disk for {_agents(now.full_on_disk)}: what is sent to them is refused"
+        yield Found("agent_on_disk_full", shard, text)
 
 
 def _of_limits(shard: int, now: Condition) -> Iterator[Found]:
     for name, what, have, most in (
         ("dead_letters", "dead letters", now.dead_letters, now.dead_letter_capacity),
+        (
+            "dead_letter_bytes",
+            "bytes of dead letters",
+            now.dead_letter_bytes,
+            now.most_dead_letter_bytes,
+        ),
         ("sandboxes", "sandboxes", now.sandboxes, now.most_sandboxes),
         ("keys", "idempotency keys", now.keys, now.most_keys),
         ("answers", "bytes of answers to idempotency keys", now.answers, now.most_answers),
@@ -189,6 +226,31 @@ def _of_limits(shard: int, now: Condition) -> Iterator[Found]:
     ):
         if most:
             yield from _near(name, shard, f"{what} are in shard {shard}", have, most)
+    if now.most_on_disk:
+        what = f"KiB of effects wait on the disk of shard {shard}"
+        yield from _near("effects_on_disk", shard, what, now.on_disk, now.most_on_disk)
+    if now.beyond_share.count:
+        names = ", ".join(now.beyond_share.names)
+        text = f"shard {shard} refuses what {names} send beyond their shares of mailboxes, dead letters or disk"
+        yield Found("principal_full", shard, text)
+    if now.unsaved.count:
+        text = (
+            f"shard {shard} has no room for the states of {_agents(now.unsaved)}: what made them failed; "
+            f"all states have {now.states} bytes, and {now.most_states} may be"
+        )
+        yield Found("states_full", shard, text)
+    elif now.most_states and now.states >= now.most_states * NEAR:
+        text = f"{now.states} bytes of states are in shard {shard}, and {now.most_states} may be"
+        yield Found("states_near", shard, text)
+    if now.most_outbox:
+        what = f"{now.outbox_of} wait in an outbox of shard {shard}"
+        yield from _near("outbox", shard, what, now.outbox, now.most_outbox)
+    if now.kept_back.count:
+        text = (
+            f"shard {shard} begins nothing new for {_agents(now.kept_back)}: so much that follows waits for "
+            f"{'shard' if now.far.count == 1 else 'shards'} {', '.join(now.far.names)}"
+        )
+        yield Found("shard_far_behind", shard, text)
     if now.held_back:
         yield Found("mailboxes_full", shard, f"shard {shard} gives no further credit: its mailboxes hold too much")
 

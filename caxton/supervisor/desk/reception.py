@@ -4,30 +4,36 @@ import asyncio
 import os
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
 
 from caxton import __version__
 from caxton.errors import RuntimeNotFound
+from caxton.links.principals import acts_for
+from caxton.store.claims import write_claim
 from caxton.supervisor.compiler.host import CompilerHost
+from caxton.supervisor.desk import stats
 from caxton.supervisor.desk.caller import Caller
+from caxton.supervisor.desk.components import Components
 from caxton.supervisor.desk.health import health_of, seen_of
 from caxton.supervisor.desk.module_intake import ModuleIntake
-from caxton.supervisor.desk.reasons import Reasons, reasons_of, status_of
+from caxton.supervisor.desk.near_limits import NearLimits
+from caxton.supervisor.desk.reasons import Reasons, ShardSeen, reasons_of, status_of
 from caxton.supervisor.desk.sessions import Sessions
+from caxton.supervisor.events import Event
 from caxton.supervisor.premises.premises import Premises
 from caxton.supervisor.stop_requests import StopRequests
 from caxton.supervisor.workforce.notices import Notices
 from caxton.supervisor.workforce.run_ledger import RunLedger
 from caxton.supervisor.workforce.workforce import Workforce
+from caxton.wire.protocol import SPOKEN, Versions, agreed
 from caxton.wire.supervision import (
     Accepted,
     AskHealth,
     AskStats,
     EndSession,
-    Health,
     OpenSession,
-    Reason,
     RestartWorkers,
     SessionOpened,
     StopRuntime,
@@ -36,6 +42,7 @@ from caxton.wire.supervision import (
     Told,
     UploadModule,
 )
+from caxton.wire.told import ComponentHealth, Health, HealthReason, LimitWarning, RouterStats
 
 # Sessions that are closed in one go, so that many ends at once do not hold the loop.
 _CLOSED_AT_ONCE = 64
@@ -46,7 +53,7 @@ _LAST_WORDS_S = 0.1
 class Reception:
     """Answers requests. `opened` is set when the runtime serves: sessions and modules wait for it, questions do not."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (what it works with; the supervisor is the only caller)
         self,
         premises: Premises,
         workforce: Workforce,
@@ -55,6 +62,7 @@ class Reception:
         ledger: RunLedger,
         stop: StopRequests,
         dropped: Counter[str],
+        tell: Callable[[Event], None],
     ) -> None:
         self._premises = premises
         self._workforce = workforce
@@ -69,6 +77,9 @@ class Reception:
         self.opened = asyncio.Event()
         self._closing: asyncio.Handle | None = None
         self._reasons = Reasons()
+        self._components = Components()
+        self._near_limits = NearLimits(tell)
+        self._warnings: list[LimitWarning] = []
 
     async def answer(self, caller: Caller, request: SupervisorRequest) -> SupervisorResult | None:
         """Do what is asked; raises the typed error that is the answer otherwise. None: nobody waits for an answer."""
@@ -81,7 +92,7 @@ class Reception:
                 return await self.intake.take(caller, request)
             case AskHealth() | AskStats():
                 asked = isinstance(request, AskHealth)
-                return Told(msgspec.to_builtins(self._health()) if asked else await self._stats())
+                return Told(msgspec.to_builtins(self._health() if asked else await self._stats()))
             case RestartWorkers():
                 await self._wait_for_opening()
                 self._workforce.planned.ask_all()
@@ -105,7 +116,8 @@ class Reception:
             self._closing = None
 
     def _end_session(self, request: EndSession) -> None:
-        if not self._premises.marks.verify(request.session, request.mark):
+        principal = self.sessions.principal_of(request.session)
+        if not self._premises.marks.verify(request.session, request.mark, principal):
             self._dropped["good-byes with a wrong mark"] += 1
         elif self.sessions.end(request.session) and self._closing is None:
             self._closing = asyncio.get_running_loop().call_later(_LAST_WORDS_S, self._close_ended)
@@ -130,25 +142,40 @@ class Reception:
             raise RuntimeNotFound(str(self._premises.runtime_dir.path))
 
     def _open_session(self, request: OpenSession) -> SessionOpened:
-        session = self.sessions.open(request.pid, request.client, time.monotonic()).number
+        version = agreed(SPOKEN, Versions(request.oldest, request.newest))
+        principal = acts_for(request.principal, os.geteuid(), may_claim=self._premises.gateway_principals)
+        session = self.sessions.open(request.pid, request.client, time.monotonic(), principal).number
+        if principal:
+            self._claim(session, principal)
         self._ledger.enter(session)
-        self._notices.add(session)
-        mark = self._premises.marks.mark(session)
+        mark = self._premises.marks.mark(session, principal)
+        self._notices.add(session, mark)
         topology = msgspec.structs.replace(self._workforce.topology, mark=mark)
-        return SessionOpened(session, mark, self._premises.identity.derived_key("naming"), topology)
+        return SessionOpened(session, mark, self._premises.identity.derived_key("naming"), topology, version)
 
-    def look(self) -> tuple[str, str | None, list[Reason]]:
+    def _claim(self, session: int, principal: str) -> None:
+        """Let the workers know for whom a session acts; raises OSError, and the session is none."""
+        try:
+            write_claim(self._premises.runtime_dir.principal(session), principal)
+        except OSError:
+            self.sessions.end(session)
+            raise
+
+    def look(self) -> tuple[list[ShardSeen], list[HealthReason], dict[str, ComponentHealth]]:
         """Look how everything is, now and then, so that each reason is known from when it began."""
         limit_bytes, now_s = self._workforce.memory_limit.limit_bytes, time.monotonic()
         seen = [seen_of(shard, limit_bytes, now_s) for shard in self._workforce.shards]
         sessions = len(self.sessions), self.sessions.room.most_sessions
         found = reasons_of(seen, *sessions, self._compiler.problem, self._premises.inventory.problem)
-        reasons = self._reasons.look(found, time.time_ns() // 1_000_000)
-        return *status_of(seen, reasons), reasons
+        now_ms = time.time_ns() // 1_000_000
+        reasons = self._reasons.look(found, now_ms)
+        self._warnings = self._near_limits.look(seen, *sessions, now_ms)
+        return seen, reasons, self._components.look(seen, reasons, now_ms)
 
     def _health(self) -> Health:
         shards = self._workforce.shards
-        status, reason, reasons = self.look()
+        seen, reasons, components = self.look()
+        status, reason = status_of(seen, reasons)
         return Health(
             status=status,
             reason=reason,
@@ -162,24 +189,21 @@ class Reception:
             most_sessions=self.sessions.room.most_sessions,
             restarting=self._workforce.planned.left,
             workers=[health_of(shard) for shard in shards],
+            components=components,
+            last_error=self._components.last_error,
+            warnings=self._warnings,
         )
 
-    async def _stats(self) -> dict[str, object]:
+    async def _stats(self) -> RouterStats:
         ledger = self._ledger
         ledger.refresh(await asyncio.to_thread(ledger.read_books, ledger.living))
-        workers = []
-        for shard in self._workforce.shards:
-            incarnation = shard.process.incarnation if shard.process is not None else 0
-            book = ledger.book(incarnation)
-            about: dict[str, object] = {"shard": shard.number, "incarnation": incarnation, "state": shard.state.value}
-            workers.append(about | (book.counters if book is not None else {}))
-        return {
-            "uptime_s": round(time.monotonic() - self._started_s, 3),
-            "sessions": len(self.sessions),
-            "most_sessions": self.sessions.room.most_sessions,
-            "workers": workers,
-            "totals": ledger.totals(),
-            "lost": ledger.lost(),
-            "undelivered_to_ended_sessions": ledger.undelivered,
-            "dropped_by_supervisor": dict(self._dropped),
-        }
+        database_bytes = await asyncio.to_thread(stats.size_of_shards, self._premises.data_dir)
+        return stats.stats_of(
+            self._workforce.shards,
+            ledger,
+            uptime_s=round(time.monotonic() - self._started_s, 3),
+            sessions=len(self.sessions),
+            most_sessions=self.sessions.room.most_sessions,
+            dropped=self._dropped,
+            database_bytes=database_bytes,
+        )

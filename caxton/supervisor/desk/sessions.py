@@ -17,12 +17,13 @@ ARRIVAL_TIMEOUT_S = 5.0
 
 @dataclass
 class Session:
-    """One connected client. `pid` and `client` are what it says of itself: for people only."""
+    """One connected client. `pid` and `client` are what it says of itself: for people only. principal: it acts for."""
 
     number: int
     pid: int
     client: str
     opened_s: float
+    principal: str = ""
 
 
 class Sessions:
@@ -41,13 +42,18 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._open)
 
-    def open(self, pid: int, client: str, now_s: float) -> Session:
+    def open(self, pid: int, client: str, now_s: float, principal: str = "") -> Session:
         """Let a client in under a number that nobody can guess; raises ResourceExhausted when there are too many."""
         if len(self._open) + len(self._ended) >= self.room.most_sessions:
             raise self.room.full()
-        session = Session(session_id(secrets.randbits(SESSION_BIT.bit_length() - 1)), pid, client, now_s)
+        session = Session(session_id(secrets.randbits(SESSION_BIT.bit_length() - 1)), pid, client, now_s, principal)
         self._open[session.number] = session
         return session
+
+    def principal_of(self, number: int) -> str:
+        """Return for whom an open session acts, "" for its own user and for one that is not open."""
+        session = self._open.get(number)
+        return "" if session is None else session.principal
 
     def end(self, number: int) -> bool:
         """Its client says that a session is over; False when it is not open."""

@@ -60,7 +60,8 @@ class Identity:
             raise ConfigurationError(
                 "--workers",
                 f"{workers} workers, and {data_dir} was made with {identity.shards}",
-                f"leave --workers out, say --workers {identity.shards}, or choose another --data-dir",
+                f"leave --workers out, say --workers {identity.shards}, choose another --data-dir, or change it with "
+                f"`caxton reshard --workers {workers}`",
             )
         return identity
 
@@ -116,6 +117,11 @@ class Identity:
         """Write the file again, as it was; raises StorageError."""
         self._write()
 
+    def become(self, shards: int, table_version: int) -> None:
+        """Keep another number of shards; raises StorageError."""
+        self.shards, self.table_version = shards, table_version
+        self._write()
+
     def derived_key(self, purpose: str) -> bytes:
         """Return the 32-byte key for one purpose (at most 16 characters): marks, naming, cache."""
         return blake2b(key=self._key, digest_size=KEY_BYTES, person=purpose.encode()).digest()
@@ -132,7 +138,7 @@ class Identity:
                 file.flush()
                 os.fsync(descriptor)
             new.replace(self._path)
-            _sync_directory(self._path.parent)
+            sync_directory(self._path.parent)
         except OSError as error:
             raise StorageError(str(self._path), error.strerror or str(error)) from None
 
@@ -145,7 +151,8 @@ def _damage(what: str) -> str:
     return f"{what}; restore it from a backup, or choose another --data-dir"
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory safe from a power cut. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

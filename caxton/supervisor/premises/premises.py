@@ -17,6 +17,7 @@ from caxton.store.module_cache import ModuleCache
 from caxton.supervisor.premises.identity import FILE_NAME as IDENTITY_FILE
 from caxton.supervisor.premises.identity import Identity
 from caxton.supervisor.premises.inventory import Inventory, Kept
+from caxton.supervisor.premises.reshard import check_not_under_way
 from caxton.transport.descriptors import Room, raise_limit
 from caxton.transport.endpoints import RuntimeDir
 
@@ -28,13 +29,15 @@ class Premises:
     """A context manager: inside, both directories are this process's alone.
 
     Raises ConfigurationError when a directory is in use, open to others, too long or not ours, or when no client fits
-    in; StorageError when the identity is damaged. room: how many clients fit. inventory: what has to stay there.
+    in; StorageError when the identity is damaged. room: how many clients fit. gateway_principals: whether
+    sessions may act for others. inventory: what has to stay there.
     """
 
     def __init__(self, settings: ServeSettings) -> None:
         self.runtime_dir = RuntimeDir(settings.runtime_dir)
         self.data_dir = settings.data_dir.absolute()
         self._workers = settings.workers
+        self.gateway_principals = settings.gateway_principals
         self._locks: list[DirectoryLock] = []
         self.identity: Identity
         self.modules: ModuleCache
@@ -69,6 +72,7 @@ class Premises:
         self._locks.append(DirectoryLock(self.runtime_dir.path))
         own_directory(self.data_dir)
         self._locks.append(DirectoryLock(self.data_dir))
+        check_not_under_way(self.data_dir)
         cores = len(os.sched_getaffinity(0))
         self.identity = Identity.open(self.data_dir, self._workers, default_workers(cores))
         self.room = Room.of(raise_limit(), self.identity.shards)

@@ -23,19 +23,22 @@ class Notices:
     def __init__(self, context: Context, runtime_dir: RuntimeDir, marks: SessionMarks) -> None:
         self._context = context
         self._runtime_dir = runtime_dir
-        self._marks = marks
         self._mark = marks.mark(SUPERVISOR)
         self._workers: dict[int, Outlet | None] = {}
         self._sessions: dict[int, Outlet | None] = {}
+        self._marks_of: dict[int, bytes] = {}
         # Notices that found no room in a socket: every one of them is repeated, or replaced by a newer one.
         self.unsent = 0
 
-    def add(self, peer: int) -> None:
-        """Keep a peer informed from now on."""
+    def add(self, peer: int, mark: bytes = b"") -> None:
+        """Keep a peer informed from now on. mark: the one by which a session knows that a notice is for it."""
         self._group(peer)[peer] = None
+        if mark:
+            self._marks_of[peer] = mark
 
     def drop(self, peer: int) -> None:
         """A peer has ended."""
+        self._marks_of.pop(peer, None)
         outlet = self._group(peer).pop(peer, None)
         if outlet is not None:
             outlet.close()
@@ -44,7 +47,7 @@ class Notices:
         """Tell everybody who serves which shard."""
         self._send(self._workers, self._workers, CONTROL.encode(replace(topology, mark=self._mark)))
         for session in self._sessions:
-            own = replace(topology, mark=self._marks.mark(session))
+            own = replace(topology, mark=self._marks_of[session])
             self._send(self._sessions, [session], CONTROL.encode(own))
 
     def tell_session_ended(self, session: int) -> None:

@@ -18,7 +18,12 @@ from caxton.store import books
 KEPT_WORKERS = 256
 KEPT_SESSIONS = 1_024
 # What a worker has rather than did; it has it no more when it is dead.
-GAUGES = frozenset({"queued", "pending", "dead_letters", "effects", "backlog", "agents", "instances"})
+# Of all workers the most, and not the sum.
+OLDEST = "oldest_ms"
+GAUGES = frozenset(
+    {"queued", "pending", "dead_letters", "effects", "backlog", "on_disk", OLDEST, "agents", "instances"}
+    | {"conversations", "conversation_bytes"}
+)
 BACKLOG = "backlog"
 GAPS = "gaps"
 # What a client may say at most of any number in its book: a million messages a second for a year; thousands of them add
@@ -125,10 +130,10 @@ class RunLedger:
     def totals(self) -> dict[str, int]:
         """Return the workers' counters, those of the dead included."""
         totals = Counter(self._dead)
-        for view in self._workers.values():
-            if view is not None:
-                totals.update(view.counters)
-        return dict(totals)
+        views = [view for view in self._workers.values() if view is not None]
+        for view in views:
+            totals.update(view.counters)
+        return dict(totals) | {OLDEST: max((view.counters.get(OLDEST, 0) for view in views), default=0)}
 
     def lost(self) -> dict[str, int]:
         """Return what was lost, by where it was, in messages; `total` leaves out what waited for ended sessions."""

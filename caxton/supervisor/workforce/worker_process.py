@@ -19,6 +19,14 @@ _USER_TICKS = 11
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
+def resident_bytes_of(pid: int) -> int:
+    """Return how much memory a process has; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError):
+        return 0
+
+
 @dataclass(frozen=True)
 class Exit:
     """How a process ended: `status` as subprocess gives it (negative: the signal)."""
@@ -82,10 +90,7 @@ class WorkerProcess:
     @property
     def resident_bytes(self) -> int:
         """How much memory it has now; 0 when it is gone."""
-        try:
-            return int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1]) * _PAGE_BYTES
-        except (OSError, IndexError):
-            return 0
+        return resident_bytes_of(self.pid)
 
     @property
     def computed_ns(self) -> int:

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from caxton import __version__
 from caxton.config.settings import ServeSettings
 from caxton.errors import ConfigurationError
 from caxton.links.ledger import TOPOLOGY
@@ -62,7 +63,7 @@ class Workforce:
         self.at_rest = asyncio.Event()
         self.emptied = asyncio.Event()
         self._dropped = dropped
-        self._delivery = settings.delivery
+        self._delivery, self._conversations = settings.delivery, settings.conversations
         self.shards = [
             Shard(number, self._launch, RestartPolicy(settings.restart_limit), self, self._note_of)
             for number in range(self._identity.shards)
@@ -234,6 +235,8 @@ class Workforce:
             last_crash=last_crash,
             delivery=self._delivery,
             most_sessions=self._premises.room.most_sessions,
+            release=__version__,
+            conversations=self._conversations,
         )
         process = WorkerProcess(self._command, spec, asyncio.get_running_loop(), on_exit)
         self._ledger.enter(incarnation)

@@ -56,7 +56,8 @@ DEADLINE_S = 30.0
 SHOWN_BYTES = 64
 ORDER = (
     *("sources", "targets", "outbox", "settled", "unfinished", "done", "queued", "dequeued", "dead", "buried"),
-    *("states", "charges", "keys", "keys_gone", "ended", "counts", "next_number"),
+    *("states", "charges", "keys", "keys_gone", "absences", "offered", "ended"),
+    *("conversations", "conversations_gone", "counts", "next_number"),
 )
 
 CODE = Path(caxton.__file__).parents[1]
@@ -205,8 +206,9 @@ def pinned(stage):
     with pytest.MonkeyPatch.context() as patch:
         randbits = SimpleNamespace(randbits=lambda bits: 0xABC if bits == 12 else next(starts))
         patch.setattr("caxton.ids.secrets", randbits)
+        patch.setattr("caxton.ids._random_steps", lambda: (1,) * 1_024)
         patch.setattr(
-            "caxton.store.migrations.secrets", SimpleNamespace(randbits=lambda bits: FILES[len(stage.stores)])
+            "caxton.store.schema.functions.secrets", SimpleNamespace(randbits=lambda bits: FILES[len(stage.stores)])
         )
         patch.setattr(worker_main, "random", SimpleNamespace(random=lambda: 0.5))
         patch.setattr(message_calls, "time", SimpleNamespace(time_ns=lambda: CLIENT_MS * 1_000_000))
@@ -265,7 +267,7 @@ async def serving(stage, context, shard, incarnation):
     """Open one worker as `workers.main` does, and serve until the block ends."""
     runtime, keys = stage.runtime, [stage.identity.derived_key(purpose) for purpose in ("marks", "naming", "cache")]
     spec = SpawnSpec(str(runtime.path), str(stage.store), shard, incarnation, 0, stage.table, *keys)
-    store = await ShardStore.open(stage.store / f"shard-{shard}.db", shard, WORKER_MS, WORKER_NS)
+    store = await ShardStore.open(stage.store / f"shard-{shard}.db", shard)
     note, engine = CrashNote(runtime.crash_note(incarnation)), GuestEngine()
     stage.stores[incarnation], stage.engines[incarnation] = store, engine
     shard = stage.shards[incarnation] = worker_main._compose(spec, context, store, note, engine, Watchdog(engine))

@@ -65,7 +65,7 @@ async def send(stage, client):
     assert here != there
     since, before, said = len(stage.sent), len(stage.commits), len(stage.calls)
     async with stage.watched() as passed:
-        receipt = await client.send("splitter", b"counter- 1\nhello")
+        receipt = await client.send(client.id_of("splitter"), b"counter- 1\nhello")
         frame, out = await stage.first(f"w-{here}.data", since, DATA)
         written, commit = await stage.commit(here, before)
         word_frame, word = await stage.first(f"w-{there}.data", since, DATA)
@@ -114,7 +114,7 @@ async def request(stage, client):
     stage.workers[owner].run_pass()  # its book shows what came before
     before, since, said = stage.book(owner), len(stage.sent), len(stage.calls)
     async with stage.watched() as passed:
-        answer = await client.request("echo", b"hello")
+        answer = await client.request(client.id_of("echo"), b"hello")
         after = stage.book(owner)
         frame, _ = await stage.first(f"w-{owner}.data", since, DATA)
         reply_frame, back = await stage.first(f"{session}.data", since, DATA)
@@ -146,7 +146,7 @@ async def waiting(stage, client):
     """Send to an agent that is paused, then resume it."""
     worker, before = stage.owner(client, "echo"), len(stage.commits)
     await client.pause("echo")
-    await client.send("echo", b"later")
+    await client.send(client.id_of("echo"), b"later")
     waits, _ = await stage.commit(worker, before, "unfinished")
     before = len(stage.commits)
     await client.resume("echo")
@@ -158,7 +158,7 @@ async def trap(stage, client):
     """Let an agent trap on a durable message twice, which is as often as this one is tried."""
     worker, session = stage.owner(client, "faulty"), f"s-{stage.session:016x}"
     before = len(stage.commits)
-    await client.send("faulty", b"\0", options=DeliveryOptions(max_retries=1))
+    await client.send(client.id_of("faulty"), b"\0", options=DeliveryOptions(max_retries=1))
     waits, commit = await stage.commit(worker, before, "queued")
     (row,) = commit.queued.values()
     (waiting,) = decode_waiting(row.message)

@@ -76,7 +76,7 @@ async def shard_counter(served):
     async with served.connect() as client:
 
         async def counted(name, shard=0):
-            return (await client.stats())["workers"][shard][name]
+            return (await client.stats()).workers[shard][name]
 
         yield counted
 

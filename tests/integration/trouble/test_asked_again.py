@@ -19,7 +19,7 @@ async def test_who_asks_again_is_answered_by_the_next_worker(client, served, age
     await client.pause(name)
 
     async def refused():
-        return (await client.stats())["workers"][0].get("refused", 0)
+        return (await client.stats()).workers[0].get("refused", 0)
 
     async def both_wait():
         return await refused() == before + 2

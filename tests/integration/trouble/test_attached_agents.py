@@ -4,8 +4,18 @@ import asyncio
 
 import pytest
 
+from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions
-from caxton.errors import AgentNotFound, AgentNotRunning, AlreadyAttached, CaxtonError, HandlerFailed, ValidationError
+from caxton.errors import (
+    AgentNotFound,
+    AgentNotRunning,
+    AgentTakenOver,
+    AlreadyAttached,
+    CaxtonError,
+    HandlerFailed,
+    ValidationError,
+)
+from caxton.ids import ConversationId
 
 AGAIN = DeliveryOptions(reliability="at_least_once", max_retries=1)
 
@@ -112,7 +122,7 @@ async def test_an_agent_has_one_client_at_a_time(client, served):
 
     async with served.connect() as other:
         async with other.attach("shared", handler):
-            with pytest.raises(AlreadyAttached, match="another client has it attached; end the block"):
+            with pytest.raises(AlreadyAttached, match="another client has it attached; attach it with replace=True"):
                 await client.attach("shared", handler).__aenter__()
         async with client.attach("shared", handler):
             assert (await other.request("shared", b"x")).content == b"ok"
@@ -121,6 +131,86 @@ async def test_an_agent_has_one_client_at_a_time(client, served):
 
 async def _raised(awaited):
     try:
-        await awaited
+        return await awaited
     except CaxtonError as error:
         return error
+
+
+async def test_one_that_takes_long_holds_up_nobody_else(client):
+    """Five hundred calls that do not end leave a program free for the next one, on either lane."""
+    go_on, begun = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def handler(delivered):
+        if delivered.message.content == b"slow":
+            begun.release()
+            await go_on.wait()
+        return b"done"
+
+    async with client.attach("patient", handler, concurrency=600):
+        slow = [
+            Message(
+                client.id_of("patient"),
+                b"slow",
+                conversation_id=ConversationId(n.to_bytes(16)),
+                delivery_options=DeliveryOptions(reliability="at_most_once" if n % 2 else "at_least_once"),
+            )
+            for n in range(1, 501)
+        ]
+        waiting = asyncio.get_running_loop().create_task(client.request_many(slow, timeout_s=60))
+        for _ in slow:
+            await begun.acquire()
+        for lane in ("at_most_once", "at_least_once"):
+            options = DeliveryOptions(reliability=lane)
+            assert (await client.request("patient", b"fast", options=options, timeout_s=30)).content == b"done"
+        go_on.set()
+        assert {answer.content for answer in await waiting} == {b"done"}
+    await client.remove("patient")
+
+
+async def test_who_asks_somebody_may_be_asked_back(client, served):
+    """A handler that asks an agent which asks it back is answered: one call waits while the other runs."""
+    async with served.connect() as other:
+
+        async def first(delivered):
+            if delivered.message.content == b"back":
+                return b"7"
+            return (await other.request("second", b"", timeout_s=20)).content
+
+        async def second(_):
+            return (await client.request("first", b"back", timeout_s=20)).content
+
+        async with client.attach("first", first), other.attach("second", second):
+            assert (await client.request("first", b"go", timeout_s=30)).content == b"7"
+    await client.remove("first")
+    await client.remove("second")
+
+
+@pytest.mark.parametrize("lane", ["at_most_once", "at_least_once"])
+async def test_an_agent_is_taken_over(client, served, lane):
+    """The program that had it is told, by name; what it had begun is given to the next, or fails if it is volatile."""
+    began = asyncio.Event()
+
+    async def endless(_):
+        began.set()
+        await asyncio.get_running_loop().create_future()
+
+    async def answers(delivered):
+        return str(delivered.delivery_count).encode()
+
+    async def old(program):
+        async with program.attach("wanted", endless) as agent:
+            await agent.wait()
+
+    async with served.connect() as program, asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        taken = tasks.create_task(_raised(old(program)))
+        while "wanted" not in [agent.name for agent in await client.agents() if agent.state == "attached"]:
+            pass
+        request = client.request("wanted", b"x", options=DeliveryOptions(reliability=lane), timeout_s=60)
+        waiting = tasks.create_task(_raised(request))
+        await began.wait()
+        async with client.attach("wanted", answers, replace=True):
+            assert isinstance(await taken, AgentTakenOver)
+            end = await waiting
+            assert isinstance(end, AgentNotRunning) if lane == "at_most_once" else end.content == b"2"
+            assert (await program.request("wanted", b"y")).content == b"1"
+    await client.remove("wanted")

@@ -39,7 +39,7 @@ async def test_large_answers_are_lost_to_nobody_who_reads(client, agent):
     answers = await client.request_many(requests * (MESSAGES // AGENTS))
 
     assert {type(answer) for answer in answers} == {Message}
-    assert (await client.stats())["totals"].get("session_full", 0) == 0
+    assert (await client.stats()).totals.get("session_full", 0) == 0
 
 
 async def test_who_does_not_want_to_wait_is_refused_within_a_burst(client, agent):
@@ -57,7 +57,7 @@ async def counted(client, taken):
     """The messages, at least so many, and the data frames that the worker says it has taken from clients."""
 
     async def told():
-        totals = (await client.stats())["totals"]
+        totals = (await client.stats()).totals
         counts = totals.get("taken_from_sessions", 0), totals.get("frames_in", 0)
         return counts if counts[0] >= taken else None
 

@@ -158,6 +158,6 @@ async def test_a_client_that_was_never_closed_goes_quietly(served, echo, collect
     assert "Context" not in done.stderr
 
     async def only_this_test_is_there():
-        return (await served.health())["sessions"] == 1
+        return (await served.health()).sessions == 1
 
     await eventually(only_this_test_is_there)

@@ -212,4 +212,4 @@ async def test_a_shard_goes_on_beside_agents_that_fail_all_the_time(client, serv
             assert count(await other.request(neighbour, b"")) == n
 
     assert not any(isinstance(result, Message) for result in failing.result())
-    assert (await served.health())["workers"][0]["restarts"] == 0
+    assert (await served.health()).workers[0].restarts == 0

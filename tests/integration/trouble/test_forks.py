@@ -103,7 +103,7 @@ async def test_a_session_ends_with_its_program_and_not_with_its_children(fresh, 
         program.wait()
 
     async def nobody_is_there():
-        return (await fresh.health())["sessions"] == 0
+        return (await fresh.health()).sessions == 0
 
     await eventually(nobody_is_there)
 

@@ -58,12 +58,12 @@ async def goes_on(served, client, agent):
     """Proves that nobody noticed: the same processes serve, and the same agent answers out of its memory."""
     counter = await agent("mischief", "counter")
     await client.request(counter, b"")
-    pids = [worker["pid"] for worker in (await client.health())["workers"]]
+    pids = [worker.pid for worker in (await client.health()).workers]
 
     async def check():
         health = await client.health()
-        assert health["status"] == "healthy"
-        assert [worker["pid"] for worker in health["workers"]] == pids
+        assert health.status == "healthy"
+        assert [worker.pid for worker in health.workers] == pids
         assert (await client.request(counter, b"")).content == (2).to_bytes(8, "little")
         async with served.connect() as another:
             assert (await another.request(counter, b"")).content == (3).to_bytes(8, "little")
@@ -78,7 +78,7 @@ def directory(served):
 
 @pytest.fixture
 async def worker(client):
-    return (await client.health())["workers"][0]["incarnation"]
+    return (await client.health()).workers[0].incarnation
 
 
 @pytest.mark.parametrize("inlet", ["data", "control"])
@@ -123,7 +123,7 @@ async def test_a_message_beyond_what_a_socket_takes(directory, worker, connected
 
 async def test_garbage_to_the_supervisors_desk(directory, client, connected, goes_on):
     """Calls that do not decode, of any number of parts, are counted and not answered."""
-    before = (await client.stats())["dropped_by_supervisor"].get(CALLS, 0)
+    before = (await client.stats()).dropped_by_supervisor.get(CALLS, 0)
     line = connected(directory.calls, zmq.DEALER)
 
     for frame in NOISE:
@@ -134,7 +134,7 @@ async def test_garbage_to_the_supervisors_desk(directory, client, connected, goe
         connected(directory.calls, zmq.DEALER).send_multipart(parts)
 
     async def all_counted():
-        return (await client.stats())["dropped_by_supervisor"].get(CALLS, 0) == before + len(NOISE) + len(LARGE) + 2
+        return (await client.stats()).dropped_by_supervisor.get(CALLS, 0) == before + len(NOISE) + len(LARGE) + 2
 
     await eventually(all_counted)
     assert not line.poll(0)
@@ -143,7 +143,7 @@ async def test_garbage_to_the_supervisors_desk(directory, client, connected, goe
 
 async def test_calls_that_are_nearly_right(directory, client, connected, goes_on):
     """Calls with a field outside its bounds are dropped: an upload beyond 64 MiB does not even begin."""
-    before = (await client.stats())["dropped_by_supervisor"].get(CALLS, 0)
+    before = (await client.stats()).dropped_by_supervisor.get(CALLS, 0)
     line = connected(directory.calls, zmq.DEALER)
     limits = {"max_memory_bytes": 1 << 20}
     odd = [
@@ -162,7 +162,7 @@ async def test_calls_that_are_nearly_right(directory, client, connected, goes_on
         line.send(b"\x01" + msgspec.msgpack.encode(call))
 
     async def all_counted():
-        return (await client.stats())["dropped_by_supervisor"].get(CALLS, 0) == before + len(odd)
+        return (await client.stats()).dropped_by_supervisor.get(CALLS, 0) == before + len(odd)
 
     await eventually(all_counted)
     await goes_on()
@@ -188,7 +188,7 @@ async def test_pieces_of_uploads_that_do_not_fit_are_refused(directory, client, 
 
 async def test_garbage_to_the_supervisors_inlet(directory, client, connected, raw_session, goes_on):
     """Noise, and heartbeats of those that are no worker, are counted and dropped."""
-    before = (await client.stats())["dropped_by_supervisor"]
+    before = (await client.stats()).dropped_by_supervisor
     outlet = connected(directory.control(SUPERVISOR))
     beat = [0, True, 0, True, {"agents": 1_000_000}]
     odd = {
@@ -205,13 +205,13 @@ async def test_garbage_to_the_supervisors_inlet(directory, client, connected, ra
         outlet.send(b"\x01" + msgspec.msgpack.encode(fields))
 
     async def all_counted():
-        dropped = (await client.stats())["dropped_by_supervisor"]
+        dropped = (await client.stats()).dropped_by_supervisor
         return sum(dropped.values()) == sum(before.values()) + len(NOISE) + len(LARGE) + len(odd)
 
     await eventually(all_counted)
-    dropped = (await client.stats())["dropped_by_supervisor"]
+    dropped = (await client.stats()).dropped_by_supervisor
     assert dropped[FRAMES] == before.get(FRAMES, 0) + len(NOISE) + len(LARGE)
-    assert (await client.health())["workers"][0]["agents"] < 1_000_000
+    assert (await client.health()).workers[0].agents < 1_000_000
     await goes_on()
 
 

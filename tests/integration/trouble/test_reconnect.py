@@ -88,7 +88,7 @@ async def test_a_client_goes_on_when_its_runtime_was_started_again(fresh, wasm, 
         assert client._open().number != number
         assert (await client.request("echo", b"after")).content == b"after"
         assert {view.name for view in await client.agents()} == {"echo", "late"}
-        assert (await client.health())["status"] == "healthy"
+        assert (await client.health()).status == "healthy"
         assert (await client.inspect(echo)).counters["run"] == 5
 
 

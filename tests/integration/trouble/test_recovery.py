@@ -135,9 +135,9 @@ async def test_a_message_to_a_restarting_worker_waits_and_arrives(client, served
 
 async def missing(client, shard):
     """True when the client knows that the shard has no worker, or has another one already."""
-    health = (await client.health())["workers"][shard]
+    health = (await client.health()).workers[shard]
     incarnation = client._open()._routes[shard].incarnation
-    return incarnation in {0, health["incarnation"]}
+    return incarnation in {0, health.incarnation}
 
 
 async def test_agents_talk_across_workers(client, on_shard, shard_counter):
@@ -169,7 +169,7 @@ async def test_agents_talk_to_a_worker_that_restarts(client, served, on_shard):
             return None
 
     assert count(await eventually(asked, RECOVERY_S)) >= 1
-    assert (await served.health())["workers"][0]["state"] == "ready"
+    assert (await served.health()).workers[0].state == "ready"
 
 
 async def test_an_agent_that_writes_to_nobody_goes_on(client, on_shard):
@@ -187,14 +187,14 @@ async def test_an_agent_that_writes_to_nobody_goes_on(client, on_shard):
 async def test_a_killed_client_leaves_nothing(client, served, on_shard):
     """A client that is killed under load ends its session: its files and its sockets at every process are gone."""
     names = [(await client.inspect(await on_shard("mischief", shard))).name for shard in (0, 1)]
-    workers = (await client.health())["workers"]
-    processes = [psutil.Process(pid) for pid in (served.pid, *(worker["pid"] for worker in workers))]
+    workers = (await client.health()).workers
+    processes = [psutil.Process(pid) for pid in (served.pid, *(worker.pid for worker in workers))]
 
     def open_now():
         return [process.num_fds() for process in processes], set(served.runtime_dir.iterdir())
 
     async def is_alone():
-        return (await client.health())["sessions"] == 1
+        return (await client.health()).sessions == 1
 
     async def come_and_be_killed():
         await eventually(is_alone)
@@ -247,7 +247,7 @@ async def test_a_worker_that_is_killed_again_and_again(client, served, on_shard)
         await served.kill_worker(1)
         assert count(await first_answer(client, counter)) == 1
 
-    living = (await client.health())["workers"][1]["incarnation"]
+    living = (await client.health()).workers[1].incarnation
     books = {path.name for path in served.runtime_dir.glob("w-*.book")}
     assert f"w-{living}.book" in books
     assert len(books) == WORKERS
@@ -258,7 +258,7 @@ async def test_what_a_kill_cost_is_in_the_books(client, served, on_shard):
     """What the client sent and never heard of is what the runtime says was lost."""
     slow = await on_shard("mischief", 0, limits=PATIENT)
     await eventually(lambda: missing(client, 0))
-    lost_before = (await client.stats())["lost"]["total"]
+    lost_before = (await client.stats()).lost["total"]
     async with asyncio.TaskGroup() as tasks:
         asked = tasks.create_task(client.request_many([Message(slow, SPIN)] * 200, timeout_s=60))
 
@@ -273,7 +273,7 @@ async def test_what_a_kill_cost_is_in_the_books(client, served, on_shard):
     await first_answer(client, slow)
 
     async def lost():
-        return (await client.stats())["lost"]["total"] - lost_before
+        return (await client.stats()).lost["total"] - lost_before
 
     assert 0 < unknown <= 200
     assert await lost() == unknown

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+import caxton
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
 from caxton.acl.performative import Performative
@@ -12,6 +13,7 @@ from caxton.client.routes.receipts import Receipt
 from caxton.errors import (
     AgentNotFound,
     AgentNotRunning,
+    IdempotencyKeyReused,
     MessageExpired,
     MessageTooLarge,
     QueueFull,
@@ -54,6 +56,23 @@ async def test_a_message_to_an_unknown_agent_is_refused(client):
             assert caught.value.agent == told
 
 
+async def test_a_dead_letter_tells_the_name_that_was_sent_to(client, agent):
+    """The name stays with a message when the agent that had it is gone, also in a batch."""
+    await agent("mischief", "short-lived")
+    await client.pause("short-lived")
+    await client.send("short-lived", b"later")
+    await client.remove("short-lived")
+    receiver = client.id_of("short-lived")
+    (letter,) = [letter async for letter in client.dead_letters(agent="short-lived")]
+    named, unnamed = await client.send_batch(
+        [caxton.Message(receiver, b"", receiver_name="short-lived"), caxton.Message(receiver, b"")]
+    )
+
+    assert letter.message.receiver_name == "short-lived"
+    assert (named.agent, unnamed.agent) == ("short-lived", str(receiver))
+    await client.purge(letter)
+
+
 async def test_a_call_about_an_unknown_agent_tells_the_name(client):
     """What asks about an agent tells the name that was typed, too."""
     for call in (client.inspect, client.pause, client.resume, client.stop, client.remove):
@@ -61,6 +80,20 @@ async def test_a_call_about_an_unknown_agent_tells_the_name(client):
             await call("nobody")
         assert caught.value.agent == "nobody"
     assert [error.agent for error in await client.remove_many(["nobody", "no one"])] == ["nobody", "no one"]
+
+
+async def test_what_a_list_shows_of_an_agent_is_the_agent(client, agent):
+    """Calls take it as they take the id; when the agent is gone, its name is told."""
+    await agent("mischief", "listed")
+    (view,) = await client.agents(name="listed")
+    assert (await client.inspect(view)).id == view.id
+    assert (await client.send(view, b"")).is_new
+    await client.remove(view)
+
+    for refused in (client.send(view, b""), client.inspect(view)):
+        with pytest.raises(AgentNotFound) as caught:
+            await refused
+        assert caught.value.agent == "listed"
 
 
 async def test_a_message_to_a_stopped_agent_is_refused(client, agent):
@@ -274,17 +307,21 @@ async def test_what_waits_for_an_agent_that_is_stopped_is_returned(client, agent
 
 
 async def test_a_receipt_says_when_its_key_was_known(client, served, agent):
-    """The same key again, whatever the content, is acknowledged and not new; a request gets the first answer."""
+    """The same key again is acknowledged and not new, a request gets the first answer; other content is refused."""
     counter = await agent("mischief")
-    keyed = [Message(counter, b"x", delivery_options=DeliveryOptions(idempotency_key=key)) for key in ("a", "b", "a")]
+    keyed = [Message(counter, b"", delivery_options=DeliveryOptions(idempotency_key=key)) for key in ("a", "b", "a")]
 
     assert (await client.send(counter, b"", idempotency_key="a")).is_new
-    again = await client.send(counter, b"other", idempotency_key="a")
+    with pytest.raises(IdempotencyKeyReused, match="a key of its own"):
+        await client.send(counter, b"other", idempotency_key="a")
+    again = await client.send(counter, b"", idempotency_key="a")
     assert not again.is_new
     assert repr(again).endswith(", not new)")
     assert [receipt.is_new for receipt in await client.send_batch(keyed)] == [False, True, False]
     first = await client.request(counter, b"", idempotency_key="c")
-    assert (await client.request(counter, b"other", idempotency_key="c")).content == first.content
+    assert (await client.request(counter, b"", idempotency_key="c")).content == first.content
+    with pytest.raises(IdempotencyKeyReused):
+        await client.request(counter, b"other", idempotency_key="c")
     assert not (await client.send(counter, b"", idempotency_key="c")).is_new
     assert (await client.inspect(counter)).counters["run"] == 3
 

@@ -15,7 +15,7 @@ async def test_a_runtime_is_gone_when_its_block_ends():
         supervisor = psutil.Process(served.pid)
         processes = [supervisor, *supervisor.children(recursive=True)]
         async with served.connect() as client:
-            assert (await client.health())["status"] == "healthy"
+            assert (await client.health()).status == "healthy"
 
     _, alive = psutil.wait_procs(processes, timeout=60)
     assert alive == []
@@ -46,7 +46,7 @@ async def test_a_loop_goes_on_while_a_runtime_starts():
 
     async with runtime() as served:
         assert turned.is_set()
-        assert (await served.health())["status"] == "healthy"
+        assert (await served.health()).status == "healthy"
 
 
 async def test_a_runtime_that_nobody_waits_for_any_more_is_gone(one_turn_of_the_loop):
@@ -81,7 +81,7 @@ async def test_a_runtime_starts_once_and_again(served):
     served.start()
 
     assert [event["event"] for event in served.events].count("ready") == 2
-    assert (await served.health())["pid"] == served.pid
+    assert (await served.health()).pid == served.pid
 
 
 async def test_a_worker_is_killed_and_missed(served):
@@ -131,4 +131,4 @@ async def test_there_is_no_worker_of_a_shard_that_failed():
 
         with pytest.raises(NetworkError):
             await served.kill_worker(0)
-        assert (await served.health())["status"] == "degraded"
+        assert (await served.health()).status == "degraded"

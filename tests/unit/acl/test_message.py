@@ -10,10 +10,18 @@ from hypothesis import strategies as st
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Envelope
 from caxton.acl.failure import report
-from caxton.acl.message import MAX_TEXT, Message
+from caxton.acl.fields import MAX_TEXT
+from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Level
 from caxton.acl.performative import Performative
-from caxton.errors import InvalidMessageFormat, MessageTooLarge, QueueFull, ValidationError, to_fields
+from caxton.errors import (
+    InvalidMessageFormat,
+    MessageTooLarge,
+    ProtocolViolation,
+    QueueFull,
+    ValidationError,
+    to_fields,
+)
 from caxton.ids import BROADCAST, AgentId, ConversationId, MessageId
 
 ID = st.integers(1, BROADCAST).map(AgentId)
@@ -42,10 +50,11 @@ FIELDS = st.fixed_dictionaries(
         "reply_to": st.none() | ID,
         "reply_by": st.none() | st.integers(0, 2**63 - 1),
         "trace_context": TEXT,
+        "receiver_name": TEXT,
         "delivery_options": OPTIONS,
     }
 )
-TEXTS = ("language", "encoding", "ontology", "protocol", "trace_context")
+TEXTS = ("language", "encoding", "ontology", "protocol", "trace_context", "receiver_name")
 
 
 @given(receiver=ID, fields=FIELDS)
@@ -92,6 +101,16 @@ def test_a_message_keeps_the_lane_that_was_chosen(options, flags, shown):
     assert message.envelope.flags == flags
     assert message.delivery_options.reliability == shown
     assert message.delivery_options.idempotency_key == options.idempotency_key
+
+
+def test_a_message_keeps_the_limits_of_what_follows_from_it():
+    """Those that were chosen travel with it; without them it carries nothing."""
+    options = DeliveryOptions(max_hops=3, max_work=7)
+    message = Message(5, delivery_options=options)
+    assert (message.envelope.rare.max_hops, message.envelope.rare.max_work) == (3, 7)
+    assert (message.delivery_options.max_hops, message.delivery_options.max_work) == (3, 7)
+    plain = Message(5).delivery_options
+    assert (plain.max_hops, plain.max_work) == (None, None)
 
 
 def test_messages_differ_in_any_field():
@@ -231,11 +250,20 @@ def test_a_failure_of_the_runtime_tells_its_error():
     assert type(damaged.failure()) is InvalidMessageFormat
 
 
+def test_a_message_that_does_not_fit_is_told_of_with_its_error():
+    """The runtime's not-understood says in which way an agent broke a protocol."""
+    wrong = ProtocolViolation("fipa-request", "participant", "asked", "propose", "inform", "it is not the turn for it")
+    told = Message.of(Envelope(bytes(16), Performative.NOT_UNDERSTOOD, 9, 5, report(wrong), flags=AUTOMATIC))
+
+    assert str(told.failure()) == str(wrong)
+
+
 def test_no_other_message_tells_of_a_failure():
     """What an agent sends as a failure is its own, and what is no failure tells of none."""
     content = report(QueueFull("a", 1, 2))
 
     assert Message(5, content, performative=Performative.FAILURE).failure() is None
+    assert Message(5, content, performative=Performative.NOT_UNDERSTOOD).failure() is None
     assert Message.of(Envelope(bytes(16), Performative.INFORM, 9, 5, content, flags=AUTOMATIC)).failure() is None
 
 

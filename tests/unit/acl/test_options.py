@@ -1,9 +1,12 @@
 """How a message is to be delivered."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caxton.acl.message import Message
 from caxton.acl.options import (
     DEFAULT_LANE_OF_REQUEST,
     DEFAULT_LANE_OF_SEND,
@@ -13,7 +16,7 @@ from caxton.acl.options import (
     Level,
     with_key,
 )
-from caxton.errors import Unsupported, ValidationError
+from caxton.errors import ValidationError
 
 
 def test_by_default_the_call_chooses_the_lane_and_a_message_is_worth_30_seconds():
@@ -37,6 +40,16 @@ def test_the_lanes_have_the_numbers_that_travel():
     assert Lane.of("at_most_once") is Lane.VOLATILE == 0
     assert Lane.of("at_least_once") is Lane.DURABLE == 1
     assert [Lane.of(lane.reliability) for lane in Lane] == list(Lane)
+
+
+@pytest.mark.parametrize(("field", "most"), [("max_hops", 100_000), ("max_work", 100_000_000)])
+def test_what_may_follow_from_a_message_has_bounds(field, most):
+    """From 1 to a hard bound, in whole numbers, or None for the usual limit."""
+    for allowed in (None, 1, most):
+        assert getattr(DeliveryOptions(**{field: allowed}), field) == allowed
+    for wrong in (0, most + 1, 1.0, True, "3"):
+        with pytest.raises(ValidationError, match=field):
+            DeliveryOptions(**{field: wrong})
 
 
 @pytest.mark.parametrize("key", ["k", "ä" * 255, "0", " "])
@@ -77,12 +90,6 @@ def test_options_within_their_bounds_are_kept(priority, timeout_ms, max_retries)
     assert (made.priority, made.timeout_ms, made.max_retries) == (priority, timeout_ms, max_retries)
 
 
-def test_a_receipt_says_what_to_do_until_there_is_one():
-    """Nothing is accepted that would be forgotten; the error says what there is instead."""
-    with pytest.raises(Unsupported, match=r"durable `send` returns when.*committed.*request"):
-        DeliveryOptions(receipt=True)
-
-
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -116,3 +123,18 @@ def test_options_do_not_change():
     """The default is shared by all messages."""
     with pytest.raises(AttributeError):
         DEFAULT_OPTIONS.timeout_ms = 5
+
+
+@pytest.mark.parametrize("moment", [datetime(2100, 1, 1, tzinfo=UTC), 4_102_444_800_000])
+def test_a_moment_is_kept_in_milliseconds(moment):
+    """A datetime with its zone, or milliseconds since 1970, and the message shows it again."""
+    options = DeliveryOptions(expires_at=moment)
+    assert options.expires_at == 4_102_444_800_000
+    assert Message(5, delivery_options=options).delivery_options == options
+
+
+@pytest.mark.parametrize("moment", [datetime(2100, 1, 1), 0, -1, 1 << 63, 1.5, "tomorrow", True])  # noqa: DTZ001 (without its zone)
+def test_what_is_no_moment_is_refused(moment):
+    """A datetime without its zone is none: nobody could tell which moment is meant."""
+    with pytest.raises(ValidationError, match="expires_at"):
+        DeliveryOptions(expires_at=moment)

@@ -45,6 +45,13 @@ def test_every_act_comes_back_by_its_name(act):
     assert Performative(int(performative)) is performative
 
 
+@pytest.mark.parametrize("find", [Performative.parse, Performative])
+def test_a_query_is_one_that_asks_for_what_is_so(find):
+    """Of FIPA's two queries, query-ref; it prints under its own name."""
+    assert find("query") is Performative.QUERY_REF
+    assert str(find("query")) == "query-ref"
+
+
 @pytest.mark.parametrize("act", ["", "Inform", "inform_if", "tell", " inform", "7"])
 def test_another_act_is_refused_with_the_known_ones(act):
     """The spelling is FIPA's and no other."""

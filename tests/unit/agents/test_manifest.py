@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caxton.acl.capability import MAX_CAPABILITY
 from caxton.agents.limits import Limits
-from caxton.agents.manifest import MAX_CAPABILITIES, MAX_CAPABILITY, MAX_NAME, Encoding, Manifest
+from caxton.agents.manifest import MAX_CAPABILITIES, Encoding, Manifest
+from caxton.agents.names import MAX_NAME
 from caxton.errors import Unsupported, ValidationError
 
 MODULE = bytes(32)
@@ -77,3 +79,11 @@ def test_a_manifest_does_not_change():
     """It is what was deployed."""
     with pytest.raises(AttributeError):
         Manifest("echo", MODULE).name = "other"
+
+
+@pytest.mark.parametrize("above", ["", " tally", "e\u0301", "echo", 5, "x" * 201], ids=ascii)
+def test_an_agent_escalates_to_another_ones_name(above):
+    """To itself would be a circle, and what can be no name is nobody's."""
+    assert Manifest("echo", MODULE, escalate_to="tally").escalate_to == "tally"
+    with pytest.raises(ValidationError, match="escalate_to"):
+        Manifest("echo", MODULE, escalate_to=above)

@@ -10,6 +10,7 @@ import caxton
 from caxton.acl.envelope import Envelope
 from caxton.cli.main import app
 from caxton.wire.calls import AgentView, DeadLetter, Failed
+from caxton.wire.told import DeadLetterStats
 
 MANY = 250
 
@@ -34,16 +35,28 @@ def letter(number):
     return DeadLetter(number, 1, "expired", Failed("MessageExpired", {}), 1, 0, 5, Envelope(bytes(16), 7, 5, 7, b"hi"))
 
 
+class Agents:
+    def __init__(self, found, total):
+        self.found, self.total = found, total
+
+    async def __aiter__(self):
+        for number in range(self.found):
+            yield agent(number)
+
+
 class Client:
     def __init__(self, many):
         self.many = many
 
-    async def agents(self):
-        return [agent(number) for number in reversed(range(self.many))]
+    def agents(self, name, state, limit):
+        return Agents(self.many if limit is None else min(limit, self.many), self.many)
 
     async def dead_letters(self, limit=None, **_which):
         for number in range(self.many if limit is None else min(limit, self.many)):
             yield letter(number)
+
+    async def dead_letter_stats(self):
+        return DeadLetterStats(self.many, {}, None, 0, capacity=0, evicted=0)
 
 
 @pytest.fixture(params=["agent", "deadletter"])
@@ -71,6 +84,7 @@ def test_a_page_is_shown_and_how_to_see_more(listed):
     shown = listed()
 
     assert rows(shown) == 100
+    assert "there are 150 more" in shown.stderr
     assert "see them with --all, or --limit" in shown.stderr
 
 

@@ -76,7 +76,7 @@ def test_the_version_is_told(invoke):
         (["serve", "--wrokers", "2"], "caxton serve", "No such option: --wrokers"),
         (["agent", "inspect"], "caxton agent inspect", "NAME|ID"),
         (["deadletter", "list", "--reason", "expird"], "caxton deadletter list", "did you mean expired?"),
-        (["deadletter", "list", "--reason", "bad luck"], "caxton deadletter list", "there are agent_not_found, "),
+        (["deadletter", "list", "--reason", "weather"], "caxton deadletter list", "there are agent_not_found, "),
         (["deadletter", "list", "--all", "--limit", "3"], "caxton deadletter list", "it goes with no --limit"),
         (["agent", "list", "--all", "--limit", "3"], "caxton agent list", "it goes with no --limit"),
     ],

@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 import caxton
 from caxton.cli.main import app
 from caxton.store.ledger import check
-from caxton.wire.calls import ShardLedger
+from caxton.wire.shard_ledger import ShardLedger
+from caxton.wire.told import RouterStats
 
 LOST = {"on_the_way_in": 1, "queued": 0, "on_the_way_out": 0, "gaps": 0, "total": 1}
 
@@ -38,7 +39,8 @@ def ledger(monkeypatch):
                 return check([books(shard, waiting) for shard, waiting in enumerate(pending)])
 
             async def stats(self):
-                return {"lost": LOST, "totals": {"run": 9, "taken_from_sessions": 12}}
+                totals = {"run": 9, "taken_from_sessions": 12}
+                return RouterStats(1.0, 1, 9, [], totals, LOST, 0, {})
 
         @asynccontextmanager
         async def connect(_runtime_dir, **_options):

@@ -20,11 +20,21 @@ def test_every_command_explains_itself(invoke, command):
     assert "--runtime-dir" in shown.output
 
 
+def test_the_command_for_a_stopped_runtime_explains_itself(invoke):
+    """--help of `caxton reshard` names the directory that it changes, with examples."""
+    shown = invoke("reshard", "--help")
+
+    assert shown.exit_code == 0
+    assert "caxton reshard --workers 4" in " ".join(shown.output.split())
+    assert "--data-dir" in shown.output
+
+
 def test_without_a_command_the_commands_are_listed(invoke):
     """`caxton` alone shows what there is."""
     shown = invoke("--help")
 
-    commands = ("serve", "stop", "restart", "health", "stats", "ledger", "agent", "message", "deadletter", "demo")
+    talk = ("agent", "message", "deadletter", "demo")
+    commands = ("serve", "stop", "reshard", "restart", "health", "stats", "ledger", *talk)
     assert all(command in shown.output for command in commands)
 
 
@@ -49,6 +59,7 @@ def test_every_command_on_dead_letters_explains_itself(invoke, command):
         ("serve", "--dead-letter-capacity", "9999"),
         ("serve", "--dead-letter-capacity", "10000001"),
         ("serve", "--retry-delay-ms", "99"),
+        ("serve", "--retention", "a week"),
         ("serve", "--retry-factor", "1"),
         ("serve", "--breaker-threshold", "101"),
         ("serve", "--breaker-timeout-s", "4.9"),

@@ -10,7 +10,13 @@ from caxton.wire.calls import DeadLetter, Failed
 
 def letter(**fields):
     message = Envelope(
-        bytes(15) + b"\x01", 18, 1 << 63, 7, b"hello", created_at=1_000, rare=Rare(trace_context="00-ab")
+        bytes(15) + b"\x01",
+        18,
+        1 << 63,
+        7,
+        b"hello",
+        created_at=1_000,
+        rare=Rare(trace_context="00-ab", receiver_name="echo"),
     )
     return DeadLetter(
         number=17,

@@ -15,6 +15,9 @@ class Loop:
         self._real = asyncio.get_running_loop()
         self.create_future = self._real.create_future
 
+    def time(self):
+        return self.now
+
     def call_later(self, delay, callback):
         timer = Timer(self.now + delay, callback)
         self.timers.append(timer)

@@ -1,4 +1,5 @@
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -9,10 +10,11 @@ from caxton.client.client import Client
 from caxton.errors import AgentError, ValidationError, to_fields
 from caxton.ids import AgentId, AgentNames, MessageId
 from caxton.wire.calls import (
+    AgentView,
     AskDeadLetterStats,
     DeadLetter,
+    DeadLetterFigures,
     DeadLetters,
-    DeadLetterStats,
     Failed,
     ListDeadLetters,
     Purged,
@@ -20,6 +22,7 @@ from caxton.wire.calls import (
     Requeued,
     RequeueDeadLetters,
 )
+from caxton.wire.told import DeadLetterStats
 
 PAGE = 3
 WHY = Failed("AgentError", to_fields(AgentError("a", -7)))
@@ -38,25 +41,34 @@ class Shards:
         self.letters = {shard: [letter(shard, number) for number in range(1, 8)] for shard in range(2)}
         self.asked = []
         self.quicker = False
+        self.last, self.tells_how_far, self.die_again = 7, True, False
 
     async def call(self, shard, request, answer, timeout_s):
         self.asked.append((shard, request))
         if isinstance(request, AskDeadLetterStats):
             oldest = self.letters[shard][0].died_at if self.letters[shard] else None
-            return DeadLetterStats(len(self.letters[shard]), {"expired": len(self.letters[shard])}, oldest, 10, 100, 1)
+            return DeadLetterFigures(
+                len(self.letters[shard]), {"expired": len(self.letters[shard])}, oldest, 10, 100, 1
+            )
         which = request.which
         fits = [x for x in self.letters[shard] if which.ids is None or x.number in which.ids]
         if isinstance(request, ListDeadLetters):
             fits = [x for x in fits if x.number > request.after]
             some = fits[: min(PAGE, request.limit)]
             return DeadLetters(some, len(fits) > len(some))
+        up_to = 0
+        if self.tells_how_far:
+            up_to = which.up_to or self.last
+            fits = [x for x in fits if x.number <= up_to]
         some = fits[:PAGE]
+        self.last += len(some) if self.die_again else 0
+        self.letters[shard] += [letter(shard, self.last - n) for n in range(len(some))] if self.die_again else []
         self.letters[shard] = [x for x in self.letters[shard] if x not in some]
         if self.quicker:  # another call has taken these, and this one waited for its commit
             self.quicker, some = False, []
         if isinstance(request, RequeueDeadLetters):
-            return Requeued({x.number: bytes([x.number]) * 16 for x in some}, len(fits) > PAGE)
-        return Purged(len(some), len(fits) > PAGE)
+            return Requeued({x.number: bytes([x.number]) * 16 for x in some}, len(fits) > PAGE, up_to)
+        return Purged(len(some), len(fits) > PAGE, up_to)
 
     def kinds(self):
         return {type(request) for _, request in self.asked}
@@ -94,6 +106,31 @@ async def test_a_filter_travels(client, shards):
     assert request.with_content
     with pytest.raises(ValidationError, match="before"):
         [x async for x in client.dead_letters(before=-1)]
+
+
+@pytest.mark.parametrize(
+    ("moment", "since_1970_ms"),
+    [
+        (datetime(2026, 1, 31, tzinfo=UTC), 1_769_817_600_000),
+        (datetime(1960, 1, 31, tzinfo=UTC), 0),
+        (datetime(1, 1, 1), 0),  # noqa: DTZ001 (nobody's local time has one so early)
+    ],
+    ids=str,
+)
+async def test_a_moment_may_be_a_datetime(client, shards, moment, since_1970_ms):
+    """One before 1970, when there were no dead letters, is the first that there is."""
+    await client.purge(before=moment)
+    assert shards.asked[0][1].which.before == since_1970_ms
+
+
+async def test_an_agent_may_be_what_a_list_shows_of_it(client, shards):
+    """Whoever has listed agents need not take their ids out."""
+    agent_id = client.id_of("echo")
+    view = AgentView(int(agent_id), "echo", "running", 0, "content", (), {}, bytes(32), False, 0, {})
+    await client.purge(agent=view)
+
+    assert shards.asked[0][1].which.receiver == agent_id == view.id
+    assert repr(view.id) == repr(agent_id)
 
 
 async def test_one_dead_letter_is_found_by_its_number(client, shards):
@@ -198,8 +235,20 @@ async def test_another_call_that_was_quicker_leaves_the_rest(client, shards, cal
 
 async def test_everything_is_taken_page_by_page_up_to_now(client, shards):
     """What dies after the call began is left, or a letter that dies at once would be sent for ever."""
+    shards.die_again = True
     assert len(await client.requeue(everything=True)) == 14
-    assert all(request.which.before is not None for _, request in shards.asked)
+    bounds = [(shard, request.which.up_to) for shard, request in shards.asked]
+    assert bounds == [(0, None), (0, 7), (0, 7), (1, None), (1, 14), (1, 14)]
+    assert {request.which.before for _, request in shards.asked} == {None}
+
+
+async def test_a_runtime_that_tells_no_number_is_told_when_the_call_began(client, shards, monkeypatch):
+    """An older one knows no other bound than the clock's."""
+    shards.tells_how_far = False
+    monkeypatch.setattr("caxton.client.calls.dead_letter_calls.time.time_ns", lambda: 5_000 * 1_000_000)
+    assert await client.purge(everything=True) == 14
+    assert [request.which.before for _, request in shards.asked] == [None, 5_001, 5_001] * 2
+    assert {request.which.up_to for _, request in shards.asked} == {None}
 
 
 async def test_a_filter_chooses_what_is_forgotten(client, shards):
@@ -220,11 +269,20 @@ async def test_all_is_not_forgotten_by_mistake(client, shards):
     assert await client.purge([]) == 0
 
 
-async def test_stats_are_of_all_shards(client, shards):
+async def test_stats_are_of_all_shards(client, shards, monkeypatch):
     """Counts add up, the oldest is the oldest of all, and shards without any have none."""
     shards.letters[0] = []
+    monkeypatch.setattr("caxton.client.calls.dead_letter_calls.time.time_ns", lambda: 5_000 * 1_000_000)
     stats = await client.dead_letter_stats()
-    assert stats == DeadLetterStats(7, {"expired": 7}, 1_001, 20, 200, 2)
+    assert stats == DeadLetterStats(7, {"expired": 7}, 3_999, 20, capacity=200, evicted=2)
+
+
+async def test_dead_letters_are_never_younger_than_now(client, monkeypatch):
+    """A clock that was set back meanwhile makes them no younger than just dead; without any, none is the oldest."""
+    monkeypatch.setattr("caxton.client.calls.dead_letter_calls.time.time_ns", lambda: 0)
+    assert (await client.dead_letter_stats()).oldest_message_age_ms == 0
+    client._runtime.letters = {0: [], 1: []}
+    assert (await client.dead_letter_stats()).oldest_message_age_ms is None
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@ import asyncio
 
 import pytest
 
-from caxton.acl.envelope import DURABLE, Envelope, Rare
+from caxton.acl.envelope import DURABLE, Cause, Envelope, Rare, Waiters
 from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.backlog import RECEIVER_WINDOW, Backlog
 from caxton.client.routes.batches import Batch
-from caxton.client.session.leftovers import MOST_AGE_OF_A_KEY_MS, Held, leftovers
+from caxton.client.session.leftovers import MOST_AGE_OF_A_KEY_S, Held, leftovers
 from caxton.errors import NetworkError
 from workers.durable.idempotency_keys import KEPT_MS
 
@@ -136,16 +136,16 @@ async def test_what_has_a_key_does_not_go_once_its_shard_may_have_forgotten_it(m
     """Nine minutes after it was made a message with a key ends as unknown; one without, which never left, goes."""
     held, keyed, plain = Held(is_awaited=True), make_entry(1, key=True), make_entry(2)
     for entry in (keyed, plain):
-        entry[0].created_at = 1_000
+        entry[1].began_s = 1_000.0
     held.keep([keyed], ENDED)
-    at_the_edge = held.handed_over(SESSION | 1, 1_000 + MOST_AGE_OF_A_KEY_MS)
+    at_the_edge = held.handed_over(SESSION | 1, 1_000.0 + MOST_AGE_OF_A_KEY_S)
     held.keep([keyed, plain], ENDED)
-    beyond = held.handed_over(SESSION | 1, 1_001 + MOST_AGE_OF_A_KEY_MS)
+    beyond = held.handed_over(SESSION | 1, 1_001.0 + MOST_AGE_OF_A_KEY_S)
 
     assert [numbers(some) for _, some in at_the_edge] == [[1]]
     assert [numbers(some) for _, some in beyond] == [[2]]
     assert isinstance(keyed[1].results[0], NetworkError)
-    assert MOST_AGE_OF_A_KEY_MS < KEPT_MS
+    assert MOST_AGE_OF_A_KEY_S * 1_000 < KEPT_MS
 
 
 async def test_nothing_waits_for_a_session_that_will_not_come(make_entry):
@@ -158,3 +158,12 @@ async def test_nothing_waits_for_a_session_that_will_not_come(make_entry):
     held.keep([late], ENDED)
 
     assert (result(early), result(late), len(held)) == (ENDED, ENDED, 0)
+
+
+async def test_what_goes_with_another_session_is_a_root(make_entry):
+    """The cause of a message was given to the session that has ended: no other is believed to have it."""
+    entry, held = make_entry(1), Held(is_awaited=True)
+    entry[0].cause = Cause(1, bytes(16), waiters=Waiters((), b"s" * 16))
+    held.keep([entry], ENDED)
+    held.handed_over(SESSION + 1, 0.0)
+    assert (entry[0].sender, entry[0].cause) == (SESSION + 1, None)

@@ -1,4 +1,5 @@
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -8,8 +9,8 @@ from caxton.acl.options import DeliveryOptions, Lane
 from caxton.client.client import Client, connect
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.receipts import Receipt
-from caxton.errors import ConfigurationError, QueueFull, ValidationError
-from caxton.ids import AgentNames, MessageId
+from caxton.errors import AgentNotFound, ConfigurationError, QueueFull, ValidationError
+from caxton.ids import AgentId, AgentNames, MessageId
 from caxton.placement.slot_table import SlotTable
 
 SESSION = 1 << 63
@@ -42,12 +43,14 @@ class Ended:
         self.submitted = []
         self.waiting = {}
         self.held = 128
+        self.fails = None
 
     def submit(self, entries, lane):
         for message, batch, place, placed_is_all in entries:
             self.submitted.append((lane, message))
             self.waiting |= self.answers.waiting
             result = Receipt(message.message_id, lane) if placed_is_all else Message.of(message)
+            result = self.fails or result
             self.answers.waiting.pop(message.message_id, None)
             batch.end(place, result)
 
@@ -75,6 +78,18 @@ async def client(session, tmp_path):
 
 def options(reliability, **others):
     return DeliveryOptions(reliability=reliability, **others)
+
+
+async def test_a_message_to_a_name_carries_it(client, session):
+    """What is sent to an id carries no name, and is as small as before."""
+    await client.send("e\u0301cho", b"a")
+    await client.request("\u00e9cho", b"b")
+    await client.send(["\u00e9cho", client.id_of("\u00e9cho")], b"c")
+    sent = [message for _, message in session.submitted]
+
+    assert {message.receiver for message in sent} == {int(client.id_of("\u00e9cho"))}
+    assert [Message.of(message).receiver_name for message in sent[:3]] == ["\u00e9cho"] * 3
+    assert sent[3].rare is None
 
 
 async def test_a_send_is_durable_unless_it_says_otherwise(client, session):
@@ -159,6 +174,13 @@ async def test_every_message_has_an_id_of_its_own(client, session):
     ids = [m.message_id for _, m in session.submitted]
     assert len(set(ids)) == 330
     assert ids == sorted(ids)
+
+
+async def test_who_was_asked_cannot_tell_the_id_of_the_next_request(client, session):
+    """Whoever has some ids knows no other one, and so cannot answer what others were asked."""
+    await client.send_batch([Message(5)] * 20)
+    ids = [int.from_bytes(m.message_id) for _, m in session.submitted]
+    assert len({after - before for before, after in pairwise(ids)}) == 19
 
 
 @pytest.mark.parametrize("messages", [list, tuple, dict.fromkeys, lambda two: (message for message in two)])
@@ -264,3 +286,29 @@ def test_a_runtime_directory_is_a_path_or_its_text(wrong, tmp_path):
     assert str(connect(str(tmp_path))._runtime_dir) == str(connect(tmp_path)._runtime_dir) == str(tmp_path)
     with pytest.raises(ConfigurationError, match="runtime_dir"):
         connect(wrong)
+
+
+async def test_a_list_of_receivers_has_a_result_for_each(client, session):
+    """Each is sent a message of its own, in order, with an id of its own; none and one are lists too."""
+    receipts = await client.send([5, "tally", AgentId(7)], b"x", options=options("at_most_once"))
+
+    sent = [message for _, message in session.submitted]
+    assert [message.receiver for message in sent] == [5, client.id_of("tally"), 7]
+    assert [receipt.raw_id for receipt in receipts] == [message.message_id for message in sent]
+    assert len({receipt.raw_id for receipt in receipts}) == 3
+    assert await client.send([], b"x") == []
+    assert len(await client.send((5,), b"x")) == 1
+
+
+async def test_what_is_wrong_with_one_receiver_is_its_result(client, session):
+    """An error has the name that was typed; what can be no agent is raised, and then nothing was sent."""
+    session.fails = AgentNotFound(str(client.id_of("nobody")))
+    (found,) = await client.send(["nobody"], b"x")
+    assert str(found).startswith("there is no agent nobody")
+
+    (full, sent) = await client.send([5, 6], b"x", options=options("at_most_once"), wait=False), session.submitted
+    assert [type(error) for error in full] == [QueueFull, QueueFull]
+    assert len(sent) == 1
+    with pytest.raises(ValidationError):
+        await client.send([5, 1.5], b"x")
+    assert len(sent) == 1

@@ -8,15 +8,18 @@ from caxton.acl.options import Lane
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.batches import Batch
 from caxton.client.session.session import Session
-from caxton.errors import ResourceExhausted, ShardUnavailable, StorageError
+from caxton.errors import ResourceExhausted, ShardUnavailable, StorageError, Timeout
 from caxton.ids import SESSION_BIT
 from caxton.placement.slot_table import SlotTable
 from caxton.store import books
 from caxton.store.directory_lock import is_locked
 from caxton.transport.endpoints import RuntimeDir
 from caxton.transport.sockets import Outlet
-from caxton.wire.control import Topology
+from caxton.wire.calls import AskLedger
+from caxton.wire.codec import CONTROL
+from caxton.wire.control import Call, Topology
 from caxton.wire.link_state import LinkState
+from caxton.wire.shard_ledger import ShardLedger
 from caxton.wire.supervision import SessionOpened
 
 NUMBER = SESSION_BIT | 1
@@ -69,6 +72,21 @@ async def test_a_session_without_sockets_for_its_workers_leaves_nothing_behind(p
 
     assert len(made) == 2
     assert not is_locked(place.book(NUMBER))
+
+
+async def test_a_call_says_for_how_long_its_caller_waits(place, serving, monkeypatch):
+    """In whole milliseconds and at least one, so that a worker may pass over what nobody waits for any more."""
+    frames = []
+    monkeypatch.setattr(Outlet, "send", lambda _, frame: frames.append(bytes(frame)))
+    session = Session(place, serving, Answers(), None)
+    with pytest.raises(Timeout):
+        await session.call(0, AskLedger(), ShardLedger, 60.0, session.loop.time())
+    with pytest.raises(Timeout):
+        await session.call(0, AskLedger(), ShardLedger, 60.0, session.loop.time() + 0.005)
+
+    first, second = (call for call in map(CONTROL.decode, frames) if isinstance(call, Call))
+    assert (first.timeout_ms, 1 <= second.timeout_ms <= 5) == (1, True)
+    session.retire()
 
 
 async def test_what_a_worker_says_after_the_end_settles_nothing(place, serving, monkeypatch):

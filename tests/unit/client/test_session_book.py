@@ -2,8 +2,9 @@ import os
 
 import pytest
 
-from caxton.client.session.session_book import SessionBook
+from caxton.client.session.session_book import ENDED_KEPT, SessionBook
 from caxton.ids import SESSION_BIT
+from caxton.store import books
 from caxton.store.directory_lock import is_locked
 
 
@@ -49,4 +50,22 @@ def test_a_book_knows_whether_it_has_its_name(path, how):
         path.touch()
 
     assert not book.is_in_place
+    book.close()
+
+
+def test_rows_of_workers_that_ended_are_bounded(path):
+    """The rows of the last 128 workers that ended are kept; with one more the oldest goes."""
+    book = SessionBook(path, SESSION_BIT | 1)
+    for incarnation in range(1, ENDED_KEPT + 2):
+        book.emitted(incarnation, 1)
+        book.commit()
+        if incarnation <= ENDED_KEPT:
+            book.end(incarnation)
+    before = books.read(path).links
+    book.end(ENDED_KEPT + 1)
+    book.commit()
+    after = books.read(path).links
+
+    assert before.keys() - after.keys() == {1}
+    assert len(after) == ENDED_KEPT
     book.close()

@@ -61,7 +61,9 @@ def test_the_reasons_are_the_words_that_are_kept_and_listed():
         "agent_removed",
         "agent_stopped",
         "circuit_breaker_open",
+        "deadlock",
         "expired",
+        "hop_limit",
         "invalid_message",
         "message_too_large",
         "network_error",
@@ -71,4 +73,7 @@ def test_the_reasons_are_the_words_that_are_kept_and_listed():
         "retry_limit",
         "session_ended",
         "timeout",
+        "work_limit",
+        "no_capable_agents",
+        "unresolved",
     }

@@ -35,6 +35,13 @@ def test_what_was_never_finished_is_no_mark(path, content):
     assert read_mark(path) is None
 
 
+def test_a_mark_of_a_later_version_is_refused_by_name(path):
+    """What it says is not known, so it is never taken for none."""
+    path.write_bytes(b"caxmark\2" + bytes(16))
+    with pytest.raises(StorageError, match="a mark of version 2, and this release reads up to 1"):
+        read_mark(path)
+
+
 def test_no_file_is_no_mark(path):
     """A shard of an earlier release has none."""
     assert read_mark(path) is None

@@ -38,7 +38,7 @@ def full_commit(number):
     commit.queued = {number: QueueRow(number, 6, 5, 1, 7, 8, encode_waiting(waits), number, 1)}
     failed = Failed("AgentError", {"agent": "a", "error_code": -7})
     raw = encode_waiting(message)
-    commit.dead = [DeadRow(number, "retry_limit", failed, 4, 9, SESSION | 5, 6, 700, raw, None)]
+    commit.dead = {number: DeadRow(number, "retry_limit", failed, 4, 9, SESSION | 5, 6, 700, raw, None)}
     commit.states = {6: b"state" * number}
     commit.charges = {(SESSION | 5, number): 1}
     commit.keys = {(6, b"key"): KeyRow(6, b"key", number, b"answer")}
@@ -49,7 +49,7 @@ def full_commit(number):
 
 async def everything(path):
     """Return all that a worker and its users can read of a shard."""
-    store = await ShardStore.open(path, 0, 0, 0)
+    store = await ShardStore.open(path, 0)
     try:
         agents = await StoredAgents(store.database).load()
         found = await store.load()
@@ -85,7 +85,7 @@ class Files(dict):
 async def written(directory, *, commits, close):
     """Return the files of a shard after some commits: closed, or as a SIGKILL leaves them."""
     path = directory / NAMES[0]
-    store = await ShardStore.open(path, 0, 0, 0)
+    store = await ShardStore.open(path, 0)
     await StoredAgents(store.database).add([(6, Manifest("a name", bytes(range(32)), capabilities=("c",)))], 1)
     for number in range(1, commits + 1):
         await store.commit(full_commit(number))
@@ -172,7 +172,7 @@ async def test_an_older_copy_is_told(tmp_path, closed):
     """A backup that lacks transactions is only taken when its mark goes with it."""
     older = await written(tmp_path, commits=4, close=True)
     path = copied(tmp_path, closed)
-    store = await ShardStore.open(path, 0, 0, 0)
+    store = await ShardStore.open(path, 0)
     await store.commit(full_commit(5))
     await store.close()
     path.write_bytes(closed[NAMES[0]])
@@ -198,7 +198,7 @@ async def test_a_file_that_is_gone_is_told(tmp_path, closed, empty):
 async def test_a_lost_mark_is_written_anew(tmp_path, closed):
     """It is in no backup, and a power cut may take it; the next commit is watched over again."""
     path = copied(tmp_path, {NAMES[0]: closed[NAMES[0]]})
-    store = await ShardStore.open(path, 0, 0, 0)
+    store = await ShardStore.open(path, 0)
     await store.commit(full_commit(5))
     assert read_mark(path.with_suffix(".mark")) == (store.file_id, 5)
     await store.close()
@@ -224,13 +224,13 @@ async def test_a_lost_mark_is_written_anew(tmp_path, closed):
         "UPDATE ledger SET name = 'another' WHERE name = 'processed'",
         "UPDATE meta SET next_number = 1",
         "UPDATE agents SET name = 'another'",
-        "UPDATE agents SET limits = CAST(x'ff' AS TEXT)",
+        "UPDATE agent_versions SET manifest = CAST(x'ff' AS TEXT)",
     ],
 )
 async def test_a_row_that_was_changed_by_somebody_else_is_told(tmp_path, closed, change):
     """SQLite finds nothing wrong with it, and its seal does."""
     path = copied(tmp_path, closed)
-    store = await ShardStore.open(path, 0, 0, 0)
+    store = await ShardStore.open(path, 0)
     assert await store.database.write(lambda db: db.execute(change).rowcount) > 0
     await store.close()
     with pytest.raises(StorageDamaged, match=r"shard-0\.db: "):
@@ -258,7 +258,7 @@ async def test_no_column_can_hold_what_nobody_reads(tmp_path, closed, value):
 async def test_the_row_of_the_file_itself_is_never_made_anew(tmp_path, closed):
     """A file that does not say whose it is, is damaged."""
     path = copied(tmp_path, closed)
-    store = await ShardStore.open(path, 0, 0, 0)
+    store = await ShardStore.open(path, 0)
     await store.database.write(lambda db: db.execute("DELETE FROM meta"))
     await store.close()
     with pytest.raises(StorageDamaged, match="the row that says whose file it is, is gone"):

@@ -10,7 +10,7 @@ import pytest
 
 from caxton.errors import StorageDamaged, StorageError, StorageFull
 from caxton.store.database import WAL_BYTES, Database
-from caxton.store.migrations import SCHEMA_VERSION
+from caxton.store.schema.migrations import SCHEMA_VERSION
 
 
 @pytest.fixture
@@ -26,12 +26,11 @@ async def database(path):
 
 
 def insert(number, size=1):
-    row = (number, f"a{number}", "running", "[]", bytes(size), "content", "{}", 0, 0, b"")
-    return lambda db: db.execute("INSERT INTO agents VALUES (?,?,?,?,?,?,?,?,?,?)", row)
+    return lambda db: db.execute("INSERT INTO agent_states VALUES (?, ?)", (number, bytes(size)))
 
 
 def numbers(db):
-    return [number for (number,) in db.execute("SELECT id FROM agents ORDER BY id")]
+    return [number for (number,) in db.execute("SELECT agent_id FROM agent_states ORDER BY agent_id")]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +145,7 @@ async def test_another_version_is_refused(database, path):
     await database.run(lambda db: db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}"))
     await database.close()
     for _ in range(2):
-        with pytest.raises(StorageError, match="written by version 3"):
+        with pytest.raises(StorageError, match=f"written by version {SCHEMA_VERSION + 1}"):
             await Database.open(path)
 
 
@@ -263,7 +262,7 @@ async def test_a_kill_leaves_all_of_a_write_or_nothing(path, after):
         writer.wait(10)
         writer.stdout.close()
     database = await Database.open(path)
-    found = await database.run(numbers)
+    found = await database.run(lambda db: [n for (n,) in db.execute("SELECT id FROM agents ORDER BY id")])
     await database.close()
 
     assert found == list(range(1, len(found) + 1))

@@ -25,16 +25,26 @@ def letter(number):
     died = 1_000 + number
     origin = None if number % 2 else number - 1
     return DeadRow(
-        number, REASONS[number % 3], failed, number, died, sender, receiver, number, encode_waiting(message), origin
+        number,
+        REASONS[number % 3],
+        failed,
+        number,
+        died,
+        sender,
+        receiver,
+        number,
+        encode_waiting(message),
+        origin,
+        ("timeout",) * (number % 3),
     )
 
 
 @pytest.fixture
 async def store(tmp_path):
     """A shard with 30 dead letters."""
-    store = await ShardStore.open(tmp_path / "shard-7.db", 7, 0, 0)
+    store = await ShardStore.open(tmp_path / "shard-7.db", 7)
     commit = Commit()
-    commit.dead = [letter(number) for number in range(1, 31)]
+    commit.dead = {number: letter(number) for number in range(1, 31)}
     commit.counts["evicted"] = 4
     await store.commit(commit)
     yield store
@@ -84,6 +94,7 @@ async def test_a_page_tells_all_of_a_letter(store, with_content):
     row = letter(6)
     assert (found.number, found.shard, found.reason, found.error) == (6, 7, row.reason, row.error)
     assert (found.attempts, found.died_at, found.content_bytes, found.requeued_from) == (6, 1_006, 6, 5)
+    assert found.retry_reasons == row.retry_reasons
     assert found.envelope.message_id == (6).to_bytes(16)
     assert found.message.content == (b"x" * 6 if with_content else b"")
     assert CONTROL.decode(CONTROL.encode(Answer(1, bytes(16), 2, 3, page))).result == page

@@ -1,5 +1,6 @@
 """Files of earlier versions of the schema."""
 
+import errno
 import sqlite3
 
 import msgspec
@@ -9,8 +10,8 @@ from caxton.agents.lifecycle import AgentState
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import Encoding, Manifest
 from caxton.errors import StorageDamaged, StorageError
-from caxton.store import migrations
 from caxton.store.agents import StoredAgents
+from caxton.store.schema import migrations
 from caxton.store.shard_store import ShardStore
 
 # As release 0.1 wrote it.
@@ -62,7 +63,7 @@ def path(tmp_path):
 
 async def agents_of(path):
     """Return the agents in the file, and what its books say."""
-    store = await ShardStore.open(path, 4, 0, 0)
+    store = await ShardStore.open(path, 4)
     try:
         return await StoredAgents(store.database).load(), await store.ledger()
     finally:
@@ -80,13 +81,73 @@ async def test_agents_of_version_1_are_kept(path):
         assert ledger.rows["agents"] == ledger.counts["rows.agents"] == 2
 
 
+async def test_a_file_is_kept_as_it_was_before_it_changes(path):
+    """The copy is whole, its user's alone and of the version before; a file of the present version has none."""
+    store = await ShardStore.open(path, 4)
+    earlier = store.database.earlier
+    await store.close()
+    db = sqlite3.connect(earlier)
+    assert earlier == path.with_name("shard-4.db.version-1")
+    assert (earlier.stat().st_mode & 0o777, db.execute("PRAGMA user_version").fetchone()) == (0o600, (1,))
+    assert db.execute("SELECT count(*) FROM agents").fetchone() == (2,)
+    db.close()
+    again = await ShardStore.open(path, 4)
+    await again.close()
+    assert again.database.earlier is None
+    assert sorted(file.name for file in path.parent.iterdir()) == ["shard-4.db", "shard-4.db.version-1", "shard-4.mark"]
+
+
+class KilledError(BaseException):
+    """As if the process were killed here."""
+
+
+async def test_a_change_may_be_killed_at_any_statement(path, monkeypatch):
+    """The file and its copy are of the version before, and the next try changes it."""
+    statements = list(migrations._statements(2))
+    for reached in range(len(statements) + 1):
+
+        def killed(_step, reached=reached):
+            yield from statements[:reached]
+            raise KilledError
+
+        with monkeypatch.context() as patched:
+            patched.setattr(migrations, "_statements", killed)
+            with pytest.raises(KilledError):
+                await agents_of(path)
+        for file in (path, path.with_name("shard-4.db.version-1")):
+            db = sqlite3.connect(file)
+            assert db.execute("PRAGMA user_version").fetchone() == (1,)
+            assert [name for (name,) in db.execute("SELECT name FROM sqlite_master")] == ["agents"]
+            db.close()
+    agents, _ = await agents_of(path)
+    assert len(agents) == 2
+
+
+async def test_without_a_copy_nothing_is_changed(path, monkeypatch):
+    """A copy that cannot be made is told; what a killed process left of one is no hindrance."""
+    path.with_name("shard-4.db.partial").write_bytes(b"half of it")
+
+    def fails(_descriptor):
+        raise OSError(errno.EIO, "as if the disk failed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("caxton.store.earlier_copy.os.fsync", fails)
+        with pytest.raises(StorageError, match="cannot be kept as it is: as if the disk failed"):
+            await agents_of(path)
+    assert [file.name for file in path.parent.iterdir() if "version" in file.name or "partial" in file.name] == []
+    agents, _ = await agents_of(path)
+    assert len(agents) == 2
+
+
 async def test_a_step_that_fails_leaves_the_file_as_it_was(path, monkeypatch):
     """A migration is whole or did not happen, and succeeds when it is tried again."""
+    statements = migrations._statements
 
-    def fail(_db):
+    def fail(step):
+        yield from statements(step)
         raise sqlite3.OperationalError("as if the power went")
 
-    monkeypatch.setitem(migrations._AFTER, 2, fail)
+    monkeypatch.setattr(migrations, "_statements", fail)
     with pytest.raises(StorageError, match="as if the power went"):
         await agents_of(path)
     db = sqlite3.connect(path)
@@ -114,5 +175,5 @@ async def test_a_schema_that_is_not_ours_is_damage(path, change):
     db = sqlite3.connect(path)
     db.execute(change)
     db.close()
-    with pytest.raises(StorageDamaged, match="its schema is not that of version 2"):
+    with pytest.raises(StorageDamaged, match="its schema is not that of version 4"):
         await agents_of(path)

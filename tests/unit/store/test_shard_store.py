@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from caxton.acl.envelope import Envelope, Rare
 from caxton.errors import StorageError
-from caxton.store import shard_store
 from caxton.store.commit import (
+    AbsenceRow,
     Commit,
     DeadRow,
     KeyRow,
@@ -40,14 +40,14 @@ def path(tmp_path):
 
 @pytest.fixture
 async def store(path):
-    store = await ShardStore.open(path, 0, 10_000, 777)
+    store = await ShardStore.open(path, 0)
     yield store
     await store.close()
 
 
-async def reopened(store, path, wall_ms=10_000, mono_ns=777):
+async def reopened(store, path):
     await store.close()
-    return await ShardStore.open(path, 0, wall_ms, mono_ns)
+    return await ShardStore.open(path, 0)
 
 
 def waiting(number, expires_ns=5, expires_ms=6, timeout_ms=30_000):
@@ -116,7 +116,7 @@ def commits(draw):
         message = draw(ENVELOPE.map(encoded) | BLOB)
         ints = draw(ANY_INT), draw(ANY_INT), draw(ANY_INT), draw(ANY_INT), draw(ANY_INT)
         dead = DeadRow(next(number), draw(ANY_TEXT), error, *ints, message, draw(st.none() | ANY_INT))
-        commit.dead.append(dead)
+        commit.dead[dead.number] = dead
     commit.states = draw(st.dictionaries(U64, st.none() | BLOB, max_size=3))
     commit.charges = draw(st.dictionaries(st.tuples(U64, U64), st.integers(0, 9), max_size=3))
     keys = draw(st.dictionaries(st.tuples(U64, BLOB), st.tuples(ANY_INT, st.none() | BLOB), max_size=3))
@@ -124,6 +124,8 @@ def commits(draw):
     commit.keys_gone = draw(st.lists(st.tuples(ANY_INT, BLOB), max_size=2))
     commit.settled = draw(st.lists(ANY_INT, max_size=2))
     commit.buried = draw(st.lists(ANY_INT, max_size=2))
+    absences = st.builds(AbsenceRow, st.integers(0, 2**63 - 1), st.integers(-1, 2**63 - 1))
+    commit.absences = draw(st.dictionaries(U64, st.none() | absences, max_size=3))
     commit.counts = Counter(draw(st.dictionaries(st.sampled_from(["dead", "expired", "x"]), st.integers(0, 99))))
     commit.next_number = 100
     return commit
@@ -137,7 +139,7 @@ def commits(draw):
 async def test_no_data_makes_a_commit_fail_and_all_of_it_comes_back(tmp_path, commit):
     """Integers of any size, lone surrogates, NULs and bytes of any kind are stored, and read by a successor."""
     path = Path(tempfile.mkdtemp(dir=tmp_path)) / "shard-0.db"
-    store = await ShardStore.open(path, 0, 0, 0)
+    store = await ShardStore.open(path, 0)
     try:
         await store.commit(commit)
         store = await reopened(store, path)
@@ -163,13 +165,14 @@ async def test_no_data_makes_a_commit_fail_and_all_of_it_comes_back(tmp_path, co
     assert {(at.number, at.place if isinstance(at, InUnfinished) else None) for at, _ in found.waiting} == left
     written = [row.messages for row in commit.unfinished] + [row.message for row in commit.queued.values()]
     assert all(any(encode_waiting(waits)[1:] in blob for blob in written) for _, waits in found.waiting)
-    dead = [row for row in commit.dead if row.number not in commit.buried]
+    dead = [row for row in commit.dead.values() if row.number not in commit.buried]
     assert [dead.number for dead in found.dead_letters] == [row.number for row in dead]
     assert [[(row.number, row.message) for row in rows] for rows, _ in pages] == [
         [(row.number, row.message)] for row in dead
     ]
     assert found.states == {agent_id: state for agent_id, state in commit.states.items() if state is not None}
     assert found.charges == {root: deaths for root, deaths in commit.charges.items() if deaths}
+    assert found.absences == {agent_id: row for agent_id, row in commit.absences.items() if row is not None}
     assert {(row.receiver, row.key): row.answer for row in found.keys} == {
         key: row.answer for key, row in commit.keys.items()
     }
@@ -183,7 +186,7 @@ async def test_a_new_store_is_empty_and_has_an_id_of_its_own(store, path):
     found = await store.load()
     assert found.next_number == 1
     assert not any((found.sources, found.targets, found.outbox, found.waiting, found.states, found.keys))
-    other = await ShardStore.open(path.with_name("shard-1.db"), 1, 0, 0)
+    other = await ShardStore.open(path.with_name("shard-1.db"), 1)
     assert other.file_id != store.file_id
     await other.close()
     again = await reopened(store, path)
@@ -199,9 +202,10 @@ async def test_rows_are_replaced_and_deleted(store, path):
     first.outbox = [OutboxRow(1, 1, 1, 5, b"a"), OutboxRow(2, SESSION | 2, 1, 7, b"b")]
     first.unfinished = [UnfinishedRow(n, 2, encode_waiting([waiting(n), waiting(n)])) for n in (3, 4, 5)]
     first.queued = {6: QueueRow(6, 9, 5, 1, 100, 50, encode_waiting([waiting(6)]))}
-    first.dead = [letter(7), letter(8)]
+    first.dead = {7: letter(7), 8: letter(8)}
     first.states = {9: b"one", 10: b"two"}
     first.charges = {(1, 2): 1, (1, 3): 2}
+    first.absences = {9: AbsenceRow(3, 4), 10: AbsenceRow(5, -1)}
     first.keys = {(9, b"k"): KeyRow(9, b"k", 5, None), (9, b"l"): KeyRow(9, b"l", 5, b"answer")}
     first.counts["processed"] = 3
     first.next_number = 20
@@ -215,6 +219,7 @@ async def test_rows_are_replaced_and_deleted(store, path):
     second.buried = [7]
     second.states = {9: b"three", 10: None}
     second.charges = {(1, 2): 4, (1, 3): 0}
+    second.absences = {9: AbsenceRow(7, -1), 10: None}
     second.keys = {(9, b"k"): KeyRow(9, b"k", 6, b"later")}
     second.keys_gone = [(9, b"k"), (9, b"l")]
     second.counts["processed"] = 4
@@ -239,6 +244,7 @@ async def test_rows_are_replaced_and_deleted(store, path):
     assert [dead.number for dead in found.dead_letters] == [8]
     assert found.states == {9: b"three"}
     assert found.charges == {(1, 2): 4}
+    assert found.absences == {9: AbsenceRow(7, -1)}
     assert found.keys == [KeyRow(9, b"k", 6, b"later")]
     assert (found.counts["processed"], found.next_number) == (7, 20)
     assert {table: books.counts.get(f"rows.{table}", 0) for table in books.rows} == books.rows
@@ -250,7 +256,7 @@ async def test_what_is_added_and_deleted_in_one_commit_is_gone(store):
     commit.outbox, commit.settled = [OutboxRow(1, 1, 1, 5, b"a")], [1]
     commit.unfinished, commit.done = [UnfinishedRow(2, 1, encode_waiting([waiting(2)]))], {2: None}
     commit.queued, commit.dequeued = {3: QueueRow(3, 9, 5, 1, 100, 50, encode_waiting([waiting(3)]))}, [3]
-    commit.dead, commit.buried = [letter(4)], [4]
+    commit.dead, commit.buried = {4: letter(4)}, [4]
     await store.commit(commit)
     found = await store.load()
     assert not any((found.outbox, found.waiting, found.unfinished, found.dead_letters))
@@ -279,37 +285,12 @@ async def test_messages_come_back_in_the_order_in_which_they_were_taken(store):
     ]
 
 
-async def test_expiry_is_on_the_clock_of_the_present_boot(store, path, monkeypatch, tmp_path):
-    """The same boot keeps it; after another it is what was left by the wall clock, at most the whole timeout again."""
-    boot_id = tmp_path / "boot_id"
-    boot_id.write_text("another boot\n")
-    commit = Commit()
-    messages = [waiting(1, 123, 11_000), waiting(2, 124, 9_000), waiting(3, 125, 10**9, timeout_ms=50)]
-    commit.unfinished = [UnfinishedRow(1, 3, encode_waiting(messages))]
-    commit.queued = {2: QueueRow(2, 9, 5, 1, None, 8, encode_waiting([waiting(4, 126, 12_000)]))}
-    await store.commit(commit)
-    store = await reopened(store, path)
-    assert [found.expires_ns for _, found in (await store.load()).waiting] == [123, 124, 125, 126]
-
-    monkeypatch.setattr(shard_store, "_BOOT_ID", boot_id)
-    ms = 1_000_000
-    for _ in range(2):
-        store = await reopened(store, path, 10_000, 5_000 * ms)
-        found = [found.expires_ns // ms for _, found in (await store.load()).waiting]
-        assert found[:4] == [6_000, 4_000, 5_050, 7_000]
-        assert found[4:] in ([], [0])
-        later = Commit()
-        later.queued = {9: QueueRow(9, 9, 5, 1, None, 8, encode_waiting([waiting(9, 127, 11_000)]))}
-        await store.commit(later)
-    await store.close()
-
-
 async def test_a_file_is_of_one_shard(store, path):
     """Under the name of another it is refused, and says whose it is."""
     await store.close()
     path.rename(path.with_name("shard-1.db"))
     with pytest.raises(StorageError, match="the file of shard 0, where that of shard 1 belongs"):
-        await ShardStore.open(path.with_name("shard-1.db"), 1, 0, 0)
+        await ShardStore.open(path.with_name("shard-1.db"), 1)
 
 
 async def test_a_number_that_is_used_twice_is_told(store):

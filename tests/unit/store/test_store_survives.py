@@ -26,7 +26,7 @@ from caxton.store.commit import Commit, OutboxRow, SourceRow, TargetRow
 from caxton.store.shard_store import ShardStore
 
 async def write():
-    store = await ShardStore.open(Path(sys.argv[1]), 0, 0, 0)
+    store = await ShardStore.open(Path(sys.argv[1]), 0)
     found = await store.load()
     number = found.next_number
     while True:
@@ -61,7 +61,7 @@ async def test_every_commit_that_was_told_is_there_after_a_kill(path):
         finally:
             writer.wait(60)
             writer.stdout.close()
-        store = await ShardStore.open(path, 0, 0, 0)
+        store = await ShardStore.open(path, 0)
         found = await store.load()
         last = found.next_number - 1
         await store.close()
@@ -74,7 +74,7 @@ async def test_every_commit_that_was_told_is_there_after_a_kill(path):
 
 async def test_a_mark_is_never_ahead_of_its_file(path, monkeypatch):
     """It is set after the commit is done, and not by one that failed."""
-    store = await ShardStore.open(path, 0, 0, 0)
+    store = await ShardStore.open(path, 0)
     seen = []
     set_mark = store._mark.set
 
@@ -94,7 +94,7 @@ async def test_a_mark_is_never_ahead_of_its_file(path, monkeypatch):
 @pytest.mark.parametrize("gone", ["shard-0.db", "shard-0.db-wal", "all", "replaced"])
 async def test_nothing_is_told_that_no_file_keeps(path, gone):
     """When the file or its log was removed or replaced, commits and other writes end as StorageDamaged."""
-    store = await ShardStore.open(path, 0, 0, 0)
+    store = await ShardStore.open(path, 0)
     await store.commit(big_commit(1, 10))
     for name in path.parent.iterdir() if gone in {"all", "replaced"} else [path.with_name(gone)]:
         name.unlink()
@@ -146,7 +146,7 @@ async def recovers(store, path, make_room):
     await make_room()
     await store.commit(waiting)
     await store.close()
-    store = await ShardStore.open(path, 0, 0, 0)
+    store = await ShardStore.open(path, 0)
     found = await store.load()
     books = await store.ledger()
     await store.close()
@@ -156,7 +156,7 @@ async def recovers(store, path, make_room):
 
 async def test_a_full_file_takes_the_same_commit_when_it_may_grow(path):
     """Nothing of a commit without room is written, and it is not counted."""
-    store = await ShardStore.open(path, 0, 0, 0)
+    store = await ShardStore.open(path, 0)
 
     async def limit(pages):
         await store.database.run(lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchall())
@@ -195,20 +195,20 @@ async def test_a_full_disk_takes_the_same_commit_when_there_is_room(small_disk):
     async def make_room():
         ballast.unlink()
 
-    await recovers(await ShardStore.open(path, 0, 0, 0), path, make_room)
+    await recovers(await ShardStore.open(path, 0), path, make_room)
 
 
 async def test_a_disk_that_is_full_at_the_start_is_told(small_disk):
     """A store that cannot be made says that there is no room."""
     stuff(small_disk)
     with pytest.raises(StorageError, match=r"full|no room|No space left"):
-        await ShardStore.open(small_disk / "shard-0.db", 0, 0, 0)
+        await ShardStore.open(small_disk / "shard-0.db", 0)
 
 
 async def test_a_log_is_used_again_on_a_full_disk(small_disk):
     """What takes no more room than file and log have is still committed: settling frames helps to get out of it."""
     path = small_disk / "shard-0.db"
-    store = await ShardStore.open(path, 0, 0, 0)
+    store = await ShardStore.open(path, 0)
     settle = Commit()
     settle.settled = list(range(1, 8))
     for first in (1, 8):

@@ -160,11 +160,13 @@ async def test_too_many_calls_at_once_are_refused(room, monkeypatch):
         return Accepted()
 
     room.answers = {StopRuntime: slowly}
+    room.answers[AskHealth] = Told({})
     room.call(1, StopRuntime())
-    room.call(2, StopRuntime())
+    room.call(2, AskHealth())
 
     call_id, result = await room.answer()
-    assert (call_id, result.error) == (2, "ResourceExhausted")
+    assert (call_id, type(result)) == (2, Failed)
+    assert result.error == "ResourceExhausted"
     finish.set()
     assert await room.answer() == (1, Accepted())
 

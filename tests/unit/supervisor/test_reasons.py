@@ -57,8 +57,20 @@ HOLDING = [
         {"waiting_ms": 1_000, "busy": "a"},
         "shard 0 has committed nothing for 1 s, and durable work waits; most turns are of agent a",
     ),
+    ("turns_stand_still", {"still_ms": 1_000}, "shard 0 has run no turn for 1 s, though messages may have theirs"),
+    ("reads_stand_still", {"reading_ms": 2_000}, "shard 0 has read what waits on disk for 2 s, and has not got it"),
     ("dead_letters_full", {"dead_letters": 10, "dead_letter_capacity": 10}, "10 dead letters are in shard 0"),
     ("dead_letters_near", {"dead_letters": 8, "dead_letter_capacity": 10}, "8 dead letters are in shard 0, and 10"),
+    (
+        "dead_letter_bytes_full",
+        {"dead_letter_bytes": 10, "most_dead_letter_bytes": 10},
+        "10 bytes of dead letters are in shard 0",
+    ),
+    (
+        "dead_letter_bytes_near",
+        {"dead_letter_bytes": 8, "most_dead_letter_bytes": 10},
+        "8 bytes of dead letters are in shard 0, and 10",
+    ),
     ("agent_dead_letters_full", {"crowded": ONE}, "durable messages of clients to agent a"),
     ("mailboxes_full", {"held_back": True}, "its mailboxes hold too much"),
     ("sandboxes_full", {"sandboxes": 9, "most_sandboxes": 9}, "9 sandboxes are in shard 0"),
@@ -72,6 +84,35 @@ HOLDING = [
         )
         for how, have in (("near", 8), ("full", 10))
     ],
+    *[
+        (f"effects_on_disk_{how}", {"on_disk": have, "most_on_disk": 10}, f"{have} KiB of effects wait on the disk")
+        for how, have in (("near", 8), ("full", 10))
+    ],
+    *[
+        (
+            f"outbox_{how}",
+            {"outbox": have, "most_outbox": 10, "outbox_of": "messages for shard 1"},
+            f"{have} messages for shard 1 wait in an outbox of shard 0, and 10 may be",
+        )
+        for how, have in (("near", 8), ("full", 12))
+    ],
+    (
+        "shard_far_behind",
+        {"kept_back": ONE, "far": Named(2, ["1", "2"])},
+        "shard 0 begins nothing new for agent a: so much that follows waits for shards 1, 2",
+    ),
+    (
+        "principal_full",
+        {"beyond_share": Named(2, ["principal a", "the runtime's owner"])},
+        "shard 0 refuses what principal a, the runtime's owner send beyond their shares of mailboxes, dead letters or",
+    ),
+    (
+        "states_full",
+        {"unsaved": ONE, "states": 9, "most_states": 10},
+        "shard 0 has no room for the states of agent a: what made them failed; all states have 9 bytes, and 10 may be",
+    ),
+    ("states_near", {"states": 8, "most_states": 10}, "8 bytes of states are in shard 0, and 10 may be"),
+    ("agent_on_disk_full", {"full_on_disk": ONE}, "shard 0 keeps no more on disk for agent a: what is sent to them"),
     (
         "agents_failed",
         {"failed": Named(7, ["a", "b"])},

@@ -3,18 +3,32 @@ import fcntl
 import os
 import signal
 import time
+from socket import AF_UNIX
+from socket import socket as new_socket
 
 import pytest
 
+from caxton.agents.limits import DEFAULT_LIMITS
 from caxton.client.supervisor_line import SupervisorLine
-from caxton.errors import ConfigurationError, ResourceExhausted, RuntimeNotFound
+from caxton.errors import ConfigurationError, OtherProtocol, ResourceExhausted, RuntimeNotFound, SecurityError
 from caxton.store.books import Book
 from caxton.supervisor.desk import sessions
+from caxton.supervisor.desk.desk import MAX_CALL_BYTES
 from caxton.supervisor.workforce.crash_note import CrashNote
 from caxton.transport.endpoints import SUPERVISOR
 from caxton.transport.sockets import CallLine, Inlet, Outlet, end_context, new_context
-from caxton.wire.codec import CONTROL
-from caxton.wire.supervision import AskStats, EndSession, OpenSession, SessionOpened, StopRuntime
+from caxton.transport.zmtp import header, opening
+from caxton.wire.codec import CONTROL, SUPERVISOR_CALL
+from caxton.wire.protocol import SPOKEN
+from caxton.wire.supervision import (
+    AskStats,
+    EndSession,
+    OpenSession,
+    SessionOpened,
+    StopRuntime,
+    SupervisorCall,
+    UploadModule,
+)
 
 
 async def test_ready_is_told_once_everybody_serves(run):
@@ -73,6 +87,19 @@ async def test_a_runtime_of_which_nobody_starts_ends_with_an_error(run):
 
     with pytest.raises(ConfigurationError, match="exit code 3"):
         await running.task
+
+
+async def test_a_client_of_another_protocol_is_told_both_ranges(run):
+    """It gets no session, and one that speaks a version of ours beside its own gets one of that version."""
+    running = run()
+    await running.event("ready")
+    with pytest.raises(OtherProtocol) as caught:
+        await running.ask(OpenSession(os.getpid(), "test", SPOKEN.newest + 1, SPOKEN.newest + 2))
+    opened = await running.ask(OpenSession(os.getpid(), "test", SPOKEN.oldest, SPOKEN.newest + 2))
+
+    assert (caught.value.client_oldest, caught.value.client_newest) == (SPOKEN.newest + 1, SPOKEN.newest + 2)
+    assert (caught.value.runtime_oldest, caught.value.runtime_newest) == SPOKEN
+    assert opened.version == SPOKEN.newest
 
 
 async def test_a_worker_that_never_gets_ready_is_killed(run, monkeypatch):
@@ -257,6 +284,28 @@ async def test_sessions_get_marks_that_workers_can_check(run):
     assert all(first.topology.incarnations)
 
 
+async def test_a_principal_is_claimed_where_that_is_allowed(run):
+    """Elsewhere it is refused. The mark is made for it, the claim is there before the answer, and gone with its end."""
+    running = run(gateway_principals=True)
+    await running.event("ready")
+    opened = await running.ask(OpenSession(1, "test", principal="alice"))
+    own = await running.ask(OpenSession(1, "test", principal=f"uid:{os.geteuid()}"))
+    claim = running.directory.principal(opened.session)
+
+    assert claim.read_text() == "alice"
+    assert not running.directory.principal(own.session).exists()
+    assert opened.topology.mark == opened.mark
+    await running.ask(StopRuntime())
+    await running.task
+    assert not claim.exists()
+
+    strict = run(workers=None)
+    await strict.event("ready")
+    with pytest.raises(SecurityError, match="--gateway-principals"):
+        await strict.ask(OpenSession(1, "test", principal="alice"))
+    assert (await strict.health())["sessions"] == 0
+
+
 async def test_the_topology_grows_over_restarts_of_the_runtime(run):
     """A later runtime of the same data directory numbers its topologies higher, and keeps the naming key."""
     before = run()
@@ -326,6 +375,37 @@ async def test_garbage_on_the_supervisors_sockets_is_counted(run):
     for socket in (outlet, line):
         socket.close()
     end_context(context)
+
+
+async def test_a_call_that_is_too_long_ends_its_line_before_it_has_come(run):
+    """A call of the longest length there is may come; of one byte more only the head is read."""
+    running = run()
+    await running.event("ready")
+    piece = UploadModule(bytes(32), 8, 0, b"\0asm", "x", DEFAULT_LIMITS)
+    head = bytes(SUPERVISOR_CALL.encode(SupervisorCall(1, piece)))
+    loop = asyncio.get_running_loop()
+    lines = []
+    for size in (MAX_CALL_BYTES, MAX_CALL_BYTES + 1):
+        line = new_socket(AF_UNIX)
+        lines.append(line)
+        line.setblocking(False)
+        await loop.sock_connect(line, os.fspath(running.directory.calls).removeprefix("ipc://"))
+        await loop.sock_sendall(line, opening(b"DEALER") + header(size) + head)
+
+    async def ended(line):
+        try:
+            async with asyncio.timeout(20):
+                while await loop.sock_recv(line, 1_000):
+                    pass
+        except TimeoutError:
+            return False
+        return True
+
+    assert await ended(lines[1])
+    dropped = (await running.stats())["dropped_by_supervisor"]
+    assert dropped == {"calls that do not decode": 1}
+    for line in lines:
+        line.close()
 
 
 async def test_the_limit_of_sessions_is_really_open(run, monkeypatch):

@@ -3,6 +3,7 @@ import os
 
 import pytest
 
+from caxton.transport.descriptors import MOST_LINES
 from caxton.transport.sockets import MAX_SOCKET_FRAME, CallLine, Desk, Inlet, Outlet, end_context, new_context
 
 
@@ -77,6 +78,17 @@ async def test_sending_never_waits(opened, endpoint):
     sent = [outlet.send(b"x") for _ in range(15)]
 
     assert sent == [True] * 10 + [False] * 5
+
+
+async def test_an_outlet_has_a_mark_also_when_nobody_names_one(opened, endpoint):
+    """Where its owner says nothing else, an outlet takes 65,536 frames that nobody reads, and no more."""
+    outlet = opened(Outlet, endpoint)
+    assert [outlet.send(b"x") for _ in range(65_537)] == [True] * 65_536 + [False]
+
+
+async def test_an_inlet_has_room_for_every_session_that_there_may_be(opened, endpoint):
+    """Where its owner says nothing else, an inlet keeps a line for each session, those that come late, and no more."""
+    assert opened(Inlet, endpoint)._listener._most_lines == MOST_LINES == 1_120
 
 
 async def test_a_frame_beyond_all_limits_ends_only_its_sender(opened, endpoint):

@@ -7,7 +7,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from caxton.acl.envelope import DURABLE, MAX_CONTENT, Envelope, Rare
+from caxton.acl.envelope import (
+    DURABLE,
+    MAX_CONTENT,
+    MAX_HOPS,
+    MAX_PRINCIPAL,
+    MAX_WORK,
+    MOST_TRIED,
+    MOST_WAITERS,
+    Cause,
+    Envelope,
+    Rare,
+    Waiters,
+)
 from caxton.agents.manifest import Manifest
 from caxton.errors import InvalidMessageFormat
 from caxton.placement.slot_table import SlotTable
@@ -19,11 +31,10 @@ from caxton.wire.calls import (
     AskLedger,
     Attach,
     DeadLetter,
+    DeadLetterFigures,
     DeadLetterFilter,
     DeadLetters,
-    DeadLetterStats,
     Deliveries,
-    Delivery,
     Deploy,
     Deployed,
     Detach,
@@ -41,12 +52,13 @@ from caxton.wire.calls import (
     Requeued,
     RequeueDeadLetters,
     ResumeAgent,
-    ShardLedger,
     StopAgent,
 )
 from caxton.wire.control import Answer, Call, Drain, Heartbeat, Hello, SessionEnded, Topology
+from caxton.wire.delivery import AskSeal, Delivery, Sealed
 from caxton.wire.frames import MAX_FRAME_BYTES, MAX_FRAME_MESSAGES, VERSION, DataFrame, PackedFrame
 from caxton.wire.link_state import LinkState, Refusal
+from caxton.wire.shard_ledger import ShardLedger
 from caxton.wire.supervision import SupervisorAnswer, Told
 
 CODECS = {
@@ -70,6 +82,22 @@ RARE = st.builds(
     reply_by=st.none() | SMALL,
     trace_context=st.none() | TEXT,
     max_retries=st.integers(0, 10),
+    capability=st.none() | TEXT,
+    tried=st.lists(ID, max_size=MOST_TRIED).map(tuple),
+    receiver_name=st.none() | TEXT,
+    expires_at=st.none() | SMALL,
+    receipt=st.booleans(),
+    max_hops=st.integers(0, MAX_HOPS),
+    max_work=st.integers(0, MAX_WORK),
+)
+CAUSE = st.builds(
+    Cause,
+    hops=SMALL,
+    root=UUID,
+    principal=st.text(st.characters(exclude_categories=["Cs"]), max_size=MAX_PRINCIPAL),
+    most_hops=st.integers(0, MAX_HOPS),
+    most_work=st.integers(0, MAX_WORK),
+    waiters=st.none() | st.builds(Waiters, deliveries=st.lists(UUID, max_size=3).map(tuple), seal=st.just(b"") | UUID),
 )
 ENVELOPE = st.builds(
     Envelope,
@@ -86,6 +114,7 @@ ENVELOPE = st.builds(
     timeout_ms=st.integers(0, 300_000),
     flags=st.integers(0, 255),
     rare=st.none() | RARE,
+    cause=st.none() | CAUSE,
 )
 DATA_FRAME = st.builds(
     DataFrame,
@@ -131,6 +160,8 @@ EXAMPLES = [
     Call(1, MARK, 2, 3, ResumeAgent(7)),
     Call(1, MARK, 2, 3, Attach("recorder", ("record",), 10)),
     Call(1, MARK, 2, 3, Detach(7)),
+    Call(1, MARK, 2, 3, AskSeal(7, 4)),
+    Answer(1, MARK, 2, 3, Sealed(MARK)),
     Call(1, MARK, 2, 3, Exchange(7, [Ended(1, [LETTER]), Ended(2, [], "it broke")], 256, 1_000)),
     Call(1, MARK, 2, 3, ListDeadLetters(DeadLetterFilter("poison", 7, 8, 9, [1]), 1, 2, True)),
     Call(1, MARK, 2, 3, RequeueDeadLetters(DeadLetterFilter())),
@@ -139,7 +170,7 @@ EXAMPLES = [
     Call(1, MARK, 2, 3, AskLedger()),
     Answer(1, MARK, 2, 3, Deliveries([Delivery(1, 2, LETTER)], [FAILED])),
     Answer(1, MARK, 2, 3, DeadLetters([DeadLetter(1, 0, "poison", FAILED, 5, 9, 3, LETTER, None)], True)),
-    Answer(1, MARK, 2, 3, DeadLetterStats(1, {"poison": 1}, 9, 3, 10_000, 0)),
+    Answer(1, MARK, 2, 3, DeadLetterFigures(1, {"poison": 1}, 9, 3, 10_000, 0)),
     Answer(1, MARK, 2, 3, Requeued({1: bytes(16)}, False)),
     Answer(1, MARK, 2, 3, Purged(1, False)),
     Answer(1, MARK, 2, 3, ShardLedger(0, 5, {"processed": 1}, 0, {1 << 63: 1}, 0, {1: 2}, {1: 2}, {5: 9})),
@@ -280,9 +311,10 @@ def test_the_fields_of_an_error_hold_nothing_that_nests(value):
 def test_a_bound_on_every_part_of_a_data_frame():
     """Lane, sequence, mark, number of messages and each field of a message are checked while they are read."""
     good = msgspec.to_builtins(
-        DataFrame(1, MARK, 2, 0, 1, False, [Envelope(bytes(16), 7, 1, 2, b"", rare=Rare())]), builtin_types=(bytes,)
+        DataFrame(1, MARK, 2, 0, 1, False, [Envelope(bytes(16), 7, 1, 2, b"", rare=Rare(), cause=Cause(1, MARK))]),
+        builtin_types=(bytes,),
     )
-    message, rare = good[6][0], good[6][0][12]
+    message, rare, cause = good[6][0], good[6][0][12], good[6][0][13]
 
     def frame_with(part, place, value):
         kept, part[place] = part[place], value
@@ -291,13 +323,31 @@ def test_a_bound_on_every_part_of_a_data_frame():
         return frame
 
     codec.DATA.decode(frame_with(good, 0, 1))
+    codec.DATA.decode(frame_with(cause, 5, [[bytes(16)] * MOST_WAITERS, bytes(16)]))
     wrong = [(good, 0, -1), (good, 1, bytes(15)), (good, 1, bytes(17)), (good, 3, 2), (good, 4, 0), (good, 6, [])]
     wrong += [(good, 6, [message] * (MAX_FRAME_MESSAGES + 1)), (good, 5, 1), (message, 0, bytes(15))]
     wrong += [(message, 1, 22), (message, 1, -1), (message, 2, -1), (message, 3, 1.5), (message, 4, "text")]
     wrong += [(message, 5, bytes(17)), (message, 9, 0), (message, 9, 11), (message, 10, 300_001), (message, 11, 256)]
     wrong += [(rare, 0, "x" * 256), (rare, 4, -1), (rare, 6, b"x"), (rare, 7, 11), (rare, 0, b"\xff")]
+    wrong += [(rare, 10, 1), (rare, 11, [1] * (MOST_TRIED + 1)), (rare, 11, [-1]), (rare, 12, "x" * 256)]
+    wrong += [(cause, 0, -1), (cause, 1, bytes(15)), (cause, 2, "x" * (MAX_PRINCIPAL + 1)), (cause, 2, None)]
+    wrong += [(cause, 3, MAX_HOPS + 1), (cause, 4, MAX_WORK + 1), (cause, 4, -1), (message, 13, 1)]
+    wrong += [(cause, 5, [[bytes(16)] * (MOST_WAITERS + 1)]), (cause, 5, [[bytes(15)]]), (cause, 5, [[], bytes(17)])]
+    wrong += [(rare, 13, -1), (rare, 14, 1), (rare, 15, MAX_HOPS + 1), (rare, 16, MAX_WORK + 1)]
     for part, place, value in wrong:
         refused(frame_with(part, place, value), "data")
+
+
+@given(ENVELOPE)
+def test_fields_that_were_appended_have_their_defaults_where_they_are_missing(message):
+    """A message that ends with its rare fields, and these with where it was requeued from, is read as it was meant."""
+    message.cause = None
+    parts = msgspec.to_builtins(message, builtin_types=(bytes,))
+    del parts[13]
+    if message.rare is not None:
+        parts[12] = parts[12][:10]
+        message.rare = Rare(*(getattr(message.rare, name) for name in Rare.__struct_fields__[:10]))
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(parts), type=Envelope) == message
 
 
 def test_the_largest_message_fits_in_a_frame():

@@ -12,6 +12,8 @@ from caxton.errors import InvalidMessageFormat, InvalidModule
 from caxton.wire.compile_job import (
     COMPILE_JOB,
     COMPILER_REPLY,
+    MAX_JOB_BYTES,
+    MAX_REPLY_BYTES,
     Compiled,
     CompileJob,
     CompileRefused,
@@ -73,6 +75,14 @@ def test_a_length_beyond_the_bound_is_refused_unread():
     for header in (b"\xff\xff\xff\xff", (1_001).to_bytes(4, "big"), b"\0\0"):
         with pytest.raises(InvalidMessageFormat):
             length_in(header, 1_000)
+
+
+@pytest.mark.parametrize(("codec", "most"), [(COMPILE_JOB, MAX_JOB_BYTES), (COMPILER_REPLY, MAX_REPLY_BYTES)])
+def test_a_job_and_a_reply_have_bounds(codec, most):
+    """What is as long as may be is read, and found to be nothing; what is longer is refused for its length."""
+    for length, told in ((most, "version"), (most + 1, f"beyond {most}")):
+        with pytest.raises(InvalidMessageFormat, match=told):
+            codec.decode(bytes(length))
 
 
 @pytest.mark.parametrize("cut", range(7))

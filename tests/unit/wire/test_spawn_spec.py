@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from caxton.config.delivery import DeliverySettings
-from caxton.errors import InvalidMessageFormat
+from caxton.errors import ConfigurationError, InvalidMessageFormat
 from caxton.placement.slot_table import SlotTable
 from caxton.wire.spawn_spec import SpawnSpec
 
@@ -51,3 +51,10 @@ def test_another_version_is_refused():
     """A spec of another version is refused with what to do."""
     with pytest.raises(InvalidMessageFormat, match="caxton serve"):
         SpawnSpec.decode(b"\x02" + SPEC.encode()[1:])
+
+
+def test_a_worker_serves_no_supervisor_of_another_release():
+    """What was installed anew under a runtime that goes on is told, with what to do."""
+    with pytest.raises(ConfigurationError, match=r"of release 0\.0\.1: .* replaced while it ran; .* serve again"):
+        SpawnSpec.decode(msgspec.structs.replace(SPEC, release="0.0.1").encode()).check_release("0.1.0")
+    msgspec.structs.replace(SPEC, release="0.1.0").check_release("0.1.0")

@@ -28,13 +28,12 @@ from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.frames import DataFrame
 from workers.agents.registry import Agent
 from workers.composition import Ground, compose
-from workers.loop import passes as loop
 from workers.loop.worker import Worker
 from workers.peers.peers import Peers
 from workers.sandbox.guest_messages import GuestOutput
 from workers.sandbox.modules import ModuleMissing
 from workers.turns.turn import Turns
-from workers.worker_pass import COUNTERS, NS_PER_MS
+from workers.worker_pass import COUNTERS
 
 KEY = bytes(32)
 OWN, OTHER = 7, 8
@@ -47,8 +46,9 @@ COUNT = count()
 class Wire:
     """An outlet whose frames the test reads; it has room while `open`."""
 
-    def __init__(self, _context=None, endpoint="", _most_frames=0):
+    def __init__(self, _context=None, endpoint="", most_frames=0):
         self.endpoint = endpoint
+        self.most_frames = most_frames
         self.frames = []
         self.open = True
         self.closed = False
@@ -90,7 +90,7 @@ class Scripted:
         self.taken.append((agent, message))
         effects = self.script(agent, message)
         if effects:
-            self.routes.send(effects, (source, sequence))
+            self.routes.send_effects(effects, (source, sequence), agent, message)
         return self.a_pass.now_ns if self.clock is None else self.clock()
 
     def expire(self, agent, message, _delivery):
@@ -127,6 +127,10 @@ class InMemory:
         self._look()
         self.states[agent_id] = state
 
+    async def drain(self, agent_id, _now_ms, _until_ms):
+        self._look()
+        self.states[agent_id] = AgentState.DRAINING
+
     async def remove(self, agent_ids):
         self._look()
         for agent_id in agent_ids:
@@ -157,7 +161,7 @@ class Guests(Turns):
     """
 
     def __init__(self, routes, durable):
-        note, output = SimpleNamespace(cells=[0] * 4), GuestOutput(AgentNames(KEY))
+        note, output = SimpleNamespace(cells=[0] * 4), GuestOutput(AgentNames(KEY), routes.pick)
         attempts, journal, keys = durable.attempts, durable.journal, durable.keys
         watchdog = SimpleNamespace(overruns=0, rest=lambda: None)
         super().__init__(
@@ -189,14 +193,15 @@ class Shard:
     """The shard of a worker, its loop, and what the outside says to it.
 
     durable: with a real file, and turns as they are (`Guests`); otherwise the turns are `Scripted`, and nothing of
-    the durable lane is committed. gone: sessions whose clients hold their lock no more.
+    the durable lane is committed. gone: sessions whose clients hold their lock no more. principals: for whom sessions
+    say that they act.
     """
 
     def __init__(
         self, directory, shards=1, sessions=4, *, durable=False, own=OWN, path=None, delivery=DEFAULT_DELIVERY
     ):
         self.runner = asyncio.Runner()
-        self.own, self.gone, self.closed = own, set(), False
+        self.own, self.gone, self.closed, self.principals = own, set(), False, {}
         self.marks, self.table = SessionMarks(KEY), SlotTable.even(shards)
         self.file = path or Path(directory) / f"shard-{next(COUNT)}.db"
         self.path = Path(directory) / f"{next(COUNT)}.book"
@@ -207,7 +212,7 @@ class Shard:
             number=0,
             table=self.table,
             names=AgentNames(KEY),
-            peers=Peers(None, RuntimeDir(Path(directory)), own, self.marks, MAX_SESSIONS, self._lives),
+            peers=Peers(None, RuntimeDir(Path(directory)), own, self.marks, MAX_SESSIONS, self._lives, self._claimed),
             book=self.book,
             store=self.store if durable else SimpleNamespace(file_id=FILE),
             stored=self.stored,
@@ -222,19 +227,26 @@ class Shard:
             setattr(self, name, getattr(self.parts, name))
         self.pressure, self.durable = self.parts.pressure, self.parts.durable
         self.peers.serve([own, *range(OTHER, OTHER + shards - 1)])
+        self.parts.capabilities.serve([own, *range(OTHER, OTHER + shards - 1)])
         self.data, self.control, self.supervisor = Post(), Post(), Wire()
         self.worker = self.runner.run(self._make_worker())
-        self.soon = deque()
-        self.worker._loop = SimpleNamespace(call_soon=self.soon.append)
+        self.soon, self.timers = deque(), []
+        self.worker._loop = SimpleNamespace(call_soon=self.soon.append, call_later=self._call_later)
         self.worker._calls = SimpleNamespace(take=lambda _peer, _call: None, draining=False, stop_drained=lambda: None)
         self._emitted = {}
         self.sessions = [SESSION + n for n in range(sessions)]
+
+    def _call_later(self, after_s, call):
+        (self.timers if after_s else self.soon).append(call)
+
+    def _claimed(self, session):
+        return self.principals.get(session, "")
 
     def _lives(self, session):
         return session not in self.gone
 
     async def _open_store(self):
-        return await ShardStore.open(self.file, 0, loop.time.time_ns() // NS_PER_MS, loop.monotonic_ns())
+        return await ShardStore.open(self.file, 0)
 
     def _module(self, sha256):
         raise ModuleMissing(sha256)
@@ -242,10 +254,10 @@ class Shard:
     async def _make_worker(self):
         return Worker(self.parts, self.data, self.control, self.supervisor, self.marks.mark(self.own))
 
-    def agent(self, number, *, shard=0, capacity=1_000, encoding=Encoding.MSGPACK, enter=True, **limits):
-        """A running agent, entered in the registry; its number and its shard make its id."""
-        manifest = Manifest(f"a{number}", bytes(32), encoding, (), Limits(mailbox_capacity=capacity, **limits))
-        agent = Agent((number << 10) | shard, manifest)
+    def agent(self, number, *, shard=0, capacity=1_000, encoding=Encoding.MSGPACK, enter=True, can=(), **limits):
+        """A running agent, entered in the registry; its number and its shard make its id. can: its capabilities."""
+        manifest = Manifest(f"a{number}", bytes(32), encoding, can, Limits(mailbox_capacity=capacity, **limits))
+        agent = Agent((number << 10) | shard, manifest, self.durable.journal.absences)
         agent.become(AgentState.LOADED)
         agent.become(AgentState.RUNNING)
         if enter:
@@ -257,7 +269,8 @@ class Shard:
     def frame(self, source, messages, *, first=None, **fields):
         """Put a data frame of `source` before the worker, next in sequence unless `first` is given."""
         start = self._emitted.get(source, 0) + 1 if first is None else first
-        plain = {"mark": self.marks.mark(source), "target": self.own, "lane": 0, "resent": False}
+        mark = self.marks.mark(source, self.principals.get(source, ""))
+        plain = {"mark": mark, "target": self.own, "lane": 0, "resent": False}
         if first is None:
             self._emitted[source] = start + len(messages) - 1
         self.data.frames.append(bytes(DATA.encode(DataFrame(source, first=start, messages=messages, **plain | fields))))
@@ -282,16 +295,28 @@ class Shard:
         self.worker._tick()
         self.settle()
 
+    def elapse(self):
+        """What timers have set for later happens now, and the pass after it."""
+        timers, self.timers = self.timers, []
+        for call in timers:
+            call()
+        self.settle()
+
     def commit(self):
         """One commit of what is gathered, and what it releases."""
         self.runner.run(self.worker._committer.commit())
 
     def work(self):
-        """Passes and commits until nothing is left to do."""
+        """Passes, commits and reads until nothing is left to do."""
         self.settle()
-        while self.worker._woken or self.durable.journal.urgent:
-            self.commit()
+        while self.worker._woken or self.durable.journal.urgent or self.page():
+            if self.durable.journal.urgent:
+                self.commit()
             self.settle()
+
+    def page(self):
+        """Read what waits on disk and memory has room for; False when there is nothing of the kind."""
+        return self.durable.disk.messages > 0 and self.runner.run(self.worker._passes.paging.read())
 
     def recover(self, note=None):
         """Go on from what the file holds; `note` is the crash note's source, sequence and agent."""

@@ -92,7 +92,7 @@ def test_a_full_disk_does_not_end_the_worker_of_a_drained_agent(shard, calls, gr
     agent = shard.agent(1)
 
     async def drained():
-        await shard.lifecycle.stop(agent.agent_id, drain=True)
+        await shard.lifecycle.drain(agent.agent_id)
         for shard.stored.broken in (True, False):
             calls.stop_drained()
             await group.ended()
@@ -102,7 +102,7 @@ def test_a_full_disk_does_not_end_the_worker_of_a_drained_agent(shard, calls, gr
         return [state async for state in drained()]
 
     assert shard.runner.run(states()) == [AgentState.DRAINING, AgentState.STOPPED]
-    assert shard.lifecycle.draining == []
+    assert not shard.lifecycle.draining
 
 
 ID = 1 << 10

@@ -5,6 +5,8 @@ from caxton.store.recovered import Letter
 from caxton.wire.codec import CONTROL
 from caxton.wire.condition import Condition, Named
 from workers.agents.registry import Hold
+from workers.commit.outboxes import MOST_UNREAD
+from workers.durable.dead_letters import MOST_BYTES
 from workers.durable.idempotency_keys import MOST_ANSWER_BYTES, MOST_KEYS
 from workers.loop.calls import MAX_CALLS
 from workers.loop.condition import ShardCondition
@@ -21,32 +23,105 @@ def durable(make_shard):
 @pytest.fixture
 def look(durable):
     """A function that looks at a shard so many milliseconds after the first look."""
-    condition = ShardCondition(durable.parts, durable.worker._committer)
+    condition = ShardCondition(durable.parts, durable.worker._committer, durable.worker._passes)
     return lambda ms=0: condition.look(NS_PER_MS + ms * NS_PER_MS)
 
 
 def test_a_heartbeat_tells_how_the_shard_stands(durable):
     """The dead letters, the sandboxes, and their limits are in each heartbeat of a worker."""
-    durable.durable.dead_letters.restore([Letter(-1, SESSION, 9)])
+    durable.durable.dead_letters.restore([Letter(-1, SESSION, 9, 7)])
     durable.tick()
     condition = CONTROL.decode(durable.supervisor.frames[-1]).condition
     assert condition == Condition(
         dead_letters=1,
         dead_letter_capacity=100_000,
+        dead_letter_bytes=7,
+        most_dead_letter_bytes=MOST_BYTES,
         most_sandboxes=9,
         most_keys=MOST_KEYS,
         most_answers=MOST_ANSWER_BYTES,
         most_calls=MAX_CALLS,
+        most_on_disk=1 << 20,
+        most_outbox=MOST_UNREAD,
+        most_states=256 << 20,
     )
+
+
+def test_the_fullest_outbox_is_told(make_shard, durable_message, monkeypatch):
+    """Of the outboxes for other shards the one is told that is nearest to a bound, in messages or in bytes."""
+    monkeypatch.setattr("workers.commit.outboxes.MOST_BYTES", 100_000)
+    monkeypatch.setattr("workers.commit.outboxes.MOST_UNREAD", 10)
+    durable = make_shard(durable=True, shards=3)
+    condition = ShardCondition(durable.parts, durable.worker._committer, durable.worker._passes)
+    agent, told = durable.agent(1), []
+    for shard, size, count in ((1, 0, 3), (2, 50_000, 1), (1, 0, 4)):
+        to = 5 << 10 | durable.table.owners.index(shard)
+        durable.routes.send([durable_message(agent.agent_id, to, content=bytes(size)) for _ in range(count)], (0, 0))
+        durable.work()
+        now = condition.look(NS_PER_MS)
+        told.append((now.most_outbox, now.outbox_of, now.outbox > 50_000 or now.outbox))
+
+    assert told == [
+        (10, "messages for shard 1", 3),
+        (100_000, "bytes for shard 2", True),
+        (10, "messages for shard 1", 7),
+    ]
 
 
 def test_keys_count_until_they_expire(durable, look):
     """Keys that are in use and the bytes of their answers are told, and no longer once their time is over."""
-    wall_ms = durable.durable.journal.wall_ms
-    durable.durable.keys.restore([KeyRow(1, b"k", wall_ms + 5, b"1234"), KeyRow(1, b"l", wall_ms + 9, None)])
+    served = durable.durable.journal.served
+    durable.durable.keys.restore(
+        [KeyRow(1, b"k", served.now_ms + 5, b"1234"), KeyRow(1, b"l", served.now_ms + 90_000, None)]
+    )
     assert (look().keys, look().answers) == (2, 4)
-    durable.durable.journal.wall_ms = wall_ms + 5
+    served.now_ms += 5
     assert (look().keys, look().answers) == (1, 0)
+
+
+@pytest.fixture
+def waiting(durable, durable_message):
+    """An agent of which a message waits for its turn."""
+    agent = durable.agent(1)
+    durable.routes.send([durable_message(5 << 10, agent.agent_id)], (0, 0))
+    return agent
+
+
+def test_a_shard_that_runs_nothing_is_seen(durable, look, waiting):
+    """For how long nobody had a turn who may have one is told, until somebody has."""
+    assert [look(200 * n).still_ms for n in range(6)] == [0, 200, 400, 600, 800, 1_000]
+    durable.step()
+    assert look(1_200).still_ms == 0
+    assert waiting.run == 1
+    assert look(9_000).still_ms == 0
+
+
+def test_a_process_that_stood_still_says_nothing_of_its_shard(durable, look, waiting):
+    """Whoever stops a process, or a machine, for an hour is not told afterwards that the shard ran nothing."""
+    assert look().still_ms == 0
+    assert look(3_600_000).still_ms < 1_000
+    durable.step()
+    assert look(3_600_200).still_ms == 0
+
+
+def test_the_age_of_what_waits_is_told(durable, look, waiting):
+    """For how long the oldest message has waited that may have its turn is in the heartbeat and in the book."""
+    (entry,) = waiting.mailbox.normal.effects
+    entry[4].since_ns = NS_PER_MS
+    assert look(5_000).oldest_ms == 5_000
+    assert durable.parts.gauges()["oldest_ms"] == 5_000
+    waiting.hold(Hold.PAUSED)
+    assert look(5_000).oldest_ms == 0
+    waiting.release(Hold.PAUSED)
+    durable.work()
+    assert look(5_000).oldest_ms == 0
+
+
+def test_a_read_that_takes_long_is_told(durable, look):
+    """For how long a read of what waits on disk takes."""
+    assert look().reading_ms == 0
+    durable.worker._passes.paging.begun_ns = NS_PER_MS
+    assert look(1_500).reading_ms == 1_500
 
 
 def test_agents_that_take_nothing_are_named(durable, look):

@@ -1,20 +1,43 @@
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
 from caxton.acl.options import LEVELS
 from workers.agents.registry import Hold
-from workers.queues.dispatcher import LOWER_EVERY, QUANTUM, Dispatcher
+from workers.queues.dispatcher import Dispatcher
+from workers.queues.far_shards import FarShards
+from workers.queues.lines import LOWER_EVERY, QUANTUM
+from workers.queues.turn_time import LONG_NS, MEMORY, OTHERS, PROVEN, TurnTime
 from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, Pass
 
 LOW, NORMAL, HIGH, CRITICAL = (int(level) for level in LEVELS)
+
+
+class Clock:
+    """Stands still unless a test moves it."""
+
+    def __init__(self):
+        self.now_ns = self.computed_ns = 0
+
+    def now(self):
+        return self.now_ns
+
+    def computed(self):
+        return self.computed_ns
+
+    def pass_by(self, ns, *, computing=True):
+        self.now_ns += ns
+        self.computed_ns += ns * computing
 
 
 class Line:
     """A dispatcher, and who had which turn."""
 
     def __init__(self):
-        self.dispatcher = Dispatcher()
+        self.clock = Clock()
+        self.agents = {}
+        self.dispatcher = Dispatcher(TurnTime(self.clock.now, self.clock.computed), FarShards(self.agents))
         self.turns = []
         self.now_ns = 0
         self.turn_ns = 0
@@ -25,6 +48,7 @@ class Line:
         self.dispatcher.enqueue(agent, mailbox, message, 1, len(self.turns) + 1, self.now_ns, message.sender)
 
     def take(self, agent, message, *_entry):
+        agent.run += 1
         self.turns.append((agent, message))
         if self.on_take is not None:
             self.on_take(agent, message)
@@ -86,6 +110,112 @@ def test_higher_levels_come_first(line, agents, message):
     line.run()
 
     assert [m.level for _, m in line.turns] == [CRITICAL, HIGH, NORMAL, LOW]
+
+
+class Slow:
+    """Agents whose turns compute for so long, and others whose turns take a microsecond, in passes that go on."""
+
+    def __init__(self, line, agents):
+        self.line = line
+        self.agents = agents
+        self.turn_ns = LONG_NS
+        self.computing = True
+        line.on_take = self.take
+        self.began_ns = []
+
+    def take(self, agent, _message):
+        clock = self.line.clock
+        self.began_ns.append(clock.now_ns)
+        clock.pass_by(self.turn_ns if agent in self.agents else 1_000, computing=self.computing)
+        self.line.now_ns = clock.now_ns
+
+    def waited_ns(self, agent):
+        """Return for how long the next turn of an agent was waited for."""
+        since_ns, before = self.line.clock.now_ns, len(self.line.turns)
+        while agent not in [who for who, _ in self.line.turns[before:]]:
+            self.line.run()
+        place = [who for who, _ in self.line.turns[before:]].index(agent)
+        return self.began_ns[before + place] - since_ns
+
+
+def test_who_comes_waits_for_one_long_turn_and_not_for_one_of_each(line, agents, message):
+    """Four agents have long turns without end: another one has its turn after one of theirs, at any time."""
+    slow = Slow(line, agents[:4])
+    for agent in agents[:4]:
+        for _ in range(100):
+            line.put(agent, message(1, agent.agent_id))
+    for _ in range(2):  # by now it is known of each
+        slow.waited_ns(agents[3])
+    for _ in range(5):
+        line.put(agents[4], message(1, agents[4].agent_id))
+        assert slow.waited_ns(agents[4]) <= LONG_NS
+        slow.waited_ns(agents[0])
+
+
+def test_long_turns_have_a_tenth_of_the_time_while_others_wait(line, agents, message):
+    """Between two of them the others have nine times as long, and then there is one: nobody starves."""
+    Slow(line, agents[:2])
+    for _ in range(40):
+        for agent in agents[:2]:
+            line.put(agent, message(1, agent.agent_id))
+    while not (agents[0].long_turns and agents[1].long_turns):
+        line.run()
+    between, waiting = OTHERS * LONG_NS // 1_000, message(1, agents[2].agent_id)
+    while len(line.turns) < 8 * between:
+        while line.dispatcher.queued < MAX_TURNS + 200:
+            line.put(agents[2], waiting)
+        line.run()
+    places = [place for place, name in enumerate(line.names()) if name != "a3"][-4:]
+    assert all(between <= after - before <= between + QUANTUM + 1 for before, after in pairwise(places))
+
+
+def test_whose_turns_are_short_again_stands_with_the_others(line, agents, message):
+    """A long visit is forgiven by the first short one after a thousand times as long, and by none before."""
+    slow = Slow(line, agents[:1])
+    agents[0].run = PROVEN
+    for turn_ns, known in ((LONG_NS, False), (LONG_NS, True), (1_000, True), (1_000, True)):
+        slow.turn_ns = turn_ns
+        line.put(agents[0], message(1, agents[0].agent_id))
+        line.run()
+        assert bool(agents[0].long_turns) == known
+    line.clock.now_ns = line.now_ns = 2 * LONG_NS + MEMORY * LONG_NS
+    assert agents[0].long_turns.until_ns == line.now_ns
+    line.put(agents[0], message(1, agents[0].agent_id))
+    line.put(agents[1], message(1, agents[1].agent_id))
+    line.run()
+    assert not agents[0].long_turns
+
+
+def test_a_first_turn_in_which_an_instance_is_made_is_forgiven_at_once(line, agents, message):
+    """Who has hardly had a turn is light after the first short visit, however long the one before took."""
+    slow = Slow(line, agents[:1])
+    for turn_ns, known in ((LONG_NS, False), (LONG_NS, True), (1_000, False)):
+        slow.turn_ns = turn_ns
+        line.put(agents[0], message(1, agents[0].agent_id))
+        line.run()
+        assert bool(agents[0].long_turns) == known
+
+
+def test_a_visit_that_others_interrupted_is_not_long(line, agents, message):
+    """What passes while another thread, or another process, has the processor is not charged to the agent."""
+    slow = Slow(line, agents[:1])
+    slow.computing = False
+    line.put(agents[0], message(1, agents[0].agent_id))
+    line.run()
+    assert not agents[0].long_turns
+
+
+def test_long_turns_at_a_high_level_leave_time_to_lower_ones(line, agents, message):
+    """Whoever sends at a level may choose it: that alone does not give an agent more than its share of the time."""
+    slow = Slow(line, agents[:1])
+    for _ in range(20):
+        line.put(agents[0], message(1, agents[0].agent_id, level=CRITICAL))
+    line.run()
+    line.put(agents[1], message(1, agents[1].agent_id, level=LOW))
+    assert slow.waited_ns(agents[1]) <= LONG_NS
+    while not line.dispatcher.idle:
+        line.run()
+    assert len(line.turns) == 21
 
 
 @pytest.mark.parametrize(("lower", "higher"), [(NORMAL, HIGH), (LOW, NORMAL), (LOW, CRITICAL)])
@@ -190,6 +320,23 @@ def test_a_discarded_mailbox_is_returned_whole(line, agents, message):
     assert (line.dispatcher.queued, line.dispatcher.queued_bytes) == (1, 3)
     line.run()
     assert line.names() == ["a2"]
+
+
+@pytest.mark.parametrize("way", ["draw", "expired", "discard"])
+def test_what_leaves_without_a_turn_counts_no_longer(line, agents, message, way):
+    """What is given to a client, expires or goes with its agent is no longer counted for whose root it follows."""
+    agent, dispatcher = agents[0], line.dispatcher
+    for _ in range(3):
+        line.put(agent, message(agents[1].agent_id, agent.agent_id))
+    assert dispatcher.begun == {agents[1].agent_id: 3}
+    left = {
+        "draw": lambda: dispatcher.draw(agent, 9, 9, lambda _entry: True),
+        "expired": lambda: dispatcher.expired(agent, 1 << 62, lambda _agent, _delivery: True),
+        "discard": lambda: dispatcher.discard(agent),
+    }[way]()
+
+    assert len(left) == 3
+    assert (dispatcher.begun, dispatcher.resting, dispatcher.effects, dispatcher.queued) == ({}, {}, 0, 0)
 
 
 def test_an_agent_without_mailbox_has_nothing_to_discard(line, agents):

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope, Rare
 from caxton.acl.message import Message
 from caxton.acl.performative import ACTS
+from caxton.agents.limits import MAX_STATE
 from caxton.errors import InvalidMessageFormat, ResourceLimitExceeded
 from caxton.ids import BROADCAST, SESSION_BIT, AgentNames
 from workers.sandbox import guest_messages
-from workers.sandbox.guest_messages import MAX_STATE, GuestOutput, answer_to, to_guest
+from workers.sandbox.guest_messages import GuestOutput, answer_to, to_guest
 
 NAMES = AgentNames(bytes(32))
 UUID = st.binary(min_size=16, max_size=16)
@@ -41,10 +42,10 @@ JSONISH = st.recursive(
 pack = msgspec.msgpack.encode
 
 
-def turn(raw, handled=HANDLED, most=256, output=None):
+def turn(raw, handled=HANDLED, most=256, output=None, most_bytes=1_000_000):
     ids = iter(range(10_000))
     reader = output or GuestOutput(NAMES)
-    return reader.read(raw, handled, 77, most, lambda: next(ids).to_bytes(16, "big"), 1_234)
+    return reader.read(raw, handled, 77, most, lambda: next(ids).to_bytes(16, "big"), 1_234, most_bytes)
 
 
 def read(*arguments, **others):
@@ -213,6 +214,37 @@ def test_the_agents_own_limit_holds():
     assert len(read(raw, most=5)) == 5
     with pytest.raises(ResourceLimitExceeded, match="max_output_messages of 4"):
         read(raw, most=4)
+
+
+def test_a_list_of_receivers_is_a_message_to_each():
+    """In order, among the others, each with an id of its own; names and ids may stand beside each other."""
+    each = {"receiver": [3, "tally", 4], "content": b"x", "protocol": "p"}
+    sent = read(pack({"messages": [{"receiver": 1}, each, {"receiver": 2}]}))
+
+    assert [e.receiver for e in sent] == [1, 3, NAMES.id_of("tally"), 4, 2]
+    assert len({e.message_id for e in sent}) == 5
+    assert {(e.content, e.rare.protocol) for e in sent[1:4]} == {(b"x", "p")}
+
+
+@pytest.mark.parametrize("receiver", [[], [3] * 257, [0], [[3]], [None], [""], [BROADCAST]], ids=lambda to: str(to)[:9])
+def test_a_list_of_other_things_is_refused(receiver):
+    """Nobody, too many, or what can be no agent: nothing of the turn is sent."""
+    with pytest.raises(InvalidMessageFormat):
+        read(pack({"messages": [{"receiver": receiver}]}))
+
+
+def test_lists_count_as_what_they_become():
+    """Against the agent's limits, of messages and of bytes, before anything is made of them."""
+    three = {"receiver": [3, 4, 5], "content": b"four"}
+    assert len(read(pack({"messages": [three, {"receiver": 6}]}), most=4, most_bytes=12)) == 4
+    for messages, most, most_bytes, what in (
+        ([three], 2, 99, "max_output_messages of 2"),
+        ([three, {"receiver": 6}], 3, 99, "max_output_messages of 3"),
+        ([three], 9, 11, "max_output_bytes of 11"),
+        ([three, three], 9, 23, "max_output_bytes of 23"),
+    ):
+        with pytest.raises(ResourceLimitExceeded, match=what):
+            read(pack({"messages": messages}), most=most, most_bytes=most_bytes)
 
 
 def test_no_output_is_no_message():

@@ -6,20 +6,24 @@ import wasmtime
 
 from caxton.acl.failure import read_report
 from caxton.agents.lifecycle import AgentState
-from caxton.agents.manifest import Manifest
+from caxton.agents.limits import Limits
+from caxton.agents.manifest import Encoding, Manifest
 from caxton.errors import (
     AgentAlreadyRegistered,
     AgentNotFound,
     AgentNotRunning,
     DeploymentError,
-    InvalidModule,
     InvalidStateTransition,
     ModuleUnknown,
+    NoMemoryExport,
+    ResourceExhausted,
     StorageError,
+    ValidationError,
 )
 from caxton.store.agents import StoredAgents
 from caxton.store.database import Database
 from workers.agents.registry import Hold
+from workers.operations import lifecycle
 from workers.sandbox.modules import ModuleMissing
 
 GUESTS = Path(__file__).parents[2] / "guests"
@@ -85,6 +89,24 @@ def test_of_two_deployments_at_once_one_succeeds(ready):
     assert len(ready.registry.agents) == 1
 
 
+def test_of_two_who_attach_a_new_name_at_once_both_get_the_agent(ready, monkeypatch, one_turn_of_the_loop):
+    """Who comes while the name is being stored waits for that, and is asked then whether the agent is somebody's."""
+    attached, add = manifest("a", encoding=Encoding.ATTACHED), ready.stored.add
+
+    async def add_later(*given):
+        await one_turn_of_the_loop()
+        return await add(*given)
+
+    monkeypatch.setattr(ready.stored, "add", add_later)
+
+    async def both():
+        attach = ready.lifecycle.attachable
+        return await asyncio.gather(*(attach(attached, again=False) for _ in range(2)))
+
+    first, second = ready.runner.run(both())
+    assert first is second is agent(ready, "a")
+
+
 def test_what_is_refused_leaves_nothing(ready):
     """Each manifest is refused for itself, leaves nothing, and the others are deployed."""
     deploy(ready, manifest("old"))
@@ -93,13 +115,34 @@ def test_what_is_refused_leaves_nothing(ready):
     )
 
     assert {place: type(error) for place, error in refused.items()} == {
-        0: InvalidModule,
+        0: NoMemoryExport,
         2: ModuleUnknown,
         3: AgentAlreadyRegistered,
     }
     assert {a.manifest.name for a in ready.registry.agents.values()} == {"old", "a", "b"}
     assert len(ready.stored.states) == 3
     assert deploy(ready, manifest("mute"), manifest("who")) == {}
+
+
+def test_agents_are_bounded(ready, monkeypatch):
+    """As many agents as a shard keeps may come, those of one call included; one more is refused until another goes."""
+    monkeypatch.setattr(lifecycle, "MOST_AGENTS", 2)
+    refused = deploy(ready, manifest("a"), manifest("b"), manifest("c"))
+
+    assert {place: type(error) for place, error in refused.items()} == {2: ResourceExhausted}
+    assert set(ready.stored.states) == {id_of(ready, "a"), id_of(ready, "b")}
+    ready.runner.run(ready.lifecycle.remove([id_of(ready, "a")]))
+    assert deploy(ready, manifest("c")) == {}
+
+
+def test_what_was_checked_is_forgotten_beyond_a_bound(ready, monkeypatch):
+    """Modules are checked once for each of their limits, and again when too many were."""
+    monkeypatch.setattr(lifecycle, "MOST_CHECKED", 2)
+    kinds = [Limits(max_memory_bytes=n << 20) for n in (2, 3, 4)]
+    for name, limits in zip("abc", kinds, strict=True):
+        assert deploy(ready, manifest(name, limits=limits)) == {}
+
+    assert ready.lifecycle._checked == {(ECHO, 4 << 20)}
 
 
 def test_a_module_that_was_removed_is_unknown_again(ready):
@@ -119,6 +162,20 @@ def test_an_agent_of_another_shard_is_refused(make_shard):
     (error,) = deploy(shard, manifest(names[0])).values()
     assert type(error) is DeploymentError
     assert "belongs to shard 1" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("e\u0301cho", "NFC"), (" echo", "blanks"), ("caxton:clock", "reserved")], ids=ascii
+)
+def test_a_shard_registers_no_name_that_a_client_would_not_send(ready, name, why):
+    """A program that speaks to a worker by itself deploys and attaches nothing that passes for another's."""
+    (error,) = deploy(ready, manifest(name)).values()
+    with pytest.raises(ValidationError, match=why):
+        ready.runner.run(ready.lifecycle.attachable(manifest(name, encoding=Encoding.ATTACHED), again=False))
+
+    assert isinstance(error, ValidationError)
+    assert why in str(error)
+    assert ready.registry.agents == {}
 
 
 def test_a_name_is_free_after_a_storage_error(ready):

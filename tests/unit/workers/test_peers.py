@@ -4,8 +4,9 @@ from caxton.ids import SESSION_BIT
 from caxton.transport.descriptors import LATE_SESSIONS, MAX_SESSIONS
 from caxton.wire.codec import DATA
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_BYTES, MAX_FRAME_MESSAGES
+from workers.peers import peers as peers_module
 from workers.peers.peer import MOST_ANSWERS, MOST_WINDOW, WINDOW_BYTES
-from workers.peers.peers import LEAST_WINDOW, POOL
+from workers.peers.peers import LEAST_WINDOW, MOST_CONTROL, POOL, WORKER_POOL, WORKER_POOL_BYTES
 
 OWN, OTHER = 7, 8
 
@@ -45,6 +46,21 @@ def test_who_ended_is_not_met_again(shard):
     assert peer._control.closed
 
 
+def test_so_many_of_those_who_ended_are_known(shard, monkeypatch):
+    """Beyond the bound the one that ended first is forgotten, and its late frames are a stranger's again."""
+    monkeypatch.setattr(peers_module, "ENDED_KNOWN", 2)
+    for number in shard.sessions[:3]:
+        shard.peers.end(number)
+
+    assert [shard.peers.has_ended(number) for number in shard.sessions[:3]] == [False, True, True]
+
+
+def test_an_outlet_for_control_holds_few_frames(shard):
+    """What a peer does not read stays in a socket up to its mark: 256 control frames, and data as credit allows."""
+    peer = meet(shard, shard.sessions[0])
+    assert peer._control.most_frames == MOST_CONTROL == 256
+
+
 def test_a_mark_ends_with_its_session(shard):
     """A session whose client holds no lock is nobody, also where its end was never told; its mark opens no place."""
     gone, alive = shard.sessions[:2]
@@ -71,6 +87,53 @@ def test_answers_without_room_wait_in_order(shard):
     assert [frame for frame in peer._control.frames if frame in {*answers, b"last"}] == [*answers, b"last"]
 
 
+def test_a_client_that_leaves_too_many_bytes_unread_gets_no_more(shard, message, monkeypatch):
+    """As many bytes as may be unread are no hindrance, one more is, until the client has read."""
+    peer = meet(shard, shard.sessions[0])
+    frames, _ = peer.pack([message(5, peer.number, content=bytes(1_000))], tells=False)
+    monkeypatch.setattr("workers.peers.peer.MOST_UNREAD_BYTES", len(frames[0]))
+    assert peer.room() > 0
+    peer.pack([message(5, peer.number, content=b"")], tells=False)
+    assert peer.room() == 0
+
+    peer.link.outgoing.acknowledged = peer.link.outgoing.emitted
+    assert peer.room() > 0
+
+
+def test_answers_that_wait_are_bounded_in_bytes(shard, monkeypatch):
+    """Once as many bytes of answers wait as may, a further one is refused, and taken again when there is room."""
+    monkeypatch.setattr("workers.peers.peer.MOST_ANSWERS_BYTES", 20)
+    peer = meet(shard, shard.sessions[0])
+    peer._control.open = False
+    assert [peer.answer(bytearray(10)) for _ in range(3)] == [True, True, False]
+    peer._control.open = True
+    assert peer.answer(bytearray(10))
+
+
+def test_those_who_leave_most_unread_get_no_more(shard, message, monkeypatch):
+    """While all clients together leave too much unread, those beyond their part are sent and answered no more."""
+    heavy, light = (meet(shard, session) for session in shard.sessions[:2])
+    frames, _ = heavy.pack([message(5, heavy.number, content=bytes(1_000))], tells=False)
+    light.pack([message(5, light.number)], tells=False)
+    size = heavy.unread_bytes + light.unread_bytes
+    assert heavy.unread_bytes == len(frames[0]) > light.unread_bytes > 0
+
+    monkeypatch.setattr(peers_module, "MOST_UNREAD_IN_ALL", size)
+    shard.tick()
+    assert heavy.room() > 0
+
+    monkeypatch.setattr(peers_module, "MOST_UNREAD_IN_ALL", size - 1)
+    shard.tick()
+    assert heavy.room() == 0
+    assert not heavy.answer(bytearray(b"x"))
+    assert light.room() > 0
+    assert light.answer(bytearray(b"x"))
+
+    heavy.link.outgoing.acknowledged = heavy.link.outgoing.emitted
+    shard.tick()
+    assert heavy.room() > 0
+
+
 def test_nobody_meets_itself(shard):
     """A frame that claims to be from this worker itself is nobody's, whatever its mark."""
     assert meet(shard, OWN) is None
@@ -95,8 +158,20 @@ def test_sessions_share_the_pool(shard, sessions):
         shard.peers.end(SESSION_BIT | n)
     part = max(LEAST_WINDOW, min(MOST_WINDOW, POOL // sessions))
 
-    assert {peer.link.incoming.window_messages for peer in shard.peers.sessions()} == {part}
+    incoming = [peer.link.incoming for peer in shard.peers.sessions()]
+    assert {(link.window_messages, link.window_bytes) for link in incoming} == {(part, WINDOW_BYTES)}
     assert all(peer.link.changed for peer in shard.peers.sessions())
+
+
+@pytest.mark.parametrize("others", [1, 2, 3, 8, 31])
+def test_workers_share_pools_of_their_own(make_shard, others):
+    """Every other worker has the same part of what workers may have under way, in messages and in bytes."""
+    shard = make_shard(shards=others + 1)
+    shard.peers.share_pool()
+    links = [shard.peers.find(OTHER + n).link.incoming for n in range(others)]
+    part = min(MOST_WINDOW, WORKER_POOL // others), min(WINDOW_BYTES, WORKER_POOL_BYTES // others)
+
+    assert {(link.window_messages, link.window_bytes) for link in links} == {part}
 
 
 def test_who_comes_and_goes_bothers_nobody_for_nothing(shard):

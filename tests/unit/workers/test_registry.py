@@ -2,8 +2,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caxton.agents.lifecycle import AgentState
 from caxton.agents.manifest import Manifest
-from workers.agents.registry import Agent, Registry
+from caxton.agents.names import NamePattern
+from workers.agents.registry import Agent, Registry, state_of
+
+
+def registry_of(names):
+    """Return a registry with agents of these names; every second one is paused."""
+    registry = Registry()
+    for number, name in enumerate(names):
+        agent = Agent(number + 1, Manifest(name, bytes(32)))
+        agent.state = AgentState.PAUSED if number % 2 else AgentState.RUNNING
+        registry.add(agent)
+    return registry
 
 
 @given(
@@ -21,10 +33,9 @@ def test_pages_list_every_agent_once_by_name(names, gone, limit):
         registry.remove(place + 1)
     listed, after, more = [], "", True
     while more:
-        page, more = registry.page(after, limit)
+        page, more, after = registry.page(after, limit)
         assert len(page) <= limit
         listed += [agent.manifest.name for agent in page]
-        after = listed[-1] if listed else ""
 
     assert listed == sorted(name for place, name in enumerate(names) if place not in gone)
 
@@ -36,6 +47,46 @@ def test_a_page_may_start_at_a_name_that_is_gone():
         registry.add(Agent(number + 1, Manifest(name, bytes(32))))
 
     assert [agent.manifest.name for agent in registry.page("c", 5)[0]] == ["d"]
+
+
+@given(
+    names=st.lists(st.text("ab*", min_size=1, max_size=4), unique=True),
+    pattern=st.none() | st.text("ab*", min_size=1, max_size=4),
+    state=st.sampled_from([None, "running", "paused", "failed"]),
+    limit=st.integers(1, 5),
+    looked_at=st.integers(1, 5),
+)
+def test_pages_list_every_agent_that_is_wanted_once(names, pattern, state, limit, looked_at):
+    """However few are looked at for one page, the pages together have all whose name and state fit, and no others."""
+    registry = registry_of(names)
+    name = None if pattern is None else NamePattern(pattern)
+    listed, after, more = [], "", True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workers.agents.registry.MOST_LOOKED_AT", looked_at)
+        while more:
+            page, more, going_on = registry.page(after, limit, name, state)
+            assert len(page) <= limit
+            assert not more or going_on > after
+            listed += page
+            after = going_on
+
+    wanted = {
+        agent
+        for agent in registry.agents.values()
+        if (name is None or name.fits(agent.manifest.name)) and state in {None, state_of(agent)}
+    }
+    assert listed == sorted(wanted, key=lambda agent: agent.manifest.name)
+
+
+def test_a_page_looks_at_few_agents(monkeypatch):
+    """A name that nobody has is not looked for among all of a million in one go, nor where no such name can stand."""
+    monkeypatch.setattr("workers.agents.registry.MOST_LOOKED_AT", 3)
+    registry = registry_of(["a1", "a2", "a3", "a4", "b1"])
+
+    assert registry.page("", 5, NamePattern("*x")) == ([], True, "a3")
+    assert registry.page("", 5, NamePattern("b2")) == ([], False, "")
+    assert registry.page("", 5, NamePattern("a*4")) == ([], True, "a3")
+    assert registry.page("a3", 5, NamePattern("a*5")) == ([], False, "a4")
 
 
 def test_only_a_running_agent_takes_messages(shard):

@@ -13,7 +13,7 @@ OTHER = 8
 def seen(make_shard):
     """A shard of two with a session, and in which order its book was committed and its frames left."""
     shard = make_shard(shards=2)
-    shard.session = shard.sessions[0]
+    shard.session, shard.conversations = shard.sessions[0], shard.durable.journal.conversations
     shard.peer = shard.peers.known(shard.session, shard.marks.mark(shard.session))
     shard.order = []
     commit = shard.book.commit
@@ -51,7 +51,7 @@ def test_the_book_comes_first_and_the_states_last(seen, message):
     seen.peer.link.incoming.place(3, 0)
     a_pass.taken = {seen.session: 3}
     a_pass.tell = {seen.session, quiet.number, 12345}
-    unsent = release(a_pass, seen.peers, seen.backlogs, seen.book, {"queued": 5})
+    unsent = release(a_pass, seen.peers, seen.backlogs, seen.conversations, seen.book, {"queued": 5})
 
     assert unsent == 0
     assert seen.order == ["commit", "frame", "frame", "frame", "state"]
@@ -73,7 +73,7 @@ def test_who_gets_a_frame_is_told_by_the_last_of_them(seen, message):
         a_pass = Pass(0, 0)
         a_pass.emitted = {seen.session: [message(5, seen.session) for _ in range(300)]}
         a_pass.tell = {seen.session}
-        release(a_pass, seen.peers, seen.backlogs, seen.book, {})
+        release(a_pass, seen.peers, seen.backlogs, seen.conversations, seen.book, {})
         assert not link.changed
         assert ("state" in seen.order) is not room
 
@@ -88,7 +88,7 @@ def test_nobody_is_told_what_has_not_changed(seen):
     seen.peer.send_state()
     seen.order.clear()
     a_pass.tell = {seen.session}
-    release(a_pass, seen.peers, seen.backlogs, seen.book, {})
+    release(a_pass, seen.peers, seen.backlogs, seen.conversations, seen.book, {})
 
     assert seen.order == ["commit"]
 
@@ -99,7 +99,7 @@ def test_a_client_that_never_reads_is_dropped_for(seen, message):
     for emitted in (30, 5):
         a_pass = Pass(0, 0)
         a_pass.emitted = {seen.session: [message(5, seen.session) for _ in range(emitted)]}
-        release(a_pass, seen.peers, seen.backlogs, seen.book, {})
+        release(a_pass, seen.peers, seen.backlogs, seen.conversations, seen.book, {})
 
     assert books.read(seen.path).counters["session_full"] == 25
     assert books.read(seen.path).emitted_to(seen.session) == MOST_UNREAD
@@ -111,7 +111,7 @@ def test_messages_for_a_client_that_ended_are_counted(seen, message):
     a_pass = Pass(0, 0)
     a_pass.emitted = {seen.session: [message(5, seen.session)]}
     seen.peers.end(seen.session)
-    release(a_pass, seen.peers, seen.backlogs, seen.book, {})
+    release(a_pass, seen.peers, seen.backlogs, seen.conversations, seen.book, {})
 
     assert books.read(seen.path).counters["session_gone"] == 1
 
@@ -125,7 +125,7 @@ def test_frames_that_find_no_room_are_returned_as_a_number(seen, message):
         OTHER: [message(5, 2 << 10 | 1)],
     }
 
-    assert release(a_pass, seen.peers, seen.backlogs, seen.book, {}) == 2
+    assert release(a_pass, seen.peers, seen.backlogs, seen.conversations, seen.book, {}) == 2
     assert books.read(seen.path).emitted_to(seen.session) == 300
     assert len(seen.emitted(OTHER)) == 1
 
@@ -135,7 +135,7 @@ def test_a_pass_that_breaks_at_the_book_lets_nothing_out(seen, message):
     a_pass = Pass(0, 0)
     a_pass.emitted = {seen.session: [message(5, seen.session)]}
     with pytest.raises(OverflowError):
-        release(a_pass, seen.peers, seen.backlogs, seen.book, {"queued": -1})
+        release(a_pass, seen.peers, seen.backlogs, seen.conversations, seen.book, {"queued": -1})
 
     assert seen.order == []
     assert books.read(seen.path).emitted_to(seen.session) == 0

@@ -11,6 +11,7 @@ from caxton.wire.control import Topology
 from caxton.wire.link_state import LinkState
 from workers.agents.registry import Hold
 from workers.queues.bounds import OF_LINK, OF_ONE
+from workers.queues.turn_time import PROVEN
 
 OWN, OTHER, SECOND_NS = 7, 8, 1_000_000_000
 REMOTE = 2 << 10 | 1
@@ -180,7 +181,9 @@ def test_what_goes_back_to_one_agent_has_a_share(shard, message):
 
 def test_who_begins_more_than_it_ends_waits_for_itself_alone(shard, message):
     """An agent whose effects are in line has no root before they are handled; another one has, and no turn is lost."""
-    asks, peer, quick = shard.agent(1), shard.agent(2), shard.agent(3)
+    asks, peer, quick = agents = shard.agent(1), shard.agent(2), shard.agent(3)
+    for agent in agents:
+        agent.run = PROVEN
     shard.turns.script = lambda who, _: [message(who.agent_id, peer.agent_id) for _ in range(3_000 * (who is asks))]
     session = shard.sessions[0]
     shard.frame(session, [message(session, asks.agent_id) for _ in range(30)])
@@ -194,17 +197,21 @@ def test_who_begins_more_than_it_ends_waits_for_itself_alone(shard, message):
     assert order[::-1].index(quick) > order[::-1].index(asks)
 
 
-def test_a_shard_has_a_bound(shard, message, monkeypatch):
+def test_a_shard_has_a_bound(two, message, monkeypatch):
     """Beyond what the shard keeps of effects they are refused, but for those that it gave another shard credit for."""
     monkeypatch.setattr("workers.queues.admission.MOST_EFFECTS", OF_ONE + 1)
     monkeypatch.setattr("workers.queues.admission.MOST_IN_ALL", OF_ONE + 3)
-    receivers = [shard.agent(n) for n in range(3, 7)]
+    receivers = [two.agent(n) for n in range(3, 7)]
     for receiver in receivers:
         receiver.hold(Hold.PAUSED)
     sent = [message((n + 9) << 10, receivers[n % 4].agent_id) for n in range(OF_ONE + 2)]
-    shard.routes.send(sent, (0, 0))
-    shard.settle()
-    assert (shard.dispatcher.effects, shard.counts()["full_shard"]) == (OF_ONE + 1, 1)
+    two.routes.send(sent, (0, 0))
+    two.settle()
+    assert (two.dispatcher.effects, two.counts()["full_shard"]) == (OF_ONE + 1, 1)
+
+    two.frame(OTHER, [message(REMOTE, receivers[n].agent_id) for n in range(3)])
+    two.settle()
+    assert (two.dispatcher.effects, two.counts()["full_shard"]) == (OF_ONE + 3, 2)
 
 
 def test_answers_and_messages_to_oneself_are_effects_like_any_other(shard, message, send_once):
@@ -383,6 +390,55 @@ def test_another_shard_gets_no_credit_beyond_what_is_kept(two, message, monkeypa
     two.dispatcher.resume(agent)
     two.settle()
     assert told(two, OTHER).credit_messages > FIRST_MESSAGES
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MOST_QUEUED", 3), ("MOST_QUEUED_BYTES", 30)])
+def test_clients_get_no_credit_beyond_what_mailboxes_keep(shard, message, monkeypatch, bound, most):
+    """With as much in all mailboxes as a shard keeps clients get credit still; beyond it no more, until less waits."""
+    monkeypatch.setattr(f"workers.loop.shard.{bound}", most)
+    agents, session = [shard.agent(1), shard.agent(2)], shard.sessions[0]
+    for agent in agents:
+        agent.hold(Hold.PAUSED)
+
+    def send(count):
+        shard.frame(session, [message(session, agents[n % 2].agent_id, content=bytes(10)) for n in range(count)])
+        shard.settle()
+        return told(shard, session).credit_messages
+
+    before = send(2)
+    assert before < (still := send(1))
+    bytes_still = told(shard, session).credit_bytes
+    assert (send(1), told(shard, session).credit_bytes) == (still, bytes_still)
+
+    agents[0].release(Hold.PAUSED)
+    shard.dispatcher.resume(agents[0])
+    shard.settle()
+    assert told(shard, session).credit_messages > still
+    assert told(shard, session).credit_bytes > bytes_still
+
+
+def test_a_client_is_refused_once_mailboxes_keep_what_credit_was_given_for(shard, message, monkeypatch):
+    """Whoever uses old credit is refused a frame when as many bytes wait as may at most, and served when fewer do."""
+    monkeypatch.setattr("workers.queues.admission.MOST_ROOTS_BYTES", 30)
+    agent, other, session = shard.agent(1), shard.agent(2), shard.sessions[0]
+    agent.hold(Hold.PAUSED)
+    for count in (2, 1, 1):
+        shard.frame(session, [message(session, agent.agent_id, content=bytes(10)) for _ in range(count)])
+        shard.settle()
+    told_of = [(refusal.error, refusal.fields) for refusal in told(shard, session).refusals]
+    assert told_of == [("QueueFull", {"receiver": "shard 0, in bytes", "depth": 30, "capacity": 30})]
+    assert (agent.mailbox.depth, shard.counts()["refused"]) == (3, 1)
+
+    shard.frame(session, [message(session, other.agent_id)])
+    shard.settle()
+    assert len(taken_by(shard, other)) == 1, "what need not wait is no more than before"
+
+    agent.release(Hold.PAUSED)
+    shard.dispatcher.resume(agent)
+    shard.settle()
+    shard.frame(session, [message(session, agent.agent_id)])
+    shard.settle()
+    assert (shard.counts()["refused"], len(taken_by(shard, agent))) == (1, 4)
 
 
 def test_when_a_worker_ends_what_waited_for_its_credit_goes_to_its_successor(two, message):

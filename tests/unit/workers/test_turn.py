@@ -184,6 +184,21 @@ def test_the_messages_of_a_turn_go_their_way(shard, turns, message):
     assert [bool(m.flags & AUTOMATIC) for m in sent(shard)] == [False, False, True]
 
 
+def test_an_agent_sends_as_many_messages_as_its_own_limit_says(shard, turns, message):
+    """A turn that returns as many has effect; one more, and nothing is sent but the failure."""
+    some = [{"receiver": shard.session}] * 3
+    agent = give(
+        shard, turns, lambda _raw: msgspec.msgpack.encode({"messages": some}), Encoding.MSGPACK, max_output_messages=3
+    )
+    turns.take(agent, message(shard.session, agent.agent_id), 1, 1, NEVER, None)
+    assert [m.flags & AUTOMATIC for m in sent(shard)] == [0, 0, 0]
+
+    some.append(some[0])
+    turns.take(agent, message(shard.session, agent.agent_id), 1, 2, NEVER, None)
+    assert [type(read_report(m.content)) for m in sent(shard)[3:] if m.flags & AUTOMATIC] == [ResourceLimitExceeded]
+    assert len(sent(shard)) == 3 + 1
+
+
 def test_errors_name_the_agent_by_its_id(shard):
     """Errors that travel name the agent as commands take it."""
     agent = shard.agent(1, max_fuel=12_345)

@@ -15,6 +15,7 @@ from caxton.wire.codec import CONTROL
 from caxton.wire.control import Call, Drain, Hello, SessionEnded, Topology
 from caxton.wire.link_state import LinkState, Refusal
 from workers.agents.registry import Hold
+from workers.intake.message_inlet import MAX_FRAMES
 from workers.loop.calls import Calls
 from workers.loop.shard import ENDED_KEPT
 from workers.worker_pass import MAX_PASS_NS
@@ -136,6 +137,32 @@ def test_a_flood_of_frames_that_nobody_can_read_ends_with_the_pass(shard, monkey
 
     assert 0 < shard.counts()["garbage"] < 10_000
     assert shard.worker._woken
+
+
+def test_so_many_frames_are_taken_at_a_time(shard):
+    """Frames that nobody can read bring no messages, and so end by their number: 64 at a time, and then turns."""
+    shard.data.frames.extend([b"x"] * (MAX_FRAMES + 1))
+    inlet = shard.worker._passes._inlet
+    inlet.take(shard.worker._passes.renew())
+    assert (len(shard.data.frames), inlet.more) == (1, True)
+
+    inlet.take(shard.worker._passes.renew())
+    assert (len(shard.data.frames), inlet.more) == (0, False)
+
+
+def test_a_pass_that_ran_enough_takes_no_more(shard, message, monkeypatch):
+    """However little time its turns took, after so many of them what came waits for the next pass."""
+    monkeypatch.setattr("workers.loop.passes.monotonic_ns", lambda: 10**9)
+    monkeypatch.setattr(shard.dispatcher._turn_time, "now_ns", lambda: 10**9)
+    monkeypatch.setattr("workers.loop.passes.ENOUGH_TURNS", MAX_FRAMES)
+    agent, session = shard.agent(1), shard.sessions[0]
+    for _ in range(MAX_FRAMES + 1):
+        shard.frame(session, [message(session, agent.agent_id)])
+    shard.step()
+    assert (len(shard.turns.taken), len(shard.data.frames)) == (MAX_FRAMES, 1)
+
+    shard.settle()
+    assert len(shard.turns.taken) == MAX_FRAMES + 1
 
 
 def test_a_worker_that_drains_takes_nothing_from_clients(shard, message):

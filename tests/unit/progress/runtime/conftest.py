@@ -6,6 +6,7 @@ from itertools import count
 from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
 
 from caxton.agents.lifecycle import AgentState
 from caxton.agents.limits import Limits
@@ -60,21 +61,18 @@ class Seat:
 
     async def _open(self):
         own, directory, runtime = self.incarnation, self.directory, self.runtime
-        clock = runtime.clock
-        self.store = await ShardStore.open(
-            directory / f"shard-{self.number}.db", self.number, clock.time_ns() // 10**6, clock.monotonic_ns()
-        )
+        self.store = await ShardStore.open(directory / f"shard-{self.number}.db", self.number)
         self._gate(self.store)
         ground = Ground(
             number=self.number,
             table=runtime.table,
             names=runtime.names,
-            peers=Peers(None, runtime.runtime, own, runtime.marks, 8, lambda _session: True),
+            peers=Peers(None, runtime.runtime, own, runtime.marks, 8, lambda _session: True, lambda _session: ""),
             book=Book.create(directory / f"{own}.book", own, tuple(COUNTERS), peers=64),
             store=self.store,
             stored=StoredAgents(self.store.database),
             modules=SimpleNamespace(load=None, touch=lambda _: True, touch_all=lambda _: None),
-            delivery=DELIVERY,
+            delivery=runtime.delivery,
             dead_letter_capacity=10_000,
             lives=lambda _session: True,
             dice=lambda: 0.0,
@@ -102,7 +100,7 @@ class Seat:
             self.loop.call_soon(self.worker._wake)
 
     def _gate(self, store):
-        write, runtime = store.commit, self.runtime
+        write, read, runtime = store.commit, store.waiting, self.runtime
 
         async def commit(what):
             while self.disk == "slow":
@@ -113,7 +111,11 @@ class Seat:
             with runtime.writing():
                 await write(what)
 
-        store.commit = commit
+        async def waiting(*what):
+            with runtime.writing():
+                return await read(*what)
+
+        store.commit, store.waiting = commit, waiting
 
     def kill(self):
         """End the worker without a word; what it had not committed, and what was on its way to it, is gone."""
@@ -182,8 +184,8 @@ class Runtime:
     work: what guests do. broken: what no test may cause. What is said of one worker, shard or disk is of the first.
     """
 
-    def __init__(self, directory, surroundings, turn, work, shards):
-        self.around, self.work = surroundings, work
+    def __init__(self, directory, surroundings, turn, work, shards, delivery):
+        self.around, self.work, self.delivery = surroundings, work, delivery
         self.loop, self.clock, self.net = surroundings.loop, surroundings.clock, surroundings.net
         self.turn = turn  # of the loop
         self.runtime = RuntimeDir(directory)
@@ -199,7 +201,7 @@ class Runtime:
 
     @contextmanager
     def writing(self):
-        """While a store writes, which takes time of its own."""
+        """While a store writes or reads, which takes time of its own."""
         self._writes += 1
         self.nothing_is_written.clear()
         try:
@@ -344,12 +346,14 @@ def make_runtime(tmp_path, monkeypatch, surroundings, one_turn_of_the_loop):
     """A function that makes a runtime, given what its guests do, whose worker serves."""
     made = []
 
-    def make(work, shards=1):
+    def make(work, shards=1, **delivery):
         directory = tmp_path / str(len(made))
         directory.mkdir()
         surroundings.net.queues.clear()
         surroundings.net.loses.clear()
-        runtime = Runtime(directory, surroundings, one_turn_of_the_loop, work, shards)
+        runtime = Runtime(
+            directory, surroundings, one_turn_of_the_loop, work, shards, structs.replace(DELIVERY, **delivery)
+        )
         monkeypatch.setattr(
             "workers.loop.worker._end_the_process", lambda _loop, context: runtime.broken.append(context)
         )

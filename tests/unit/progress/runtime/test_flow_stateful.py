@@ -24,7 +24,7 @@ SECOND = 5  # ticks
 LONGEST_WAIT = 120 * SECOND
 PATIENT_S = 3_000.0
 TIMEOUT_MS = 60_000
-OF_ONE, MOST_EFFECTS, MOST_IN_ALL, OF_LINK, OUTBOX, POOL = 24, 60, 90, 16, 200, 24
+OF_ONE, MOST_EFFECTS, MOST_IN_ALL, OF_LINK, OUTBOX, POOL, ON_DISK = 24, 60, 90, 16, 200, 24, 200
 # A message of 3 KiB weighs four: so much may come beyond a bound that has just not been met.
 HEAVIEST = 4
 SHARD, WHO, AGENT = st.integers(0, SHARDS - 1), st.integers(0, 1), st.integers(0, AGENTS - 1)
@@ -47,7 +47,7 @@ class Flow(RuleBasedStateMachine):
         self.edges = defaultdict(list)
         self.failing, self.numbers, self.newest = Counter(), Counter(), Counter()
         self.tasks, self.wrong = [], []
-        self.runtime = make_runtime(self.work, SHARDS)
+        self.runtime = make_runtime(self.work, SHARDS, effects_on_disk_mib=2, receiver_on_disk_mib=1)
         names = [f"agent {n}" for n in range(AGENTS)]
         self.agents = [self.runtime.deploy(name, encodings.whole, 1 + n % 4 * 2) for n, name in enumerate(names)]
         self.clients = [self.runtime.connect() for _ in range(2)]
@@ -164,7 +164,10 @@ class Flow(RuleBasedStateMachine):
         dispatcher, peers = shard.dispatcher, shard.peers
         assert dispatcher.effects <= MOST_IN_ALL + HEAVIEST
         for agent in shard.registry.agents.values():
-            assert agent.mailbox is None or agent.mailbox.weight <= OF_ONE + HEAVIEST
+            if agent.mailbox is not None:
+                assert agent.mailbox.weight <= OF_ONE + HEAVIEST
+                assert sum(len(queue.roots) for _, queue in agent.mailbox.queues()) <= agent.mailbox.capacity
+        assert shard.durable.disk.weight <= ON_DISK + HEAVIEST
         for number in range(SHARDS):
             assert shard.backlogs.weight(number) <= OF_LINK + HEAVIEST * 64
         for target, outbox in shard.durable.outboxes.by_target.items():
@@ -199,7 +202,14 @@ class Flow(RuleBasedStateMachine):
             if seat.shard is not None and not seat.stands_still:
                 assert seat.shard.dispatcher.idle
                 for agent in seat.shard.registry.agents.values():
-                    assert agent.holds or agent.mailbox is None or not any(agent.mailbox.lines())
+                    assert self.has_reason_to_wait(seat.shard, agent) or not any(agent.mailbox.lines())
+
+    @staticmethod
+    def has_reason_to_wait(shard, agent):
+        if agent.holds or agent.mailbox is None:
+            return True
+        effects = any(queue.effects for _, queue in agent.mailbox.queues())
+        return not effects and shard.dispatcher.far.keeps_back(agent.agent_id)
 
     # What has to follow.
 
@@ -251,13 +261,14 @@ class Flow(RuleBasedStateMachine):
             dispatcher = shard.dispatcher
             kept[f"effects of {number}"] = dispatcher.effects
             kept[f"origins of {number}"] = {**dispatcher.begun, **dispatcher.resting}
+            kept[f"on disk of {number}"] = shard.durable.disk.messages, shard.durable.disk.weight
             kept[f"backlog of {number}"] = shard.backlogs.messages
             kept[f"breakers of {number}"] = len(shard.durable.attempts.broken)
             kept[f"retries of {number}"] = len(shard.durable.retries)
             kept[f"unfinished of {number}"] = shard.durable.journal.unfinished
             outboxes = shard.durable.outboxes.by_target
             kept[f"outboxes of {number}"] = sum(outbox.messages for outbox in outboxes.values())
-        return {name: value for name, value in kept.items() if value}
+        return {name: value for name, value in kept.items() if value and value != (0, 0)}
 
     def end(self):
         for task in self.tasks:
@@ -282,6 +293,14 @@ def small_bounds(monkeypatch):
         "queues.admission.MOST_EFFECTS": MOST_EFFECTS,
         "queues.admission.MOST_IN_ALL": MOST_IN_ALL,
         "queues.admission.OF_LINK": OF_LINK,
+        "queues.admission.OF_ONE_STORED": 12,
+        "queues.admission.OF_ONE_AT_REST": 4,
+        "queues.admission.TO_DISK": 45,
+        "durable.disk.OF_ONE_AT_REST": 4,
+        "durable.disk.FROM_DISK": 22,
+        "durable.disk.OF_READ": 8,
+        "durable.disk.QUANTUM": 2,
+        "composition.OF_MIB": ON_DISK // 2,
         "queues.bounds.IN_LINE": 16,
         "queues.dispatcher.IN_LINE": 16,
         "queues.bounds.SOME": 8,

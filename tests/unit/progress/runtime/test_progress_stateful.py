@@ -18,6 +18,8 @@ WHO, AGENT = st.sampled_from([0, 0, 0, 1]), st.sampled_from([0, 0, 0, 1, 2, 3, 4
 SECOND = 5  # ticks
 # A breaker that opened twice or three times, or a call that nobody answered and that is made again.
 LONGEST_WAIT = 60 * SECOND
+# A lost call of a program that attaches is made again by then.
+CALLED_AGAIN = 12 * SECOND
 PATIENT_S = 3_000.0
 TRIES_AGAIN_S = 1.0
 TIMEOUT = st.sampled_from([0.5, PATIENT_S])
@@ -44,6 +46,7 @@ class Patience(RuleBasedStateMachine):
         self.tasks, self.serving, self.stops = [], {}, {}
         self.goes_on = [asyncio.Event() for _ in range(2)]
         self.runtime = make_runtime(self.work)
+        self.lost = self.runtime.net.lost["control"]
         deploy = self.runtime.deploy
         self.agents = [deploy("small", encodings.content, 4), deploy("large", encodings.content, 1_000)]
         self.taker = deploy("taker", encodings.content, 2)
@@ -227,6 +230,8 @@ class Patience(RuleBasedStateMachine):
             runtime.pause_or_resume(agent_id, resume=True)
         runtime.ticks(3)  # the word of all this may be lost
         runtime.net.loses = set()
+        if runtime.net.lost["control"] > self.lost:
+            runtime.ticks(CALLED_AGAIN)  # an exchange of who is gone may wait in the place of one that was lost
         readers = [runtime.loop.create_task(read_all(client)) for client in self.clients]
         runtime.ticks(LONGEST_WAIT, self.who_leaves_has_left)
         for who, task in self.serving.items():
@@ -243,7 +248,7 @@ class Patience(RuleBasedStateMachine):
         return all(task.done() for who, task in self.serving.items() if self.stops[who].is_set())
 
     def nobody_waits(self):
-        pulled = self.runtime.worker._attached._waiting
+        pulled = self.runtime.worker._attached._questions._waiting
         return (
             all(task.done() for task, _ in self.tasks)
             and self.nothing_is_kept()
@@ -287,6 +292,7 @@ class Patience(RuleBasedStateMachine):
             kept[agent.manifest.name] = agent.busy
         kept |= {"backlog": shard.backlogs.messages, "effects": shard.dispatcher.effects}
         kept["retries"] = len(shard.durable.retries)
+        kept["breakers"] = len(shard.durable.attempts.broken)
         kept["outbox"] = sum(outbox.messages for outbox in shard.durable.outboxes.by_target.values())
         return {name: value for name, value in kept.items() if value}
 

@@ -53,7 +53,7 @@ class Far:
 
     def meet(self, shard):
         """Go on with this life of the worker: say hello."""
-        self.shard, self.mark = shard, shard.marks.mark(self.number)
+        self.shard, self.mark = shard, shard.marks.mark(self.number, shard.principals.get(self.number, ""))
         self.read = [0, 0]
         self.link.meet()
         self.hello()

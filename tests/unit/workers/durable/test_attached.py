@@ -5,11 +5,12 @@ import pytest
 from caxton.acl.envelope import DURABLE, Rare
 from caxton.acl.failure import read_report
 from caxton.agents.manifest import Encoding
-from caxton.errors import AgentNotFound, AgentNotRunning, HandlerFailed
+from caxton.errors import AgentNotFound, AgentNotRunning, AgentTakenOver, HandlerFailed
 from caxton.ids import BROADCAST
 from caxton.store.ledger import check
 from caxton.wire.calls import Ended, Exchange
 from workers.agents.registry import Hold
+from workers.operations.attached import MOST_REPLACED
 
 SECOND = 1_000
 
@@ -24,7 +25,7 @@ def agent(durable, client):
     """An agent that the client has attached."""
     agent = durable.agent(1, encoding=Encoding.ATTACHED)
     agent.hold(Hold.ATTACHED)
-    agent.attach(client.number)
+    durable.worker._attached.attach(client.number, agent)
     return agent
 
 
@@ -32,8 +33,8 @@ def agent(durable, client):
 def exchange(durable, client, agent, ask):
     """A function that exchanges: what ended, and how many are asked for."""
 
-    def make(*ended, most=10, wait_ms=0, session=client.number):
-        asked = Exchange(agent.agent_id, list(ended), most, wait_ms)
+    def make(*ended, most=10, wait_ms=0, session=client.number, **fields):
+        asked = Exchange(agent.agent_id, list(ended), most, wait_ms, **fields)
         return ask(durable, durable.worker._attached.exchange(session, asked))
 
     return make
@@ -310,7 +311,7 @@ def test_what_was_given_waits_for_the_next(durable, client, agent, exchange, con
         attached.session_ended(client.number)
     assert (agent.attached, agent.mailbox.depth, durable.ledger().pending) == (0, 2, 2)
 
-    agent.attach(durable.sessions[1])
+    durable.worker._attached.attach(durable.sessions[1], agent)
     given = exchange(session=durable.sessions[1]).deliveries
     assert [(d.message.content, d.attempts) for d in given] == [(b"1", 2), (b"2", 1)]
 
@@ -339,3 +340,132 @@ def test_an_agent_that_is_removed_takes_what_was_given_with_it(
 
     assert (durable.ledger().dead_letters, durable.ledger().pending) == (2, 0)
     assert check([durable.ledger()]).balanced
+
+
+def test_what_is_kept_stays(durable, client, agent, exchange, converse, durable_message):
+    """What the program says it has still is not given again, and ends later, in any order."""
+    send(client, agent, durable_message, b"1", b"2", b"3")
+    converse(durable, client)
+    one, two, three = exchange().deliveries
+    seen = three.delivery
+    assert exchange(Ended(two.delivery), kept=[one.delivery, three.delivery], seen=seen).deliveries == []
+    assert (durable.ledger().pending, durable.ledger().counts["processed"]) == (2, 1)
+    exchange(Ended(three.delivery), kept=[one.delivery], seen=seen)
+    exchange(Ended(one.delivery), seen=seen)
+    assert (durable.ledger().pending, durable.ledger().counts["processed"]) == (0, 3)
+    assert agent.mailbox.depth == 0
+
+
+def test_what_the_program_has_not_seen_is_its_own(durable, client, agent, exchange, converse, durable_message):
+    """An exchange that crosses an answer takes nothing of it back; one that has seen nothing takes all of it."""
+    send(client, agent, durable_message, b"1", b"2")
+    converse(durable, client)
+    (one,) = exchange(most=1, concurrency=2, order="none").deliveries
+    exchange(most=1, concurrency=2, order="none", kept=[one.delivery], seen=one.delivery)
+    crossed = exchange(Ended(one.delivery), seen=one.delivery)
+    assert (crossed.deliveries, len(agent.drawn)) == ([], 1)
+    (again,) = exchange().deliveries
+    assert (again.message.content, again.attempts) == (b"2", 2)
+
+
+def test_what_was_given_before_is_told(durable, client, agent, exchange, converse, durable_message):
+    """An answer tells the highest number that was given before it and has not ended, so that a loss is noticed."""
+    send(client, agent, durable_message, b"1", b"2", b"3")
+    converse(durable, client)
+    some = {"most": 1, "concurrency": 3, "order": "none", "seen": 0}
+    first, second = exchange(**some), exchange(**some)
+    given = [answer.deliveries[0].delivery for answer in (first, second)]
+    third = exchange(Ended(given[1]), **some)
+    assert [answer.before for answer in (first, second, third)] == [0, given[0], given[0]]
+
+
+def test_what_was_not_begun_waits_as_before(durable, client, agent, exchange, converse, durable_message):
+    """What the program returns unbegun is given again in its place, on either lane, as if it had not been given."""
+    send(client, agent, durable_message, b"1", b"2")
+    converse(durable, client)
+    for content in (b"3", b"4"):
+        volatile = durable_message(client.number, agent.agent_id, content=content, flags=0)
+        durable.dispatcher.enqueue(agent, agent.mailbox, volatile, 0, 0, durable.durable.journal.now_ns, 0)
+    first = exchange().deliveries
+    returned = [given.delivery for given in first if given.message.content in {b"2", b"4"}]
+    exchange(most=0, returned=returned, seen=first[-1].delivery)
+    again = exchange().deliveries
+    assert [(d.message.content, d.attempts) for d in again] == [(b"1", 2), (b"2", 1), (b"4", 1)]
+    assert agent.mailbox.depth == 3
+
+
+def test_the_end_of_a_volatile_message_waits_for_no_commit(durable, client, agent, exchange, durable_message):
+    """It is answered where nobody commits, and the message is done with."""
+    volatile = durable_message(client.number, agent.agent_id, flags=0)
+    durable.dispatcher.enqueue(agent, agent.open_mailbox(), volatile, 0, 0, durable.durable.journal.now_ns, 0)
+    (given,) = exchange().deliveries
+    ended = Ended(given.delivery, [durable_message(5, client.number, content=b"answer", flags=0)])
+    asked = durable.worker._attached.exchange(client.number, Exchange(agent.agent_id, [ended], 0, 0))
+    assert durable.runner.run(asyncio.wait_for(asked, 30)).deliveries == []
+    assert (agent.mailbox.depth, agent.run) == (0, 1)
+
+
+def test_who_is_busy_holds_up_nobody_else(durable, client, agent, exchange, make_far, converse, durable_message):
+    """A sender with more messages than may wait at the program leaves the others' to be given at once."""
+    send(client, agent, durable_message, *[b"slow"] * 6)
+    converse(durable, client)
+    other = make_far(durable.sessions[1], durable)
+    other.send(durable_message(other.number, agent.agent_id, content=b"fast"))
+    converse(durable, other)
+
+    given = exchange(most=2, concurrency=2, order="sender").deliveries
+    assert [d.message.content for d in given] == [b"slow", b"slow"]
+    kept = [d.delivery for d in given]
+    given = exchange(most=2, concurrency=2, order="sender", kept=kept, seen=kept[-1]).deliveries
+    assert [d.message.content for d in given] == [b"slow", b"fast"]
+
+
+def test_what_comes_and_may_not_be_given_ends_no_wait(
+    durable, client, agent, exchange, converse, durable_message, one_turn_of_the_loop
+):
+    """An exchange whose program has enough of a sender waits on when more of it comes, and gets the next of others."""
+    send(client, agent, durable_message, b"1")
+    converse(durable, client)
+    (one,) = exchange(most=1).deliveries
+
+    async def both():
+        asked = Exchange(agent.agent_id, [], 1, 10 * SECOND, [one.delivery], [], one.delivery, 2, "conversation")
+        async with asyncio.TaskGroup() as group:
+            waiting = group.create_task(durable.worker._attached.exchange(client.number, asked))
+            agent.drawn[99] = agent.drawn[one.delivery]  # it has enough of this sender
+            for conversation in (None, b"c" * 16):
+                await one_turn_of_the_loop()
+                assert not waiting.done()
+                message = durable_message(client.number, agent.agent_id, conversation_id=conversation)
+                client.send(message)
+                client.push()
+                durable.settle()
+                await one_turn_of_the_loop()
+            return await asyncio.wait_for(waiting, 30)
+
+    assert [d.message.conversation_id for d in durable.runner.run(both()).deliveries] == [b"c" * 16]
+
+
+def test_who_takes_over_gets_what_was_under_way(durable, client, agent, exchange, converse, durable_message):
+    """What another session had goes to the one that replaces it; the other is told so, also when it has an end."""
+    send(client, agent, durable_message, b"1", b"2")
+    converse(durable, client)
+    first = exchange(most=1).deliveries
+    durable.worker._attached.attach(durable.sessions[1], agent, replace=True)
+    with pytest.raises(AgentTakenOver):
+        exchange(Ended(first[0].delivery))
+    given = exchange(session=durable.sessions[1]).deliveries
+    assert [(d.message.content, d.attempts) for d in given] == [(b"1", 2), (b"2", 1)]
+    assert agent.counters["taken_over"] == 1
+
+
+def test_everybody_it_was_taken_from_is_told(durable, agent, exchange):
+    """Also who had it before the last one did, up to the bound: one more from the end is not attached, and no more."""
+    for session in range(MOST_REPLACED + 2):
+        durable.worker._attached.attach(durable.sessions[0] + session, agent, replace=True)
+    for session in range(1, MOST_REPLACED + 1):
+        with pytest.raises(AgentTakenOver):
+            exchange(session=durable.sessions[0] + session)
+    with pytest.raises(AgentNotRunning) as refused:
+        exchange(session=durable.sessions[0])
+    assert refused.type is AgentNotRunning

@@ -16,7 +16,7 @@ DELIVERY = DeliverySettings(breaker_threshold=3, breaker_timeout_s=5.0)
 @pytest.fixture
 def failing(make_shard, make_far, clocks):
     """A shard with a client, whose guests trap while `traps` is above zero, and tell what they handled."""
-    shard = make_shard(durable=True, shards=2, delivery=DeliverySettings(breaker_threshold=100))
+    shard = make_shard(durable=True, shards=2, delivery=DeliverySettings(breaker_threshold=100, retry_factor=1.1))
     shard.client = make_far(shard.sessions[0], shard)
     shard.traps, shard.handled, shard.clocks = 0, [], clocks
 
@@ -71,12 +71,12 @@ def test_a_turn_with_a_wrong_message_has_no_effect(failing, converse, durable_me
     assert (shard.ledger().counts["retries"], shard.ledger().counts.get("processed", 0)) == (1, 0)
 
 
-def test_five_traps_are_poison(failing, converse, durable_message):
+def test_a_message_that_always_traps_is_poison(failing, converse, durable_message):
     """A message that fails every time is a dead letter after its attempts, its sender told, and the pair goes on."""
     shard, client = failing, failing.client
     agent = shard.agent(1)
     shard.traps = 100
-    client.send(durable_message(client.number, agent.agent_id, content=b"bad", rare=Rare(max_retries=9)))
+    client.send(durable_message(client.number, agent.agent_id, content=b"bad", rare=Rare(max_retries=4)))
     client.send(durable_message(client.number, agent.agent_id, content=b"good"))
     for _ in range(40):
         wait(shard, 1, converse)
@@ -88,17 +88,39 @@ def test_five_traps_are_poison(failing, converse, durable_message):
     assert client.got[0].flags == AUTOMATIC | DURABLE
 
 
-@pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (1, 2), (3, 4), (10, 5)])
+@pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (1, 2), (3, 4), (10, 11)])
 def test_it_is_tried_as_often_as_its_sender_says(failing, converse, durable_message, retries, attempts):
-    """A message is tried once and again as often as asked, five times at most."""
+    """A message is tried once and again as often as asked, however long the waits are that lie between."""
     shard, client = failing, failing.client
     shard.traps = 100
     rare = Rare(max_retries=retries)
-    client.send(durable_message(client.number, shard.agent(1).agent_id, content=b"bad", rare=rare, timeout_ms=300_000))
+    client.send(durable_message(client.number, shard.agent(1).agent_id, content=b"bad", rare=rare, timeout_ms=1_000))
     for _ in range(40):
-        wait(shard, 1, converse)
+        wait(shard, 0.5, converse)
 
-    assert (100 - shard.traps, len(letters(shard))) == (attempts, 1)
+    assert 100 - shard.traps == attempts
+    assert [letter.reason for letter in letters(shard)] == ["poison"]
+
+
+def test_a_dead_letter_says_why_each_attempt_failed(failing, converse, restart, durable_message):
+    """In order, also when the worker was another one meanwhile."""
+    shard, client = failing, failing.client
+    ends = [Trap(TrapReason.DEADLINE, "x"), Trap(TrapReason.OUT_OF_FUEL, "x"), Trap(TrapReason.UNREACHABLE, "x")]
+
+    def work(_agent, _given):
+        raise ends.pop(0)
+
+    shard.turns.work = work
+    rare = Rare(max_retries=2)
+    client.send(durable_message(client.number, shard.agent(1).agent_id, rare=rare))
+    converse(shard, client)
+    wait(shard, 2, converse)
+    heir = restart(shard, client)
+    heir.clocks, heir.client = shard.clocks, client
+    wait(heir, 2, converse)
+    (letter,) = letters(heir)
+
+    assert (letter.attempts, letter.retry_reasons) == (3, ("timeout", "resource_exhausted", "agent_failed"))
 
 
 def test_who_waits_for_the_answer_to_a_key_is_told_of_its_failure(failing, converse, durable_message):
@@ -141,8 +163,8 @@ def test_what_waits_too_long_expires(failing, converse, durable_message):
     agent.hold(Hold.PAUSED)
     client.send(durable_message(client.number, agent.agent_id, timeout_ms=1_000))
     converse(shard, client)
-    shard.clocks.wait(2)
     agent.release(Hold.PAUSED)
+    shard.clocks.wait(2)
     shard.dispatcher.resume(agent)
     converse(shard, client)
 

@@ -211,6 +211,39 @@ def test_one_commit_has_what_many_passes_gathered(durable, client, disk, durable
     assert (counts["commits"], counts["frames_out"], counts["emitted_to_sessions"]) == (3, 3, 5)
 
 
+@pytest.mark.parametrize(("rest_ns", "handled"), [(1 << 60, 3), (0, 5)])
+def test_passes_rest_when_much_is_gathered_while_a_commit_is_written(
+    durable, client, durable_message, monkeypatch, rest_ns, handled
+):
+    """At the bound of a commit's rows nothing more is handled until the one before is written, or for a while."""
+    monkeypatch.setattr("workers.commit.journal.MOST_ROWS", 2)
+    monkeypatch.setattr("workers.loop.passes.MOST_REST_NS", rest_ns)
+    agent = durable.agent(1)
+    to_nobody = b"\x81\xa8messages\x91\x81\xa8receiver\xcf" + (9 << 10).to_bytes(8)
+    durable.turns.work = lambda _, given: to_nobody if b"root" in given else None
+    commit, ran = durable.store.commit, []
+
+    def send_one():
+        client.send(durable_message(client.number, agent.agent_id, content=b"root"))
+        client.push()
+        durable.step()
+
+    async def busy(given):
+        for _ in range(0 if ran else 4):
+            send_one()
+        ran.append(sum(b"root" in given for _, given in durable.turns.ran))
+        await commit(given)
+
+    monkeypatch.setattr(durable.store, "commit", busy)
+    send_one()
+    durable.commit()
+    assert ran[0] == handled
+
+    durable.work()
+    client.listen()
+    assert (client.acknowledged, len(durable.durable.dead_letters)) == (5, 5)
+
+
 def test_what_nobody_waits_for_goes_with_the_next(durable, client, disk):
     """A commit begins by itself only when something waits for it; a tick commits what nobody waits for."""
     committer = durable.worker._committer

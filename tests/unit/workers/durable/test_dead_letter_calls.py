@@ -15,6 +15,7 @@ from caxton.wire.calls import (
     PurgeDeadLetters,
     RequeueDeadLetters,
 )
+from workers.loop.call_line import CallLine
 from workers.loop.dead_letter_calls import DeadLetterCalls
 
 ALL = DeadLetterFilter()
@@ -24,7 +25,8 @@ OTHER, OTHERS_FILE = 8, 5_000
 @pytest.fixture
 def call(durable, ask):
     """A function that asks a shard with three dead letters for agent 9."""
-    return lambda request: ask(durable, DeadLetterCalls(durable.parts, durable.worker._passes).answer(request))
+    calls = DeadLetterCalls(durable.parts, durable.worker._passes, CallLine())
+    return lambda request: ask(durable, calls.answer(request, lambda: None))
 
 
 @pytest.fixture
@@ -77,6 +79,24 @@ def test_what_dies_again_knows_what_it_was(durable, call, dead):
     assert [msgspec.msgpack.decode(row.message, type=Envelope).rare.idempotency_key for row in rows] == [None] * 3
 
 
+@pytest.mark.parametrize("step_s", [-3_600, 0, 3_600])
+def test_all_are_those_of_now_whatever_the_clock_says(durable, call, dead, clocks, step_s):
+    """A clock that was set back leaves none out, and what dies again at once is no part of the call."""
+    durable.settle()
+    clocks.wall_ms += step_s * 1_000
+    found = call(RequeueDeadLetters(ALL))
+    durable.work()
+
+    assert len(found.message_ids) == 3
+    letters = call(ListDeadLetters(ALL)).letters
+    assert len(letters) == 3, "they have died again"
+    assert all(letter.number > found.up_to for letter in letters)
+    rest = call(RequeueDeadLetters(DeadLetterFilter(up_to=found.up_to)))
+    assert (rest.message_ids, rest.more, rest.up_to) == ({}, False, found.up_to)
+    assert call(PurgeDeadLetters(DeadLetterFilter(up_to=letters[0].number))).count == 1
+    assert call(PurgeDeadLetters(ALL)).count == 2
+
+
 def test_what_dies_again_at_once_stays(durable, call, dead, clocks):
     """A letter that dies again while its call goes on bears the time of its death, so `before` the call leaves it."""
     durable.settle()  # from here on a pass is open
@@ -99,17 +119,22 @@ def test_what_is_purged_is_gone(durable, call, dead):
 
 
 def test_a_letter_is_requeued_by_one_of_two(durable, call, dead, ask):
-    """Of two requeues and a purge at the same time each letter is seen to by one."""
-    calls = DeadLetterCalls(durable.parts, durable.worker._passes)
+    """Of two requeues and a purge at the same time each letter is seen to by one, whichever comes first."""
+    agent = durable.agent(9)  # what goes again is handled: without its agent it would be a letter again, for the purge
+    calls = DeadLetterCalls(durable.parts, durable.worker._passes, CallLine())
 
     async def all_at_once():
         return await asyncio.gather(
-            *map(calls.answer, (RequeueDeadLetters(ALL), RequeueDeadLetters(ALL), PurgeDeadLetters(ALL)))
+            *(
+                calls.answer(request, lambda: None)
+                for request in (RequeueDeadLetters(ALL), RequeueDeadLetters(ALL), PurgeDeadLetters(ALL))
+            )
         )
 
     first, second, purged = ask(durable, all_at_once())
     durable.work()
-    assert len(first.message_ids) + len(second.message_ids) + purged.count == 3
+    again = len(first.message_ids) + len(second.message_ids)
+    assert (again + purged.count, agent.run) == (3, again)
     assert check([durable.ledger()]).balanced
 
 

@@ -21,11 +21,11 @@ def journal():
 
 def test_a_letter_says_why(journal, durable_message):
     """A dead letter has the whole message, its error, the reason that fits or was given, and when it died."""
-    dead_letters = DeadLetters(journal, 10, evicting=False)
+    dead_letters = DeadLetters(journal, 100, evicting=False)
     dead = durable_message(5, 9, content=b"12345", rare=Rare(requeued_from=3))
     dead_letters.bury(dead, AgentNotFound("x"), attempts=2)
     dead_letters.bury(dead, QueueFull("x", 1, 1), reason=Reason.POISON, term="expired")
-    first, second = journal.commit.dead
+    first, second = journal.commit.dead.values()
 
     assert (first.reason, first.error.error, first.attempts, first.died_ms) == (
         "agent_not_found",
@@ -40,7 +40,14 @@ def test_a_letter_says_why(journal, durable_message):
 
 
 def numbers_of(journal):
-    return [row.number for row in journal.commit.dead]
+    return [*journal.commit.dead]
+
+
+def commit(journal):
+    """Let what was gathered be in the file; returns the numbers of the letters in it."""
+    numbers = numbers_of(journal)
+    journal.close(None)
+    return numbers
 
 
 def test_at_capacity_it_is_full(journal, durable_message):
@@ -57,11 +64,14 @@ def test_with_eviction_the_oldest_goes(journal, durable_message):
     """With eviction there is never an end: the oldest letter goes, whoever's it is, and is counted."""
     dead_letters = DeadLetters(journal, 20, evicting=True)
     dead_letters.restore([Letter(-5, SESSION, 9)])
-    for agent in range(21):
+    for agent in range(19):
+        dead_letters.bury(durable_message(SESSION, agent), AgentNotFound("x"))
+    oldest, *_ = commit(journal)
+    for agent in range(2):
         dead_letters.bury(durable_message(SESSION, agent), AgentNotFound("x"))
 
     assert (dead_letters.full, dead_letters.refusal(1), len(dead_letters)) == (False, None, 20)
-    assert journal.commit.buried == [-5, numbers_of(journal)[0]]
+    assert journal.commit.buried == [-5, oldest]
     assert journal.counts["evicted"] == 2
 
 
@@ -85,11 +95,14 @@ def test_what_an_agent_sent_takes_no_more_than_its_share(journal, durable_messag
     dead_letters = DeadLetters(journal, 100, evicting=False)
     dead_letters.bury(durable_message(SESSION, 9), AgentNotFound("x"))
     dead_letters.bury(durable_message(8, 9), AgentNotFound("x"))
-    for _ in range(13):
+    for _ in range(10):
+        dead_letters.bury(durable_message(9, SESSION), AgentNotFound("x"))
+    before = commit(journal)
+    for _ in range(3):
         dead_letters.bury(durable_message(9, SESSION), AgentNotFound("x"))
 
     assert (len(dead_letters), journal.counts["evicted"]) == (12, 3)
-    assert journal.commit.buried == numbers_of(journal)[2:5]
+    assert journal.commit.buried == before[2:5]
     assert not dead_letters.refuses
 
 
@@ -107,9 +120,64 @@ def test_the_capacity_holds_for_what_agents_sent(journal, durable_message):
     dead_letters = DeadLetters(journal, 2, evicting=False)
     for agent in (1, 2):
         dead_letters.bury(durable_message(SESSION, agent), AgentNotFound("x"))
-    dead_letters.bury(durable_message(3, 4), AgentNotFound("x"))
+    number = dead_letters.bury(durable_message(3, 4), AgentNotFound("x"))
 
-    assert (len(dead_letters), journal.commit.buried) == (2, numbers_of(journal)[2:])
+    assert (len(dead_letters), number in journal.commit.dead, journal.counts["evicted"]) == (2, False, 1)
+
+
+def test_what_goes_with_the_commit_that_it_came_with_is_never_written(journal, durable_message):
+    """It is neither added nor deleted; one of an earlier commit is deleted. The ledger counts each coming and going."""
+    dead_letters = DeadLetters(journal, 100, evicting=False)
+    for _ in range(12):
+        dead_letters.bury(durable_message(9, SESSION), AgentNotFound("x"))
+    assert (len(numbers_of(journal)), journal.commit.buried) == (10, [])
+    assert (journal.counts["dead"], journal.counts["evicted"]) == (12, 2)
+    first, second, *_ = numbers_of(journal)
+    assert dead_letters.forget([second], "purged") == [second]
+    assert (second in journal.commit.dead, journal.commit.buried, journal.counts["purged"]) == (False, [], 1)
+
+    commit(journal)
+    assert dead_letters.forget([first, second], "purged") == [first]
+    assert (journal.commit.dead, journal.commit.buried) == ({}, [first])
+
+
+def test_contents_are_bounded_in_bytes_too(journal, durable_message, monkeypatch):
+    """At so many bytes clients are refused, whoever they send to; at a tenth of them those who send to one agent."""
+    monkeypatch.setattr("workers.durable.dead_letters.MOST_BYTES", 1_000)
+    dead_letters = DeadLetters(journal, 100, evicting=False)
+    number = dead_letters.bury(durable_message(SESSION, 9, content=bytes(99)), AgentNotFound("x"))
+    assert dead_letters.refusal(9) is None
+    dead_letters.bury(durable_message(SESSION, 9, content=b"x"), AgentNotFound("x"))
+    assert dead_letters.refusal(9) is not None
+    assert (dead_letters.refusal(9).limit, dead_letters.refusal(8)) == (100, None)
+    for agent in range(10, 19):
+        dead_letters.bury(durable_message(SESSION, agent, content=bytes(99)), AgentNotFound("x"))
+    assert (dead_letters.bytes, dead_letters.full) == (991, False)
+    dead_letters.bury(durable_message(SESSION, 20, content=bytes(9)), AgentNotFound("x"))
+    assert (dead_letters.full, dead_letters.refusal(8).limit) == (True, 1_000)
+    dead_letters.forget([number], "purged")
+    assert (dead_letters.bytes, dead_letters.full, dead_letters.refusal(9)) == (901, False, None)
+
+
+def test_what_an_agent_sent_takes_a_tenth_of_the_bytes_and_all_of_them_half(journal, durable_message, monkeypatch):
+    """As many of its own oldest go as it takes, whatever the size of what comes; also of what is known again."""
+    monkeypatch.setattr("workers.durable.dead_letters.MOST_BYTES", 1_000)
+    dead_letters = DeadLetters(journal, 100, evicting=False)
+    dead_letters.restore([Letter(-9, 5, SESSION, 40), Letter(-8, 5, SESSION, 40), Letter(-7, 6, SESSION, 40)])
+    dead_letters.bury(durable_message(5, SESSION, content=bytes(61)), AgentNotFound("x"))
+    assert (journal.commit.buried, dead_letters.bytes) == ([-9, -8], 101)
+    for agent in range(10, 20):
+        dead_letters.bury(durable_message(agent, SESSION, content=bytes(50)), AgentNotFound("x"))
+    assert dead_letters.bytes == 451
+
+
+def test_with_eviction_the_oldest_go_until_the_bytes_fit(journal, durable_message, monkeypatch):
+    """Whoever's they are."""
+    monkeypatch.setattr("workers.durable.dead_letters.MOST_BYTES", 1_000)
+    dead_letters = DeadLetters(journal, 100, evicting=True)
+    dead_letters.restore([Letter(number, SESSION, 20 + number, 95) for number in range(-10, 0)])
+    dead_letters.bury(durable_message(SESSION, 9, content=bytes(100)), AgentNotFound("x"))
+    assert (journal.commit.buried, dead_letters.bytes, dead_letters.full) == ([-10], 955, False)
 
 
 def test_shares_are_known_again(journal, durable_message):

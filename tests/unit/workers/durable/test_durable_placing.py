@@ -81,6 +81,21 @@ def test_a_client_may_fill_a_mailbox_to_its_capacity(durable, client, converse, 
     assert durable.ledger().pending == agent.mailbox.depth == 8
 
 
+def test_a_client_is_refused_once_mailboxes_keep_as_much_as_may_be(
+    durable, client, converse, durable_message, monkeypatch
+):
+    """Of frames that come when as many bytes wait as may at most nothing is kept, and they are refused by name."""
+    monkeypatch.setattr("workers.queues.admission.MOST_ROOTS_BYTES", 20)
+    agent = durable.agent(1)
+    agent.hold(Hold.PAUSED)
+    for _ in range(3):
+        client.send(durable_message(client.number, agent.agent_id, content=bytes(10)))
+        converse(durable, client)
+
+    assert client.refused == {3: "QueueFull"}
+    assert durable.ledger().pending == agent.mailbox.depth == 2
+
+
 def test_a_key_of_a_refused_message_is_free(durable, client, converse, durable_message):
     """A message that was refused for want of room has not used its key: sent again with it, it is delivered."""
     agent = durable.agent(1, capacity=1)

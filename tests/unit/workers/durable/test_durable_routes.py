@@ -2,6 +2,7 @@ import pytest
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE
 from caxton.acl.failure import read_report
+from caxton.config.delivery import DeliverySettings
 from caxton.errors import AgentNotFound
 from caxton.ids import BROADCAST
 from caxton.store.ledger import check
@@ -117,16 +118,17 @@ def test_nobody_waits_for_a_full_receiver(durable, durable_message):
     assert durable.ledger().pending == 0
 
 
-def test_what_is_not_kept_is_a_dead_letter(durable, durable_message, monkeypatch):
+def test_what_is_not_kept_is_a_dead_letter(make_shard, durable_message, monkeypatch):
     """Beyond what one receiver may have, a durable effect is a dead letter at once, and its sender is told."""
-    monkeypatch.setattr("workers.queues.admission.OF_ONE", 5)
-    monkeypatch.setattr("workers.queues.admission.OF_ONE_STORED", 10)
+    monkeypatch.setattr("workers.queues.admission.OF_ONE_AT_REST", 4)
+    monkeypatch.setattr("workers.composition.OF_MIB", 6)
+    durable = make_shard(durable=True, delivery=DeliverySettings(receiver_on_disk_mib=1))
     agent, full = durable.agent(1), durable.agent(2, capacity=4)
     full.hold(Hold.PAUSED)
     durable.routes.send([durable_message(agent.agent_id, full.agent_id) for _ in range(12)], ROOT)
     durable.work()
 
-    assert durable.ledger().pending == 10
+    assert (full.mailbox.effects, durable.durable.disk.messages, durable.ledger().pending) == (4, 6, 10)
     assert [row.reason for row in letters(durable)] == ["queue_full"] * 2
     assert [a for a, _ in durable.turns.ran] == [agent] * 2, "it is given the failures"
     assert check([durable.ledger()]).balanced
@@ -134,7 +136,6 @@ def test_what_is_not_kept_is_a_dead_letter(durable, durable_message, monkeypatch
 
 def test_what_waits_behind_a_retry_counts_in_its_receivers_share(durable, durable_message, monkeypatch):
     """Effects that came behind a message which waits for its retry are kept, and weigh as those in the mailbox do."""
-    monkeypatch.setattr("workers.queues.admission.OF_ONE", 5)
     monkeypatch.setattr("workers.queues.admission.OF_ONE_STORED", 10)
     sender, failing = durable.agent(1), durable.agent(2)
     durable.turns.work = fail_as(failing)
@@ -144,7 +145,7 @@ def test_what_waits_behind_a_retry_counts_in_its_receivers_share(durable, durabl
 
     durable.routes.send([durable_message(9 << 10, failing.agent_id)], ROOT)
     durable.work()
-    assert [row.reason for row in letters(durable)] == ["queue_full"]
+    assert (durable.durable.disk.messages, failing.mailbox.depth, letters(durable)) == (1, 3, [])
 
 
 def test_what_a_shard_does_not_take_is_bounded(durable, durable_message, monkeypatch):
@@ -156,6 +157,7 @@ def test_what_a_shard_does_not_take_is_bounded(durable, durable_message, monkeyp
 
     assert [row.reason for row in letters(durable)] == ["queue_full"] * 2
     assert [a for a, _ in durable.turns.ran] == [agent] * 2, "it is given the failures"
+    assert durable.counts()["full_link"] == 2
     assert check([durable.ledger()]).balanced
 
 
@@ -186,6 +188,22 @@ def test_what_was_sent_stays_until_it_is_acknowledged(durable, make_far, convers
     assert client.number not in heir.ledger().outbox
 
 
+def test_a_client_that_leaves_most_unread_gets_no_more(durable, make_far, durable_message, monkeypatch):
+    """What waits in the outboxes counts in what all clients together leave unread: beyond it messages die at once."""
+    client = make_far(durable.sessions[0], durable)
+    agent = durable.agent(1)
+    durable.routes.send([durable_message(agent.agent_id, client.number)], ROOT)
+    durable.work()
+    kept = durable.durable.outboxes.bytes_for(client.number)
+    for most, reasons in ((kept, []), (kept - 1, ["queue_full"])):
+        monkeypatch.setattr("workers.peers.peers.MOST_UNREAD_IN_ALL", most)
+        durable.worker._tick()
+        if reasons:
+            durable.routes.send([durable_message(agent.agent_id, client.number)], ROOT)
+        durable.work()
+        assert [row.reason for row in letters(durable)] == reasons
+
+
 def test_a_client_that_does_not_read_is_no_store(durable, make_far, durable_message, monkeypatch):
     """Beyond the most that may wait for a client messages for it are dead letters at once."""
     monkeypatch.setattr("workers.durable.routes.MOST_UNREAD", 10)
@@ -197,3 +215,4 @@ def test_a_client_that_does_not_read_is_no_store(durable, make_far, durable_mess
 
     assert [row.reason for row in letters(durable)] == ["queue_full"] * 2
     assert durable.ledger().outbox == {client.number: 10}
+    assert durable.counts()["session_full"] == 2

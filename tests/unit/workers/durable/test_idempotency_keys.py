@@ -1,12 +1,13 @@
 import pytest
 
-from caxton.acl.envelope import AUTOMATIC, DURABLE, Rare
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Cause, Rare
 from caxton.acl.failure import read_report
-from caxton.errors import AgentError, AlreadyAccepted, AnswerNotKept, ResourceExhausted
+from caxton.errors import AgentError, AlreadyAccepted, AnswerNotKept, IdempotencyKeyReused, ResourceExhausted
 from caxton.ids import AgentId, UuidSource
+from caxton.store.commit import KeyRow
 from workers.commit.journal import Journal
 from workers.durable.idempotency_keys import KEPT_MS, IdempotencyKeys
-from workers.worker_pass import Pass
+from workers.worker_pass import NS_PER_MS, Pass
 
 SESSION, AGENT = 1 << 63, 1 << 10
 
@@ -37,6 +38,11 @@ def asked(durable_message):
 def is_known(admitted):
     error, seen_to = admitted
     return type(error) is AlreadyAccepted and error.agent == str(AgentId(AGENT)) and seen_to
+
+
+def serve(journal, ms):
+    """Let time go by in which the shard is served."""
+    journal.served.now_ms += ms
 
 
 def answer_to(asked, durable_message):
@@ -85,25 +91,49 @@ def test_a_key_is_free_after_a_failure(keys, journal, asked):
     assert [(m.sender, m.reply_with, m.content) for m in keys.failed(first)] == [(SESSION, second.reply_with, b"")]
 
     assert journal.commit.keys == {}
-    assert journal.commit.keys_gone == [(AGENT, b"k")]
+    ((receiver, key),) = journal.commit.keys_gone
+    assert (receiver, key[:2]) == (AGENT, b"k\xff")
     assert keys.admit(asked()) == (None, False)
 
 
 def test_a_key_is_kept_ten_minutes(keys, journal, asked):
     """After ten minutes a key is forgotten, with those who wait for its answer, and may be used again."""
     keys.admit(asked())
-    journal.wall_ms += KEPT_MS - 1
+    serve(journal, KEPT_MS - 1)
     assert is_known(keys.admit(asked()))
-    journal.wall_ms += 1
+    serve(journal, 1)
     assert keys.admit(asked()) == (None, False)
     assert keys._waiting == {}
+
+
+def test_a_wall_clock_that_steps_forgets_no_key(keys, journal, asked):
+    """Keys are known, and forgotten, as they would be, when the wall clock is set on by an hour or back by a day."""
+    keys.admit(asked())
+    for wall_ms in (journal.wall_ms + 3_600_000, journal.wall_ms - 86_400_000):
+        journal.begin(Pass(journal.now_ns + NS_PER_MS, wall_ms))
+        assert is_known(keys.admit(asked()))
+    serve(journal, KEPT_MS)
+    assert keys.in_use() == (0, 0)
+
+
+def test_a_key_of_the_file_is_kept_for_ten_minutes_at_most(keys, journal, asked):
+    """A key whose end was written by the wall clock has ten minutes from now, and is written anew."""
+    journal.served.restore(50_000)
+    row = KeyRow(AGENT, b"k", 1_800_000_000_000, b"")
+    keys.restore([row, KeyRow(AGENT, b"l", 60_000, b"")])
+
+    assert journal.commit.keys == {(AGENT, b"k"): row._replace(expires_ms=50_000 + KEPT_MS)}
+    serve(journal, 10_000)
+    assert keys.in_use()[0] == 1
+    serve(journal, KEPT_MS)
+    assert keys.in_use()[0] == 0
 
 
 def test_who_waits_is_told_when_the_key_is_forgotten(keys, journal, asked):
     """Whoever still waits for the answer after ten minutes is told that none is kept."""
     keys.admit(asked())
     keys.admit(asked(reply_with=b"w" * 16))
-    journal.wall_ms += KEPT_MS
+    serve(journal, KEPT_MS)
     keys.admit(asked("other"))
 
     assert [(m.in_reply_to, type(read_report(m.content))) for m in keys.due] == [(b"w" * 16, AnswerNotKept)]
@@ -162,13 +192,13 @@ def test_of_who_waits_little_is_kept(keys, asked, monkeypatch):
     monkeypatch.setattr("workers.durable.idempotency_keys.MOST_WAITERS_IN_ALL", 2)
     first = asked("a")
     for key in ("a", "b"):
-        keys.admit(first if key == "a" else asked(key))
-        assert is_known(keys.admit(asked(key, content=bytes(1_000_000))))
+        keys.admit(first if key == "a" else asked(key, content=bytes(1_000_000)))
+        assert is_known(keys.admit(asked(key, content=b"x" if key == "a" else bytes(1_000_000))))
     assert {(m.content, m.rare) for some in keys._waiting.values() for m in some} == {(b"", None)}
-    assert isinstance(keys.admit(asked("b"))[0], ResourceExhausted)
+    assert isinstance(keys.admit(asked("b", content=bytes(1_000_000)))[0], ResourceExhausted)
 
     keys.failed(first)
-    assert is_known(keys.admit(asked("b")))
+    assert is_known(keys.admit(asked("b", content=bytes(1_000_000))))
 
 
 def test_a_key_outlives_the_worker(keys, journal, asked, durable_message):
@@ -196,6 +226,20 @@ def test_who_is_one_too_many_does_not_free_the_key(keys, journal, asked, monkeyp
     assert (journal.counts["duplicates"], journal.processed) == (2, 0)
 
 
+def test_those_who_wait_for_answers_are_bounded_in_all(keys, asked, monkeypatch):
+    """Of all keys together so many may wait; one more is refused, and who asks first with a key waits for nobody."""
+    monkeypatch.setattr("workers.durable.idempotency_keys.MOST_WAITERS_IN_ALL", 2)
+    first = {key: asked(key) for key in "abc"}
+    for key in "abc":
+        assert keys.admit(first[key]) == (None, False)
+    assert is_known(keys.admit(asked("a")))
+    assert is_known(keys.admit(asked("b")))
+    assert isinstance(keys.admit(asked("c"))[0], ResourceExhausted)
+
+    assert len(keys.failed(first["a"])) == 1
+    assert is_known(keys.admit(asked("c")))
+
+
 def test_kept_answers_are_bounded(keys, journal, asked, durable_message, monkeypatch):
     """Beyond so many bytes of answers no new key is taken, until old ones are forgotten."""
     monkeypatch.setattr("workers.durable.idempotency_keys.MOST_ANSWER_BYTES", 100)
@@ -205,7 +249,7 @@ def test_kept_answers_are_bounded(keys, journal, asked, durable_message, monkeyp
     assert isinstance(keys.admit(asked("b"))[0], ResourceExhausted)
     assert is_known(keys.admit(asked("a")))
 
-    journal.wall_ms += KEPT_MS
+    serve(journal, KEPT_MS)
     assert keys.admit(asked("b")) == (None, False)
 
 
@@ -220,9 +264,62 @@ def test_keys_are_bounded(keys, asked, monkeypatch):
     assert isinstance(keys.admit(asked("b"))[0], ResourceExhausted)
 
 
+def test_an_agent_has_its_share_of_the_keys(keys, journal, asked, monkeypatch):
+    """At the share of its agent a new key is refused, and those of other agents are taken; also after a restart."""
+    monkeypatch.setattr("workers.durable.idempotency_keys.MOST_OF_AGENT", 2)
+    for known in (keys, again := IdempotencyKeys(journal, UuidSource(0))):
+        if known is again:
+            again.restore([*journal.commit.keys.values()])
+        for name in "ab":
+            known.admit(asked(name))
+        refused, _ = known.admit(asked("c"))
+        assert isinstance(refused, ResourceExhausted)
+        assert refused.limit == 2
+        assert str(AgentId(AGENT)) in str(refused)
+        other = asked("c")
+        other.receiver = 2 << 10
+        assert is_known(known.admit(asked("b")))
+        assert known is again or known.admit(other) == (None, False)
+    serve(journal, KEPT_MS)
+    assert again.admit(asked("c")) == (None, False)
+
+
 def test_keys_of_other_agents_are_others(keys, asked):
     """The same key at another agent is another key."""
     keys.admit(asked())
     other = asked()
     other.receiver = 2 << 10
     assert keys.admit(other) == (None, False)
+
+
+def test_a_key_is_for_one_message(keys, journal, asked):
+    """The same key with other content is an error and no duplicate, also after a restart."""
+    first = asked()
+    keys.admit(first)
+    again = IdempotencyKeys(journal, UuidSource(0))
+    again.restore(list(journal.commit.keys.values()))
+    for knows in (keys, again):
+        error, seen_to = knows.admit(asked(content=b"y"))
+        assert (type(error), error.agent, seen_to) == (IdempotencyKeyReused, str(AgentId(AGENT)), True)
+        assert is_known(knows.admit(asked()))
+    assert journal.counts["duplicates"] == 2
+
+
+def test_nobody_meets_the_key_of_another_principal(keys, journal, asked):
+    """The same key of two principals and of the owner is three keys, whatever their names are, and each is kept."""
+    causes = [None, Cause(0, bytes(16), "a"), Cause(0, bytes(16), "b")]
+    asks = [(key, cause) for key in ("k", "a k") for cause in causes]
+    for key, cause in asks:
+        assert keys.admit(asked(key, cause=cause)) == (None, False)
+    again = IdempotencyKeys(journal, UuidSource(0))
+    again.restore(list(journal.commit.keys.values()))
+    for key, cause in asks:
+        for session in (SESSION, SESSION + 1):
+            assert is_known(again.admit(asked(key, session, cause=cause))), "one's own outlives one's session"
+
+
+def test_a_key_of_before_is_known_whatever_is_said(keys, asked):
+    """A key that was stored without what was sent with it is known, and no reason to refuse another content."""
+    keys.restore([KeyRow(AGENT, b"k" * 40, KEPT_MS - 1, b"")])
+    assert isinstance(keys.admit(asked("k" * 40))[0], AnswerNotKept)
+    assert is_known(keys.admit(asked("k" * 40, content=b"y", reply_with=None)))

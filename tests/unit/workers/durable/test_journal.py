@@ -30,7 +30,8 @@ def deliver(journal, durable_message):
     """A function that lets a message enter, and returns its delivery."""
 
     def make(**fields):
-        delivery = Delivery(durable_message(1, 2, **fields), SESSION, 9, 35_000_000_000)
+        delivery = Delivery(durable_message(1, 2, **fields), SESSION, 9)
+        delivery.came_ms, delivery.due_ms = 7, 30_007
         journal.enter(delivery)
         return delivery
 
@@ -63,7 +64,7 @@ def test_what_is_left_is_stored_in_its_order(journal, outboxes, deliver):
     assert [row.size for row in commit.unfinished] == [256, 44]
     assert len({(d.source, d.sequence) for d in left}) == 300
     assert all(d.source == FILE and d.sequence & DURABLE_ROOT for d in left)
-    assert {waiting.expires_ms for waiting in stored} == {31_000}
+    assert {(waiting.came_ms, waiting.due_ms) for waiting in stored} == {(7, 30_007)}
     assert journal.unfinished == 300
 
 
@@ -72,6 +73,13 @@ def test_rows_are_bounded_in_bytes(journal, outboxes, deliver):
     for _ in range(5):
         deliver(content=bytes(FULL_FRAME_BYTES // 2))
     assert [row.size for row in close(journal, outboxes).unfinished] == [2, 2, 1]
+
+
+def test_rows_are_bounded_in_number(journal, outboxes, deliver):
+    """A row has up to 256 messages."""
+    for _ in range(2 * 256 + 1):
+        deliver()
+    assert [row.size for row in close(journal, outboxes).unfinished] == [256, 256, 1]
 
 
 def test_what_is_finished_later_is_marked(journal, outboxes, deliver):
@@ -128,7 +136,7 @@ def test_what_lingers_again_keeps_its_number(journal, outboxes, deliver):
 
 def test_a_first_turn_that_fails_lingers(journal, outboxes, durable_message):
     """A message that fails in the pass it came in, without having waited, is counted and stored from then on."""
-    delivery = Delivery(durable_message(1, 2), SESSION, 9, 1)
+    delivery = Delivery(durable_message(1, 2), SESSION, 9)
     journal.linger(delivery, 1)
     assert journal.unfinished == 1
     assert len(close(journal, outboxes).queued) == 1
@@ -198,7 +206,7 @@ def test_the_file_holds_what_is_not_finished(durable_message, steps, data):
     rows, queue, live = {}, {}, []
     for step in [*steps, "close"]:
         if step == "enter":
-            live.append(Delivery(durable_message(1, 2), SESSION, 9, 1))
+            live.append(Delivery(durable_message(1, 2), SESSION, 9))
             journal.enter(live[-1])
         elif step == "close":
             commit = close(journal, outboxes)

@@ -2,10 +2,11 @@ from workers.agents.registry import Hold
 
 
 def test_a_full_agent_whose_messages_expire_has_room_again(durable, make_far, clocks, converse, durable_message):
-    """When what filled a paused agent expires, it is dead, and who was told that it is full is told of the room."""
+    """When what waits for a program that is busy expires, who was told that its agent is full is told of the room."""
     client = make_far(durable.sessions[0], durable)
     agent = durable.agent(1, capacity=4)
-    agent.hold(Hold.PAUSED)
+    agent.hold(Hold.ATTACHED)
+    durable.worker._attached.attach(durable.sessions[1], agent)
     client.send(*(durable_message(client.number, agent.agent_id, timeout_ms=1_000) for _ in range(4)))
     converse(durable, client)
     assert client.link.full == {agent.agent_id}

@@ -93,9 +93,9 @@ def test_a_message_that_kills_is_dead_after_three_deaths(deadly, converse, succe
     agent, client = deadly.agent(1), deadly.client
     send(agent, b"1", b"kill", b"2", b"3")
     shard, deaths = live(deadly, converse, successor)
-    (letter,), _ = shard.runner.run(shard.store.letters_with_messages(DeadLetterFilter(), 10))
+    letters, _ = shard.runner.run(shard.store.letters_with_messages(DeadLetterFilter(), 10))
 
-    assert (deaths, letter.reason, client.acknowledged) == (3, "poison", 4)
+    assert (deaths, [letter.reason for letter in letters], client.acknowledged) == (3, ["poison"], 4)
     assert shard.registry.find(agent.agent_id).state.value == "failed"
     shard.runner.run(shard.lifecycle.resume(agent.agent_id))
     converse(shard, client)
@@ -175,7 +175,7 @@ def test_a_charge_follows_its_message_into_the_file(durable_message):
     root = SESSION, 5 | DURABLE_ROOT
     suspects.charge(root)
     suspects.charge(root)
-    innocent, charged = (Delivery(durable_message(SESSION, 9), SESSION, n | DURABLE_ROOT, 1) for n in (4, 5))
+    innocent, charged = (Delivery(durable_message(SESSION, 9), SESSION, n | DURABLE_ROOT) for n in (4, 5))
     assert not suspects.claim("agent", innocent)
     assert suspects.claim("agent", charged)
 
@@ -190,7 +190,7 @@ def test_what_runs_alone_is_not_claimed_again(durable_message):
     """A message that has its turn alone goes on into it."""
     journal = Journal(77)
     suspects = Suspects(journal)
-    delivery = Delivery(durable_message(SESSION, 9), SESSION, 5 | DURABLE_ROOT, 1)
+    delivery = Delivery(durable_message(SESSION, 9), SESSION, 5 | DURABLE_ROOT)
     suspects.charge((SESSION, 5 | DURABLE_ROOT))
     suspects.alone = delivery
     assert not suspects.claim("agent", delivery)

@@ -6,7 +6,7 @@ import pytest
 import wasmtime
 
 from caxton.agents.limits import DEFAULT_LIMITS, Limits
-from caxton.errors import InvalidModule
+from caxton.errors import InvalidModule, NoMemoryExport
 from workers.sandbox import abi
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.traps import Trap, TrapReason
@@ -66,6 +66,13 @@ def test_an_import_of_the_wrong_type_is_named(engine, kind):
 def test_every_missing_export_is_named(engine):
     """An empty module lacks all three exports."""
     assert _refusal(engine).names == ("memory", "caxton_alloc", "handle_message")
+
+
+def test_a_module_without_a_memory_is_refused_by_an_error_of_its_own(engine):
+    """Whatever else it lacks; one that has a memory, and lacks something else, is not."""
+    assert type(_refusal(engine, ALLOC, HANDLE)) is NoMemoryExport
+    assert type(_refusal(engine, MEMORY)) is InvalidModule
+    assert _refusal(engine).stage == "validating"
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,23 @@ def test_a_log_that_fails_ends_that_guest_alone(nursery):
     assert nursery.start("log").handle(b"y") == b"y"
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit, MemoryError])
+def test_nothing_but_a_value_leaves_a_host_function(nursery, kind):
+    """What is no Exception ends the guest as well, and the next one that traps says its own reason."""
+
+    def interrupted(_level: int, _line: str) -> None:
+        raise kind("out of here")
+
+    log, neighbour = nursery.module("log"), nursery.start("faults")
+    sandbox = Sandbox(nursery.engine, log, neighbour._limits, nursery.watchdog, interrupted)
+    with pytest.raises(Trap, match="out of here"):
+        sandbox.handle(b"x")
+    sandbox.close()
+    with pytest.raises(Trap) as raised:
+        neighbour.handle(bytes([2]))
+    assert raised.value.reason is TrapReason.INTEGER_DIVISION_BY_ZERO
+
+
 def test_a_sandbox_that_nobody_holds_is_freed(nursery):
     """Neither the host's functions nor its table of turns keep a sandbox, or its store, alive."""
     before = len(nursery.engine.host.turns)

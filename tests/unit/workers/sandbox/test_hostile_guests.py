@@ -77,6 +77,24 @@ def test_a_table_grows_to_its_limit_and_no_further(start):
     assert start("table_bomb").handle(b"") == struct.pack("<i", 16_384)
 
 
+@pytest.mark.parametrize(
+    ("most", "beyond"), [(["1"] * 4, ["1"] * 5), (["16384"], ["16385"])], ids=["tables", "elements"]
+)
+def test_a_module_has_four_tables_of_16_384_elements_at_most(start, most, beyond):
+    """What begins at the bounds starts and answers; one table or one element more has no instance."""
+
+    def begin(tables):
+        parts = "".join(f"(table {size} funcref)" for size in tables)
+        return start(f"""(module {parts} (memory (export "memory") 2)
+          (func (export "caxton_alloc") (param i32) (result i32) (i32.const 65536))
+          (func (export "handle_message") (param i32 i32) (result i64) (i64.const 0)))""")
+
+    assert begin(most).handle(b"x") is None
+    with pytest.raises(Trap) as raised:
+        begin(beyond)
+    assert raised.value.reason is TrapReason.MEMORY_REFUSED
+
+
 def test_memory_grows_to_the_agents_own_limit(start):
     """An agent with less memory than the default is refused earlier."""
     limits = Limits(max_memory_bytes=3 * 65_536, max_execution_ms=10_000)

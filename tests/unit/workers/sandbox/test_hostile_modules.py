@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from caxton.agents.limits import Limits
 from caxton.errors import InvalidModule
 from workers.sandbox import abi
+from workers.sandbox.engine import DEFAULT_PROFILE
 from workers.sandbox.modules import compile_module
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.traps import GuestError, Trap
@@ -121,26 +122,54 @@ def test_a_module_beyond_64_mib_is_refused_unread(engine):
         compile_module(engine, "suspect", b"\0asm" + bytes(64 << 20))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+# For every feature of the profile that is off, modules that need it.
+LEFT_OUT = {
+    "wasm_simd": [
         "(module (memory 1) (func (drop (v128.load (i32.const 0)))))",
-        "(module (memory 1) (memory 1))",
-        "(module (memory i64 1))",
-        "(module (memory 1 2 shared))",
-        "(module (memory 1 1 (pagesize 1)))",
-        "(module (func $f return_call $f))",
-        "(module (tag))",
-        "(module (type (struct)))",
-        "(module (table 1 externref))",
-        "(module (func (param (ref func))))",
-        "(module (func (param i64) (result i64 i64) (i64.mul_wide_u (local.get 0) (local.get 0))))",
+        "(module (global v128 (v128.const i64x2 0 0)))",
     ],
-)
+    "wasm_relaxed_simd": [
+        "(module (func (param v128 v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 1))))"
+    ],
+    "wasm_threads": ["(module (memory 1) (func (drop (i32.atomic.load (i32.const 0)))))"],
+    "shared_memory": ["(module (memory 1 2 shared))"],
+    "wasm_tail_call": ["(module (func $f return_call $f))"],
+    "wasm_multi_memory": ["(module (memory 1) (memory 1))"],
+    "wasm_memory64": ["(module (memory i64 1))", "(module (table i64 1 funcref))"],
+    "wasm_exceptions": ["(module (tag))", "(module (func unreachable throw_ref))"],
+    "wasm_function_references": ["(module (func (param (ref func))))"],
+    "wasm_gc": [
+        "(module (type (struct)))",
+        "(module (type (array i8)))",
+        "(module (func (drop (ref.i31 (i32.const 1)))))",
+    ],
+    "gc_support": ["(module (table 1 externref))", "(module (func (param externref)))"],
+    "wasm_wide_arithmetic": [
+        "(module (func (param i64) (result i64 i64) (i64.mul_wide_u (local.get 0) (local.get 0))))"
+    ],
+    "wasm_custom_page_sizes": ["(module (memory 1 1 (pagesize 1)))"],
+    "wasm_stack_switching": ["(module (type $f (func)) (type (cont $f)))"],
+    "wasm_component_model": ["(component)", "(component (core module))"],
+}
+
+
+def test_every_feature_that_is_off_is_tried():
+    """There is a module for each switch of the profile that is off."""
+    assert {name for name, is_on in DEFAULT_PROFILE.items() if not is_on} == LEFT_OUT.keys()
+
+
+@pytest.mark.parametrize("text", [text for texts in LEFT_OUT.values() for text in texts])
 def test_what_the_profile_leaves_out_does_not_compile(engine, text):
-    """SIMD, threads, more or wider memories, tail calls, exceptions, gc and the rest are off."""
-    with pytest.raises(InvalidModule, match="does not compile"):
+    """SIMD, threads, more or wider memories, tail calls, exceptions, gc, components and the rest are off."""
+    with pytest.raises(InvalidModule, match=r"does not compile|component"):
         compile_module(engine, "suspect", bytes(wasmtime.wat2wasm(text)))
+
+
+@pytest.mark.parametrize("text", ["(component)", "(component (core module))"])
+def test_the_engine_itself_takes_no_component(engine, text):
+    """Who got past our own look at the first bytes would not get past the engine."""
+    with pytest.raises(wasmtime.WasmtimeError):
+        wasmtime.Module(engine.wasmtime, wasmtime.wat2wasm(text))
 
 
 @pytest.mark.parametrize(

@@ -122,3 +122,22 @@ def test_closing_twice_is_fine_and_use_after_it_names_itself(start):
     for content in (b"", b"x", b"x" * 100_000):
         with pytest.raises(SandboxClosed):
             sandbox.handle(content)
+
+
+def test_a_large_br_table_goes_where_it_says(start):
+    """Of as many targets as the engine takes, each is reached by its own number."""
+    count = 65_520
+    targets = " ".join(("$one", "$two", "$three")[n % 3] for n in range(count))
+    sandbox = start(f"""(module (memory (export "memory") 2)
+      (func (export "caxton_alloc") (param i32) (result i32) (i32.const 65536))
+      (func $answer (param i32) (result i64)
+        (i32.store8 (i32.const 0) (local.get 0))
+        (i64.const 1))
+      (func (export "handle_message") (param i32 i32) (result i64)
+        (block $three (block $two (block $one
+          (br_table {targets} (i32.load (local.get 0))))
+          (return (call $answer (i32.const 0))))
+          (return (call $answer (i32.const 1))))
+        (call $answer (i32.const 2))))""")
+    numbers = [0, 1, 2, 255, 256, 16_383, 32_767, 32_768, count - 1]
+    assert [sandbox.handle(struct.pack("<I", number))[0] for number in numbers] == [number % 3 for number in numbers]

@@ -6,10 +6,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from caxton.acl.envelope import Envelope
-from caxton.agents.limits import KIB, Limits
+from caxton.agents.limits import KIB, MAX_STATE, Limits
 from caxton.errors import ResourceLimitExceeded
 from caxton.ids import AgentNames
-from workers.sandbox.guest_messages import MAX_STATE, GuestOutput
+from workers.sandbox.guest_messages import GuestOutput
 from workers.sandbox.traps import Trap, TrapReason
 
 INIT = '(func (export "caxton_init") (param i32 i32) (result i32)'

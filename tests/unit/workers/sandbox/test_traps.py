@@ -54,9 +54,24 @@ def test_a_code_that_nobody_knows_is_still_a_reason(code):
     assert reason_of(code) in TrapReason
 
 
+def test_what_a_guest_wanted_is_told_where_it_is_known():
+    """With the limit stands how much it was that went beyond it."""
+    limit = LIMITS.max_memory_bytes
+    error = to_error(stopped(9, "", limit, LIMITS), "greedy", LIMITS)
+    assert (error.limit, error.attempted) == (limit, limit + 65_536)
+    assert str(error).endswith(f"it wanted {limit + 65_536}")
+    assert "wanted" not in str(to_error(Trap(TrapReason.OUT_OF_FUEL, "why"), "greedy", LIMITS))
+
+
 def test_giving_up_below_the_memory_limit_is_not_a_refusal():
     """Unreachable is MEMORY_REFUSED only when not one page could be added."""
     limit = LIMITS.max_memory_bytes
     assert stopped(9, "", limit, LIMITS).reason is TrapReason.MEMORY_REFUSED
     assert stopped(9, "", limit - 65_536, LIMITS).reason is TrapReason.UNREACHABLE
     assert stopped(1, "", limit, LIMITS).reason is TrapReason.MEMORY_OUT_OF_BOUNDS
+
+
+def test_what_a_trap_says_is_cut():
+    """Whatever a guest makes its trap say, 300 characters of it are kept, and they print."""
+    assert Trap(TrapReason.UNREACHABLE, "x" * 300).detail == "x" * 300
+    assert len(Trap(TrapReason.UNREACHABLE, "\x1b" * 10_000).detail) <= 300

@@ -41,6 +41,8 @@ def test_time_that_others_compute_is_not_the_guests(start, watchdog, monkeypatch
     looks, looked_after = [], threading.Event()
 
     def clock(of_thread):
+        if threading.current_thread() is not watchdog._thread:  # another engine's, of which nothing is asked here
+            return time.clock_gettime_ns(of_thread)
         if not watchdog.deadline_ns:
             looked_after.set()
             return time.clock_gettime_ns(of_thread)

@@ -1,0 +1,1 @@
+"""The protocols themselves: FIPA's, and one for two who bargain."""

@@ -1,0 +1,61 @@
+"""What a run did, has and lost, from the books of its workers."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from caxton.supervisor.workforce.run_ledger import RunLedger
+from caxton.supervisor.workforce.shard import Shard
+from caxton.supervisor.workforce.worker_process import resident_bytes_of
+from caxton.wire.told import ERRORS, RouterStats
+
+
+def stats_of(
+    shards: Sequence[Shard],
+    ledger: RunLedger,
+    *,
+    uptime_s: float,
+    sessions: int,
+    most_sessions: int,
+    dropped: Mapping[str, int],
+    database_bytes: int,
+) -> RouterStats:
+    """Return the figures of now, from what the ledger read last."""
+    totals, lost = ledger.totals(), ledger.lost()
+    errors = {name: totals.get(name, 0) for name in ERRORS} | {"lost": lost["total"]}
+    resident = [resident_bytes_of(os.getpid()), *(s.process.resident_bytes for s in shards if s.process is not None)]
+    return RouterStats(
+        uptime_s=uptime_s,
+        sessions=sessions,
+        most_sessions=most_sessions,
+        workers=[_worker(shard, ledger) for shard in shards],
+        totals=totals,
+        lost=lost,
+        undelivered_to_ended_sessions=ledger.undelivered,
+        dropped_by_supervisor=dict(dropped),
+        total_messages_processed=totals.get("run", 0),
+        total_errors=sum(errors.values()),
+        errors_by_type=errors,
+        inbound_queue_depth=totals.get("queued", 0) + totals.get("pending", 0),
+        outbound_queue_depth=totals.get("backlog", 0),
+        memory_usage_bytes=sum(resident),
+        database_size_bytes=database_bytes,
+    )
+
+
+def size_of_shards(data_dir: Path) -> int:
+    """Return how large the files of all shards are, in bytes; what comes or goes meanwhile may be missing."""
+    size = 0
+    for path in data_dir.glob("shard-*"):
+        try:
+            size += path.stat().st_size
+        except OSError:
+            continue
+    return size
+
+
+def _worker(shard: Shard, ledger: RunLedger) -> dict[str, int | str]:
+    incarnation = shard.process.incarnation if shard.process is not None else 0
+    book = ledger.book(incarnation)
+    about: dict[str, int | str] = {"shard": shard.number, "incarnation": incarnation, "state": shard.state.value}
+    return about | (book.counters if book is not None else {})

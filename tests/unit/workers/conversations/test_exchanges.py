@@ -1,0 +1,278 @@
+"""A conversation that has only begun is an exchange; whoever asks cannot tell it from a record."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope, Opening, Rare
+from caxton.config.conversations import ConversationSettings
+from caxton.conversations import delta
+from caxton.conversations.exchange import MOST_EXCHANGED, Exchange
+from caxton.conversations.record import FIRST_PLACES, Record
+from caxton.conversations.state import State
+from caxton.conversations.summary import SMALL
+from caxton.ids import SESSION_BIT, ConversationId
+from caxton.store.commit import Commit
+from workers.commit.journal import Journal
+from workers.worker_pass import Pass
+
+CLIENT, OTHER = SESSION_BIT | 1, SESSION_BIT | 2
+AGENT, SECOND = 1 << 10, 2 << 10
+MS = 1_000_000
+# The id of a conversation that is the client's, and one that anybody may use.
+OWN, FREE = bytes(ConversationId.of_session(CLIENT, 1)), b"b" * 16
+ALL_AGENTS = {AGENT, SECOND}
+
+
+class Shard:
+    """Conversations of one shard, driven by hand. as_records: whether all are records from the beginning."""
+
+    def __init__(self, *, as_records=False, history=32, owns=ALL_AGENTS.__contains__):
+        settings = ConversationSettings(conversation_history=history, conversation_timeout_s=300)
+        self.journal = Journal(1, settings, owns)
+        self.conversations = self.journal.conversations
+        if as_records:
+            self.conversations._exchanges._are_open = False
+        self.table = self.conversations.table
+        self.rows = []
+        self.number = 0
+        self.at(0)
+
+    def at(self, ms):
+        """It is so late."""
+        self.journal.begin(Pass(ms * MS, 1_000_000 + ms))
+
+    def say(self, sender, receiver, talk=OWN, **fields):
+        """Somebody says something; returns the name of the error that it gets, or None."""
+        self.number += 1
+        fields = {"content": b"x", "created_at": self.number} | fields
+        message = Envelope(self.number.to_bytes(16, "big"), 7, sender, receiver, conversation_id=talk, **fields)
+        if sender < SESSION_BIT:
+            refused = self.conversations.send([message])
+            if refused:
+                return type(refused[0][1]).__name__
+        if receiver >= SESSION_BIT:
+            return self.conversations.leave([message])
+        error = self.conversations.take(message)
+        return None if error is None else type(error).__name__
+
+    def commit(self):
+        """Let the file know."""
+        commit = Commit()
+        self.conversations.log.close(commit)
+        self.rows += [delta.decode(row.records) for row in commit.conversations]
+
+    def tick(self):
+        """Let what is over expire."""
+        self.conversations.tick(Commit())
+
+    def view(self, talk=OWN):
+        """What a client is told of a conversation."""
+        return next(iter(self.views(talk)), None)
+
+    def views(self, talk):
+        """What is known of all conversations of an id."""
+        expires_at = self.conversations.expires_at
+        return [one.view(0, expires_at(one), history=True, is_archived=False) for one in self.table.all_of(talk)]
+
+    def read(self):
+        """What a successor would know, by the names of conversations."""
+        views = {}
+        for record in delta.folded(self.rows, 32):
+            views[record.conversation_id, record.initiator] = record.view(
+                0, record.due_ms, history=True, is_archived=False
+            )
+        return views
+
+
+PARTIES = st.sampled_from([(CLIENT, AGENT)] * 3 + [(AGENT, CLIENT)] * 3 + [(CLIENT, SECOND), (AGENT, OTHER)])
+PARTIES |= st.sampled_from([(OTHER, AGENT), (AGENT, SECOND), (SECOND, AGENT)])
+FIELDS = st.sampled_from(
+    [{}] * 6
+    + [{"content": b"y" * SMALL}, {"content": b"y" * (SMALL + 1)}, {"flags": DURABLE}, {"flags": DURABLE}]
+    + [{"rare": Rare(protocol="their-own")}, {"rare": Rare(conversation=Opening(turns=3))}, {"flags": AUTOMATIC}]
+    + [{"in_reply_to": bytes(16)}]
+)
+TALKS = st.sampled_from([OWN] * 3 + [FREE])
+STEPS = st.one_of(
+    st.tuples(st.just("say"), TALKS, PARTIES, FIELDS),
+    st.tuples(st.just("say"), TALKS, PARTIES, FIELDS),
+    st.tuples(st.sampled_from(["commit", "look", "tick", "crowd", "resume"]), TALKS),
+    st.tuples(st.just("later"), st.sampled_from([1, 100_000, 299_999])),
+)
+
+
+def take(shard, step, now_ms):
+    match step:
+        case "say", talk, (sender, receiver), fields:
+            return shard.say(sender, receiver, talk, **fields)
+        case "look", talk:
+            return shard.views(talk)
+        case "crowd", _:
+            while shard.table.live:  # whose are the most is another matter: an exchange weighs less
+                shard.table.make_room(shard.journal.served.now_ms)
+            return None
+        case "resume", talk:
+            record = shard.table.find(talk)
+            return record and shard.conversations.resume(record, 300)
+        case "later", _:
+            return shard.at(now_ms)
+        case name, _:
+            return getattr(shard, name)()
+
+
+@given(st.lists(STEPS, max_size=30))
+def test_nobody_can_tell_an_exchange_from_a_record(steps):
+    """Whatever is said and done: the same is refused, the same is told, and the file knows the same of it."""
+    shards, now_ms = [Shard(), Shard(as_records=True)], 0
+    for step in steps:
+        now_ms += step[1] if step[0] == "later" else 0
+        one, other = [take(shard, step, now_ms) for shard in shards]
+        assert one == other
+    for shard in shards:
+        shard.commit()
+    one, other = shards
+    assert one.read() == other.read()
+    assert [one.views(talk) for talk in (OWN, FREE)] == [other.views(talk) for talk in (OWN, FREE)]
+    for what in ("created", "durations_ms", "messages"):
+        assert getattr(one.table, what) == getattr(other.table, what)
+    for agent in ALL_AGENTS:
+        assert one.conversations.active_of(agent) == other.conversations.active_of(agent)
+    for kept, size in ((one.table.live, one.table.size), (one.table.archived, one.table.archived_size)):
+        assert sum(each.weight for each in kept.values()) == sum(each.weighed for each in kept.values()) == size
+
+
+@pytest.fixture
+def shard():
+    return Shard()
+
+
+def kept(shard, talk=OWN):
+    return shard.table.live[talk]
+
+
+def test_what_two_say_to_each_other_is_an_exchange(shard):
+    """Until there is one message more than it has room for; and it is in the table as what it is then."""
+    for _ in range(MOST_EXCHANGED // 2):
+        assert shard.say(CLIENT, AGENT) is None
+        shard.say(AGENT, CLIENT)
+    assert type(kept(shard)) is Exchange
+    assert shard.table.size == kept(shard).weighed == kept(shard).weight
+    assert shard.say(CLIENT, AGENT) is None
+    assert type(kept(shard)) is Record
+    assert (kept(shard).messages, shard.table.size) == (MOST_EXCHANGED + 1, kept(shard).weight)
+
+
+def test_an_exchange_weighs_more_when_it_is_longer(shard):
+    """From its fifth message on."""
+    weights = []
+    for _ in range(FIRST_PLACES + 1):
+        shard.say(CLIENT, AGENT)
+        weights.append(shard.table.size)
+    assert weights[0] == weights[-2] < weights[-1] == kept(shard).weight
+
+
+@pytest.mark.parametrize(
+    ("sender", "receiver", "fields"),
+    [
+        (CLIENT, SECOND, {}),
+        (AGENT, OTHER, {}),
+        (CLIENT, AGENT, {"flags": DURABLE}),
+        (CLIENT, AGENT, {"rare": Rare(language="en")}),
+        (AGENT, CLIENT, {"flags": AUTOMATIC}),
+    ],
+)
+def test_what_is_not_plain_makes_a_record_of_it(shard, sender, receiver, fields):
+    """Somebody more, another lane, a field that few have, the runtime's own word."""
+    shard.say(CLIENT, AGENT)
+    assert shard.say(sender, receiver, **fields) is None
+    assert type(kept(shard)) is Record
+    assert kept(shard).messages == 2
+
+
+def test_another_who_uses_its_id_opens_another_one(shard):
+    """Where that says of nobody that it is his: each has what was said in it."""
+    shard.say(CLIENT, AGENT, FREE)
+    assert shard.say(OTHER, AGENT, FREE) is None
+    assert [(view.initiator, view.messages) for view in shard.views(FREE)] == [(CLIENT, 1), (OTHER, 1)]
+
+
+def test_a_stranger_is_refused_there_too(shard):
+    """And changes nothing."""
+    shard.say(CLIENT, AGENT)
+    assert shard.say(OTHER, AGENT) == "NotAParticipant"
+    assert (shard.view().messages, len(shard.view().members)) == (1, 2)
+
+
+def test_a_short_history_is_a_record_from_the_beginning():
+    """An exchange remembers more than was asked for."""
+    shard = Shard(history=MOST_EXCHANGED - 1)
+    shard.say(CLIENT, AGENT)
+    assert type(kept(shard)) is Record
+
+
+def test_long_contents_are_not_remembered_in_an_exchange(shard):
+    """As in a record: of a content that is not small just its size is."""
+    shard.say(CLIENT, AGENT, content=b"x" * (SMALL + 1))
+    shard.say(AGENT, CLIENT, content=b"x" * (SMALL + 1))
+    assert [one.size for one in kept(shard).recent] == [SMALL + 1] * 2
+    assert kept(shard).size() == 2 * (SMALL + 1)
+
+
+def test_an_exchange_that_there_is_no_room_for_has_expired(shard):
+    """Whoever speaks in it is told so."""
+    shard.say(CLIENT, AGENT)
+    shard.table.make_room(5)
+    assert type(shard.table.archived[OWN]) is Exchange
+    assert shard.say(CLIENT, AGENT) == "ConversationTimeout"
+    assert shard.view().state == State.EXPIRED.told
+
+
+def test_a_file_needs_no_row_of_an_exchange_that_is_forgotten(shard, monkeypatch):
+    """Also when it is forgotten before the commit that would have told of it."""
+    monkeypatch.setattr("workers.conversations.table.MOST_ARCHIVED", 0)
+    shard.say(CLIENT, AGENT, flags=DURABLE)
+    shard.table.make_room(5)
+    shard.commit()
+    assert (shard.rows, shard.table.archived) == ([], {})
+
+
+def test_a_durable_exchange_is_told_once(shard):
+    """A commit has what the one before did not have, and a record that it becomes goes on from there."""
+    shard.say(CLIENT, AGENT, flags=DURABLE)
+    shard.commit()
+    shard.say(AGENT, CLIENT, flags=DURABLE)
+    shard.commit()
+    shard.commit()
+    shard.say(CLIENT, SECOND, flags=DURABLE)
+    shard.commit()
+    heads = [each.head is not None for (each,) in shard.rows]
+    assert ([each.messages for (each,) in shard.rows], heads) == ([1, 1, 1], [True, True, True])
+    assert msgspec.structs.replace(shard.read()[OWN, CLIENT], expires_at=0) == msgspec.structs.replace(
+        shard.view(), expires_at=0
+    )
+
+
+def test_a_row_is_kept_for_what_has_become_a_record(shard):
+    """And goes with it."""
+    shard.say(CLIENT, AGENT, flags=DURABLE)
+    shard.commit()
+    record = shard.table.find(OWN)
+    shard.conversations.log.tend(gone := Commit())
+    assert (len(shard.conversations.log), gone.conversations_gone) == (1, [])
+    shard.conversations.log.forget(record)
+    shard.conversations.log.tend(gone)
+    assert len(shard.conversations.log) == 0
+
+
+def test_an_answer_that_was_not_stored_yet_is_stored_with_the_record(shard):
+    """The file learns that the other party has spoken, and when, though nothing else was said since."""
+    shard.say(CLIENT, AGENT, flags=DURABLE)
+    shard.commit()
+    shard.at(70)
+    shard.say(AGENT, CLIENT, flags=DURABLE)
+    assert (shard.view().state, shard.view().last_activity) == (State.IN_PROGRESS.told, 1_000_070)
+    shard.commit()
+    read = shard.read()[OWN, CLIENT]
+    assert (read.state, read.messages, read.last_activity) == (State.IN_PROGRESS.told, 2, 1_000_070)

@@ -1,0 +1,279 @@
+"""The machines of protocols at their seam: where each line of a conversation stands, and what its deadlines bring."""
+
+from collections.abc import Callable, Mapping
+from heapq import heapify, heappop, heappush
+
+from msgspec import structs
+
+from caxton.acl.envelope import Envelope, Rare
+from caxton.acl.performative import Performative
+from caxton.conversations.lines import MOST_LINES, Line, Lines
+from caxton.conversations.record import Record
+from caxton.errors import AnswerOverdue, CaxtonError, SessionNotFound, TooManyParticipants, UnknownProtocol
+from caxton.ids import SESSION_BIT, AgentId, ConversationId
+from caxton.protocols import (
+    BY_NAME,
+    BY_NUMBER,
+    SOUGHT,
+    Joint,
+    Machine,
+    Position,
+    Role,
+    Step,
+    Violation,
+    Wrong,
+    cancelled_for,
+    expire,
+    machine_of,
+    returned,
+    step,
+    violation,
+)
+from workers.conversations.rules import Overdue
+
+# How long a conversation of which every line has ended is kept open for another line, in ms.
+QUIET_MS = 5_000
+# Conversations whose deadlines are looked at in one go.
+AT_ONCE = 1_024
+# Times at which conversations were to be looked at and are not any more, beyond as many as conversations.
+MOST_OUTDATED = 1_024
+# Before any deadline: to be looked at with the next tick.
+_AT_ONCE_MS = 1
+_RECRUITING = BY_NAME["fipa-recruiting"]
+_CAME_BACK = {int(Performative.FAILURE), int(Performative.NOT_UNDERSTOOD)}
+
+
+class ProtocolRules:
+    """`Rules` of conversations whose messages name a known protocol, seen from the agents of this shard."""
+
+    def __init__(self) -> None:
+        self.overdue: list[Overdue] = []
+        self.changed: Callable[[int, int], None] = _nobody_counts
+        self.has_left: Callable[[int], bool] = _nobody_has
+        # Clients that have ended since the last tick.
+        self._left: set[int] = set()
+        # When which conversation is looked at next. What a record does not agree with is outdated.
+        self._due: list[tuple[int, bytes]] = []
+
+    def known(self, protocol: str) -> bool:
+        """Whether messages of this protocol are looked at; raises UnknownProtocol for one of FIPA's that is none."""
+        return machine_of(protocol) is not None
+
+    def unknown(self, message: Envelope) -> CaxtonError | None:
+        """Return UnknownProtocol for a message that names a protocol of FIPA's that is none."""
+        try:
+            if message.rare is not None and message.rare.protocol is not None:
+                machine_of(message.rare.protocol)
+        except UnknownProtocol as error:
+            return error
+        return None
+
+    def placing(self, record: Record, message: Envelope, now_ms: int, wall_ms: int) -> CaxtonError | None:
+        """Return why an agent of this shard is not given a message, or None and remember that it was."""
+        rare = message.rare
+        if rare is None or rare.protocol is None:
+            return None
+        line = message.receiver, message.sender
+        if record.lines is not None:
+            record.lines.answered_by(line, message.in_reply_to)
+        if rare.reply_to is not None and (record.lines is None or line not in record.lines.positions):
+            line = message.receiver, rare.reply_to  # who asks on behalf of another is not who is answered
+        return self._said(record, line, message, now_ms, wall_ms, sent=False)
+
+    def sending(self, record: Record, message: Envelope, now_ms: int, wall_ms: int) -> CaxtonError | None:
+        """Return why an agent of this shard does not send a message, or None and remember that it did."""
+        rare = message.rare
+        if rare is None or rare.protocol is None:
+            return None
+        return self._said(record, (message.sender, message.receiver), message, now_ms, wall_ms, sent=True)
+
+    def lets_in(self, record: Record, message: Envelope) -> bool:
+        """Whether a message lets its sender in, who takes no part: one who was recruited, or found by a capability."""
+        lines = record.lines
+        if lines is None:
+            return False
+        joint = lines.joints.get(message.receiver)
+        return (joint is not None and joint.recruits) or lines.seeks(message.receiver, message.in_reply_to)
+
+    def told(self, record: Record, message: Envelope, now_ms: int) -> None:
+        """The runtime tells an agent of this shard that what it had said came to nothing."""
+        rare = message.rare
+        plain = rare is None or rare.protocol is None
+        if message.performative in _CAME_BACK and message.in_reply_to is not None and plain:
+            if record.lines is not None:
+                record.lines.answered_by((message.receiver, message.sender), message.in_reply_to)
+            self._returned(record, (message.receiver, message.sender), message.in_reply_to, now_ms)
+
+    def failed(self, record: Record, message: Envelope, now_ms: int) -> None:
+        """Nothing came of a message that an agent of this shard was given, or that one sent."""
+        for line in ((message.receiver, message.sender), (message.sender, message.receiver)):
+            self._returned(record, line, message.message_id, now_ms)
+
+    def left(self, client: int) -> None:
+        """A client is gone: see to the lines of the conversations that it opened, of all such clients with the tick."""
+        self._left.add(client)
+
+    def cancelled(self, record: Record, line: Line, cancel: bytes) -> None:
+        """A participant is told that its initiator is gone, by a cancel of this id: it may answer that."""
+        position = None if record.lines is None else record.lines.positions.get(line)
+        if position is not None and record.lines is not None:
+            record.lines.positions[line] = structs.replace(position, cancel=cancel)
+
+    def restore(self, record: Record) -> None:
+        """Go on with a conversation that the file held; its clients may have left meanwhile."""
+        if record.lines is not None and not record.state.is_end:
+            at_ms = record.lines.next_deadline_ms or record.lines.over_ms + QUIET_MS
+            self._look_at(record, _AT_ONCE_MS if self._gone(record.lines) else at_ms)
+
+    def due(self, live: Mapping[bytes, object], now_ms: int) -> list[Record]:
+        """Return conversations that `expire` is to look at now, at most a thousand at once; `live` are all."""
+        found: list[Record] = []
+        if self._left:
+            self._look_at_what_was_left(live)
+        while self._due and self._due[0][0] <= now_ms and len(found) < AT_ONCE:
+            at_ms, key = heappop(self._due)
+            record = live.get(key)
+            if isinstance(record, Record) and record.lines is not None and record.lines.look_at_ms == at_ms:
+                record.lines.look_at_ms = 0
+                found.append(record)
+        if len(self._due) > 2 * len(live) + MOST_OUTDATED:
+            records = [(each, record) for each, record in live.items() if isinstance(record, Record)]
+            waiting = [(each, record.lines) for each, record in records if record.lines is not None]
+            self._due = [(lines.look_at_ms, each) for each, lines in waiting if lines.look_at_ms]
+            heapify(self._due)
+        return found
+
+    def expire(self, record: Record, now_ms: int) -> bool:
+        """Let what is over by now lapse. Returns whether the conversation has ended: all its lines, for a while."""
+        lines = record.lines
+        if lines is None:
+            return False
+        gone = self._gone(lines)
+        for line, position in lines.positions.items():
+            if position.deadline_ms > 0 and line[1] in gone and not position.cancel:
+                self._leave(record, lines, line, position, now_ms)
+            elif 0 < position.deadline_ms <= now_ms:
+                self._lapse(record, lines, line, position, now_ms)
+        if not lines.open and lines.over_ms + QUIET_MS <= now_ms:
+            record.finish()
+            return True
+        self._look_at(record, lines.next_deadline_ms or lines.over_ms + QUIET_MS)
+        return False
+
+    def _said(
+        self, record: Record, line: Line, message: Envelope, now_ms: int, wall_ms: int, *, sent: bool
+    ) -> CaxtonError | None:
+        """Check a message by the line that it is on, and remember what it changes."""
+        rare: Rare = message.rare  # type: ignore[assignment] # it names a protocol
+        agent = line[0]
+        lines = record.lines
+        position, joint = (None, None) if lines is None else (lines.positions.get(line), lines.joints.get(agent))
+        machine = self._machine(rare.protocol, position, joint, sent=sent)  # type: ignore[arg-type]
+        if machine is None:
+            return None
+        if position is not None and position.machine != machine.number:
+            its, role = BY_NUMBER[position.machine], Role(position.role)
+            return violation(its, role, position.state, message.performative, Wrong.OTHER_PROTOCOL).error()
+        as_stored = message if rare.reply_by is None else _on_served_time(message, rare, now_ms - wall_ms)
+        found = step(machine, position, as_stored, now_ms, joint, sent=sent)
+        if isinstance(found, Violation):
+            return found.error()
+        if sent:
+            if position is None and rare.reply_to not in {None, agent}:
+                return None  # the answers are for somebody else: here there is nothing to wait for
+            if message.in_reply_to is None and message.receiver < SESSION_BIT:
+                message.in_reply_to = found.answers
+            if position is None and rare.capability is not None:
+                sought = structs.replace(found.position, marks=found.position.marks | SOUGHT)
+                found = structs.replace(found, position=sought)
+        if lines is None:
+            lines = record.lines = Lines()
+        elif position is None and len(lines.positions) >= MOST_LINES:
+            return TooManyParticipants(str(ConversationId(record.conversation_id)), MOST_LINES)
+        self._move(record, lines, line, found, now_ms)
+        return None
+
+    @staticmethod
+    def _machine(protocol: str, position: Position | None, joint: Joint | None, *, sent: bool) -> Machine | None:
+        """Return what a message goes by; raises UnknownProtocol. Who was found answers in what it was asked in."""
+        if position is None:
+            return _RECRUITING if joint is not None and joint.recruits and not sent else machine_of(protocol)
+        return _RECRUITING if position.machine == _RECRUITING.number else machine_of(protocol)
+
+    def _move(self, record: Record, lines: Lines, line: Line, found: Step, now_ms: int) -> None:
+        change = lines.move(line, found.position, found.joint, now_ms)
+        if change:
+            self.changed(line[0], change)
+        record.changed = True
+        self._look_at(record, found.position.deadline_ms or now_ms + QUIET_MS)
+
+    def _lapse(self, record: Record, lines: Lines, line: Line, position: Position, now_ms: int) -> None:
+        """Nobody has said in time what a line waits for. Who waited is told."""
+        agent, other = line
+        machine = BY_NUMBER[position.machine]
+        found = expire(machine, position, now_ms, lines.joints.get(agent))
+        self._move(record, lines, line, found, now_ms)
+        state = machine.states[position.state]
+        if state.awaits != position.role or position.cancel:
+            about = (position.cancel or position.asked or position.opening)[:16]
+            lapsed = machine.states[found.position.state].name
+            self.overdue.append(Overdue(record, agent, other, about, AnswerOverdue(machine.name, state.name, lapsed)))
+
+    def _look_at_what_was_left(self, live: Mapping[bytes, object]) -> None:
+        """Have what clients that ended had open looked at: to find it is to look through all, once for all of them."""
+        left, self._left = self._left, set()
+        for one in live.values():
+            if isinstance(one, Record) and one.initiator in left and one.lines is not None and one.lines.open:
+                self._look_at(one, _AT_ONCE_MS)
+
+    def _gone(self, lines: Lines) -> set[int]:
+        """Return the clients with open lines that are gone."""
+        clients = {other for (_, other), at in lines.positions.items() if at.deadline_ms and other >= SESSION_BIT}
+        return {client for client in clients if self.has_left(client)}
+
+    def _leave(self, record: Record, lines: Lines, line: Line, position: Position, now_ms: int) -> None:
+        """The other party is a client that is gone: an initiator's word is its cancel, and nobody else answers."""
+        agent, client = line
+        machine, joint = BY_NUMBER[position.machine], lines.joints.get(agent)
+        about = (position.asked or position.opening)[:16]
+        protocol: str | None
+        if position.role == Role.PARTICIPANT:
+            self._move(record, lines, line, cancelled_for(machine, position, joint), now_ms)
+            said, protocol = Performative.CANCEL, machine.name
+        else:
+            self._move(record, lines, line, returned(machine, position, about, joint), now_ms)
+            said, protocol = Performative.FAILURE, None
+        error = SessionNotFound(str(AgentId(client)))
+        self.overdue.append(Overdue(record, agent, client, about, error, said, protocol))
+
+    def _returned(self, record: Record, line: Line, about: bytes, now_ms: int) -> None:
+        lines = record.lines
+        position = None if lines is None else lines.positions.get(line)
+        if lines is None or position is None:
+            return
+        found = returned(BY_NUMBER[position.machine], position, about, lines.joints.get(line[0]))
+        if found.position is not position:  # nor does anybody else answer, whoever it was sent to
+            ended = structs.replace(found.position, marks=found.position.marks & ~SOUGHT)
+            self._move(record, lines, line, structs.replace(found, position=ended), now_ms)
+
+    def _look_at(self, record: Record, at_ms: int) -> None:
+        """See to it that a conversation is looked at by then; a time that is later than another is none of its own."""
+        lines = record.lines
+        if lines is not None and (not lines.look_at_ms or at_ms < lines.look_at_ms):
+            lines.look_at_ms = at_ms
+            heappush(self._due, (at_ms, record.key))
+
+
+def _nobody_counts(_agent: int, _by: int) -> None:
+    """Until there is a table of conversations."""
+
+
+def _nobody_has(_session: int) -> bool:
+    """Until it is known who is there."""
+    return False
+
+
+def _on_served_time(message: Envelope, rare: Rare, ahead_ms: int) -> Envelope:
+    """Return a message as the checker takes it: what it says of time is on the clock of what is stored."""
+    reply_by = max(1, (rare.reply_by or 0) + ahead_ms)
+    return structs.replace(message, rare=structs.replace(rare, reply_by=reply_by))
