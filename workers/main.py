@@ -26,6 +26,7 @@ from caxton.transport.descriptors import most_lines
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Context, Inlet, Outlet, end_context, new_context
 from caxton.wire.control import MAX_CONTROL_BYTES
+from caxton.wire.counters import COUNTERS
 from caxton.wire.frames import MAX_FRAME_BYTES
 from caxton.wire.spawn_spec import SpawnSpec
 from workers.composition import Ground, compose
@@ -43,7 +44,7 @@ from workers.sandbox.watchdog import Watchdog
 from workers.turns.guest_log import GuestLog
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
-from workers.worker_pass import COUNTERS
+from workers.worker_pass import HISTOGRAMS
 
 EXIT_DAMAGED = 65  # EX_DATAERR: the supervisor does not try again
 # Containers made before the collector looks at the youngest, and how often it does before it looks at older ones. What
@@ -125,7 +126,7 @@ def _compose(
         table=spec.table,
         names=names,
         peers=Peers(context, runtime, own, SessionMarks(spec.marks_key), spec.most_sessions, lives, claimed),
-        book=Book.create(runtime.book(own), own, tuple(COUNTERS)),
+        book=Book.create(runtime.book(own), own, tuple(COUNTERS), histograms=HISTOGRAMS),
         store=store,
         stored=StoredAgents(store.database),
         modules=modules,

@@ -23,7 +23,7 @@ from bench.results import finish
 from caxton.cli.output import Format, Output, reports_errors
 from caxton.store.book_layout import MAX_PEERS
 from caxton.store.books import Book, read
-from workers.worker_pass import COUNTERS
+from caxton.wire.counters import COUNTERS
 
 # A worker's counters, and 120 buckets for each of ten histograms beside them.
 HISTOGRAMS = {f"histogram_{number}": 120 for number in range(10)}

@@ -105,6 +105,21 @@ class Health(msgspec.Struct, frozen=True):
 ERRORS = ("failed", "agent_errors", "refused", "expired", "given_up", "discarded", "session_gone", "session_full")
 
 
+class LatencyStats(msgspec.Struct, frozen=True):
+    """How long something took in this run, in microseconds: of `count`, so large a part took no longer.
+
+    Some are measured, each for several others, see docs/operating.md. None where nothing was. buckets: how many there
+    are in each of those of `caxton.delivery.latency`, without empty ones at the end.
+    """
+
+    count: int
+    p50_us: float | None = None
+    p90_us: float | None = None
+    p99_us: float | None = None
+    p999_us: float | None = None
+    buckets: list[int] = []
+
+
 class RouterStats(msgspec.Struct, frozen=True):
     """What this run did, has and lost, in messages where nothing else is said.
 
@@ -115,7 +130,9 @@ class RouterStats(msgspec.Struct, frozen=True):
     total_messages_processed: turns that ended, whichever way. errors_by_type: what came to no good end, by the name of
     its counter, and what was lost; total_errors is their sum. inbound_queue_depth: what waits for agents, on both
     lanes. outbound_queue_depth: what agents sent and waits for another shard. memory_usage_bytes: resident, of the
-    supervisor and its workers. database_size_bytes: of the files of all shards.
+    supervisor and its workers. database_size_bytes: of the files of all shards. latencies: by the names of
+    `caxton.delivery.latency.LATENCIES`. rates: of each counter, how much more a second in the last `rates_s` seconds.
+    messages_per_second: turns of these; peak_messages_per_second: the most of this run, over a second or so.
     """
 
     uptime_s: float
@@ -133,6 +150,11 @@ class RouterStats(msgspec.Struct, frozen=True):
     outbound_queue_depth: int = 0
     memory_usage_bytes: int = 0
     database_size_bytes: int = 0
+    latencies: dict[str, LatencyStats] = {}
+    rates: dict[str, float] = {}
+    rates_s: float = 0.0
+    messages_per_second: float = 0.0
+    peak_messages_per_second: float = 0.0
 
 
 class DeadLetterStats(msgspec.Struct, frozen=True):

@@ -13,8 +13,8 @@ from caxton.acl.envelope import Envelope
 from caxton.acl.performative import ACTS
 from caxton.agents.limits import Limits
 from caxton.store.books import Book
+from caxton.wire.counters import COUNTERS
 from workers.sandbox.guest_messages import to_guest
-from workers.worker_pass import COUNTERS
 
 SENDER, RECEIVER = 0x1234_5678_9ABC_DEF0, 0x0FED_CBA9_8765_4321
 GRAPHS = [

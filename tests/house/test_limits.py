@@ -11,7 +11,7 @@ from caxton.client.session import session_book
 from caxton.errors import BY_NAME
 from caxton.store import ledger
 from caxton.supervisor.desk.reasons import KINDS
-from workers.worker_pass import COUNTERS
+from caxton.wire.counters import COUNTERS
 
 # What a constant is called that bounds something, unless it is a time.
 BOUND = re.compile(r"(^|_)(MAX|MOST|KEPT|LONGEST|LARGEST|CAPACITY|WINDOW|POOL|AT_ONCE|OVERSHOOT|ENOUGH)(_|$)")

@@ -71,6 +71,7 @@ class Agent:
         "state",
         "takes",
         "takes_durable",
+        "took_ns",
     )
 
     def __init__(self, agent_id: int, manifest: Manifest, absences: Absences | None = None) -> None:
@@ -107,6 +108,8 @@ class Agent:
         self.concurrency = 1
         # Turns that ended, whichever way. A field of its own, because every turn counts it.
         self.run = 0
+        # What its turns took, about: those that were measured, each for all of its pass.
+        self.took_ns = 0
         self.counters: dict[str, int] = {}
 
     @property

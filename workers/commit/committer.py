@@ -23,7 +23,7 @@ class Committer:
     """Owned by the worker's loop. `released` is called after each commit, to let a pass follow.
 
     done: commits that were written. begun_ns, refusing_ns: since when the commit under way is tried, and since when
-    nothing durable is taken (monotonic); 0 while there is none, and while it is.
+    nothing durable is taken (monotonic); 0 while there is none, and while it is. took_ns: of the last one.
 
     A full disk is waited out: the commit stays as it is, nothing of it is acknowledged, and everybody is told that
     nothing new is taken. Any other error of the store is raised by `run`, and ends the process.
@@ -46,7 +46,7 @@ class Committer:
         self._released = released
         self._wanted = asyncio.Event()
         self._under_way: Commit | None = None
-        self.done = self.begun_ns = self.refusing_ns = 0
+        self.done = self.begun_ns = self.refusing_ns = self.took_ns = 0
 
     def poke(self) -> None:
         """Let a commit begin if something waits for one."""
@@ -113,7 +113,7 @@ class Committer:
         self._under_way = None
         self._journal.committed_below = closed.commit.next_number
         self.done += 1
-        self.begun_ns = 0
+        self.took_ns, self.begun_ns = monotonic_ns() - self.begun_ns, 0
         if self._greetings.closed:
             self.refusing_ns = 0
             log.warning("there is room on the disk again: durable messages are taken")

@@ -33,7 +33,7 @@ class Conversations:
 
     owns: whether this shard has an agent of that id. rules: of protocols. is_refusing: while the runtime tells agents
     what it did not let them send, which changes nothing. wall_ms: when the pass under way began. counts: what happened
-    since the last pass, under names of `worker_pass.COUNTERS`.
+    since the last pass, under the names of `caxton.wire.counters`.
     """
 
     def __init__(

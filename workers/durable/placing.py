@@ -18,8 +18,9 @@ from workers.durable.idempotency_keys import IdempotencyKeys
 from workers.durable.suspects import Suspects
 from workers.queues.admission import Admission
 from workers.queues.backlogs import origin_of
-from workers.queues.dispatcher import Dispatcher, Take
+from workers.queues.dispatcher import Dispatcher
 from workers.queues.pressure import HERE
+from workers.queues.timed_turn import Take
 from workers.volatile.placing import Placing, reads_failures
 from workers.worker_pass import MAX_PASS_NS, NEVER, Pass
 
@@ -117,7 +118,7 @@ class DurablePlacing:
                 continue
             origin = 0 if is_session else message.sender
             delivery = agent.take_in(Delivery(message, file, root, origin))
-            delivery.deliveries = int(resent)
+            delivery.deliveries, delivery.since_ns = int(resent), a_pass.now_ns
             self.wait(agent, delivery)
         self._admission.count_crowded(crowded, refused, a_pass)
         self._dispatcher.took_at_once(len(messages))
@@ -142,7 +143,9 @@ class DurablePlacing:
         if full is not None:
             return full
         a_pass.counts["local"] += 1
-        self.wait(agent, agent.take_in(Delivery(message, *root, origin_of(message, a_pass))))
+        delivery = agent.take_in(Delivery(message, *root, origin_of(message, a_pass)))
+        delivery.since_ns = a_pass.now_ns
+        self.wait(agent, delivery)
         return None
 
     def wait(self, agent: Agent, delivery: Delivery) -> None:

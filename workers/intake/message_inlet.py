@@ -1,5 +1,10 @@
 """Frames in: decoded, checked against their source's mark, taken in sequence, placed. What is wrong is counted."""
 
+from collections.abc import Callable
+from random import random
+from time import monotonic_ns
+
+from caxton.acl.envelope import Envelope
 from caxton.errors import CaxtonError, InvalidMessageFormat, ShardUnavailable
 from caxton.transport import sockets
 from caxton.wire.codec import DATA
@@ -7,7 +12,7 @@ from caxton.wire.frames import DataFrame
 from workers.durable.lane import DurableLane
 from workers.peers.peer import Peer
 from workers.peers.peers import Peers
-from workers.queues.dispatcher import Take
+from workers.queues.timed_turn import Take, TimedTurn
 from workers.turns.routes import Routes
 from workers.volatile.placing import DRAINING, Placing
 from workers.worker_pass import Pass
@@ -16,6 +21,7 @@ from workers.worker_pass import Pass
 AT_ONCE = 256
 # Frames at a time, however few messages are in each: so that no flood of small ones keeps turns from running.
 MAX_FRAMES = 64
+Refused = list[tuple[int, Envelope, CaxtonError]]
 
 
 class MessageInlet:
@@ -45,6 +51,9 @@ class MessageInlet:
         self.draining = False
         self.leaving = False
         self.more = False
+        # Of the pass that goes on: the turn of the message that is measured, and how long it took to place it.
+        self._timed: TimedTurn | None = None
+        self._read_ns = self._routed_ns = 0
 
     def take(self, a_pass: Pass) -> None:
         """Take and place what has come, up to 256 messages (and what the last frame brings beyond) and 64 frames."""
@@ -55,9 +64,19 @@ class MessageInlet:
             if raw is None:
                 self.more = False
                 return
+            if self._timed is None:
+                self._read_ns = monotonic_ns()
             messages += self._take_frame(raw, a_pass)
             if messages >= AT_ONCE:
                 return
+
+    def tell_measured(self, a_pass: Pass) -> None:
+        """A pass ends: what was measured of one message counts for all that it took."""
+        timed, self._timed = self._timed, None
+        taken = a_pass.counts["taken_from_sessions"] + a_pass.counts["taken_from_workers"]
+        if timed is not None and taken:
+            a_pass.latencies.append(("routing", self._routed_ns, taken))
+            timed.tell(a_pass, taken)
 
     def _take_frame(self, raw: bytes, a_pass: Pass) -> int:
         """Return how many messages it brought; what is dropped counts by its weight, as one for each KiB."""
@@ -95,7 +114,11 @@ class MessageInlet:
             why: CaxtonError = ShardUnavailable(self._placing.shard, DRAINING)
             refused = [(first + place, message, why) for place, message in enumerate(messages)]
         else:
-            refused = self._placing.from_peer(messages, peer.number, first, a_pass, self._take, peer.principal)
+            refused = self._placed(
+                lambda some, at, take: self._placing.from_peer(some, peer.number, at, a_pass, take, peer.principal),
+                messages,
+                first,
+            )
         for sequence, message, error in refused:
             if peer.is_session:
                 incoming.refuse(sequence, error)
@@ -135,8 +158,12 @@ class MessageInlet:
             why: CaxtonError = ShardUnavailable(self._placing.shard, DRAINING)
             refused = [(first + place, message, why) for place, message in enumerate(messages)]
         else:
-            refused = durable.placing.from_peer(
-                messages, source, first, a_pass, self._take, peer.principal, resent=frame.resent
+            refused = self._placed(
+                lambda some, at, take: durable.placing.from_peer(
+                    some, source, at, a_pass, take, peer.principal, resent=frame.resent
+                ),
+                messages,
+                first,
             )
         ledger = durable.journal.counts
         ledger["accepted_clients" if peer.is_session else "taken_workers"] += len(messages)
@@ -149,3 +176,18 @@ class MessageInlet:
             else:
                 durable.routes.refuse(message, error)
         return len(messages)
+
+    def _placed(
+        self, place: Callable[[list[Envelope], int, Take], Refused], messages: list[Envelope], first: int
+    ) -> Refused:
+        """Place messages; of the first frame of a pass, measure any one of them, as if it came in a frame alone."""
+        if self._timed is not None:
+            return place(messages, first, self._take)
+        at = int(random() * len(messages))  # noqa: S311 (which one is measured is no secret)
+        refused = place(messages[:at], first, self._take) if at else []
+        self._timed = timed = TimedTurn(self._take)
+        refused += place(messages[at : at + 1], first + at, timed)
+        self._routed_ns = (timed.began_ns or monotonic_ns()) - self._read_ns
+        if rest := messages[at + 1 :]:
+            refused += place(rest, first + at + 1, self._take)
+        return refused

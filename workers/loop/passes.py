@@ -97,6 +97,7 @@ class Passes:
         if keys.due:
             due, keys.due = keys.due, []
             shard.durable.routes.send(due, (0, 0), a_pass)
+        self._inlet.tell_measured(a_pass)
         shard.pressure.settle(a_pass)
         a_pass.tell.update(shard.admit())
         if shard.dispatcher.arrivals:
@@ -119,6 +120,7 @@ class Passes:
         """A commit is done and released: what it kept from going on may go on."""
         counts = self.present.counts
         counts["commits"] += 1
+        self.present.latencies.append(("commit", self._committer.took_ns, 1))
         for outbox, rows in closed.rows:
             name = "emitted_to_sessions" if outbox.is_session else "emitted_to_workers"
             counts[name] += sum(row.last - row.first + 1 for row in rows)

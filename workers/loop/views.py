@@ -13,7 +13,7 @@ from workers.worker_pass import NS_PER_MS
 def view(agent: Agent, shard: Shard) -> AgentView:
     """Return an agent as others may see it."""
     manifest, sandbox = agent.manifest, agent.sandbox
-    counters = {**agent.counters, "run": agent.run}
+    counters = {**agent.counters, "run": agent.run, "time_us": agent.took_ns // 1_000}
     if sandbox is not None:
         counters["fuel"] = counters.get("fuel", 0) + sandbox.fuel_used
     now_ns = monotonic_ns()

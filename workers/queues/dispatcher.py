@@ -14,6 +14,7 @@ from workers.agents.registry import Agent
 from workers.queues.bounds import IN_LINE, SOME, turns_for_roots
 from workers.queues.far_shards import FarShards
 from workers.queues.lines import QUANTUM, Lines
+from workers.queues.timed_turn import SampledTurns, Take
 from workers.queues.turn_time import LONG_NS, PROVEN, TurnTime
 from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
 
@@ -21,7 +22,6 @@ from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
 OLDEST_OF = 256
 # How many entries of a line are looked at and left, when some are drawn.
 LOOK_AHEAD = 1_024
-Take = Callable[[Agent, Envelope, int, int, int, Delivery | None], int]
 Room = Callable[[Agent, Mailbox], None]
 
 
@@ -151,13 +151,18 @@ class Dispatcher:
         before_ns = now_ns
         visit_ns = turn_time.begin(now_ns, long_wait=lines.aside > 0)
         owed = turn_time.owed_ns > 0
+        sample: SampledTurns | None = None
+        stop = 0  # where the next turn may be one that is measured, and at last where the pass ends
         while True:
             several = low or high or critical or lines.aside
             if not several and not normal:
                 break
-            if turns >= MAX_TURNS or now_ns >= end_ns:
-                a_pass.unfinished = True
-                break
+            if turns >= stop or now_ns >= end_ns:
+                if turns >= MAX_TURNS or now_ns >= end_ns:
+                    a_pass.unfinished = True
+                    break
+                sample = sample or SampledTurns(take)
+                take, stop = sample.go_on(turns)
             if several or owed:
                 chosen = lines.choose(long=not (turns or before), unknown=not proven)
                 if chosen is None:
@@ -238,6 +243,8 @@ class Dispatcher:
         if turns and not visit_ns and clock() - before_ns >= LONG_NS:
             turn_time.watch(before_ns)
         a_pass.turns += turns
+        if sample is not None:
+            sample.tell(a_pass, turns)
 
     def resume(self, agent: Agent) -> None:
         """Put an agent in line again that was held, or let whoever runs its turns know."""

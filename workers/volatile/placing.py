@@ -23,8 +23,9 @@ from workers.queues.admission import Admission
 from workers.queues.backlogs import origin_of
 from workers.queues.claims import Claims
 from workers.queues.deadlocks import deadlock
-from workers.queues.dispatcher import Dispatcher, Take
+from workers.queues.dispatcher import Dispatcher
 from workers.queues.pressure import HERE
+from workers.queues.timed_turn import Take
 from workers.worker_pass import MAX_PASS_NS, NEVER, Pass
 
 Root = tuple[int, int]

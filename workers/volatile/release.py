@@ -4,6 +4,7 @@ On the volatile lane the commit is that of the books: from then on what the pass
 emits as emitted, even if the process dies before the first frame leaves.
 """
 
+from caxton.delivery.latency import bucket_of
 from caxton.store.books import Book
 from workers.conversations.conversations import Conversations
 from workers.peers.peer import Peer
@@ -71,4 +72,6 @@ def _commit(a_pass: Pass, book: Book, gauges: dict[str, int]) -> None:
         book.gauge(name, value)
     for number, taken in a_pass.taken.items():
         book.taken(number, taken)
+    for name, took_ns, count in a_pass.latencies:
+        book.record(name, bucket_of(took_ns), count)
     book.commit()

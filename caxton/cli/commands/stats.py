@@ -16,6 +16,8 @@ from caxton.wire.told import RouterStats, read_told
 
 EXAMPLES = "Examples: caxton stats; caxton stats -o json"
 _MIB = 1 << 20
+_US_PER_MS = 1_000
+_PERCENTILES = {"p50_us": "p50", "p90_us": "p90", "p99_us": "p99", "p999_us": "p99.9"}
 _NOT_COUNTED = ("shard", "incarnation", "state")
 
 
@@ -40,6 +42,9 @@ def stats(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) ->
     )
     memory, files = told.memory_usage_bytes / _MIB, told.database_size_bytes / _MIB
     print_text(f"memory {memory:.0f} MiB, files of the shards {files:.1f} MiB")
+    for name, took in told.latencies.items():
+        percentiles = ", ".join(f"{part} {_time(getattr(took, field))}" for field, part in _PERCENTILES.items())
+        print_text(f"{name}: {percentiles if took.count else 'nothing measured'}")
     print_text(f"waited for sessions that ended: {told.undelivered_to_ended_sessions}")
     dropped = ", ".join(f"{what} {count}" for what, count in sorted(told.dropped_by_supervisor.items()))
     print_text(f"dropped by the supervisor: {dropped or 'nothing'}")
@@ -51,6 +56,12 @@ def stats(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) ->
         ["", *(f"shard {worker['shard']}" for worker in workers), "this run"],
         [[name, *(worker.get(name) for worker in workers), told.totals.get(name)] for name in names],
     )
+
+
+def _time(took_us: float | None) -> str:
+    if took_us is None:
+        return "-"
+    return f"{took_us:.0f} us" if took_us < _US_PER_MS else f"{took_us / _US_PER_MS:.1f} ms"
 
 
 async def _durable(client: Client) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from caxton.supervisor.desk.components import Components
 from caxton.supervisor.desk.health import health_of, seen_of
 from caxton.supervisor.desk.module_intake import ModuleIntake
 from caxton.supervisor.desk.near_limits import NearLimits
+from caxton.supervisor.desk.rates import Rates
 from caxton.supervisor.desk.reasons import Reasons, ShardSeen, reasons_of, status_of
 from caxton.supervisor.desk.sessions import Sessions
 from caxton.supervisor.events import Event
@@ -27,6 +28,7 @@ from caxton.supervisor.stop_requests import StopRequests
 from caxton.supervisor.workforce.notices import Notices
 from caxton.supervisor.workforce.run_ledger import RunLedger
 from caxton.supervisor.workforce.workforce import Workforce
+from caxton.wire.counters import GAUGES
 from caxton.wire.protocol import SPOKEN, Versions, agreed
 from caxton.wire.supervision import (
     Accepted,
@@ -79,6 +81,7 @@ class Reception:
         self._reasons = Reasons()
         self._components = Components()
         self._near_limits = NearLimits(tell)
+        self._rates = Rates(GAUGES)
         self._warnings: list[LimitWarning] = []
 
     async def answer(self, caller: Caller, request: SupervisorRequest) -> SupervisorResult | None:
@@ -165,6 +168,7 @@ class Reception:
         """Look how everything is, now and then, so that each reason is known from when it began."""
         limit_bytes, now_s = self._workforce.memory_limit.limit_bytes, time.monotonic()
         seen = [seen_of(shard, limit_bytes, now_s) for shard in self._workforce.shards]
+        self._rates.look(now_s, {s.process.incarnation: s.counters for s in self._workforce.shards if s.process})
         sessions = len(self.sessions), self.sessions.room.most_sessions
         found = reasons_of(seen, *sessions, self._compiler.problem, self._premises.inventory.problem)
         now_ms = time.time_ns() // 1_000_000
@@ -206,4 +210,5 @@ class Reception:
             most_sessions=self.sessions.room.most_sessions,
             dropped=self._dropped,
             database_bytes=database_bytes,
+            rates=self._rates,
         )

@@ -4,13 +4,15 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from caxton.delivery.latency import PERCENTILES, percentile_us
+from caxton.supervisor.desk.rates import TURNS, Rates
 from caxton.supervisor.workforce.run_ledger import RunLedger
 from caxton.supervisor.workforce.shard import Shard
 from caxton.supervisor.workforce.worker_process import resident_bytes_of
-from caxton.wire.told import ERRORS, RouterStats
+from caxton.wire.told import ERRORS, LatencyStats, RouterStats
 
 
-def stats_of(
+def stats_of(  # noqa: PLR0913 (what is told comes from so many places)
     shards: Sequence[Shard],
     ledger: RunLedger,
     *,
@@ -19,6 +21,7 @@ def stats_of(
     most_sessions: int,
     dropped: Mapping[str, int],
     database_bytes: int,
+    rates: Rates,
 ) -> RouterStats:
     """Return the figures of now, from what the ledger read last."""
     totals, lost = ledger.totals(), ledger.lost()
@@ -33,14 +36,25 @@ def stats_of(
         lost=lost,
         undelivered_to_ended_sessions=ledger.undelivered,
         dropped_by_supervisor=dict(dropped),
-        total_messages_processed=totals.get("run", 0),
+        total_messages_processed=totals.get(TURNS, 0),
         total_errors=sum(errors.values()),
         errors_by_type=errors,
         inbound_queue_depth=totals.get("queued", 0) + totals.get("pending", 0),
         outbound_queue_depth=totals.get("backlog", 0),
         memory_usage_bytes=sum(resident),
         database_size_bytes=database_bytes,
+        latencies={name: _latency(buckets) for name, buckets in ledger.latencies().items()},
+        rates=rates.by_counter(),
+        rates_s=round(rates.over_s, 3),
+        messages_per_second=rates.of(TURNS),
+        peak_messages_per_second=rates.peak,
     )
+
+
+def _latency(buckets: list[int]) -> LatencyStats:
+    found = {name: percentile_us(buckets, part) for name, part in PERCENTILES.items()}
+    told = {name: None if took_us is None else round(took_us, 1) for name, took_us in found.items()}
+    return LatencyStats(sum(buckets), **told, buckets=buckets)
 
 
 def size_of_shards(data_dir: Path) -> int:

@@ -9,21 +9,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from caxton.delivery.latency import LATENCIES, together
 from caxton.errors import StorageError
 from caxton.ids import SESSION_BIT
 from caxton.links.ledger import BookView, Loss, Totals, close_books
 from caxton.store import books
+from caxton.wire.counters import GAUGES
 
 # Records that are kept; the oldest beyond these are reckoned a last time and added up.
 KEPT_WORKERS = 256
 KEPT_SESSIONS = 1_024
-# What a worker has rather than did; it has it no more when it is dead.
 # Of all workers the most, and not the sum.
 OLDEST = "oldest_ms"
-GAUGES = frozenset(
-    {"queued", "pending", "dead_letters", "effects", "backlog", "on_disk", OLDEST, "agents", "instances"}
-    | {"conversations", "conversation_bytes"}
-)
 BACKLOG = "backlog"
 GAPS = "gaps"
 # What a client may say at most of any number in its book: a million messages a second for a year; thousands of them add
@@ -75,6 +72,8 @@ class RunLedger:
         self._folded: Counter[str] = Counter()
         # Counters of workers that are dead, added up.
         self._dead: Counter[str] = Counter()
+        # Their histograms, the same.
+        self._dead_latencies: dict[str, list[int]] = {}
         # Books that could not be read although their owners had been there.
         self.unreadable = 0
 
@@ -88,6 +87,7 @@ class RunLedger:
         self._read_workers()
         if book is not None:
             self._dead.update({name: count for name, count in book.counters.items() if name not in GAUGES})
+            self._dead_latencies = self._together([book])
             self._close(book, [*self._workers.items(), *self._sessions.items()])
 
     def close_sessions(self, sessions: Iterable[int]) -> None:
@@ -134,6 +134,15 @@ class RunLedger:
         for view in views:
             totals.update(view.counters)
         return dict(totals) | {OLDEST: max((view.counters.get(OLDEST, 0) for view in views), default=0)}
+
+    def latencies(self) -> dict[str, list[int]]:
+        """Return how long things took, in buckets of `caxton.delivery.latency`; the dead workers' are among them."""
+        return self._together(view for view in self._workers.values() if view is not None)
+
+    def _together(self, views: Iterable[BookView]) -> dict[str, list[int]]:
+        histograms = [view.histograms for view in views]
+        before = self._dead_latencies
+        return {name: together([before.get(name, ()), *(of.get(name, ()) for of in histograms)]) for name in LATENCIES}
 
     def lost(self) -> dict[str, int]:
         """Return what was lost, by where it was, in messages; `total` leaves out what waited for ended sessions."""
@@ -202,4 +211,4 @@ def _read_all(paths: Iterable[tuple[int, Path]]) -> Iterator[BookView]:
         if is_session:
             counters = {name: min(n, MOST_OF_A_CLIENT) for name, n in counters.items()}
             links = {p: Totals(*(min(n, MOST_OF_A_CLIENT) for n in totals)) for p, totals in links.items()}
-        yield BookView(peer, counters, links)
+        yield BookView(peer, counters, links, {} if is_session else view.histograms)

@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from caxton.errors import InvalidMessageFormat
+from caxton.testing import eventually
+from caxton.wire.counters import COUNTERS
 from caxton.wire.told import ERRORS, Health, RouterStats, read_told
-from workers.worker_pass import COUNTERS
 
 WORKERS = 2
 
@@ -41,6 +42,28 @@ async def test_what_is_processed_waits_and_fails_is_counted(client, agent):
     assert after.outbound_queue_depth == 0
     assert after.memory_usage_bytes > sum(worker.resident_bytes for worker in (await client.health()).workers) // 2
     assert after.database_size_bytes > 0
+
+
+async def test_times_and_rates_are_told(client, agent):
+    """How long messages took is told in percentiles, and what happens in a second."""
+    name = await agent("mischief")
+    for _ in range(5):
+        await client.request(name, b"")
+    await client.send(name, b"")
+
+    async def look():
+        stats = await client.stats()
+        return stats if stats.latencies["commit"].count else None
+
+    stats = await eventually(look)  # a commit is in the book with the pass after it
+
+    assert set(stats.latencies) == {"routing", "waiting", "processing", "commit"}
+    for what, told in stats.latencies.items():
+        assert told.count == sum(told.buckets) >= (1 if what == "commit" else 5)
+        assert 0 <= told.p50_us <= told.p90_us <= told.p99_us <= told.p999_us
+    assert (await client.inspect(name)).counters["time_us"] > 0
+    assert stats.rates_s >= 0
+    assert stats.peak_messages_per_second >= 0
 
 
 async def test_a_worker_that_died_is_an_error_of_its_shard(client, served):

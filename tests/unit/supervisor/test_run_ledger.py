@@ -21,7 +21,7 @@ class Peers:
     def enter(self, *peers):
         for peer in peers:
             self.ledger.enter(peer)
-            self.books[peer] = Book.create(self._path(peer), peer, COUNTERS, peers=1_000)
+            self.books[peer] = Book.create(self._path(peer), peer, COUNTERS, 1_000, {"waiting": 4})
 
     def send(self, source, target, emitted, taken):
         """Let `source` emit up to one sequence and `target` take up to another."""
@@ -287,3 +287,16 @@ def test_a_book_that_a_client_changes_all_the_time_holds_up_nobody(peers, monkey
     peers.ledger.read_books([1, CLIENT])
 
     assert patience == {1: None, CLIENT: 0}
+
+
+def test_what_the_dead_measured_stays_and_what_clients_say_of_times_does_not(peers):
+    """The times of a worker that ended are among those of the run; those in a client's book never are."""
+    peers.enter(1, 2, CLIENT)
+    for peer, bucket in ((1, 0), (2, 2), (CLIENT, 3)):
+        peers.books[peer].record("waiting", bucket, 5)
+        peers.books[peer].commit()
+    peers.end(1)
+    peers.end(CLIENT)
+    peers.ledger.refresh(peers.ledger.read_books(peers.ledger.living))
+
+    assert peers.ledger.latencies() == {"routing": [], "waiting": [5, 0, 5], "processing": [], "commit": []}

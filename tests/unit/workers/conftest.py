@@ -25,6 +25,7 @@ from caxton.store.shard_store import ShardStore
 from caxton.transport.descriptors import MAX_SESSIONS
 from caxton.transport.endpoints import RuntimeDir
 from caxton.wire.codec import CONTROL, DATA
+from caxton.wire.counters import COUNTERS
 from caxton.wire.frames import DataFrame
 from workers.agents.registry import Agent
 from workers.composition import Ground, compose
@@ -33,7 +34,7 @@ from workers.peers.peers import Peers
 from workers.sandbox.guest_messages import GuestOutput
 from workers.sandbox.modules import ModuleMissing
 from workers.turns.turn import Turns
-from workers.worker_pass import COUNTERS
+from workers.worker_pass import HISTOGRAMS
 
 KEY = bytes(32)
 OWN, OTHER = 7, 8
@@ -205,7 +206,7 @@ class Shard:
         self.marks, self.table = SessionMarks(KEY), SlotTable.even(shards)
         self.file = path or Path(directory) / f"shard-{next(COUNT)}.db"
         self.path = Path(directory) / f"{next(COUNT)}.book"
-        self.book = Book.create(self.path, own, tuple(COUNTERS), peers=64)
+        self.book = Book.create(self.path, own, tuple(COUNTERS), 64, HISTOGRAMS)
         self.store = self.runner.run(self._open_store()) if durable else None
         self.stored = StoredAgents(self.store.database) if durable else InMemory()
         ground = Ground(

@@ -18,7 +18,7 @@ from workers.agents.registry import Hold
 from workers.intake.message_inlet import MAX_FRAMES
 from workers.loop.calls import Calls
 from workers.loop.shard import ENDED_KEPT
-from workers.worker_pass import MAX_PASS_NS
+from workers.worker_pass import HISTOGRAMS, MAX_PASS_NS
 
 OWN = 7
 TOP = (1 << 64) - 1
@@ -308,7 +308,8 @@ def test_workers_that_come_and_go_for_ever_fit_in_the_book(make_shard, message):
     session, agent = shard.sessions[0], shard.agent(1)
     shard.book.close()
     shard.path.unlink()
-    shard.book = shard.parts.book = books.Book.create(shard.path, OWN, tuple(shard.book.totals()), ENDED_KEPT + 10)
+    names = tuple(shard.book.totals())
+    shard.book = shard.parts.book = books.Book.create(shard.path, OWN, names, ENDED_KEPT + 10, HISTOGRAMS)
     for number in range(20, ENDED_KEPT + 60):
         shard.say(Topology(0, shard.marks.mark(0), number, shard.table, [OWN, number], ["ready", "ready"]))
         shard.routes.send([message(agent.agent_id, 1 << 10 | 1)], (0, 0))

@@ -24,11 +24,12 @@ from caxton.store.books import Book
 from caxton.store.shard_store import ShardStore
 from caxton.transport.endpoints import RuntimeDir
 from caxton.wire.control import Topology
+from caxton.wire.counters import COUNTERS
 from caxton.wire.supervision import SessionOpened
 from workers.composition import Ground, compose
 from workers.loop.worker import Worker
 from workers.peers.peers import Peers
-from workers.worker_pass import COUNTERS
+from workers.worker_pass import HISTOGRAMS
 
 KEY = bytes(32)
 FIRST_SESSION = 1 << 63
@@ -68,7 +69,7 @@ class Seat:
             table=runtime.table,
             names=runtime.names,
             peers=Peers(None, runtime.runtime, own, runtime.marks, 8, lambda _session: True, lambda _session: ""),
-            book=Book.create(directory / f"{own}.book", own, tuple(COUNTERS), peers=64),
+            book=Book.create(directory / f"{own}.book", own, tuple(COUNTERS), 64, HISTOGRAMS),
             store=self.store,
             stored=StoredAgents(self.store.database),
             modules=SimpleNamespace(load=None, touch=lambda _: True, touch_all=lambda _: None),
