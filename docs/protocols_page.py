@@ -44,7 +44,9 @@ one of their deadlines comes.
 
 **Rounds.** Where a line goes round, it does so {MAX_ROUNDS} times at most, or as often as its protocol says.
 
-**Names.** `fipa-…` is FIPA's: a name that begins so and is not below is refused (`UnknownProtocol`). Any other name is
+**Names.** `fipa-…` is FIPA's, and `caxton:…` the runtime's, in whichever case: a name that begins so and is not below
+is refused (`UnknownProtocol`). So by `caxton:conversation`, `caxton:escalation` and `caxton:receipt` everybody knows
+that the runtime itself says something; none but the runtime can name them as their protocol. Any other name is
 its users' own, and nothing is checked of it.
 
 **Ends.** A conversation all of whose lines have ended is completed, with the outcome of the best of them, or failed if
@@ -77,7 +79,7 @@ MISFITS = {
 }
 # What is not the checker's to say.
 OTHERS = {
-    "A name that begins with `fipa-` and is none of these": "`UnknownProtocol`; an agent gets a `failure`",
+    "A name that begins with `fipa-` or `caxton:` and is none of these": "`UnknownProtocol`; an agent gets a `failure`",
     "A conversation of others, by who takes no part": "`NotAParticipant`; an agent gets `not-understood`",
     "A participant too many, or a line beyond 4,096": "`TooManyParticipants`",
     "A conversation that has expired, or is over": "`ConversationTimeout`, `ConversationEnded`",

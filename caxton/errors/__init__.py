@@ -9,7 +9,7 @@
     │   ├── IdempotencyKeyReused ... its idempotency key is known with other content
     │   ├── DeadLetterNotFound ..... no dead letter has this number any more, or ever had
     │   ├── MessageNotFound ........ no message with this id is kept any more, or ever was
-    │   ├── UnknownProtocol ........ a protocol whose name begins with fipa-, and that is none of FIPA's
+    │   ├── UnknownProtocol ........ a protocol whose name begins with fipa- or caxton:, and that is none
     │   └── ConversationNotFound ... no shard knows a conversation with this id any more, or ever did
     ├── ConfigurationError ......... an option, a directory or a runtime that does not fit
     ├── RuntimeNotFound ............ nothing serves where we looked

@@ -54,7 +54,7 @@ class DeadLetterNotFound(ValidationError):
 
 @dataclass(eq=False)
 class UnknownProtocol(ValidationError):
-    """The protocol's name begins as FIPA's do, and it is none of those: it would go unchecked."""
+    """The protocol's name begins as FIPA's or the runtime's do, and is none that anybody may use: `caxton:receipt`."""
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ came to nothing. All of it is pure. docs/protocols.md draws the tables.
 from caxton.protocols.asides import cancelled_for
 from caxton.protocols.checker import expire, returned, step
 from caxton.protocols.correlation import ids_of, names
-from caxton.protocols.known import BY_NAME, BY_NUMBER, MACHINES, RESERVED, is_checked, machine_of
+from caxton.protocols.known import BY_NAME, BY_NUMBER, MACHINES, is_checked, is_runtimes, machine_of
 from caxton.protocols.machine import MAX_ROUNDS, Answers, Machine, Role, Row, Rule, State
 from caxton.protocols.position import SOUGHT, Joint, Position, Step
 from caxton.protocols.standing import Standing, of_conversation, of_line, standing
@@ -19,7 +19,6 @@ __all__ = [
     "BY_NUMBER",
     "MACHINES",
     "MAX_ROUNDS",
-    "RESERVED",
     "SOUGHT",
     "Answers",
     "Joint",
@@ -37,6 +36,7 @@ __all__ = [
     "expire",
     "ids_of",
     "is_checked",
+    "is_runtimes",
     "machine_of",
     "names",
     "of_conversation",

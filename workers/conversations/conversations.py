@@ -15,6 +15,7 @@ from caxton.conversations.state import State
 from caxton.delivery.served_time import ServedTime
 from caxton.errors import CaxtonError, ConversationEnded, ProtocolViolation, TooManyParticipants
 from caxton.ids import SESSION_BIT
+from caxton.protocols import is_checked
 from caxton.store.commit import Commit
 from caxton.store.recovered import ConversationDeltas
 from workers.conversations.ends import END_PROTOCOL, end_as_told, named, over, stop
@@ -225,7 +226,7 @@ class Conversations:
         for record in self.log.restore(rows, self._settings.conversation_history):
             if record.protocol is not None:
                 record.watched = record.watched and (record.is_limited or record.state.is_end)
-                record.watched = record.watched or self.rules.known(record.protocol)
+                record.watched = record.watched or is_checked(record.protocol)
             self.table.open(record)
             if record.state.is_end:
                 self.table.archive(record, now_ms)
@@ -299,8 +300,8 @@ class Conversations:
             self.counts["conversations_full"] += 1
             raise TooManyParticipants(named(record), most)
         protocol = None if message.rare is None else message.rare.protocol
-        if protocol not in {None, record.protocol} and not record.watched:
-            record.watched = self.rules.known(protocol)
+        if protocol not in {None, record.protocol} and self.rules.known(protocol):
+            record.watched = True
         if not record.watched:
             return
         if placed:  # limits are counted where a message is: what is sent is at its receiver's

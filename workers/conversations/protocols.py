@@ -5,7 +5,7 @@ from heapq import heapify, heappop, heappush
 
 from msgspec import structs
 
-from caxton.acl.envelope import Envelope, Rare
+from caxton.acl.envelope import AUTOMATIC, Envelope, Rare
 from caxton.acl.performative import Performative
 from caxton.conversations.lines import MOST_LINES, Line, Lines
 from caxton.conversations.record import Record
@@ -56,14 +56,15 @@ class ProtocolRules:
         self._due: list[tuple[int, bytes]] = []
 
     def known(self, protocol: str) -> bool:
-        """Whether messages of this protocol are looked at; raises UnknownProtocol for one of FIPA's that is none."""
+        """Whether messages of this protocol are looked at; raises UnknownProtocol."""
         return machine_of(protocol) is not None
 
     def unknown(self, message: Envelope) -> CaxtonError | None:
-        """Return UnknownProtocol for a message that names a protocol of FIPA's that is none."""
+        """Return UnknownProtocol for a message that names one, unless the runtime says it itself."""
+        rare = message.rare
         try:
-            if message.rare is not None and message.rare.protocol is not None:
-                machine_of(message.rare.protocol)
+            if rare is not None and rare.protocol is not None and not message.flags & AUTOMATIC:
+                machine_of(rare.protocol)
         except UnknownProtocol as error:
             return error
         return None

@@ -14,7 +14,7 @@ from caxton.agents.manifest import MAX_CAPABILITIES
 from caxton.agents.names import MAX_NAME
 from caxton.errors import InvalidMessageFormat, ResourceLimitExceeded, ValidationError
 from caxton.ids import BROADCAST, AgentId, AgentNames
-from caxton.protocols import is_checked
+from caxton.protocols import is_checked, is_runtimes
 
 _MOST_NAMES = 65_536
 _WITH_LISTS = "counted once for each receiver of a list"
@@ -251,7 +251,7 @@ def _follow(messages: list[_Message], handled: Envelope, next_id: Callable[[], b
     """An answer follows the protocol of what it answers; what opens one is a conversation, with all who are sent it."""
     for m in messages:
         if m.receiver is None and m.capability is None:
-            if m.protocol is None and handled.rare is not None:
+            if m.protocol is None and handled.rare is not None and not is_runtimes(handled.rare.protocol):
                 m.protocol = handled.rare.protocol
         elif m.conversation_id is None and is_checked(m.protocol):
             m.conversation_id = next_id()

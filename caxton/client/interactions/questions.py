@@ -54,7 +54,7 @@ def any_agreeing(requests: Sequence[Rare]) -> bool:
 
 
 def check_opening(protocol: str, performative: Performative) -> None:
-    """Raise UnknownProtocol for a name that is FIPA's and none of its protocols, ValidationError for another opening.
+    """Raise UnknownProtocol for a name that begins as FIPA's do and is none, ValidationError for another opening.
 
     What is its users' own is not looked at.
     """

@@ -125,10 +125,24 @@ async def test_a_bidder_that_answers_anything_is_no_bidder(client):
 
 
 @pytest.mark.parametrize("options", [DeliveryOptions(reliability="at_most_once"), DURABLE])
-async def test_a_name_that_is_none_of_fipa_s_is_refused_without_a_conversation_too(client, parties, options):
-    """Whoever misspells one and names no conversation is told so, as with one."""
-    heard, _, _ = await parties("misspelt")
-    message = Message(client.id_of("misspelt"), b"", protocol="fipa-rekwest", delivery_options=options)
+@pytest.mark.parametrize("name", ["fipa-rekwest", "caxton:receipt"])
+async def test_a_name_that_is_nobody_s_to_use_is_refused_without_a_conversation_too(client, parties, options, name):
+    """Whoever misspells one, or says what only the runtime says, is told so, by whichever call."""
+    heard, _, _ = await parties("spoken to")
+    message = Message(client.id_of("spoken to"), b"", protocol=name, delivery_options=options)
     (unknown,) = await client.send_batch([message])
     assert isinstance(unknown, UnknownProtocol)
-    assert heard["misspelt"].empty()
+    with pytest.raises(UnknownProtocol):
+        await client.request("spoken to", b"", protocol=name, options=options)
+    assert heard["spoken to"].empty()
+
+
+@pytest.mark.parametrize("name", ["caxton:conversation", "caxton:escalation"])
+async def test_a_program_that_says_what_only_the_runtime_says_is_told_so(parties, name):
+    """Whoever it was for is given nothing, also on another shard."""
+    heard, say, _ = await parties("forger", "target 1", "target 2", "target 3")
+    for target in list(heard)[1:]:
+        await say("forger", target, "failure", protocol=name)
+        told = await heard["forger"].get()
+        assert isinstance(told.failure(), UnknownProtocol)
+        assert heard[target].empty()

@@ -216,6 +216,16 @@ def test_the_agents_own_limit_holds():
         read(raw, most=4)
 
 
+@pytest.mark.parametrize(
+    ("handled", "answered"), [("fipa-request", "fipa-request"), ("ours", "ours"), ("caxton:escalation", None)]
+)
+def test_an_answer_follows_the_protocol_of_what_it_answers(handled, answered):
+    """But for the runtime's own word, which nobody else may say."""
+    told = Envelope(bytes(16), 18, 5, 6, b"", rare=Rare(protocol=handled))
+    (answer,) = read(pack({"messages": [{"content": b"x"}]}), told)
+    assert (answer.receiver, answer.rare and answer.rare.protocol) == (5, answered)
+
+
 def test_a_list_of_receivers_is_a_message_to_each():
     """In order, among the others, each with an id of its own; names and ids may stand beside each other."""
     each = {"receiver": [3, "tally", 4], "content": b"x", "protocol": "p"}

@@ -130,6 +130,55 @@ def test_a_protocol_of_fipa_s_that_is_none_is_refused(talk, shard, name):
     assert talk.given(agent) == ["failure", "agree", "agree", "cancel"]
 
 
+RUNTIMES_OWN = ["caxton:conversation", "caxton:receipt", "caxton:escalation", "CAXTON:anything"]
+
+
+@pytest.mark.parametrize("name", RUNTIMES_OWN)
+@pytest.mark.parametrize("conversation", [TALK, None])
+def test_what_is_for_the_runtime_to_say_is_refused_to_everybody_else(make_shard, name, conversation):
+    """To clients, other shards' agents and agents here, whoever it is for, in a conversation and in none."""
+    shard = make_shard(shards=2)
+    talk, one, other = Party(shard), shard.agent(1), shard.agent(2)
+    forged = {"protocol": name, "conversation": conversation}
+    assert isinstance(talk.hear(one, "failure", **forged), UnknownProtocol)
+    shard.frame(8, [talk.message(REMOTE, one.agent_id, "failure", **forged)])
+    shard.settle()
+    assert not [m for who, m in shard.turns.taken if who is one]
+    for receiver in (other, REMOTE, talk.session):
+        act, error = talk.say(one, receiver, "failure", **forged)
+        assert (act, type(error)) == ("failure", UnknownProtocol)
+    assert not [m for who, m in shard.turns.taken if who is other]
+    assert not [m for n in (8, talk.session) for m in shard.emitted(n) if not m.flags & AUTOMATIC]
+    assert talk.record is None, "it begins no conversation"
+
+
+@pytest.mark.parametrize("name", RUNTIMES_OWN)
+@pytest.mark.parametrize("goes_on_in", [None, "haggle", "fipa-request", "fipa-recruiting"])
+def test_what_is_for_the_runtime_to_say_is_said_in_no_conversation_of_others(talk, shard, name, goes_on_in):
+    """Whichever protocol it has, also where that lets others answer in their own."""
+    one, other = shard.agent(1), shard.agent(2)
+    opening = "proxy" if goes_on_in == "fipa-recruiting" else "request"
+    assert talk.say(one, other, opening, protocol=goes_on_in) is None
+    assert talk.say(other, one, "inform", protocol=name)[0] == "failure"
+    assert isinstance(talk.hear(other, "inform", protocol=name), UnknownProtocol)
+    assert talk.given(one) == []
+
+
+def test_what_the_runtime_says_itself_is_given(make_shard):
+    """Its word from another shard, in a conversation and in none."""
+    shard = make_shard(shards=2)
+    talk, one = Party(shard), shard.agent(1)
+    for conversation in (TALK, None):
+        for name in ("caxton:receipt", "caxton:escalation"):
+            said = {"protocol": name, "conversation": conversation, "flags": AUTOMATIC}
+            shard.frame(8, [talk.message(REMOTE, one.agent_id, "confirm", **said)])
+    shard.settle()
+    assert [m.rare.protocol for who, m in shard.turns.taken if who is one] == [
+        "caxton:receipt",
+        "caxton:escalation",
+    ] * 2
+
+
 def test_both_ends_of_a_line_are_seen_by_their_shard(talk, shard):
     """Agents of one shard: what one says moves it on for both, and an answer names what it answers."""
     one, other = shard.agent(1), shard.agent(2)
