@@ -71,7 +71,7 @@ class InOneProcess:
     def _first(self, key: str) -> int | None:
         found = self._subscriptions.of(key, time.monotonic())
         for _, taken, wanted in self._subscriptions.say(0.0):
-            self._publication.subscribe(_SUBSCRIBER, taken, wanted, 0.0)
+            self._publication.subscribe(_SUBSCRIBER, taken, [one[:3] for one in wanted], 0.0)
         self._publication.flush()
         frames, self._frames = self._frames, []
         for frame in frames:

@@ -164,6 +164,13 @@ class Publication:
             for key in list(subscriber.versions):
                 self._unsubscribe(peer, subscriber, key)
 
+    def leave(self, peer: int, keys: Iterable[str]) -> None:
+        """A peer does not want these any more."""
+        subscriber = self._subscribers.get(peer)
+        if subscriber is not None:
+            for key in keys:
+                self._unsubscribe(peer, subscriber, key)
+
     def note(self, agent_id: int, capabilities: Iterable[str]) -> None:
         """An agent came, went, changed or has another health; these capabilities are those it had and has."""
         if not self._offers:

@@ -9,6 +9,8 @@ from caxton.errors import ResourceExhausted
 # What one process knows of others' agents, at most: keys, and bytes. A candidate and a key take so many of them.
 MOST_SUBSCRIPTIONS, MOST_KNOWN_BYTES = 1_024, 64 << 20
 CANDIDATE_BYTES, KEY_BYTES = 256, 1_024
+# Of these, keys that nobody is known to have: so many names that there are not leave the others their place.
+MOST_UNKNOWN = 512
 # Of keys that one agent asked for first: whoever asks for ever more of them does so at the cost of its own.
 MOST_OF_ONE = 64
 # How often what is wanted is said again, and for how long it is wanted after somebody asked for it last.
@@ -25,6 +27,7 @@ class Asked(NamedTuple):
     key: str
     version: int
     asked: int
+    over: bool = False
 
 
 class Told(NamedTuple):
@@ -109,6 +112,8 @@ class Subscriptions:
         self._untold: dict[int, int] = {}
         # Subscriptions of which something is to be said at once.
         self._due: dict[str, Subscription] = {}
+        # Keys that were forgotten, and of which shards are still to hear so: the latest of them.
+        self._over: dict[str, None] = {}
         self.bytes = 0
         self.dropped = 0
         self.find = self._by_key.get
@@ -124,6 +129,7 @@ class Subscriptions:
         found = self._by_key.get(key)
         if found is None:
             self._make_room(asker)
+            self._over.pop(key, None)
             found = self._by_key[key] = self._due[key] = Subscription(key, asker, Candidates(self._dice), now_s)
             self.bytes += found.bytes
         found.used = True
@@ -135,7 +141,7 @@ class Subscriptions:
         Questions before the next `say` are one.
         """
         if not subscription.is_asking:
-            subscription.is_asking = True
+            subscription.is_asking, subscription.refused = True, False
             subscription.asked += 1
             self._due[subscription.key] = subscription
         return subscription.asked
@@ -179,6 +185,7 @@ class Subscriptions:
         if told.refused:
             subscription.refused = True
             return subscription
+        subscription.refused = False
         before = subscription.bytes
         self._take(subscription, incarnation, told)
         self.bytes += subscription.bytes - before
@@ -220,13 +227,14 @@ class Subscriptions:
             self._drop_idle(now_s)
             self._due |= self._by_key
         due, self._due = list(self._due.values()), {}
+        over, self._over = [Asked(key, 0, 0, over=True) for key in self._over], {}
         for subscription in due:
             subscription.is_asking = False
         for shard, incarnation in enumerate(self._incarnations):
-            if not incarnation or not (due or self._untold.get(incarnation, 0) >= MOST_UNTOLD):
+            if not incarnation or not (due or over or self._untold.get(incarnation, 0) >= MOST_UNTOLD):
                 continue
             self._untold[incarnation] = 0
-            wanted = [_asked(subscription, shard, incarnation) for subscription in due]
+            wanted = over + [_asked(subscription, shard, incarnation) for subscription in due]
             for start in range(0, max(1, len(wanted)), MOST_WANTED):
                 yield shard, self._taken.get(incarnation, 0), wanted[start : start + MOST_WANTED]
 
@@ -248,13 +256,19 @@ class Subscriptions:
                 self._forget(subscription)
 
     def _make_room(self, asker: int) -> None:
-        """Let one more key fit: in place of the asker's oldest, or of the oldest of all."""
+        """Let one more key fit: in place of the asker's oldest, of the oldest that nobody has, or of the oldest of all.
+
+        Whether somebody has the new one is not known yet.
+        """
         if asker:
             own = [s for s in self._by_key.values() if s.asker == asker]
             if len(own) >= MOST_OF_ONE:
                 self._drop(own, f"capabilities that agent {asker:016x} asks for at once", MOST_OF_ONE)
-        if len(self._by_key) >= MOST_SUBSCRIPTIONS:
-            everything = list(self._by_key.values())
+        everything = list(self._by_key.values())
+        unknown = [s for s in everything if not len(s.candidates)]
+        if len(unknown) >= MOST_UNKNOWN:
+            self._drop(unknown, "capabilities that nobody is known to have, and that are asked for", MOST_UNKNOWN)
+        elif len(everything) >= MOST_SUBSCRIPTIONS:
             self._drop(everything, "capabilities that are asked for at once", MOST_SUBSCRIPTIONS)
 
     def _drop(self, some: list[Subscription], resource: str, most: int) -> None:
@@ -276,6 +290,9 @@ class Subscriptions:
     def _forget(self, subscription: Subscription) -> None:
         del self._by_key[subscription.key]
         self._due.pop(subscription.key, None)
+        self._over[subscription.key] = None
+        if len(self._over) > MOST_SUBSCRIPTIONS:  # nobody says anything: shards forget it by themselves
+            del self._over[next(iter(self._over))]
         self.bytes -= subscription.bytes
 
 

@@ -20,11 +20,15 @@ Key = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY)]
 
 
 class Wanted(msgspec.Struct, array_like=True, frozen=True):
-    """One subscription. version: of what is known of it, 0 for nothing. asked: which answer is waited for."""
+    """One subscription. version: of what is known of it, 0 for nothing. asked: which answer is waited for.
+
+    over: it is not wanted any more, and its place is free for another.
+    """
 
     key: Key
     version: Sequence = 0
     asked: Sequence = 0
+    over: bool = False
 
 
 class Subscribe(msgspec.Struct, array_like=True, tag=9, frozen=True):

@@ -247,6 +247,7 @@ CONTROLS = (
     control.Heartbeat(SHARD, MARK, 1, ready=True, phase=0, idle=False, counters={"run": 5}, condition=NEAR),
     control.Heartbeat(SHARD, MARK, 1, ready=True, phase=0, idle=False, counters={"run": 5}, condition=SHARED),
     Subscribe(SESSION, MARK, SHARD, 7, [Wanted("a\nb", 3, 4)]),
+    Subscribe(SESSION, MARK, SHARD, 7, [Wanted("a", over=True), Wanted("b", 3, 4)]),
     Capable(SHARD, MARK, SESSION, 1, "a", 3, 4, 0, more=False, candidates=[Candidate(AGENT, 7, 1, 2, 300)], asked=5),
 )
 QUESTIONS = (

@@ -11,6 +11,7 @@ import caxton
 import caxton.guests
 import caxton.testing
 from caxton import Capability, Everyone
+from caxton.capabilities.publication import MOST_OF_SUBSCRIBER
 from caxton.cli.main import app
 from caxton.errors import NetworkError, NoCapableAgents, ResourceExhausted, ValidationError
 from caxton.testing import eventually
@@ -88,6 +89,17 @@ async def test_who_is_deployed_is_found_at_once(client, deployed):
     agents = await deployed("new", 1)
 
     assert (await client.request(Capability("new"), b"hello")).sender == agents[0]
+
+
+async def test_names_that_nobody_has_keep_nobody_from_who_is_there(client, deployed):
+    """A client that asks for more of them than a shard tells of is told of each, and finds who can do it at once."""
+    agents = await deployed("talk", 1)
+    for first in range(0, MOST_OF_SUBSCRIBER, 256):
+        some = [caxton.Message(Capability(f"nobody can {n}"), b"x") for n in range(first, first + 256)]
+        assert {type(result) for result in await client.send_batch(some)} == {NoCapableAgents}
+    with pytest.raises(NoCapableAgents):
+        await client.request(Capability("nobody can this either"), b"hello")
+    assert (await client.request(Capability("talk"), b"hello")).sender == agents[0]
 
 
 async def test_what_one_refuses_another_takes(client, deployed):

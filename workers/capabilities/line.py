@@ -110,7 +110,8 @@ class CapabilityLine:
         return True
 
     def _take_wanted(self, number: int, taken: int, wanted: list[Wanted]) -> None:
-        asked = [(one.key, one.version, one.asked) for one in wanted]
+        self.publication.leave(number, [one.key for one in wanted if one.over])
+        asked = [(one.key, one.version, one.asked) for one in wanted if not one.over]
         self.publication.subscribe(number, taken, asked, _now_s())
         if self.publication.is_due:
             self._arm_flush(0.0)

@@ -195,6 +195,23 @@ def test_no_more_than_so_many_keys_are_told_of(place, monkeypatch):
     assert len(place.publication) == 3
 
 
+def test_what_is_not_wanted_any_more_frees_its_place(place, monkeypatch):
+    """At once, and takes nothing from others; of what was never wanted it is nothing."""
+    monkeypatch.setattr(publication, "MOST_OF_SUBSCRIBER", 2)
+    place.change(1, "a", "c")
+    place.want(7, "a", "b")
+    place.want(8, "a")
+    place.told()
+    place.publication.leave(7, ["a", "never wanted"])
+    place.publication.leave(9, ["a"])
+    place.want(7, "c")
+    assert place.told() == [(7, "c", {1: 1}, True)]
+    place.change(1, "c")
+    assert place.told() == [(8, "a", {1: 0}, False)]
+    place.publication.leave(8, ["a"])
+    assert sorted(place.publication._offers) == ["b", "c"]
+
+
 def test_whoever_wants_the_most_makes_room_for_who_wants_little(place, monkeypatch):
     """Several that want all that there is lose keys to one that wants a few, and each is told; then it is even."""
     monkeypatch.setattr(publication, "MOST_OFFERS", 8)

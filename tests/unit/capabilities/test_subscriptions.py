@@ -26,7 +26,8 @@ def known():
 
 
 def said(subscriptions, now_s=0.0):
-    return [(shard, taken, [tuple(one) for one in wanted]) for shard, taken, wanted in subscriptions.say(now_s)]
+    """What is wanted: (shard, how much was taken, keys with the version that is known and the question)."""
+    return [(shard, taken, [tuple(one[:3]) for one in wanted]) for shard, taken, wanted in subscriptions.say(now_s)]
 
 
 def test_the_first_use_asks_every_shard_that_is_served():
@@ -135,6 +136,50 @@ def test_no_more_keys_are_kept_than_so_many(known, monkeypatch):
     assert len(known) == 2
 
 
+def test_names_that_nobody_has_leave_the_others_their_place(known, monkeypatch):
+    """However many are asked for: the oldest of them goes, and where all of them are waited for no more are taken."""
+    monkeypatch.setattr(module, "MOST_SUBSCRIPTIONS", 6)
+    monkeypatch.setattr(module, "MOST_UNKNOWN", 3)
+    for n, key in enumerate("abc"):
+        known.of(key, 0.0)
+        known.hear(11, word(key, n + 1))
+    list(known.say(RENEW_S))
+    nobodys = [known.of(f"nobody's {n}", 2.0 + n) for n in range(9)]
+    assert [s.key for s in nobodys if known.find(s.key)] == ["nobody's 6", "nobody's 7", "nobody's 8"]
+    assert all(known.find(key) for key in "abc")
+    for waiting in nobodys[6:]:
+        waiting.waited_for = 1
+    with pytest.raises(ResourceExhausted, match="that nobody is known to have"):
+        known.of("d", 20.0)
+    known.hear(11, word("nobody's 7", 9))
+    known.of("d", 20.0)
+    assert len(known) == 6, "and one that has somebody goes for it"
+    assert sum(known.find(key) is not None for key in "abc") == 2
+
+
+def test_a_shard_hears_what_is_not_wanted_any_more(known, monkeypatch):
+    """With the next word, before what is wanted in its place; and nothing of what is wanted again by then."""
+    monkeypatch.setattr(module, "MOST_UNKNOWN", 2)
+    known.of("a", 0.0), known.of("b", 1.0)
+    list(known.say(0.0))
+    known.of("c", 2.0)
+    ((_, _, wanted),) = known.say(0.1)
+    assert [(one.key, one.over) for one in wanted] == [("a", True), ("c", False)]
+    known.of("d", 3.0), known.of("b", 4.0)
+    ((_, _, wanted),) = known.say(0.1)
+    assert [(one.key, one.over) for one in wanted] == [("c", True), ("d", False), ("b", False)]
+
+
+def test_what_is_to_be_told_as_over_is_bounded(known, monkeypatch):
+    """While there is nobody to tell it to, the latest of them are kept: shards forget the others by themselves."""
+    monkeypatch.setattr(module, "MOST_UNKNOWN", 1)
+    monkeypatch.setattr(module, "MOST_SUBSCRIPTIONS", 3)
+    for n in range(9):
+        known.of(f"k{n}", float(n))
+    ((_, _, wanted),) = known.say(0.1)
+    assert [one.key for one in wanted] == ["k5", "k6", "k7", "k8"]
+
+
 def test_one_agent_asks_for_ever_more_at_its_own_cost(known, monkeypatch):
     """Its oldest goes, and nobody else's."""
     monkeypatch.setattr(module, "MOST_OF_ONE", 2)
@@ -162,3 +207,14 @@ def test_a_shard_that_tells_of_no_more_says_so(known):
     a = known.of("a", 0.0)
     known.hear(11, word("a", refused=True))
     assert a.refused
+    known.hear(11, word("a", 5))
+    assert not a.refused, "it tells now"
+
+
+def test_a_refusal_is_one_of_one_question(known):
+    """The next one may be answered."""
+    a = known.of("a", 0.0)
+    list(known.say(0.0))
+    known.hear(11, word("a", refused=True))
+    known.ask(a)
+    assert not a.refused

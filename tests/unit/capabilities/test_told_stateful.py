@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from caxton.capabilities.candidates import Candidate
 from caxton.capabilities.publication import Publication
-from caxton.capabilities.subscriptions import RENEW_S, Subscriptions, Told
+from caxton.capabilities.subscriptions import IDLE_S, RENEW_S, Subscriptions, Told
 
 KEYS = ("a", "b", "a\nb")
 NAMES = st.sets(st.sampled_from("abc"))
@@ -71,11 +71,12 @@ class WordsThatMayBeLost(RuleBasedStateMachine):
         """Somebody wants a fresh answer."""
         self.asked[key] = self.subscriptions.ask(self.subscriptions.of(key, self.now_s))
 
-    @rule(seconds=st.sampled_from([0.0, RENEW_S]))
+    @rule(seconds=st.sampled_from([0.0, RENEW_S, IDLE_S]))
     def say(self, seconds):
         """The subscriber says what it wants."""
         self.now_s += seconds
         self.to_shards += self.subscriptions.say(self.now_s)
+        self.asked = {key: asked for key, asked in self.asked.items() if self.subscriptions.find(key)}
 
     @rule(is_lost=st.booleans())
     def carry_out(self, is_lost):
@@ -83,7 +84,12 @@ class WordsThatMayBeLost(RuleBasedStateMachine):
         if self.to_shards:
             shard, taken, wanted = self.to_shards.pop(0)
             if not is_lost:
-                self.shards[shard].publication.subscribe(1, taken, wanted, self.now_s)
+                self._take(shard, taken, wanted)
+
+    def _take(self, shard, taken, wanted):
+        publication = self.shards[shard].publication
+        publication.leave(1, [one.key for one in wanted if one.over])
+        publication.subscribe(1, taken, [one[:3] for one in wanted if not one.over], self.now_s)
 
     @rule()
     def flush(self):
@@ -124,7 +130,7 @@ class WordsThatMayBeLost(RuleBasedStateMachine):
             for key in list(self.asked):
                 self.subscriptions.of(key, self.now_s)
             for shard, taken, wanted in (*self.to_shards, *self.subscriptions.say(self.now_s)):
-                self.shards[shard].publication.subscribe(1, taken, wanted, self.now_s)
+                self._take(shard, taken, wanted)
             self.to_shards = []
             for shard in self.shards:
                 shard.publication.flush()

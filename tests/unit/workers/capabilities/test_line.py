@@ -4,6 +4,7 @@ import pytest
 from msgspec import structs
 
 from caxton.acl.capability import Balancing, is_nobody
+from caxton.capabilities import publication
 from caxton.capabilities.candidates import Candidate
 from caxton.wire.capable import Capable, Subscribe, Wanted
 from caxton.wire.codec import CONTROL
@@ -54,6 +55,19 @@ def test_a_client_is_told_who_can_do_it_and_what_changes(shard):
     assert [(c.agent_id, c.weight) for c in told.candidates] == [(agent.agent_id, 0)]
 
 
+def test_a_client_that_wants_something_else_is_told_of_it(shard, monkeypatch):
+    """In the place of what it does not want any more, of which it hears nothing more."""
+    monkeypatch.setattr(publication, "MOST_OF_SUBSCRIBER", 1)
+    session, agent = shard.sessions[0], shard.agent(1, can=("a", "b"))
+    subscribe(shard, session, ("a", 0, 1))
+    subscribe(shard, session, ("a", 0, 0, True), ("b", 0, 1))
+    assert [(told.key, told.refused) for told in said_to(shard, session, Capable)] == [("a", False), ("b", False)]
+    agent.hold(Hold.BROKEN)
+    shard.settle()
+    shard.elapse()
+    assert [told.key for told in said_to(shard, session, Capable)] == ["b"]
+
+
 def test_the_first_message_to_a_capability_asks_all_shards(two):
     """Its own too; from then on it is known who can do it."""
     own = two.agent(1, can=("a",))
@@ -61,7 +75,7 @@ def test_the_first_message_to_a_capability_asks_all_shards(two):
     assert is_nobody(line.pick("a", Balancing.ROUND_ROBIN, 5))
     two.settle()
     (word,) = said_to(two, OTHER, Subscribe)
-    assert [tuple(structs.astuple(one)) for one in word.wanted] == [("a", 0, 1)]
+    assert [tuple(structs.astuple(one)) for one in word.wanted] == [("a", 0, 1, False)]
     capable(two, "a", 2049)
     assert {line.pick("a", Balancing.ROUND_ROBIN, 5) for _ in range(4)} == {own.agent_id, 2049}
 
