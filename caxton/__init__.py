@@ -48,6 +48,7 @@ __all__ = [
     "LetterNumber",
     "Level",
     "Limits",
+    "LogLine",
     "Message",
     "MessageId",
     "Outcome",
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
         RouterStats,
         WorkerHealth,
     )
+    from caxton.wire.watching import LogLine
 else:  # not for type checkers, for which every unknown name would be there and be Any
     _HOMES = {
         "caxton.acl.capability": ("Capability", "Everyone"),
@@ -158,6 +160,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
             "RouterStats",
             "WorkerHealth",
         ),
+        "caxton.wire.watching": ("LogLine",),
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -29,6 +29,7 @@ from caxton.client.calls.drain_calls import DrainCalls
 from caxton.client.calls.hosting_calls import HostingCalls
 from caxton.client.calls.interaction_calls import InteractionCalls
 from caxton.client.calls.kept_calls import KeptCalls
+from caxton.client.calls.log_calls import LogCalls
 from caxton.client.calls.message_calls import MessageCalls, SomeAgent
 from caxton.client.calls.runtime_calls import RuntimeCalls
 from caxton.client.calls.subscription_calls import SubscriptionCalls
@@ -55,6 +56,7 @@ CALLS: dict[str, type] = {
     "Python agents": HostingCalls,
     "Conversations": ConversationCalls,
     "What is kept": KeptCalls,
+    "Logs": LogCalls,
     "Dead letters": DeadLetterCalls,
     "The runtime": RuntimeCalls,
 }
@@ -84,6 +86,7 @@ TOLD: tuple[type, ...] = (
     caxton.Summary,
     caxton.ConversationStats,
     caxton.KeptMessage,
+    caxton.LogLine,
     caxton.DeadLetter,
     caxton.DeadLetterStats,
     Ledger,

@@ -1,7 +1,7 @@
 """Who knows whom in a shard. A worker's process composes it of what it opened, a test of what it plays itself."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from caxton.config.conversations import DEFAULT_CONVERSATIONS, ConversationSettings
 from caxton.config.delivery import DeliverySettings
@@ -48,6 +48,8 @@ from workers.sandbox.modules import Modules
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
 from workers.volatile.placing import Placing
+from workers.watching.logs import Logs
+from workers.watching.waits import Waits
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Ground:
     """What a shard stands on. number: the shard's. dead_letter_capacity: this shard's part of it.
 
     lives: tells whether a session's client still holds its lock. dice: numbers from 0 to 1, for the jitter of retries.
+    logs: what agents log.
     """
 
     number: int
@@ -70,6 +73,7 @@ class Ground:
     lives: Callable[[int], bool]
     dice: Callable[[], float]
     conversations: ConversationSettings = DEFAULT_CONVERSATIONS
+    logs: Logs = field(default_factory=lambda: Logs(Waits()))
 
 
 def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) -> Shard:
@@ -122,6 +126,7 @@ def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) 
         durable=durable,
         shard=ground.number,
         table=ground.table,
+        logs=ground.logs,
     )
     return Shard(
         number=ground.number,
@@ -144,6 +149,7 @@ def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) 
         durable=durable,
         recovery=Recovery(durable, registry, ground.lives),
         module_uses=ModuleUses(registry, ground.modules),
+        logs=ground.logs,
     )
 
 

@@ -112,6 +112,8 @@ _STAGE_OF = {
     "workers/turns/turn.py": "turn",
     "workers/crash_note.py": "turn",
     "workers/turns/guest_log.py": "turn",
+    "workers/watching/": "turn",
+    "workers/loop/log_calls.py": "control",
     "workers/sandbox/guest_messages.py": "turn",
     "workers/turns/routes.py": "effects",
     "workers/durable/routes.py": "effects",

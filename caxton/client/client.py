@@ -16,6 +16,7 @@ from caxton.client.calls.drain_calls import DrainCalls
 from caxton.client.calls.hosting_calls import HostingCalls
 from caxton.client.calls.interaction_calls import InteractionCalls
 from caxton.client.calls.kept_calls import KeptCalls
+from caxton.client.calls.log_calls import LogCalls
 from caxton.client.calls.runtime_calls import RuntimeCalls
 from caxton.client.calls.subscription_calls import SubscriptionCalls
 from caxton.config.settings import runtime_directory
@@ -50,6 +51,7 @@ class Client(
     DrainCalls,
     ConversationCalls,
     KeptCalls,
+    LogCalls,
     DeadLetterCalls,
     RuntimeCalls,
 ):

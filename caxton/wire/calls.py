@@ -22,6 +22,7 @@ from caxton.wire.delivery import AskSeal, Delivery, Sealed
 from caxton.wire.kept import FindMessage, KeptMessages, ListKept
 from caxton.wire.members import MemberView
 from caxton.wire.shard_ledger import ShardLedger
+from caxton.wire.watching import WatchRequest, WatchResult
 
 # So that no frame of agents or manifests comes near the 16 MiB that a socket takes, whatever their capabilities.
 MAX_BATCH = 500
@@ -222,6 +223,7 @@ Request = (
     | ListKept
     | CapabilityRequest
     | ConversationRequest
+    | WatchRequest
 )
 
 
@@ -370,4 +372,5 @@ Result = (
     | Capabilities
     | Found
     | ConversationResult
+    | WatchResult
 )

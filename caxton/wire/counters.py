@@ -45,6 +45,7 @@ COUNTERS = {
     "frames_out": "data frames sent",
     "log_lines": "lines that guests wrote",
     "log_dropped": "of these, how many were dropped: beyond the quota of their turn, or 200 a second for all agents",
+    "log_evicted": "of these, how many made room for others, so that nobody can ask for them any more",
     "left": "durable messages that were left to be sent again: before a hello, behind a gap, or to a successor",
     "commits": "commits of the durable lane",
     "queued": "gauge: messages of the volatile lane in mailboxes",
@@ -69,6 +70,7 @@ COUNTERS = {
     "offers": "gauge: capabilities of which this shard tells others",
     "overruns": "turns that were interrupted at their limit of computing time",
     "instances": "gauge: sandboxes with an instance",
+    "log_bytes": "gauge: what is kept of the lines that guests wrote, in bytes",
 }
 
 _GAUGE = "gauge: "

@@ -40,6 +40,7 @@ from caxton.wire.frames import DataFrame, PackedFrame
 from caxton.wire.kept import FindMessage, KeptMessage, KeptMessages, ListKept
 from caxton.wire.link_state import LinkState, Refusal
 from caxton.wire.shard_ledger import ShardLedger
+from caxton.wire.watching import LogLine, LogPage, ReadLog
 
 SESSION, SHARD, AGENT, OTHER = 1 << 63 | 0x5E55, 7, 0x1EE739EADAAE6CAA, 0x4E23A4A71D626885
 MARK, SHA = bytes(range(16)), bytes(range(32))
@@ -178,6 +179,7 @@ REQUESTS = (
     AskConversationFigures(),
     ResumeConversation(SHA[:16], 600),
     ResumeConversation(SHA[:16], 600, SESSION),
+    ReadLog(AGENT, 9, 2, 7, 100, 1_767_225_600_000, 1, 10_000),
 )
 SAID = Summary(SHA[:16], 7, AGENT, OTHER, 1_767_225_600_001, 3, SHA[16:], b"yes")
 TALK = ConversationView(
@@ -230,6 +232,7 @@ RESULTS = (
     calls.Requeued({17: bytes(range(16))}, more=True),
     calls.Purged(2, more=True),
     ShardLedger(1, SHARD, {"processed": 2}, 3, {0: 1}, 4, {0: 5}, {0: 4}, {SESSION: 6}, {"agents": 7}),
+    LogPage(9, 2, 8, [LogLine(7, 1_767_225_600_000, 2, SHA[:16], "a line é", 3)], 1),
 )
 CONTROLS = (
     STATE,

@@ -52,12 +52,14 @@ from caxton.wire.conversations import (
 )
 from caxton.wire.delivery import AskSeal
 from caxton.wire.kept import FindMessage, ListKept
+from caxton.wire.watching import ReadLog
 from workers.agents.registry import Agent
 from workers.loop.call_line import CallLine, Check, Wanted
 from workers.loop.capability_calls import CapabilityCalls
 from workers.loop.conversation_calls import ConversationCalls
 from workers.loop.dead_letter_calls import DeadLetterCalls
 from workers.loop.kept_calls import KeptCalls
+from workers.loop.log_calls import LogCalls
 from workers.loop.passes import Passes
 from workers.loop.shard import Shard
 from workers.loop.views import view
@@ -96,6 +98,7 @@ class Calls:
         self._dead_letters = DeadLetterCalls(shard, passes, reads)
         self._kept = KeptCalls(shard, reads)
         self._capabilities = CapabilityCalls(shard, passes)
+        self._logs = LogCalls(shard)
         self._conversations = ConversationCalls(shard, CallLine(), passes.wake)
         self._stopping = False
         self._registry = shard.registry
@@ -161,7 +164,7 @@ class Calls:
         finally:
             self._stopping = False
 
-    async def _result(self, session: int, request: Request, check: Check) -> Result:  # noqa: C901, PLR0911 (a case for each kind)
+    async def _result(self, session: int, request: Request, check: Check) -> Result:  # noqa: C901, PLR0911, PLR0912 (a case for each kind)
         match request:
             case Deploy():
                 refused = await self._lifecycle.deploy(request.manifests)
@@ -187,6 +190,8 @@ class Calls:
                 return await self._kept.answer(request, check)
             case FindConversations() | ListConversations() | AskConversationFigures() | ResumeConversation():
                 return await self._conversations.answer(request, check)
+            case ReadLog():
+                return await self._logs.answer(session, request)
             case _:
                 return await self._dead_letters.answer(request, check)
 

@@ -200,6 +200,7 @@ class Worker:
         self._inlet.leaving = replaced
         self._phase = max(self._phase, phase)
         self._inlet.draining = self._calls.draining = True
+        self._shard.logs.waits.close()
         self.beat()
         if phase > 1:
             self._done.set()

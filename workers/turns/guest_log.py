@@ -1,9 +1,11 @@
-"""What guests write through `caxton_v1.log`, on this process's log: named, levelled, no faster than anyone reads."""
+"""What guests write through `caxton_v1.log`: kept for whoever asks, and written to this process's log, not too fast."""
 
 import logging
 from time import monotonic
 
+from caxton.acl.envelope import Envelope
 from workers.agents.registry import Agent
+from workers.watching.logs import Logs
 
 LINES_PER_S = 200
 # What the sandbox hands over: 0 debug, 1 info, 2 warning, 3 error (docs/abi.md).
@@ -12,18 +14,23 @@ _log = logging.getLogger("caxton.guest")
 
 
 class GuestLog:
-    """Writes at most 200 lines a second for all agents together. Each agent counts its lines and what is dropped."""
+    """Writes at most 200 lines a second for all agents together. Each agent counts its lines and what is dropped.
 
-    def __init__(self) -> None:
+    What is kept in `logs` has bounds of its own.
+    """
+
+    def __init__(self, logs: Logs) -> None:
+        self._logs = logs
         self._second = 0
         self._lines = 0
 
-    def write(self, agent: Agent, level: int, line: str | None) -> bool:
+    def write(self, agent: Agent, level: int, line: str | None, handled: Envelope, wall_ms: int) -> bool:
         """Write a line, bounded and escaped by the sandbox. Levels: 0 debug, 1 info, 2 warning, 3 error.
 
-        False when it is dropped. None is a line that the sandbox dropped, beyond the quota of its turn.
+        False when it is dropped here. None is a line that the sandbox dropped, beyond the quota of its turn.
         """
         agent.count("log_lines")
+        self._logs.write(agent.agent_id, level, line, handled.message_id, wall_ms)
         if line is None:
             agent.count("log_dropped")
             return False

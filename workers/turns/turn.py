@@ -88,7 +88,7 @@ class Turns:
         outcomes: Outcomes,
         journal: Journal,
         keys: IdempotencyKeys,
-        log: Callable[[Agent, int, str | None], bool],
+        log: Callable[[Agent, int, str | None, Envelope, int], bool],
     ) -> None:
         self._engine = engine
         self._modules = modules
@@ -100,6 +100,7 @@ class Turns:
         self._journal = journal
         self._keys = keys
         self._log = log
+        self._handled: Envelope  # in the turn under way: what a guest logs is about it
         self.instances = 0
         self.begin(Pass(0, 0))
 
@@ -132,6 +133,7 @@ class Turns:
         note[SEQUENCE] = sequence
         note[STARTED] = now_ns
         note[AGENT] = agent.agent_id
+        self._handled = message
         agent.run += 1
         try:
             sandbox = agent.sandbox
@@ -281,8 +283,9 @@ class Turns:
         return agent.sandbox
 
     def _write(self, agent: Agent, level: int, line: str | None) -> None:
-        self.a_pass.counts["log_lines"] += 1
-        self.a_pass.counts["log_dropped"] += not self._log(agent, level, line)
+        counts = self.a_pass.counts
+        counts["log_lines"] += 1
+        counts["log_dropped"] += not self._log(agent, level, line, self._handled, self.a_pass.wall_ms)
 
     def expire(self, agent: Agent, message: Envelope, delivery: Delivery | None) -> None:
         """A message waited for an agent that runs no turns until it was too late."""

@@ -1,4 +1,4 @@
-"""`caxton agent`: deploy, list, inspect, waiting, pause, resume, drain, stop, remove."""
+"""`caxton agent`: deploy, list, inspect, waiting, logs, pause, resume, drain, stop, remove."""
 
 from enum import StrEnum
 from functools import partial
@@ -10,6 +10,7 @@ import typer
 from caxton.agents.lifecycle import TOLD_STATES
 from caxton.agents.limits import BOUNDS, DEFAULT_LIMITS, MIB, Limits
 from caxton.agents.manifest import DEFAULT_WEIGHT, MAX_WEIGHT
+from caxton.cli.agent_logs import LOGS_EXAMPLES, logs
 from caxton.cli.message_text import kept_values
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import (
@@ -39,6 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+app.command(epilog=LOGS_EXAMPLES)(logs)
 
 _LISTED = ("id", "name", "state", "shard", "queued", "run", "failed")
 _WAITING = ("message_id", "state", "attempts", "sent_at", "sender", "performative", "content_bytes")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from caxton.acl.envelope import Envelope
@@ -38,6 +39,18 @@ def check_whole(field: str, value: object, least: int, most: int) -> None:
     """Raise ValidationError unless `value` is a whole number within these bounds."""
     if type(value) is not int or not least <= value <= most:
         raise ValidationError(field, f"{shown(value)} is not a whole number from {least} to {most}")
+
+
+def since_1970_ms(field: str, moment: object) -> int:
+    """Return a moment in milliseconds since 1970; a datetime without a time zone is one of local time."""
+    if isinstance(moment, datetime):
+        try:
+            return max(0, int(moment.timestamp() * 1_000))
+        except (OverflowError, ValueError):  # in some places of the world the year 1 began in the year 0
+            return 0
+    if type(moment) is not int or not 0 <= moment < 1 << 63:
+        raise ValidationError(field, f"{shown(moment)} is not a moment: a datetime, or milliseconds since 1970")
+    return moment
 
 
 def listed(values: Iterable[T], kind: type[T], field: str) -> Sequence[T]:

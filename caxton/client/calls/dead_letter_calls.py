@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from caxton.client.calls.arguments import check_whole, listed
+from caxton.client.calls.arguments import check_whole, listed, since_1970_ms
 from caxton.client.calls.letter_number import LetterNumber, not_there
 from caxton.client.connection import Agent, Connection
 from caxton.delivery.dead_letter import Reason
@@ -153,7 +153,7 @@ class DeadLetterCalls(Connection):
             reason=reason,
             receiver=None if agent is None else int(self.id_of(agent)),
             sender=None if sender is None else int(self.id_of(sender)),
-            before=None if before is None else _since_1970_ms(before),
+            before=None if before is None else since_1970_ms("before", before),
         )
 
     def _chosen(
@@ -206,15 +206,3 @@ def _numbers(letters: Letter | Iterable[Letter]) -> list[LetterNumber]:
     if isinstance(letters, DeadLetter | LetterNumber | str):
         return [LetterNumber.of(letters)]
     return [LetterNumber.of(letter) for letter in listed(letters, DeadLetter, "dead letters")]
-
-
-def _since_1970_ms(moment: object) -> int:
-    """Return a moment in milliseconds since 1970; a datetime without a time zone is one of local time."""
-    if isinstance(moment, datetime):
-        try:
-            return max(0, int(moment.timestamp() * 1_000))
-        except (OverflowError, ValueError):  # in some places of the world the year 1 began in the year 0
-            return 0
-    if type(moment) is not int or not 0 <= moment < 1 << 63:
-        raise ValidationError("before", f"{shown(moment)} is not a moment: a datetime, or milliseconds since 1970")
-    return moment

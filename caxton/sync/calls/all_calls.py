@@ -7,6 +7,7 @@ from caxton.sync.calls.drain_calls import DrainCalls
 from caxton.sync.calls.hosting_calls import HostingCalls
 from caxton.sync.calls.interaction_calls import InteractionCalls
 from caxton.sync.calls.kept_calls import KeptCalls
+from caxton.sync.calls.log_calls import LogCalls
 from caxton.sync.calls.runtime_calls import RuntimeCalls
 from caxton.sync.calls.subscription_calls import SubscriptionCalls
 
@@ -19,6 +20,7 @@ class AllCalls(
     DrainCalls,
     ConversationCalls,
     KeptCalls,
+    LogCalls,
     DeadLetterCalls,
     RuntimeCalls,
 ):

@@ -1,0 +1,51 @@
+"""A shard that is asked again and again for what is new, also while its worker is restarted."""
+
+import asyncio
+from typing import Generic, TypeVar
+
+from caxton.client.connection import CALL_TIMEOUT_S
+from caxton.client.routes.shard_route import GIVEN_UP
+from caxton.client.runtime_line import RuntimeLine
+from caxton.errors import NetworkError, ShardUnavailable, Timeout
+from caxton.wire.calls import Request
+from caxton.wire.watching import MAX_WATCH_WAIT_MS
+
+A = TypeVar("A")
+
+# For how long a shard may answer nothing before that is the end, and between two tries, in seconds.
+PATIENCE_S, PAUSE_S = 60.0, 0.2
+
+
+class Following(Generic[A]):
+    """Asks one shard. What its first answer is an error of is raised at once; later ones pass, for a minute.
+
+    wait_ms: for how long its answers may wait for news.
+    """
+
+    wait_ms = MAX_WATCH_WAIT_MS
+
+    def __init__(self, line: RuntimeLine, shard: int, answer: type[A]) -> None:
+        self._line = line
+        self._shard = shard
+        self._answer = answer
+        self._heard_s: float | None = None
+
+    async def ask(self, request: Request, wait_ms: int) -> A:
+        """Return the answer, which may wait so long for news. Raises what `RuntimeLine.call` does."""
+        while True:
+            try:
+                found = await self._line.call(self._shard, request, self._answer, CALL_TIMEOUT_S + wait_ms / 1_000)
+            except (NetworkError, ShardUnavailable, Timeout) as error:
+                if not self._passes(error):
+                    raise
+                await asyncio.sleep(PAUSE_S)
+            else:
+                self._heard_s = self._line.loop.time()
+                return found
+
+    def _passes(self, error: NetworkError | ShardUnavailable | Timeout) -> bool:
+        if self._heard_s is None or self._line.over is not None:
+            return False
+        if isinstance(error, ShardUnavailable) and error.state in GIVEN_UP:
+            return False
+        return self._line.loop.time() - self._heard_s < PATIENCE_S
