@@ -64,6 +64,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         spec = SpawnSpec.decode(sys.stdin.buffer.read())
+        logging.getLogger("caxton").setLevel(spec.log_level)  # of libraries nobody wants to read more
         spec.check_release(__version__)
         die_with_parent(spec.supervisor_pid)
         setproctitle.setproctitle(f"caxton worker {spec.shard} (incarnation {spec.incarnation})")

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from caxton.cli.output import FAILED, Format, report_error
-from caxton.errors import ConfigurationError
+from caxton.errors import CaxtonError, ConfigurationError
 
 _COMMANDS = "caxton.cli.commands"
 _WRONG = 2
@@ -29,7 +29,7 @@ class CommandGroup(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 (the same)
         """Load a command; None for a name that there is not."""
         if cmd_name in self.lines and cmd_name not in self.commands:
-            self.commands[cmd_name] = _load(cmd_name)
+            self.commands[cmd_name] = load(cmd_name)
         return self.commands.get(cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 (the same)
@@ -63,6 +63,8 @@ class CommandGroup(TyperGroup):
             code = super().main(words, prog_name or "caxton", complete_var, False, windows_expand_args, **extra)
         except typer.TyperException as error:
             code = _report(error, words)
+        except CaxtonError as error:  # what was read before the command began, such as a configuration file
+            code = report_error(error, _format(words))
         except typer.Abort:
             code = FAILED
         code = code if isinstance(code, int) else 0
@@ -72,13 +74,13 @@ class CommandGroup(TyperGroup):
         return code
 
 
-def _load(name: str) -> Any:
+def load(name: str) -> Any:
     """Return a command, or a group of them, from its module."""
     module = import_module(f"{_COMMANDS}.{name}")
     app = getattr(module, "app", None)
     if app is None:
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-        app.command(name, epilog=module.EXAMPLES)(getattr(module, name))
+        app.command(name, cls=getattr(module, "COMMAND", None), epilog=module.EXAMPLES)(getattr(module, name))
     return get_command(app)
 
 

@@ -12,6 +12,7 @@ from caxton.cli.command_group import CommandGroup
 # Each is a module of `caxton.cli.commands`; a test holds these words to what it says of itself.
 COMMANDS = {
     "serve": "Run the runtime in the foreground until Ctrl-C, SIGTERM or `caxton stop`.",
+    "config": "What `caxton serve` is told by flags, the environment, a file and a preset.",
     "stop": "Have the runtime finish what is under way and end; returns when it has ended.",
     "reshard": "Give the data directory of a stopped runtime another number of workers; nothing in it is lost.",
     "restart": "Restart every worker, one after the other, while the others serve; no durable message is lost.",

@@ -21,21 +21,25 @@ LEAST_MEMORY_LIMIT_MIB = 128
 
 @dataclass(frozen=True)
 class ServeSettings:
-    """How one runtime serves. `workers` None: as many as the data directory was made with, or one for each core.
+    """How one runtime serves. `workers` None: as many as the data directory was made with.
 
+    workers_when_made: how many a data directory is made with where `workers` says nothing, None for one for each core.
     restart_limit: restarts of one shard within 30 s before it is given up. drain_timeout_s: seconds from the first
     signal to the kill, and to one worker's kill in a planned restart. worker_memory_limit_mib: resident memory beyond
     which a worker is restarted in good order, None for no limit. gateway_principals: whether sessions may act for
-    others than the owner of the runtime. Raises ConfigurationError for numbers outside their bounds.
+    others than the owner of the runtime. log_level: from which on processes log, as in `logging`; None for info in
+    workers and warning in the supervisor. Raises ConfigurationError for numbers outside their bounds.
     """
 
     runtime_dir: Path
     data_dir: Path
     workers: int | None = None
+    workers_when_made: int | None = None
     restart_limit: int = RESTART_LIMIT
     drain_timeout_s: float = DRAIN_TIMEOUT_S
     worker_memory_limit_mib: int | None = None
     gateway_principals: bool = False
+    log_level: int | None = None
     delivery: DeliverySettings = DEFAULT_DELIVERY
     conversations: ConversationSettings = DEFAULT_CONVERSATIONS
 
@@ -43,8 +47,9 @@ class ServeSettings:
         for option, path in (("--runtime-dir", self.runtime_dir), ("--data-dir", self.data_dir)):
             if not _is_utf8(str(path)):
                 raise ConfigurationError(option, f"{str(path)!r} is not UTF-8", "choose a directory with another name")
-        if self.workers is not None and not 1 <= self.workers <= MAX_WORKERS:
-            raise ConfigurationError("--workers", f"{self.workers} workers", f"choose from 1 to {MAX_WORKERS}")
+        for workers in (self.workers, self.workers_when_made):
+            if workers is not None and not 1 <= workers <= MAX_WORKERS:
+                raise ConfigurationError("--workers", f"{workers} workers", f"choose from 1 to {MAX_WORKERS}")
         if self.restart_limit < 0:
             raise ConfigurationError("--restart-limit", f"{self.restart_limit} restarts", "choose 0 or more")
         if not self.drain_timeout_s >= 0:

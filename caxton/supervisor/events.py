@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from caxton.errors import CaxtonError
+from caxton.printable import counted
 from caxton.wire.told import LimitWarning
 
 UNTOLD = "events that could not be told"
@@ -54,6 +55,17 @@ def ready(fields: dict[str, Any], failed: list[int], quarantined: list[int]) -> 
         text += f"; QUARANTINED shards: {', '.join(map(str, quarantined))}"
     level = "error" if failed or quarantined else "info"
     return Event("ready", level, text, fields | {"failed": failed, "quarantined": quarantined})
+
+
+def workers_as_made(workers: int, configured: int, data_dir: str) -> Event:
+    """The configuration names another number of workers than the data directory was made with, which counts."""
+    return Event(
+        "workers_as_made",
+        "warning",
+        f"{data_dir} was made with {counted(workers, 'workers')}, and so many serve; {configured} are configured: "
+        f"`caxton stop && caxton reshard --workers {configured}` changes it",
+        {"workers": workers, "configured": configured},
+    )
 
 
 def worker_died(shard: int, pid: int, incarnation: int, how: str) -> Event:

@@ -120,6 +120,7 @@ class _Life:
             self._tasks.create_task(_every(TOUCH_PERIOD_S, lambda _: self._premises.inventory.touch())),
         ]
         try:
+            self._say_of_workers()
             self._workforce.start()
             await self._first_of(self._start(), self._stop.requested.wait())
             failure = None if self._stop.requested.is_set() else self._open()
@@ -194,6 +195,12 @@ class _Life:
         self._ledger.refresh(self._ledger.read_books(self._ledger.living))
         self._tell(events.stopped(self._ledger.lost()["total"], killed, insisted=insisted.is_set()))
         return 1 if insisted.is_set() else 0
+
+    def _say_of_workers(self) -> None:
+        """Tell of a number of workers that is configured, and that this data directory was not made with."""
+        wanted, shards = self._settings.workers_when_made, self._premises.identity.shards
+        if wanted not in {None, shards} and self._settings.workers is None:
+            self._tell(events.workers_as_made(shards, wanted, str(self._premises.data_dir)))
 
     def _check(self, late_s: float) -> None:
         self._workforce.check(forgive=late_s > _LATE_S)

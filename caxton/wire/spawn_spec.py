@@ -15,7 +15,8 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
     incarnation: unique over the life of the data directory. last_crash: the crash note of the shard's last worker,
     when that one died in a turn. delivery: for the whole runtime; see `dead_letter_capacity` for this shard's share.
     most_sessions: how many clients the runtime has room for. release: of the supervisor; its workers are of the same
-    one, or end at once. conversations: what these are limited to in the whole runtime.
+    one, or end at once. conversations: what these are limited to in the whole runtime. log_level: from which on it
+    logs, as in `logging`.
     """
 
     runtime_dir: str
@@ -32,6 +33,7 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
     most_sessions: int = 1_024
     release: str = ""
     conversations: ConversationSettings = DEFAULT_CONVERSATIONS
+    log_level: int = 20
 
     @property
     def dead_letter_capacity(self) -> int:

@@ -1,6 +1,5 @@
 """`caxton reshard`."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from caxton.cli.options import resolve_data_dir
 from caxton.cli.output import Format, Output, print_json, print_text, reports_errors
-from caxton.config.settings import data_directory
 from caxton.placement.slot_table import MAX_WORKERS
 from caxton.printable import counted
 from caxton.store.reshard.copying import Progress as Tell
@@ -48,7 +47,7 @@ def reshard(
     """
     if forget_old == (workers is not None):
         raise typer.BadParameter("say how many --workers, or --forget")
-    where = data_directory(data_dir, os.environ)
+    where = resolve_data_dir(data_dir)
     if workers is None:
         gone = forget(where)
         if output is Format.JSON:

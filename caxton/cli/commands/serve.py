@@ -2,91 +2,70 @@
 
 import asyncio
 import logging
-import os
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from caxton.cli.conversation_options import ConversationHistory, ConversationParticipants, ConversationTimeout
-from caxton.cli.delivery_options import (
+from caxton.cli.layers import LayeredCommand, source_of
+from caxton.cli.options import resolve_data_dir, resolve_runtime_dir
+from caxton.cli.output import Format, Output, as_json, reports_errors
+from caxton.cli.serve_options import (
     BreakerThreshold,
     BreakerTimeout,
+    Config,
+    ConversationHistory,
+    ConversationParticipants,
+    ConversationTimeout,
+    DataDir,
     DeadLetterCapacity,
     DeadLetterEviction,
+    DrainTimeout,
     EffectsOnDisk,
+    GatewayPrincipals,
+    LogLevel,
+    Preset,
     ReceiverOnDisk,
+    RestartLimit,
     Retention,
     RetryDelay,
     RetryFactor,
+    RuntimeDir,
     States,
+    WorkerMemoryLimit,
+    Workers,
+    read_log_level,
     read_retention,
 )
-from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
-from caxton.cli.output import Format, Output, as_json, reports_errors
 from caxton.cli.streams import STDERR, STDOUT
 from caxton.config.conversations import DEFAULT_CONVERSATIONS, ConversationSettings
 from caxton.config.delivery import DEFAULT_DELIVERY, DEFAULT_RETENTION, DeliverySettings
-from caxton.config.settings import (
-    DRAIN_TIMEOUT_S,
-    LEAST_MEMORY_LIMIT_MIB,
-    RESTART_LIMIT,
-    ServeSettings,
-    data_directory,
-)
+from caxton.config.settings import DRAIN_TIMEOUT_S, RESTART_LIMIT, ServeSettings
 from caxton.lines import Lines, log_to
-from caxton.placement.slot_table import MAX_WORKERS
 from caxton.printable import printable
 from caxton.supervisor.events import Event
 from caxton.supervisor.supervisor import Supervisor
 
 EXAMPLES = (
     "Examples: caxton serve; caxton serve --workers 2 --data-dir ./data --runtime-dir ./run -o json; "
-    "caxton serve --dead-letter-eviction --retry-delay-ms 200 --worker-memory-limit 2048"
+    "caxton serve --dead-letter-eviction --retry-delay-ms 200 --worker-memory-limit 2048; "
+    "caxton serve --preset production --config ./caxton.yaml"
 )
+COMMAND = LayeredCommand
 
 
 @reports_errors
 def serve(
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1,
-            max=MAX_WORKERS,
-            help="Worker processes, one shard each. At first one for each core; `caxton reshard` changes it.",
-            show_default=False,
-        ),
-    ] = None,
-    runtime_dir: RuntimeDirOption = None,
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Where shards keep their files. Otherwise CAXTON_DATA_DIR or ~/.local/share/caxton."),
-    ] = None,
+    ctx: typer.Context,
+    workers: Workers = None,
+    runtime_dir: RuntimeDir = None,
+    data_dir: DataDir = None,
     *,
-    restart_limit: Annotated[
-        int, typer.Option(min=0, help="Restarts of one worker in 30 s, then its shard has failed.")
-    ] = RESTART_LIMIT,
-    drain_timeout: Annotated[
-        float, typer.Option(min=0.0, help="Seconds to finish what is under way when stopped or restarted.")
-    ] = DRAIN_TIMEOUT_S,
-    worker_memory_limit: Annotated[
-        int | None,
-        typer.Option(
-            min=LEAST_MEMORY_LIMIT_MIB,
-            metavar="MIB",
-            envvar="CAXTON_WORKER_MEMORY_LIMIT",
-            help="Resident memory beyond which a worker is restarted in good order. Otherwise there is no limit.",
-            show_default=False,
-        ),
-    ] = None,
-    gateway_principals: Annotated[
-        bool,
-        typer.Option(
-            "--gateway-principals",
-            envvar="CAXTON_GATEWAY_PRINCIPALS",
-            help="Let programs act for others, as gateways do: connect(principal=...).",
-        ),
-    ] = False,
+    config: Config = None,  # noqa: ARG001 (LayeredCommand reads both)
+    preset: Preset = None,  # noqa: ARG001
+    log_level: LogLevel = None,
+    restart_limit: RestartLimit = RESTART_LIMIT,
+    drain_timeout: DrainTimeout = DRAIN_TIMEOUT_S,
+    worker_memory_limit: WorkerMemoryLimit = None,
+    gateway_principals: GatewayPrincipals = False,
     dead_letter_capacity: DeadLetterCapacity = DEFAULT_DELIVERY.dead_letter_capacity,
     dead_letter_eviction: DeadLetterEviction = False,
     retry_delay_ms: RetryDelay = DEFAULT_DELIVERY.retry_delay_ms,
@@ -102,7 +81,10 @@ def serve(
     conversation_history: ConversationHistory = DEFAULT_CONVERSATIONS.conversation_history,
     output: Output = Format.TEXT,
 ) -> None:
-    """Run the runtime in the foreground until Ctrl-C, SIGTERM or `caxton stop`."""
+    """Run the runtime in the foreground until Ctrl-C, SIGTERM or `caxton stop`.
+
+    A flag goes before its variable in the environment, that before the --config file, and that before the --preset.
+    """
     delivery = DeliverySettings(
         dead_letter_capacity=dead_letter_capacity,
         dead_letter_eviction=dead_letter_eviction,
@@ -115,10 +97,15 @@ def serve(
         receiver_on_disk_mib=receiver_on_disk_mib,
         states_mib=states_mib,
     )
+    level = read_log_level(log_level)
+    # On the command line it is a claim about this data directory; anywhere else what a new one is made with.
+    is_flag = source_of(ctx, "workers") == "flag"
     settings = ServeSettings(
         runtime_dir=resolve_runtime_dir(runtime_dir),
-        data_dir=data_directory(data_dir, os.environ),
-        workers=workers,
+        data_dir=resolve_data_dir(data_dir),
+        workers=workers if is_flag else None,
+        workers_when_made=None if is_flag else workers,
+        log_level=level,
         restart_limit=restart_limit,
         drain_timeout_s=drain_timeout,
         worker_memory_limit_mib=worker_memory_limit,
@@ -131,6 +118,7 @@ def serve(
         ),
     )
     log_to(STDERR, logging.WARNING)
+    logging.getLogger("caxton").setLevel(logging.WARNING if level is None else level)
     raise typer.Exit(asyncio.run(Supervisor(settings, _Announcer(output, Lines(STDOUT)).tell).run()))
 
 

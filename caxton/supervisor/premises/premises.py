@@ -37,6 +37,7 @@ class Premises:
         self.runtime_dir = RuntimeDir(settings.runtime_dir)
         self.data_dir = settings.data_dir.absolute()
         self._workers = settings.workers
+        self._when_made = settings.workers_when_made
         self.gateway_principals = settings.gateway_principals
         self._locks: list[DirectoryLock] = []
         self.identity: Identity
@@ -73,8 +74,8 @@ class Premises:
         own_directory(self.data_dir)
         self._locks.append(DirectoryLock(self.data_dir))
         check_not_under_way(self.data_dir)
-        cores = len(os.sched_getaffinity(0))
-        self.identity = Identity.open(self.data_dir, self._workers, default_workers(cores))
+        when_made = self._when_made or default_workers(len(os.sched_getaffinity(0)))
+        self.identity = Identity.open(self.data_dir, self._workers, when_made)
         self.room = Room.of(raise_limit(), self.identity.shards)
         self.marks = SessionMarks(self.identity.derived_key("marks"))
         self.modules = ModuleCache(self.data_dir / MODULES, self.identity.derived_key("cache"))

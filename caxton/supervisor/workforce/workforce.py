@@ -1,6 +1,7 @@
 """All shards with their workers: launched, heard, checked, told who is who, drained."""
 
 import asyncio
+import logging
 import os
 import time
 from collections import Counter
@@ -64,6 +65,7 @@ class Workforce:
         self.emptied = asyncio.Event()
         self._dropped = dropped
         self._delivery, self._conversations = settings.delivery, settings.conversations
+        self._log_level = logging.INFO if settings.log_level is None else settings.log_level
         self.shards = [
             Shard(number, self._launch, RestartPolicy(settings.restart_limit), self, self._note_of)
             for number in range(self._identity.shards)
@@ -237,6 +239,7 @@ class Workforce:
             most_sessions=self._premises.room.most_sessions,
             release=__version__,
             conversations=self._conversations,
+            log_level=self._log_level,
         )
         process = WorkerProcess(self._command, spec, asyncio.get_running_loop(), on_exit)
         self._ledger.enter(incarnation)

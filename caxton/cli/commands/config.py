@@ -1,0 +1,128 @@
+"""`caxton config`: what `caxton serve` is told, and by whom; and whether a file is as it should be."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from caxton.cli.command_group import load
+from caxton.cli.layers import layers_of, source_of
+from caxton.cli.options import resolve_data_dir, resolve_runtime_dir
+from caxton.cli.output import FAILED, Format, Output, print_json, print_lines, print_table, print_text, reports_errors
+from caxton.config.file import read_config
+from caxton.config.keys import BY_PATH, KEYS, Key, Kind
+from caxton.printable import counted, printable
+
+app = typer.Typer(
+    name="config",
+    help="What `caxton serve` is told by flags, the environment, a file and a preset.",
+    epilog="Examples: caxton config show --effective; caxton config show --config caxton.yaml -- --workers 2; "
+    "caxton config validate caxton.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+
+class Row(NamedTuple):
+    """A setting as it holds. value: None where nobody sets it and there is no default. place: where in its source.
+
+    source: flag, environment, file, preset or default.
+    """
+
+    key: str
+    value: Any
+    source: str
+    place: str | None
+
+
+@app.command(
+    epilog="Examples: caxton config show; caxton config show --effective -o json; "
+    "caxton config show --preset production --config caxton.yaml -- --workers 2 --retention 36h"
+)
+@reports_errors
+def show(
+    flags: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- FLAGS]", help="Flags of `caxton serve`, as it would be given them."),
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option("--config", metavar="FILE", help="The file. Otherwise CAXTON_CONFIG_PATH.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", metavar="NAME", help="The preset. Otherwise CAXTON_PRESET.")
+    ] = None,
+    *,
+    effective: Annotated[bool, typer.Option("--effective", help="Also what has its default.")] = False,
+    output: Output = Format.TEXT,
+) -> None:
+    """Show what `caxton serve` would have here, and whence.
+
+    Without --effective those that somebody has set.
+    """
+    given = [*(["--config", config] if config else []), *(["--preset", preset] if preset else []), *(flags or [])]
+    rows = [row for row in _rows(given) if effective or row.source != "default"]
+    if output is Format.JSON:
+        print_json([row._asdict() for row in rows])
+        return
+    if not rows:
+        print_text("nothing is set: every setting has its default; see `caxton config show --effective`")
+        return
+    table = [(row.key, _text(row), row.source if row.place is None else f"{row.source} {row.place}") for row in rows]
+    print_table(f"{counted(len(rows), 'settings')}", ("key", "value", "from"), table)
+
+
+@app.command(
+    epilog="Examples: caxton config validate caxton.yaml; caxton config validate /etc/caxton/config.yaml -o json"
+)
+@reports_errors
+def validate(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file of YAML.", show_default=False)],
+    output: Output = Format.TEXT,
+) -> None:
+    """Say all that is wrong with a file, and where.
+
+    Exit code 1 for a file with mistakes.
+    """
+    found = read_config(file)
+    if output is Format.JSON:
+        mistakes = [asdict(mistake) for mistake in found.mistakes]
+        valid = not found.mistakes
+        print_json(
+            {"file": str(file), "valid": valid, "settings": len(found.values), "mistakes": mistakes, "more": found.more}
+        )
+    elif found.mistakes:
+        print_lines(printable(f"{file}:{mistake}") for mistake in found.mistakes)
+        if found.more:
+            print_text(f"and {found.more:,} more")
+    else:
+        print_text(f"{file}: {counted(len(found.values), 'settings')}, nothing is wrong")
+    if found.mistakes:
+        raise typer.Exit(FAILED)
+
+
+def _rows(given: list[str]) -> list[Row]:
+    """Return every setting as `caxton serve` would have it with these flags. Raises ConfigurationError."""
+    ctx = load("serve").make_context("caxton serve", given)
+    return [_row(key, ctx) for key in KEYS]
+
+
+def _row(key: Key, ctx: Any) -> Row:
+    name = key.option
+    source, value = source_of(ctx, name), ctx.params[name]
+    if key.name == "preset" and value is None and (found := layers_of(ctx).get("preset")):
+        value = found.value
+    if key.kind is Kind.PATH:
+        value = str(resolve_runtime_dir(value) if name == "runtime_dir" else resolve_data_dir(value))
+    place = {"flag": key.flag, "environment": key.variable}.get(source)
+    if place is None and source != "default":
+        place = layers_of(ctx)[name].place
+    return Row(key.path, key.written(value), source, place)
+
+
+def _text(row: Row) -> str:
+    value = row.value
+    if value is None:
+        return BY_PATH[row.key].unset
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,75 @@
+"""The options of `caxton serve`: of each the table of keys says what it means, what it may be and its variable."""
+
+import logging
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from caxton.config.delivery import retention_ms
+from caxton.config.keys import BY_OPTION, Kind
+from caxton.errors import ConfigurationError
+
+_METAVARS = {"retention": "TIME", "worker_memory_limit": "MIB"}
+
+
+def _option(name: str) -> Any:
+    """Return an option; a flag's bounds are in its own unit."""
+    key = BY_OPTION[name]
+    least, most = (bound // key.unit if bound and key.unit != 1 else bound for bound in (key.least, key.most))
+    flag = f"{key.flag}/--no-{key.flag.removeprefix('--')}" if key.kind is Kind.SWITCH else key.flag
+    metavar = _METAVARS.get(name, "|".join(key.choices) or None)
+    shows = key.default is not None
+    return typer.Option(
+        flag, min=least, max=most, envvar=key.variable, help=key.means, metavar=metavar, show_default=shows
+    )
+
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        envvar="CAXTON_CONFIG_PATH",
+        help="A file of YAML with settings; flags and the environment go before it. See `caxton config`.",
+        show_default=False,
+    ),
+]
+Preset = Annotated[str | None, _option("preset")]
+RuntimeDir = Annotated[Path | None, _option("runtime_dir")]
+DataDir = Annotated[Path | None, _option("data_dir")]
+LogLevel = Annotated[str | None, _option("log_level")]
+RestartLimit = Annotated[int, _option("restart_limit")]
+DrainTimeout = Annotated[float, _option("drain_timeout")]
+WorkerMemoryLimit = Annotated[int | None, _option("worker_memory_limit")]
+GatewayPrincipals = Annotated[bool, _option("gateway_principals")]
+Workers = Annotated[int | None, _option("workers")]
+ConversationTimeout = Annotated[int, _option("conversation_timeout_s")]
+ConversationParticipants = Annotated[int, _option("conversation_participants")]
+ConversationHistory = Annotated[int, _option("conversation_history")]
+RetryDelay = Annotated[int, _option("retry_delay_ms")]
+RetryFactor = Annotated[float, _option("retry_factor")]
+BreakerThreshold = Annotated[int, _option("breaker_threshold")]
+BreakerTimeout = Annotated[float, _option("breaker_timeout_s")]
+Retention = Annotated[str, _option("retention")]
+DeadLetterCapacity = Annotated[int, _option("dead_letter_capacity")]
+DeadLetterEviction = Annotated[bool, _option("dead_letter_eviction")]
+EffectsOnDisk = Annotated[int, _option("effects_on_disk_mib")]
+ReceiverOnDisk = Annotated[int | None, _option("receiver_on_disk_mib")]
+States = Annotated[int | None, _option("states_mib")]
+
+
+def read_retention(text: str) -> int:
+    """Return the option `--retention` in milliseconds. Raises BadParameter."""
+    try:
+        return retention_ms(text)
+    except ConfigurationError as error:
+        raise typer.BadParameter(f"{error.problem}; {error.remedy}", param_hint="--retention") from None
+
+
+def read_log_level(text: str | None) -> int | None:
+    """Return the option `--log-level` as `logging` has it. Raises BadParameter."""
+    choices = BY_OPTION["log_level"].choices
+    if text is not None and text not in choices:
+        raise typer.BadParameter(f"choose from {', '.join(choices)}", param_hint="--log-level")
+    return None if text is None else logging.getLevelNamesMapping()[text.upper()]
