@@ -17,7 +17,7 @@ COMMANDS = {
     "reshard": "Give the data directory of a stopped runtime another number of workers; nothing in it is lost.",
     "restart": "Restart every worker, one after the other, while the others serve; no durable message is lost.",
     "health": "Show whether everything is well; if not, why, since when and what to do.",
-    "stats": "Show what was done, refused and lost in this run, the durable lane's ledger, and dead letters.",
+    "stats": "Show what stands out, what happens now, how long it takes, and what this run did, refused and lost.",
     "ledger": "Account for every message of the durable lane, ever, and show what this run lost of the volatile one.",
     "agent": "Deploy agents, look at them, pause, drain, stop and remove them.",
     "message": "Talk to agents.",

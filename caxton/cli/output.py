@@ -41,6 +41,13 @@ def print_json(value: Any) -> None:
     _write(as_json(value, sys.stdout.encoding) + "\n")
 
 
+def print_yaml(value: Any) -> None:
+    """Print one YAML document; what does not print is escaped."""
+    import yaml  # noqa: PLC0415 (of all commands the few that print it pay for it)
+
+    _write(yaml.safe_dump(value, sort_keys=False, allow_unicode=False))
+
+
 class TableItems:
     """Prints items as the rows of one table as they come, a page at a time: those of their values that are `named`."""
 
@@ -160,7 +167,7 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
         try:
             command(*args, **kwargs)
         except CaxtonError as error:
-            output = kwargs.get("output")
-            raise typer.Exit(report_error(error, output if isinstance(output, Format) else Format.TEXT)) from None
+            as_json = kwargs.get("output") == Format.JSON.value
+            raise typer.Exit(report_error(error, Format.JSON if as_json else Format.TEXT)) from None
 
     return reporting

@@ -76,3 +76,24 @@ COUNTERS = {
 _GAUGE = "gauge: "
 # What a worker has rather than did; it has it no more when it is dead.
 GAUGES = frozenset(name for name, what in COUNTERS.items() if what.startswith(_GAUGE))
+# What happens all the time where all is well. Whatever else is counted stands out in `caxton stats`.
+ORDINARY = GAUGES | {
+    "taken_from_sessions",
+    "taken_from_workers",
+    "emitted_to_sessions",
+    "emitted_to_workers",
+    "local",
+    "run",
+    "confirmations_sent",
+    "passes",
+    "frames_in",
+    "frames_out",
+    "log_evicted",
+    "log_lines",
+    "commits",
+}
+
+
+def meaning_of(name: str) -> str:
+    """Return what a counter says, as far as this release knows."""
+    return COUNTERS.get(name, "a counter of another release").removeprefix(_GAUGE)

@@ -1,67 +1,149 @@
 """`caxton stats`."""
 
-from typing import Any
+import sys
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
 
 import msgspec
+import typer
 
+from caxton.cli import stats_text
 from caxton.cli.commands.health import ask_values
 from caxton.cli.options import RuntimeDirOption
-from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
+from caxton.cli.output import print_json, print_lines, print_yaml, reports_errors
 from caxton.cli.session import with_client
 from caxton.client.client import Client
-from caxton.errors import CaxtonError
-from caxton.printable import counted
-from caxton.wire.supervision import AskStats
-from caxton.wire.told import RouterStats, read_told
+from caxton.errors import CaxtonError, InvalidMessageFormat
+from caxton.wire.counters import COUNTERS, meaning_of
+from caxton.wire.supervision import AskHealth, AskStats
+from caxton.wire.told import Health, RouterStats, read_told
 
-EXAMPLES = "Examples: caxton stats; caxton stats -o json"
-_MIB = 1 << 20
-_US_PER_MS = 1_000
-_PERCENTILES = {"p50_us": "p50", "p90_us": "p90", "p99_us": "p99", "p999_us": "p99.9"}
-_NOT_COUNTED = ("shard", "incarnation", "state")
+EXAMPLES = (
+    "Examples: caxton stats; caxton stats --all; caxton stats --watch 5; caxton stats -o wide; "
+    "caxton stats --explain; caxton stats -o json"
+)
+# As often as anybody can read it, and as seldom as it is still a watch.
+LEAST_WATCH_S, MOST_WATCH_S = 0.5, 3_600.0
+_CLEAR = "\x1b[H\x1b[2J"
+
+
+class StatsFormat(StrEnum):
+    """What `caxton stats` prints."""
+
+    TEXT = "text"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+
+
+StatsOutput = Annotated[
+    StatsFormat,
+    typer.Option("-o", "--output", help="What to print: text for people, wide with each shard, json or yaml."),
+]
+AllOption = Annotated[bool, typer.Option("--all", help="Every counter, each with what it counts.")]
+ExplainOption = Annotated[bool, typer.Option("--explain", help="Say what each counter counts, and nothing else.")]
+WatchOption = Annotated[
+    float | None,
+    typer.Option(
+        "--watch",
+        min=LEAST_WATCH_S,
+        max=MOST_WATCH_S,
+        metavar="SECONDS",
+        help="Show it again and again, until Ctrl-C.",
+        show_default=False,
+    ),
+]
 
 
 @reports_errors
-def stats(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
-    """Show what was done, refused and lost in this run, the durable lane's ledger, and dead letters."""
+def stats(
+    runtime_dir: RuntimeDirOption = None,
+    output: StatsOutput = StatsFormat.TEXT,
+    watch: WatchOption = None,
+    whole: AllOption = False,
+    explain: ExplainOption = False,
+) -> None:
+    """Show what stands out, what happens now, how long it takes, and what this run did, refused and lost.
+
+    What stands out is what health says, and counters of what came to no good end. Rates are those of the last ten
+    seconds. A runtime that ends is an error, also while it is watched.
+    """
+    if explain:
+        _explain(output)
+        return
+    if watch is None:
+        _show(runtime_dir, output, whole=whole)
+        return
+    try:
+        while True:
+            _head(output)
+            _show(runtime_dir, output, whole=whole)
+            time.sleep(watch)
+    except KeyboardInterrupt:
+        return
+
+
+def _head(output: StatsFormat) -> None:
+    """Say where the next answer begins: with a clean screen where there is one, and no word between JSON's lines."""
+    if output is StatsFormat.YAML:
+        print_lines(["---"])
+    elif output is not StatsFormat.JSON:
+        moment = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        print_lines([(_CLEAR if sys.stdout.isatty() else "") + moment])
+
+
+def _show(runtime_dir: Path | None, output: StatsFormat, *, whole: bool) -> None:
     values = ask_values(runtime_dir, AskStats())
     try:
         durable = with_client(runtime_dir, _durable)
     except CaxtonError as error:
         # A shard that does not serve tells nothing; what the supervisor knows is shown all the same.
         durable = {"ledger": None, "dead_letters": None, "problem": str(error)}
-    if output is Format.JSON:
+    if output is StatsFormat.JSON:
         print_json(values | durable)
-        return
-    told = read_told(values, RouterStats)
-    lost = ", ".join(f"{place.replace('_', ' ')} {count}" for place, count in told.lost.items())
-    print_text(f"up {told.uptime_s:.0f} s, {counted(told.sessions, 'sessions')}; lost: {lost}")
-    print_text(
-        f"processed {told.total_messages_processed}, errors {told.total_errors}, "
-        f"waiting {told.inbound_queue_depth} for agents and {told.outbound_queue_depth} for other shards"
-    )
-    memory, files = told.memory_usage_bytes / _MIB, told.database_size_bytes / _MIB
-    print_text(f"memory {memory:.0f} MiB, files of the shards {files:.1f} MiB")
-    for name, took in told.latencies.items():
-        percentiles = ", ".join(f"{part} {_time(getattr(took, field))}" for field, part in _PERCENTILES.items())
-        print_text(f"{name}: {percentiles if took.count else 'nothing measured'}")
-    print_text(f"waited for sessions that ended: {told.undelivered_to_ended_sessions}")
-    dropped = ", ".join(f"{what} {count}" for what, count in sorted(told.dropped_by_supervisor.items()))
-    print_text(f"dropped by the supervisor: {dropped or 'nothing'}")
-    _show_durable(durable)
-    workers = told.workers
-    names = sorted({name for worker in workers for name in worker if name not in _NOT_COUNTED} | told.totals.keys())
-    print_table(
-        "counters",
-        ["", *(f"shard {worker['shard']}" for worker in workers), "this run"],
-        [[name, *(worker.get(name) for worker in workers), told.totals.get(name)] for name in names],
-    )
+    elif output is StatsFormat.YAML:
+        print_yaml(values | durable)
+    else:
+        told = read_told(values, RouterStats)
+        print_lines(_lines(told, _health(runtime_dir), durable, whole=whole, wide=output is StatsFormat.WIDE))
 
 
-def _time(took_us: float | None) -> str:
-    if took_us is None:
-        return "-"
-    return f"{took_us:.0f} us" if took_us < _US_PER_MS else f"{took_us / _US_PER_MS:.1f} ms"
+def _health(runtime_dir: Path | None) -> Health | None:
+    """Return how everything is, None when a runtime of another version tells it otherwise."""
+    try:
+        return read_told(ask_values(runtime_dir, AskHealth()), Health)
+    except InvalidMessageFormat:
+        return None
+
+
+def _lines(
+    told: RouterStats, health: Health | None, durable: dict[str, Any], *, whole: bool, wide: bool
+) -> Iterator[str]:
+    yield from stats_text.summary(told, health)
+    yield from stats_text.standing_out(told, health, durable, None if whole else stats_text.MOST_STANDING_OUT)
+    yield from stats_text.now(told)
+    yield from stats_text.times(told.latencies)
+    yield from stats_text.this_run(told, durable)
+    if wide:
+        yield from stats_text.by_shard(told, health)
+    if whole:
+        yield from stats_text.counters(told, wide=True)
+    else:
+        yield "every counter: caxton stats --all"
+
+
+def _explain(output: StatsFormat) -> None:
+    meanings = {name: meaning_of(name) for name in COUNTERS}
+    if output is StatsFormat.JSON:
+        print_json(meanings)
+    elif output is StatsFormat.YAML:
+        print_yaml(meanings)
+    else:
+        print_lines(stats_text.explained(meanings))
 
 
 async def _durable(client: Client) -> dict[str, Any]:
@@ -72,18 +154,3 @@ async def _durable(client: Client) -> dict[str, Any]:
         "dead_letters": msgspec.structs.asdict(letters),
         "problem": None,
     }
-
-
-def _show_durable(durable: dict[str, Any]) -> None:
-    if durable["problem"] is not None:
-        print_text(f"no ledger: {durable['problem']}")
-        return
-    ledger, letters = durable["ledger"], durable["dead_letters"]
-    names = ("accepted", "processed", "dead", "expired", "pending", "in_flight")
-    figures = ", ".join(f"{name.replace('_', ' ')} {ledger[name]}" for name in names)
-    balance = "balanced" if ledger["balanced"] else "it DOES NOT BALANCE, see `caxton ledger`"
-    print_text(f"durable lane, ever: {figures}; {balance}")
-    reasons = (
-        ", ".join(f"{reason} {count}" for reason, count in sorted(letters["messages_by_reason"].items())) or "none"
-    )
-    print_text(f"dead letters: {letters['total_messages']} of {letters['capacity']} ({reasons})")

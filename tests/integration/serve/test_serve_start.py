@@ -228,7 +228,7 @@ def test_stats_of_an_idle_runtime_show_no_loss(serve, caxton):
     served.event("ready")
 
     told = caxton("stats", "--runtime-dir", served.runtime_dir, "-o", "json").json
-    text = caxton("stats", "--runtime-dir", served.runtime_dir)
+    text = caxton("stats", "--runtime-dir", served.runtime_dir, "--all")
 
     assert told["lost"] == {"on_the_way_in": 0, "queued": 0, "on_the_way_out": 0, "gaps": 0, "total": 0}
     assert [worker["shard"] for worker in told["workers"]] == [0, 1]

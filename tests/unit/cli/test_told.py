@@ -1,12 +1,26 @@
 """`caxton health` and `caxton stats` as text, from what a runtime tells."""
 
+import json
+
 import msgspec
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from caxton.cli.main import app
+from caxton.cli.stats_text import standing_out
 from caxton.errors import ShardUnavailable
-from caxton.wire.told import ComponentHealth, Health, HealthReason, LimitWarning, RouterStats, WorkerHealth
+from caxton.wire.counters import COUNTERS
+from caxton.wire.supervision import AskHealth
+from caxton.wire.told import (
+    ComponentHealth,
+    Health,
+    HealthReason,
+    LatencyStats,
+    LimitWarning,
+    RouterStats,
+    WorkerHealth,
+)
 
 HEALTH = Health(
     status="degraded",
@@ -36,15 +50,18 @@ NEW = ("components", "warnings", "last_error", "total_messages_processed", "inbo
 def told(monkeypatch):
     """Run a command on a runtime that tells these values, and of whose shards none answers."""
 
-    def run(command, values, *without):
+    def run(command, values, *without, options=(), health=None):
         plain = {name: value for name, value in msgspec.to_builtins(values).items() if name not in without}
 
         def no_client(*_arguments):
             raise ShardUnavailable(0, "restarting")
 
-        monkeypatch.setattr(f"caxton.cli.commands.{command}.ask_values", lambda *_arguments: plain)
+        def told(_runtime_dir, question):
+            return msgspec.to_builtins(health) if health is not None and isinstance(question, AskHealth) else plain
+
+        monkeypatch.setattr(f"caxton.cli.commands.{command}.ask_values", told)
         monkeypatch.setattr("caxton.cli.commands.stats.with_client", no_client)
-        return CliRunner().invoke(app, [command])
+        return CliRunner().invoke(app, [command, *options])
 
     return run
 
@@ -66,6 +83,7 @@ def test_stats_say_what_was_done_and_what_waits(told):
     shown = told("stats", STATS).stdout
 
     assert "processed 4, errors 0, waiting 0 for agents and 0 for other shards" in shown
+    assert shown.index("no ledger: shard 0") < shown.index("now: not known yet") < shown.index("this run")
     assert "files of the shards 3.0 MiB" in shown
     assert "no ledger" in shown
 
@@ -77,3 +95,86 @@ def test_what_an_older_runtime_does_not_tell_is_left_out(told, command, values):
 
     assert shown.exit_code == 0
     assert "up 5 s" in shown.stdout
+
+
+BUSY = RouterStats(
+    3_900.0,
+    1,
+    9,
+    [{"shard": 0, "state": "ready", "run": 3}],
+    {"run": 1_000, "refused": 2, "expired": 70, "queued": 5},
+    {"queued": 3, "gaps": 0, "total": 3},
+    0,
+    {"calls \x1b[31m": 2},
+    latencies={"waiting": LatencyStats(7, 3.2, 1_500.0, 2_000_000.0, None), "commit": LatencyStats(0)},
+    rates={"run": 120.5, "refused": 0.5},
+    rates_s=10.0,
+    peak_messages_per_second=2_000.0,
+)
+
+
+def test_what_stands_out_comes_first(told):
+    """What health says, what was lost, and what was refused or failed: what still goes on before what is over."""
+    shown = told("stats", BUSY, health=HEALTH).stdout
+    lines = shown.splitlines()
+
+    assert lines[0] == "degraded, up 1 h 5 min: 1 of 1 shard ready, 3 agents, 1 of 9 sessions"
+    assert lines[1:3] == ["stands out", "  problem: shard 0 takes nothing durable: no room; make room"]
+    places = [
+        shown.index(word)
+        for word in ("near its limit", "lost of the volatile lane: queued 3", "refused  ", "expired  ", "now, a second")
+    ]
+    assert places == sorted(places)
+    assert "2,000 turns" in shown
+    assert "120.5" in shown
+    assert "\\x1b[31m" in shown
+    assert "\x1b" not in shown
+    assert [line.split() for line in lines if line.startswith("  waiting  ")] == [
+        ["waiting", "3", "us", "1.5", "ms", "2.0", "s", "-", "7"]
+    ]
+
+
+def test_where_all_is_well_nothing_stands_out(told):
+    """What happens all the time where all is well is no news."""
+    well = msgspec.structs.replace(HEALTH, status="healthy", reasons=[], warnings=[])
+    quiet = msgspec.structs.replace(
+        BUSY, totals={"run": 5, "queued": 1, "commits": 3}, lost={"total": 0}, dropped_by_supervisor={}
+    )
+    shown = list(standing_out(quiet, well, {"problem": None, "ledger": {"balanced": True}}, 12))
+
+    assert shown == ["nothing stands out: nothing was refused, failed or lost in this run"]
+
+
+@pytest.mark.parametrize("options", [["--all"], ["--all", "-o", "wide"], ["-o", "wide"]])
+def test_every_counter_is_explained_where_all_are_asked_for(told, options):
+    """One line for each, with what it counts; wide has the shards beside each other."""
+    shown = told("stats", BUSY, options=options, health=HEALTH).stdout
+
+    assert ("turns that ended, whichever way" in shown) == ("--all" in options)
+    assert ("oldest ms" in shown) == ("wide" in options)
+    assert ("every counter: caxton stats --all" in shown) == ("--all" not in options)
+
+
+def test_what_counters_count_is_explained_without_a_runtime():
+    """`--explain` asks nobody, in each format."""
+    text, as_json, as_yaml = (
+        CliRunner().invoke(app, ["stats", "--explain", "-o", kind]).stdout for kind in ("text", "json", "yaml")
+    )
+
+    assert {line.split()[0] for line in text.splitlines()[1:]} == set(COUNTERS)
+    assert json.loads(as_json) == yaml.safe_load(as_yaml)
+    assert set(json.loads(as_json)) == set(COUNTERS)
+
+
+def test_yaml_is_what_json_is(told):
+    """The same values, and nothing that a terminal would obey."""
+    as_json, as_yaml = (told("stats", BUSY, options=["-o", kind]).stdout for kind in ("json", "yaml"))
+
+    assert yaml.safe_load(as_yaml) == json.loads(as_json)
+    assert "\x1b" not in as_yaml
+
+
+@pytest.mark.parametrize("seconds", ["0", "0.1", "3601", "nan", "soon"])
+def test_a_watch_has_bounds(seconds):
+    """Nobody is asked a thousand times a second, nor never."""
+    assert CliRunner().invoke(app, ["stats", "--watch", seconds]).exit_code == 2
