@@ -59,6 +59,7 @@ __all__ = [
     "Saved",
     "Subscription",
     "Summary",
+    "System",
     "Turn",
     "WorkerHealth",
     "__version__",
@@ -68,7 +69,9 @@ __all__ = [
     "errors",
     "message_values",
     "read_escalation",
+    "read_manifest",
     "read_message",
+    "read_system",
     "sync",
     "testing",
 ]
@@ -82,11 +85,11 @@ if TYPE_CHECKING:
     from caxton.acl.message import Message
     from caxton.acl.options import DeliveryOptions, Lane, Level
     from caxton.acl.performative import Performative
+    from caxton.agents.deployment import Deployment
     from caxton.agents.limits import Limits
     from caxton.client.attached.agent import AttachedAgent
     from caxton.client.attached.turns import BatchHandler, Delivered, EachHandler, Said, Saved
     from caxton.client.calls.agent_listing import AgentListing
-    from caxton.client.calls.deployments import Deployment
     from caxton.client.calls.drain_calls import Drained
     from caxton.client.calls.letter_number import LetterNumber
     from caxton.client.client import Client, connect
@@ -102,6 +105,7 @@ if TYPE_CHECKING:
     from caxton.conversations.summary import Summary
     from caxton.conversations.view import ConversationView
     from caxton.ids import AgentId, ConversationId, MessageId
+    from caxton.manifests.reading import System, read_manifest, read_system
     from caxton.store.ledger import Figures, Ledger
     from caxton.sync.client import connect_sync
     from caxton.wire.calls import AgentView, DeadLetter, Failed
@@ -126,11 +130,11 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.acl.message": ("Message",),
         "caxton.acl.options": ("DeliveryOptions", "Lane", "Level"),
         "caxton.acl.performative": ("Performative",),
+        "caxton.agents.deployment": ("Deployment",),
         "caxton.agents.limits": ("Limits",),
         "caxton.client.attached.agent": ("AttachedAgent",),
         "caxton.client.attached.turns": ("BatchHandler", "Delivered", "EachHandler", "Said", "Saved"),
         "caxton.client.calls.agent_listing": ("AgentListing",),
-        "caxton.client.calls.deployments": ("Deployment",),
         "caxton.client.calls.drain_calls": ("Drained",),
         "caxton.client.calls.letter_number": ("LetterNumber",),
         "caxton.client.client": ("Client", "connect"),
@@ -146,6 +150,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.conversations.summary": ("Summary",),
         "caxton.conversations.view": ("ConversationView",),
         "caxton.ids": ("AgentId", "ConversationId", "MessageId"),
+        "caxton.manifests.reading": ("System", "read_manifest", "read_system"),
         "caxton.store.ledger": ("Figures", "Ledger"),
         "caxton.sync.client": ("connect_sync",),
         "caxton.wire.calls": ("AgentView", "DeadLetter", "Failed"),

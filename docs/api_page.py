@@ -67,6 +67,7 @@ GIVEN: tuple[type, ...] = (
     caxton.DeliveryOptions,
     caxton.ConversationLimits,
     caxton.Deployment,
+    caxton.System,
     caxton.Drained,
     caxton.Limits,
 )
@@ -200,6 +201,9 @@ def _values() -> Iterator[str]:
         yield _text(number)
         yield ", ".join(f"`{member.name}` ({member.value})" for member in number) + "."
     yield from _function("caxton.", caxton.read_escalation)
+    yield "### Manifests"
+    yield from _function("caxton.", caxton.read_manifest)
+    yield from _function("caxton.", caxton.read_system)
     yield "### Messages as JSON"
     yield _text(json_form)
     yield from _function("caxton.", caxton.message_values)

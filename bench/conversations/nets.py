@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
-from caxton.client.calls.deployments import Deployment
+from caxton.agents.deployment import Deployment
 from caxton.client.client import Client
 from caxton.client.interactions.contract_net import Outcome
 from caxton.demo.carriers import CARRIER_WASM

@@ -12,7 +12,7 @@ from bench.flow.pulse import TURNS
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
 from caxton.acl.performative import Performative
-from caxton.client.calls.deployments import Deployment
+from caxton.agents.deployment import Deployment
 from caxton.client.client import Client
 from caxton.errors import CaxtonError, Timeout
 from caxton.ids import AgentId

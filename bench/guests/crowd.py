@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from bench.guests.echo import echo_wasm
+from caxton.agents.deployment import Deployment
 from caxton.agents.limits import BOUNDS, Limits
-from caxton.client.calls.deployments import Deployment
 from caxton.client.client import Client
 from caxton.errors import CaxtonError
 from caxton.ids import AgentId

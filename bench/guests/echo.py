@@ -8,8 +8,8 @@ from pathlib import Path
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
 from caxton.acl.performative import Performative
+from caxton.agents.deployment import Deployment
 from caxton.agents.limits import Limits
-from caxton.client.calls.deployments import Deployment
 from caxton.client.client import Client
 from caxton.errors import CaxtonError
 from caxton.ids import AgentId

@@ -9,7 +9,7 @@ import wasmtime
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
 from caxton.acl.performative import Performative
-from caxton.client.calls.deployments import Deployment
+from caxton.agents.deployment import Deployment
 from caxton.client.client import Client
 from caxton.errors import CaxtonError, ConfigurationError
 from caxton.ids import AgentId

@@ -2,7 +2,7 @@
 
 import wasmtime
 
-from caxton.client.calls.deployments import Deployment
+from caxton.agents.deployment import Deployment
 from caxton.client.client import Client
 from caxton.errors import CaxtonError
 from caxton.ids import AgentId

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import wasmtime
 
-from caxton.client.calls.deployments import Deployment
+from caxton.agents.deployment import Deployment
 from caxton.client.client import Client
 from caxton.errors import CaxtonError
 from caxton.ids import AgentId

@@ -8,7 +8,7 @@ import msgspec
 
 from caxton.acl.capability import check_capability
 from caxton.agents.limits import DEFAULT_LIMITS, Limits
-from caxton.agents.names import MAX_NAME, check_text, normal_name
+from caxton.agents.names import MAX_NAME, check_text, normal_label, normal_name
 from caxton.errors import Unsupported, ValidationError
 from caxton.printable import shown
 
@@ -66,7 +66,8 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     """One agent as it is registered and stored. Raises ValidationError, also when decoded.
 
     escalate_to: the name of an agent that is sent what this one failed on as often as it may. weight: its share of what
-    is sent to a capability by weight. health: an operator's word.
+    is sent to a capability by weight. health: an operator's word. version: what people call what it runs. system: the
+    name of the system of agents that it belongs to; "" for none.
     """
 
     name: str
@@ -77,6 +78,8 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     escalate_to: str | None = None
     weight: Annotated[int, msgspec.Meta(ge=1, le=MAX_WEIGHT)] = DEFAULT_WEIGHT
     health: Health = Health.AUTO
+    version: str = ""
+    system: str = ""
 
     def __post_init__(self) -> None:
         check_text("name", self.name, MAX_NAME)
@@ -89,6 +92,10 @@ class Manifest(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
         capabilities_of(self.capabilities)
         if type(self.weight) is not int or not 1 <= self.weight <= MAX_WEIGHT:
             raise ValidationError("weight", f"{shown(self.weight)} is not a whole number from 1 to {MAX_WEIGHT}")
+        for field in ("version", "system"):
+            label = getattr(self, field)
+            if normal_label(field, label) != label:
+                raise ValidationError(field, f"{shown(label)} is not in Unicode's composed form")
         if self.escalate_to is not None:
             if normal_name("escalate_to", self.escalate_to) != self.escalate_to:
                 raise ValidationError("escalate_to", f"{shown(self.escalate_to)} is not in Unicode's composed form")

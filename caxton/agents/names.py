@@ -9,6 +9,8 @@ from caxton.errors import ValidationError
 from caxton.printable import shown
 
 MAX_NAME = 200
+# Of what people call a version or a system, in characters.
+MAX_LABEL = 100
 # What comes before a colon here is for what is no agent of a user's: nobody can deploy one that would be taken for it.
 RESERVED = ("tool:", "model:", "a2a:", "caxton:")
 # Marks that follow their letters make a name longer than it will be.
@@ -41,6 +43,21 @@ def check_new_name(name: str) -> None:
     """Raise ValidationError unless `new_name` would return this very name: what a worker asks of a registration."""
     if new_name("name", name) != name:
         raise ValidationError("name", f"{shown(name)} is not in Unicode's composed form (NFC)")
+
+
+def normal_label(field: str, text: object) -> str:
+    """Return what people call a version or a system, in Unicode's composed form (NFC); "" stands for none.
+
+    Raises ValidationError unless it is text of at most 100 printable characters without blanks at its ends.
+    """
+    if text == "":
+        return ""
+    if isinstance(text, str) and len(text) <= _MOST_GIVEN and not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    label = check_text(field, text, MAX_LABEL)
+    if label[0] == " " or label[-1] == " ":
+        raise ValidationError(field, f"{shown(label)} has blanks at its ends")
+    return label
 
 
 class NamePattern:

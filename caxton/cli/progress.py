@@ -33,6 +33,20 @@ def rows_done(total: int) -> Iterator[Advance]:
 
 
 @contextmanager
+def agents_done(total: int) -> Iterator[Advance]:
+    """Show how many of these agents were seen to."""
+    with _shown("agents", total, MofNCompleteColumn()) as advance:
+        yield advance
+
+
+@contextmanager
+def modules_done(total: int) -> Iterator[Advance]:
+    """Show how many of these modules were compiled."""
+    with _shown("modules", total, MofNCompleteColumn()) as advance:
+        yield advance
+
+
+@contextmanager
 def _shown(what: str, total: int, *columns: ProgressColumn) -> Iterator[Advance]:
     console = Console(stderr=True)
     around = TextColumn("{task.description}", markup=False), BarColumn(), *columns, TimeRemainingColumn()

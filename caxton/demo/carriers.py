@@ -10,7 +10,7 @@ import msgspec
 
 import caxton.guests
 from caxton.acl.message import Message
-from caxton.client.calls.deployments import Deployment
+from caxton.agents.deployment import Deployment
 from caxton.client.client import Client
 from caxton.client.hosting.definition import agent
 from caxton.demo.freight import Tariff

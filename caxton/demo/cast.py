@@ -9,8 +9,8 @@ from pathlib import Path
 
 import caxton.guests
 from caxton.acl.failure import read_report
+from caxton.agents.deployment import Deployment
 from caxton.agents.limits import KIB, MIB, Limits
-from caxton.client.calls.deployments import Deployment
 from caxton.client.client import Client
 from caxton.demo.totals import Totals
 from caxton.errors import (

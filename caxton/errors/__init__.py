@@ -12,6 +12,7 @@
     │   ├── UnknownProtocol ........ a protocol whose name begins with fipa- or caxton:, and that is none
     │   └── ConversationNotFound ... no shard knows a conversation with this id any more, or ever did
     ├── ConfigurationError ......... an option, a directory or a runtime that does not fit
+    │   └── InvalidManifest ........ a manifest file with mistakes, all of which it names
     ├── RuntimeNotFound ............ nothing serves where we looked
     ├── OtherProtocol .............. a runtime and a client that have no version of the protocol in common
     ├── RoutingError ............... a message that was not placed; it had no effect
@@ -95,6 +96,7 @@ from caxton.errors.given import (
     ConfigurationError,
     DeadLetterNotFound,
     IdempotencyKeyReused,
+    InvalidManifest,
     InvalidMessageFormat,
     MessageNotFound,
     MessageTooLarge,
@@ -160,6 +162,7 @@ __all__ = [
     "HandlerFailed",
     "HopLimitExceeded",
     "IdempotencyKeyReused",
+    "InvalidManifest",
     "InvalidMessageFormat",
     "InvalidModule",
     "InvalidStateTransition",

@@ -5,6 +5,9 @@ from typing import Self
 
 from caxton.errors.root import CaxtonError
 
+# Of several mistakes, those that an error tells in its own words.
+_FEW = 3
+
 
 @dataclass(eq=False)
 class ValidationError(CaxtonError):
@@ -83,6 +86,18 @@ class ConfigurationError(CaxtonError):
     problem: str
     remedy: str
     says = "{what}: {problem}; {remedy}"
+
+
+@dataclass(eq=False)
+class InvalidManifest(ConfigurationError):
+    """A manifest file that cannot be meant. mistakes: all that is wrong, each with its file, its line and its key."""
+
+    mistakes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        shown = "; ".join(self.mistakes[:_FEW])
+        more = f"; and {len(self.mistakes) - _FEW} more" if len(self.mistakes) > _FEW else ""
+        return f"{self.what}: {self.problem}: {shown}{more}; {self.remedy}"
 
 
 @dataclass(eq=False)

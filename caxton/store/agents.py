@@ -35,11 +35,13 @@ class StoredManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, om
 
 
 class Offered(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What stands as the capabilities of an agent, in JSON, if there is more to say than their names."""
+    """What stands as the capabilities of an agent, in JSON: all that changes in place, if that is more than names."""
 
     names: tuple[str, ...]
     weight: int = DEFAULT_WEIGHT
     health: Health = Health.AUTO
+    version: str = ""
+    system: str = ""
 
 
 _read_manifest = msgspec.json.Decoder(StoredManifest).decode
@@ -138,7 +140,7 @@ def load_agents(db: sqlite3.Connection) -> list[tuple[int, Manifest, AgentState]
             read = _read_offered(capabilities)
             able = can[capabilities] = read if isinstance(read, Offered) else Offered(names=read)
         of_version = stored.encoding, able.names, stored.limits, stored.escalate_to
-        manifest = Manifest(name, module, *of_version, able.weight, able.health)
+        manifest = Manifest(name, module, *of_version, able.weight, able.health, able.version, able.system)
         found.append((agent_id, manifest, AgentState(state)))
     return found
 
@@ -185,10 +187,15 @@ def _manifest_text(manifest: Manifest) -> str:
 
 
 def _offered_text(manifest: Manifest) -> str:
-    if manifest.weight == DEFAULT_WEIGHT and manifest.health is Health.AUTO:
-        return _to_json(manifest.capabilities).decode()
-    offered = Offered(names=manifest.capabilities, weight=manifest.weight, health=manifest.health)
-    return _to_json(offered).decode()
+    offered = Offered(
+        names=manifest.capabilities,
+        weight=manifest.weight,
+        health=manifest.health,
+        version=manifest.version,
+        system=manifest.system,
+    )
+    plain = offered == Offered(names=manifest.capabilities)
+    return _to_json(manifest.capabilities if plain else offered).decode()
 
 
 def _number_of(*texts: str | bytes) -> int:

@@ -242,7 +242,7 @@ class AgentView(msgspec.Struct, array_like=True, frozen=True, tag=21):
     oldest_ms: for how long the message has waited in memory that has waited longest for it. weight, health: as in
     `caxton.agents.manifest`. is_healthy: whether it is a candidate for messages to its capabilities now. conversations:
     how many it takes part in that are active. drains_for_ms: for how long it may still drain, 0 for one that does not.
-    members: of the group of programs that share it.
+    members: of the group of programs that share it. version, system: as its deployment says; "" for none.
     """
 
     agent_id: Id
@@ -264,6 +264,8 @@ class AgentView(msgspec.Struct, array_like=True, frozen=True, tag=21):
     conversations: Annotated[int, msgspec.Meta(ge=0)] = 0
     drains_for_ms: Annotated[int, msgspec.Meta(ge=0)] = 0
     members: tuple[MemberView, ...] = ()
+    version: str = ""
+    system: str = ""
 
     @property
     def id(self) -> AgentId:

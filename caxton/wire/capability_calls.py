@@ -7,9 +7,10 @@ import msgspec
 from caxton.acl.capability import MAX_CAPABILITY, MAX_KEY
 from caxton.acl.envelope import Id
 from caxton.agents.manifest import MAX_CAPABILITIES, MAX_WEIGHT, Health
-from caxton.agents.names import MAX_NAME
+from caxton.agents.names import MAX_LABEL, MAX_NAME
 
 MAX_PAGE = 500
+Label = Annotated[str, msgspec.Meta(max_length=MAX_LABEL)]
 Names = Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CAPABILITIES)]
 
 
@@ -40,7 +41,8 @@ class LookUp(msgspec.Struct, array_like=True, tag=62, frozen=True):
 class Advertise(msgspec.Struct, array_like=True, tag=63, frozen=True):
     """Let an agent have other capabilities, another weight, or another word about its health, also after a restart.
 
-    None leaves it as it is. Answered with its `AgentView`.
+    version, system: what its manifest says of it from now on. None leaves it as it is. Answered with its
+    `AgentView`.
     """
 
     agent_id: Id
@@ -48,6 +50,8 @@ class Advertise(msgspec.Struct, array_like=True, tag=63, frozen=True):
     remove: Names = ()
     weight: Annotated[int, msgspec.Meta(ge=1, le=MAX_WEIGHT)] | None = None
     health: Health | None = None
+    version: Label | None = None
+    system: Label | None = None
 
 
 CapabilityRequest = ListCapable | ListCapabilities | LookUp | Advertise

@@ -7,8 +7,8 @@ from itertools import count
 
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
+from caxton.agents.deployment import Deployment
 from caxton.agents.limits import Limits
-from caxton.client.calls.deployments import Deployment
 from caxton.client.client import Client
 from caxton.errors import CaxtonError
 from caxton.ids import AgentId

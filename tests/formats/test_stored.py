@@ -265,6 +265,7 @@ IN_FILES = {
         agents.load_agents,
         [(AGENT, MANIFEST, AgentState.PAUSED)],
         [(AGENT, msgspec.structs.replace(MANIFEST, escalate_to="chief"), AgentState.PAUSED)],
+        [(AGENT, msgspec.structs.replace(MANIFEST, version="1.2", system="shop é"), AgentState.PAUSED)],
     ),
     "routes": in_file(
         lambda value: lambda db: statements.insert(db, "routes", [routes.route_row(*one) for one in value.items()]),

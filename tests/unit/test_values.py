@@ -14,9 +14,9 @@ from caxton.acl.envelope import MAX_CONTENT, Envelope
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane, Level
 from caxton.acl.performative import Performative
+from caxton.agents.deployment import Deployment
 from caxton.agents.limits import Limits
 from caxton.client.attached.turns import Delivered
-from caxton.client.calls.deployments import Deployment
 from caxton.client.calls.letter_number import LetterNumber
 from caxton.client.routes.receipts import Receipt
 from caxton.errors import BY_NAME, InvalidMessageFormat, QueueFull, ValidationError, to_fields

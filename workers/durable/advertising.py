@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import structs
 
-from caxton.agents.manifest import Health, Manifest, capabilities_of
+from caxton.agents.manifest import Manifest, capabilities_of
 from caxton.errors import AgentNotFound
 from workers.agents.registry import Agent, Registry
 from workers.commit.journal import Journal
@@ -17,23 +17,17 @@ class Advertising:
         self._registry = registry
         self._journal = journal
 
-    def change(
-        self,
-        agent_id: int,
-        add: Iterable[str],
-        remove: Iterable[str],
-        weight: int | None = None,
-        health: Health | None = None,
-    ) -> Agent:
+    def change(self, agent_id: int, add: Iterable[str], remove: Iterable[str], **others: str | int) -> Agent:
         """Let an agent have other capabilities from now on, in the commit that is gathered; returns it.
 
-        Raises AgentNotFound, and ValidationError when it would have too many.
+        others: further fields of its manifest, such as its weight, with what they are from now on. Raises
+        AgentNotFound, and ValidationError when it would have too many.
         """
         agent = self._registry.find(agent_id)
         if agent is None:
             raise AgentNotFound(f"{agent_id:016x}")
         before = agent.manifest
-        after = changed(before, add, remove, weight, health)
+        after = changed(before, add, remove, **others)
         if after != before:
             agent.manifest = after
             self._registry.offers.replace(agent, before.capabilities)
@@ -42,18 +36,11 @@ class Advertising:
         return agent
 
 
-def changed(
-    manifest: Manifest, add: Iterable[str], remove: Iterable[str], weight: int | None, health: Health | None
-) -> Manifest:
+def changed(manifest: Manifest, add: Iterable[str], remove: Iterable[str], **others: str | int) -> Manifest:
     """Return a manifest with other capabilities: what is both added and removed is not there. Raises ValidationError.
 
     They stand in the order in which they came.
     """
     gone = set(remove)
     names = capabilities_of(name for name in dict.fromkeys((*manifest.capabilities, *add)) if name not in gone)
-    return structs.replace(
-        manifest,
-        capabilities=names,
-        weight=manifest.weight if weight is None else weight,
-        health=manifest.health if health is None else health,
-    )
+    return structs.replace(manifest, capabilities=names, **others)

@@ -22,6 +22,8 @@ from workers.loop.views import view
 
 # Agents that are counted before others have the loop.
 AT_A_TIME = 4_096
+# Fields of a manifest that `Advertise` replaces where it has them.
+_REPLACED = ("weight", "health", "version", "system")
 
 
 class CapabilityCalls:
@@ -47,7 +49,8 @@ class CapabilityCalls:
 
     async def _advertise(self, request: Advertise) -> AgentView:
         self._passes.renew()
-        agent = self._advertising.change(request.agent_id, request.add, request.remove, request.weight, request.health)
+        others = {name: value for name in _REPLACED if (value := getattr(request, name)) is not None}
+        agent = self._advertising.change(request.agent_id, request.add, request.remove, **others)
         await self._shard.durable.journal.stored_after(self._passes.wake)
         return view(agent, self._shard)
 

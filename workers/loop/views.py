@@ -39,6 +39,8 @@ def view(agent: Agent, shard: Shard) -> AgentView:
         shard.durable.journal.conversations.active_of(agent.agent_id),
         shard.lifecycle.draining.left_ms(agent.agent_id, now_ns),
         () if agent.group is None else tuple(map(_member, agent.group.members.values())),
+        manifest.version,
+        manifest.system,
     )
 
 

@@ -1,15 +1,12 @@
-"""`caxton agent`: deploy, list, inspect, waiting, logs, pause, resume, drain, stop, remove."""
+"""`caxton agent`: deploy, validate, list, inspect, waiting, logs, pause, resume, drain, stop, remove."""
 
-from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from caxton.agents.lifecycle import TOLD_STATES
-from caxton.agents.limits import BOUNDS, DEFAULT_LIMITS, MIB, Limits
-from caxton.agents.manifest import DEFAULT_WEIGHT, MAX_WEIGHT
+from caxton.cli import deploying
 from caxton.cli.agent_logs import LOGS_EXAMPLES, logs
 from caxton.cli.message_text import kept_values
 from caxton.cli.options import RuntimeDirOption
@@ -46,86 +43,8 @@ _LISTED = ("id", "name", "state", "shard", "queued", "run", "failed")
 _WAITING = ("message_id", "state", "attempts", "sent_at", "sender", "performative", "content_bytes")
 
 
-class ModuleEncoding(StrEnum):
-    """The encodings of a module; an attached agent has none, and its encoding is not for the command line."""
-
-    CONTENT = "content"
-    MSGPACK = "msgpack"
-
-
-def _limit(name: str, meaning: str) -> Any:
-    least, most = BOUNDS[name]
-    return typer.Option(
-        min=least, max=most, help=f"{meaning} Default {getattr(DEFAULT_LIMITS, name)}.", show_default=False
-    )
-
-
-@app.command(
-    epilog="Examples: caxton agent deploy echo echo.wasm; caxton agent deploy tally counter.wasm --encoding msgpack "
-    "--max-memory-mb 64 --capability count; caxton agent deploy split splitter.wasm --encoding msgpack -o json"
-)
-@reports_errors
-def deploy(
-    name: Annotated[str, typer.Argument(help="The agent's name, which nobody else has.", show_default=False)],
-    wasm: Annotated[
-        Path, typer.Argument(help="Its core module.", exists=True, dir_okay=False, readable=True, show_default=False)
-    ],
-    *,
-    encoding: Annotated[
-        ModuleEncoding, typer.Option(help="What it reads and writes: content alone, or whole messages as msgpack.")
-    ] = ModuleEncoding.CONTENT,
-    capability: Annotated[
-        list[str] | None, typer.Option(help="What it can do; may be given again.", show_default=False)
-    ] = None,
-    max_memory_mb: Annotated[
-        int | None, typer.Option(min=1, max=BOUNDS["max_memory_bytes"][1] // MIB, help="Memory in MiB. Default 16.")
-    ] = None,
-    max_fuel: Annotated[int | None, _limit("max_fuel", "Fuel of one call, about one a wasm instruction.")] = None,
-    max_execution_ms: Annotated[int | None, _limit("max_execution_ms", "Computing time of one call, in ms.")] = None,
-    max_message_bytes: Annotated[int | None, _limit("max_message_bytes", "Content that it takes, in bytes.")] = None,
-    max_output_bytes: Annotated[int | None, _limit("max_output_bytes", "What one turn may return, in bytes.")] = None,
-    max_output_messages: Annotated[int | None, _limit("max_output_messages", "Messages one turn may send.")] = None,
-    mailbox_capacity: Annotated[int | None, _limit("mailbox_capacity", "Messages that may wait for it.")] = None,
-    max_hops: Annotated[int | None, _limit("max_hops", "How far from its root what it sends to agents may be.")] = None,
-    weight: Annotated[
-        int, typer.Option(min=1, max=MAX_WEIGHT, help="Its share where a capability is balanced by weight.")
-    ] = DEFAULT_WEIGHT,
-    escalate_to: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Who is sent what it fails on as often as it may.", show_default=False),
-    ] = None,
-    runtime_dir: RuntimeDirOption = None,
-    output: Output = Format.TEXT,
-) -> None:
-    """Deploy an agent."""
-    given = {
-        "max_memory_bytes": None if max_memory_mb is None else max_memory_mb * MIB,
-        "max_fuel": max_fuel,
-        "max_execution_ms": max_execution_ms,
-        "max_message_bytes": max_message_bytes,
-        "max_output_bytes": max_output_bytes,
-        "max_output_messages": max_output_messages,
-        "mailbox_capacity": mailbox_capacity,
-        "max_hops": max_hops,
-    }
-    limits = Limits(**{field: value for field, value in given.items() if value is not None})
-
-    async def use(client: Client) -> AgentId:
-        return await client.deploy(
-            name,
-            wasm,
-            encoding=encoding.value,
-            capabilities=tuple(capability or ()),
-            limits=limits,
-            escalate_to=escalate_to,
-            weight=weight,
-        )
-
-    agent_id = with_client(runtime_dir, use)
-    if output is Format.JSON:
-        print_json({"agent_id": str(agent_id), "name": name})
-    else:
-        print_text(f"deployed {name}, id {agent_id}")
+app.command(epilog=deploying.EXAMPLES)(deploying.deploy)
+app.command(epilog=deploying.EXAMPLES_OF_VALIDATE)(deploying.validate)
 
 
 @app.command(
@@ -318,6 +237,8 @@ def _values(view: AgentView) -> dict[str, Any]:
         "escalate_to": view.escalate_to,
         "capabilities": list(view.capabilities),
         "weight": view.weight,
+        "version": view.version,
+        "system": view.system,
         "health": view.health,
         "healthy": view.is_healthy,
         "module_sha256": view.module.hex(),

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Literal, TypeVar, overload
 
 from caxton.acl.order import HandlerOrder
+from caxton.agents.deployment import Deployment, Module
 from caxton.agents.limits import BOUNDS, Limits
 from caxton.agents.manifest import DEFAULT_WEIGHT, capabilities_of
 from caxton.agents.names import new_name, normal_name
@@ -13,7 +14,7 @@ from caxton.client.attached.program import Program
 from caxton.client.attached.turns import BatchHandler, EachHandler
 from caxton.client.calls.agent_listing import AgentListing
 from caxton.client.calls.arguments import as_typed, check_whole, listed, seconds
-from caxton.client.calls.deployments import Deployment, Deployments, Module
+from caxton.client.calls.deployments import Deployments
 from caxton.client.connection import Agent, Connection
 from caxton.errors import CaxtonError, ValidationError, from_fields
 from caxton.ids import AgentId
@@ -76,6 +77,7 @@ class AgentCalls(Connection):
         limits: Limits | None = None,
         escalate_to: str | None = None,
         weight: int = DEFAULT_WEIGHT,
+        version: str = "",
         timeout_s: float = DEPLOY_TIMEOUT_S,
     ) -> AgentId:
         """Deploy one agent and return its id. What its fields may be stands at `Deployment`.
@@ -83,7 +85,7 @@ class AgentCalls(Connection):
         Raises InvalidModule, AgentAlreadyRegistered, ValidationError, Unsupported; Timeout or NetworkError when it is
         unknown whether it was deployed.
         """
-        deployment = Deployment(name, wasm, encoding, capabilities, limits, escalate_to, weight)
+        deployment = Deployment(name, wasm, encoding, capabilities, limits, escalate_to, weight, version)
         (result,) = await self.deploy_many([deployment], timeout_s=timeout_s)
         if isinstance(result, CaxtonError):
             raise result

@@ -1,16 +1,16 @@
 """Deploying agents: modules are hashed, uploaded and compiled once; registrations go to each shard in batches."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from caxton.agents.limits import DEFAULT_LIMITS, MAX_MODULE, Limits
-from caxton.agents.manifest import DEFAULT_WEIGHT, Encoding, Manifest, capabilities_of
-from caxton.agents.names import new_name, normal_name
+from caxton.agents.deployment import Deployment
+from caxton.agents.limits import DEFAULT_LIMITS, MAX_MODULE
+from caxton.agents.manifest import Encoding, Manifest, capabilities_of
+from caxton.agents.names import new_name, normal_label, normal_name
 from caxton.client.calls.arguments import listed
 from caxton.client.runtime_line import RuntimeLine
 from caxton.errors import (
@@ -26,27 +26,6 @@ from caxton.errors import (
 from caxton.ids import AgentId
 from caxton.wire.calls import MAX_BATCH, Deploy, Deployed
 from caxton.wire.supervision import MODULE_CHUNK, Accepted, UploadModule
-
-Module: TypeAlias = str | PathLike[str] | bytes | bytearray | memoryview
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """One agent to deploy. wasm: a path, as text too, or the bytes of a core module. Encodings: content, msgpack.
-
-    name: 1 to 200 printable characters without blanks at the ends, kept in Unicode's composed form (NFC); it does not
-    begin with tool:, model:, a2a: or caxton:. escalate_to: the name of another agent, which is sent each message that
-    this one failed on as often as it may be tried; see `caxton.read_escalation`. weight: from 1 to 100, its share
-    where a capability is balanced by weight.
-    """
-
-    name: str
-    wasm: Module
-    encoding: str = "content"
-    capabilities: Sequence[str] = ()
-    limits: Limits | None = None
-    escalate_to: str | None = None
-    weight: int = DEFAULT_WEIGHT
 
 
 class Deployments:
@@ -196,7 +175,8 @@ async def _manifest(deployment: object, modules: _Modules) -> Manifest:
     limits = DEFAULT_LIMITS if deployment.limits is None else deployment.limits
     above = None if deployment.escalate_to is None else normal_name("escalate_to", deployment.escalate_to)
     can = capabilities_of(deployment.capabilities)
-    return Manifest(name, digest, encoding, can, limits, above, deployment.weight)
+    version, system = normal_label("version", deployment.version), normal_label("system", deployment.system)
+    return Manifest(name, digest, encoding, can, limits, above, deployment.weight, version=version, system=system)
 
 
 def _bytes_of(agent: str, wasm: Any) -> bytes:

@@ -5,12 +5,12 @@ from functools import partial
 from typing import Literal, overload
 
 from caxton.acl.order import HandlerOrder
+from caxton.agents.deployment import Deployment, Module
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import DEFAULT_WEIGHT
 from caxton.client.attached import agent as attached
 from caxton.client.attached.agent import DRAIN_S
 from caxton.client.calls.agent_calls import AT_ONCE, CONCURRENCY, DEPLOY_TIMEOUT_S, DRAIN_TIMEOUT_S
-from caxton.client.calls.deployments import Deployment, Module
 from caxton.client.connection import Agent
 from caxton.errors import CaxtonError
 from caxton.ids import AgentId
@@ -37,6 +37,7 @@ class AgentCalls(Connection):
         limits: Limits | None = None,
         escalate_to: str | None = None,
         weight: int = DEFAULT_WEIGHT,
+        version: str = "",
         timeout_s: float = DEPLOY_TIMEOUT_S,
     ) -> AgentId:
         """Deploy one agent and return its id. What its fields may be stands at `Deployment`.
@@ -53,6 +54,7 @@ class AgentCalls(Connection):
                 limits=limits,
                 escalate_to=escalate_to,
                 weight=weight,
+                version=version,
                 timeout_s=timeout_s,
             )
         )

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import caxton.guests
+from caxton.agents.deployment import Deployment
 from caxton.agents.limits import MAX_MODULE, Limits
-from caxton.client.calls.deployments import Deployment
 from caxton.errors import AgentAlreadyRegistered, InvalidModule, Unsupported, ValidationError
 
 ECHO = Path(caxton.guests.__file__).parent / "echo.wasm"

@@ -127,4 +127,4 @@ def test_what_is_added_and_removed_is_not_there(shard):
     """Names stand in the order in which they came."""
     manifest = shard.agent(1, can=("a", "b")).manifest
 
-    assert changed(manifest, ["d", "c", "b"], ["a", "d"], None, None).capabilities == ("b", "c")
+    assert changed(manifest, ["d", "c", "b"], ["a", "d"]).capabilities == ("b", "c")
