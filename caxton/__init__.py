@@ -17,6 +17,8 @@ __all__ = [
     "AuctionOutcome",
     "AuctionResult",
     "AuctionRound",
+    "Backup",
+    "BackupFile",
     "BatchHandler",
     "Capability",
     "CapabilityView",
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
     from caxton.conversations.view import ConversationView
     from caxton.ids import AgentId, ConversationId, MessageId
     from caxton.manifests.reading import System, read_manifest, read_system
+    from caxton.store.backup.manifest import Backup, BackupFile
     from caxton.store.ledger import Figures, Ledger
     from caxton.sync.client import connect_sync
     from caxton.wire.calls import AgentView, DeadLetter, Failed
@@ -151,6 +154,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.conversations.view": ("ConversationView",),
         "caxton.ids": ("AgentId", "ConversationId", "MessageId"),
         "caxton.manifests.reading": ("System", "read_manifest", "read_system"),
+        "caxton.store.backup.manifest": ("Backup", "BackupFile"),
         "caxton.store.ledger": ("Figures", "Ledger"),
         "caxton.sync.client": ("connect_sync",),
         "caxton.wire.calls": ("AgentView", "DeadLetter", "Failed"),

@@ -35,3 +35,12 @@ def own_directory(path: Path) -> None:
     mode = stat.S_IMODE(found.st_mode)
     if mode & _OTHERS:
         raise ConfigurationError(str(path), f"others may enter it (mode {mode:o})", f"run chmod 700 {path}")
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory safe from a power cut. Raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

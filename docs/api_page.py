@@ -21,6 +21,7 @@ from caxton.client.attached import turns
 from caxton.client.attached.agent import AttachedAgent
 from caxton.client.calls.agent_calls import AgentCalls
 from caxton.client.calls.auction_calls import AuctionCalls
+from caxton.client.calls.backup_calls import BackupCalls
 from caxton.client.calls.broadcast_calls import BroadcastCalls
 from caxton.client.calls.capability_calls import CapabilityCalls
 from caxton.client.calls.conversation_calls import ConversationCalls
@@ -59,6 +60,7 @@ CALLS: dict[str, type] = {
     "Logs": LogCalls,
     "Dead letters": DeadLetterCalls,
     "The runtime": RuntimeCalls,
+    "Backups": BackupCalls,
 }
 GIVEN: tuple[type, ...] = (
     caxton.Message,
@@ -75,6 +77,8 @@ ENUMS: tuple[type[enum.IntEnum], ...] = (caxton.Performative, caxton.Level, caxt
 IDS = (caxton.AgentId, caxton.MessageId, caxton.ConversationId)
 TOLD: tuple[type, ...] = (
     caxton.Receipt,
+    caxton.Backup,
+    caxton.BackupFile,
     caxton.ContractResult,
     caxton.AuctionResult,
     caxton.AuctionRound,

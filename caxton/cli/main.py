@@ -15,6 +15,8 @@ COMMANDS = {
     "config": "What `caxton serve` is told by flags, the environment, a file and a preset.",
     "stop": "Have the runtime finish what is under way and end; returns when it has ended.",
     "reshard": "Give the data directory of a stopped runtime another number of workers; nothing in it is lost.",
+    "backup": "Copy everything that a runtime keeps into a directory, while it goes on.",
+    "restore": "Make a new data directory from a backup, which is looked through before it can be served.",
     "restart": "Restart every worker, one after the other, while the others serve; no durable message is lost.",
     "health": "Show whether everything is well; if not, why, since when and what to do.",
     "stats": "Show what stands out, what happens now, how long it takes, and what this run did, refused and lost.",

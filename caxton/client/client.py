@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 from caxton.client.calls.auction_calls import AuctionCalls
+from caxton.client.calls.backup_calls import BackupCalls
 from caxton.client.calls.conversation_calls import ConversationCalls
 from caxton.client.calls.dead_letter_calls import DeadLetterCalls
 from caxton.client.calls.drain_calls import DrainCalls
@@ -17,7 +18,6 @@ from caxton.client.calls.hosting_calls import HostingCalls
 from caxton.client.calls.interaction_calls import InteractionCalls
 from caxton.client.calls.kept_calls import KeptCalls
 from caxton.client.calls.log_calls import LogCalls
-from caxton.client.calls.runtime_calls import RuntimeCalls
 from caxton.client.calls.subscription_calls import SubscriptionCalls
 from caxton.config.settings import runtime_directory
 from caxton.errors import ConfigurationError
@@ -53,6 +53,6 @@ class Client(
     KeptCalls,
     LogCalls,
     DeadLetterCalls,
-    RuntimeCalls,
+    BackupCalls,
 ):
     """Everything a program may ask of a runtime, over one session, for one event loop."""

@@ -8,12 +8,14 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
 import aiosqlite
 
-from caxton.errors import StorageDamaged, StorageError
+from caxton.errors import CaxtonError, StorageDamaged, StorageError
+from caxton.store.backup.online_copy import OnlineCopy, make_empty, sync
 from caxton.store.earlier_copy import keep_copy
 from caxton.store.premises import check_premises
 from caxton.store.schema.migrations import SCHEMA_VERSION, OtherVersion, check_schema, migrate
@@ -43,6 +45,8 @@ class Database:
         self.path = path
         self.earlier: Path | None = None
         self._connection: aiosqlite.Connection | None = connection
+        # Has the thread while it is made, and runs there what is asked of the database.
+        self._copy: OnlineCopy | None = None
         # The file and its log, as they were opened.
         self._opened: list[tuple[Path, os.stat_result]] = []
 
@@ -80,6 +84,8 @@ class Database:
         if self._connection is None:
             raise StorageError(str(self.path), "the database is closed")
         raw = self._connection._conn  # noqa: SLF001 (no public way to run one function on its thread; pinned, tested)
+        if self._copy is not None:
+            return await self._copy.run(partial(_named, self.path, work, raw))
         # Without a task around it, the work begins now and not after whatever the loop has to do first.
         return await self._connection._execute(_named, self.path, work, raw)  # type: ignore[no-any-return, no-untyped-call] # noqa: SLF001 (as above)
 
@@ -95,6 +101,42 @@ class Database:
             return result
 
         return await self.run(transact)
+
+    async def copy(self, copy: OnlineCopy) -> None:
+        """Make a copy of the file, while everything that is asked of it meanwhile is done; one at a time.
+
+        Returns when it is whole and on the disk, which `copy.is_done` says, or when there will be none, and
+        `copy.failed` says why. Nothing is left of one that failed.
+        """
+        try:
+            await asyncio.to_thread(make_empty, copy.path)
+            try:
+                await self._make(copy)
+                await asyncio.to_thread(sync, copy.path)
+            except BaseException:
+                copy.path.unlink(missing_ok=True)
+                raise
+        except CaxtonError as error:
+            copy.close(error)
+        except BaseException as error:
+            copy.close(StorageError(str(copy.path), f"not made: {error!r}"))
+            raise
+        else:
+            copy.close()
+
+    async def _make(self, copy: OnlineCopy) -> None:
+        """Let it have the thread until it is made. Raises StorageError."""
+        connection = self._connection
+        if connection is None or self._copy is not None:
+            problem = "the database is closed" if connection is None else "another copy of it is being made"
+            raise StorageError(str(self.path), problem)
+        self._copy = copy
+        try:
+            await connection._execute(copy.make, connection._conn)  # type: ignore[no-untyped-call] # noqa: SLF001 (as in run)
+        finally:
+            copy.give_up()  # it is over, unless this was cancelled
+            self._copy = None  # whatever is asked from now on comes after the rest of what was asked of the copy
+            await connection._execute(copy.serve_rest)  # type: ignore[no-untyped-call] # noqa: SLF001 (as in run)
 
     def check_in_place(self) -> None:
         """Raise StorageDamaged when the file or its log is not the one of that name any more, and nobody will find it.
@@ -112,6 +154,8 @@ class Database:
     async def close(self) -> None:
         """Close the connection and end its thread; the log is copied into the file."""
         connection, self._connection = self._connection, None
+        if self._copy is not None:
+            self._copy.give_up()
         if connection is not None:
             await connection.close()
 

@@ -15,6 +15,7 @@ from caxton.agents.manifest import DEFAULT_WEIGHT, MAX_CAPABILITIES, MAX_WEIGHT,
 from caxton.agents.names import MAX_NAME
 from caxton.errors.travel import MAX_ITEMS
 from caxton.ids import AgentId
+from caxton.wire.backup import BackupRequest, CopyState
 from caxton.wire.capability_calls import Capabilities, CapabilityRequest
 from caxton.wire.conversations import ConversationRequest, ConversationResult
 from caxton.wire.dead_letter_results import DeadLetterFigures, Purged, Requeued
@@ -224,6 +225,7 @@ Request = (
     | CapabilityRequest
     | ConversationRequest
     | WatchRequest
+    | BackupRequest
 )
 
 
@@ -375,4 +377,5 @@ Result = (
     | Found
     | ConversationResult
     | WatchResult
+    | CopyState
 )

@@ -16,6 +16,7 @@ from caxton.delivery.levels import NearLimit
 from caxton.placement.slot_table import SlotTable
 from caxton.protocols import Standing
 from caxton.wire import calls, control, supervision
+from caxton.wire.backup import CopyShard, CopyState, CopyStep
 from caxton.wire.capability_calls import (
     Advertise,
     Capabilities,
@@ -182,6 +183,8 @@ REQUESTS = (
     ResumeConversation(SHA[:16], 600),
     ResumeConversation(SHA[:16], 600, SESSION),
     ReadLog(AGENT, 9, 2, 7, 100, 1_767_225_600_000, 1, 10_000),
+    CopyShard("/backups/1/shard-0.db"),
+    CopyStep("hold"),
 )
 SAID = Summary(SHA[:16], 7, AGENT, OTHER, 1_767_225_600_001, 3, SHA[16:], b"yes")
 TALK = ConversationView(
@@ -238,6 +241,7 @@ RESULTS = (
     calls.Purged(2, more=True),
     ShardLedger(1, SHARD, {"processed": 2}, 3, {0: 1}, 4, {0: 5}, {0: 4}, {SESSION: 6}, {"agents": 7}),
     LogPage(9, 2, 8, [LogLine(7, 1_767_225_600_000, 2, SHA[:16], "a line é", 3)], 1),
+    CopyState(2, 3, ready=True, did=False, done=False),
 )
 CONTROLS = (
     STATE,

@@ -21,6 +21,7 @@ from caxton.errors import (
     to_fields,
 )
 from caxton.ids import AgentId
+from caxton.wire.backup import CopyShard, CopyStep
 from caxton.wire.calls import (
     Agents,
     Attach,
@@ -54,6 +55,7 @@ from caxton.wire.delivery import AskSeal
 from caxton.wire.kept import FindMessage, ListKept
 from caxton.wire.watching import ReadLog
 from workers.agents.registry import Agent
+from workers.loop.backup_calls import BackupCalls
 from workers.loop.call_line import CallLine, Check, Wanted
 from workers.loop.capability_calls import CapabilityCalls
 from workers.loop.conversation_calls import ConversationCalls
@@ -100,6 +102,7 @@ class Calls:
         self._capabilities = CapabilityCalls(shard, passes)
         self._logs = LogCalls(shard)
         self._conversations = ConversationCalls(shard, CallLine(), passes.wake)
+        self._backups = BackupCalls(shard.store.database, group)
         self._stopping = False
         self._registry = shard.registry
         self._lifecycle = shard.lifecycle
@@ -150,6 +153,10 @@ class Calls:
         if call.timeout_ms and monotonic_ns() - came_ns >= call.timeout_ms * NS_PER_MS:
             raise Timeout(f"{type(call.request).__name__} on shard {self._number}", call.timeout_ms / 1_000)
 
+    def end(self) -> None:
+        """Nothing is answered any more: let go of what is done for callers beside their calls."""
+        self._backups.end()
+
     def stop_drained(self) -> None:
         """Let the draining agents that have nothing left stop."""
         if not self._stopping:
@@ -192,6 +199,8 @@ class Calls:
                 return await self._conversations.answer(request, check)
             case ReadLog():
                 return await self._logs.answer(session, request)
+            case CopyShard() | CopyStep():
+                return await self._backups.answer(session, request)
             case _:
                 return await self._dead_letters.answer(request, check)
 

@@ -103,6 +103,7 @@ class Worker:
             self.beat()
             self._wake()
             await self._done.wait()
+            self._calls.end()
             ticking.cancel()
             paging.cancel()
             marking.cancel()

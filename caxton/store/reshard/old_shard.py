@@ -10,14 +10,12 @@ from pathlib import Path
 import msgspec
 
 from caxton.acl.envelope import Envelope
-from caxton.errors import StorageDamaged, StorageError
 from caxton.store.agents import StoredAgents
 from caxton.store.commit import TargetRow
 from caxton.store.meta import Meta, read_meta
+from caxton.store.read_only import named_errors, read_only
 from caxton.store.recovered import read_charges, read_sources, read_targets
-from caxton.store.seal import BrokenSeal
 from caxton.store.shard_store import ShardStore
-from caxton.store.sqlite_errors import mapped
 from caxton.wire.shard_ledger import ShardLedger
 
 _COPIED = ("agents", "unfinished", "message_queue", "dead_letters", "outbox")
@@ -44,7 +42,7 @@ class OldShard:
     @contextmanager
     def opened(self) -> Iterator[sqlite3.Connection]:
         """Read the file, for the block: nothing is written to it, and errors name it."""
-        with named_errors(self.path), _read_only(self.path) as db:
+        with named_errors(self.path), read_only(self.path) as db:
             yield db
 
 
@@ -60,31 +58,8 @@ async def look(path: Path, shard: int, base: int) -> OldShard:
 
 
 def _look(path: Path, ledger: ShardLedger, agents: int, base: int) -> OldShard:
-    with named_errors(path), _read_only(path) as db:
+    with named_errors(path), read_only(path) as db:
         taken = {file: row.taken for file, row in read_sources(db)}
         rows = sum(db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in _COPIED)  # noqa: S608 (our own words only)
         targets, charges = dict(read_targets(db)), dict(read_charges(db))
         return OldShard(path, read_meta(db), ledger, agents, base, rows, taken, targets, charges)
-
-
-@contextmanager
-def _read_only(path: Path) -> Iterator[sqlite3.Connection]:
-    # Nobody else has it open, and its log is in it: so it is read without a log, and nothing is made beside it.
-    if path.with_name(f"{path.name}-wal").exists():
-        raise StorageError(str(path), "its log is still beside it; serve and stop it once, with room on its disk")
-    db = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
-    try:
-        yield db
-    finally:
-        db.close()
-
-
-@contextmanager
-def named_errors(path: Path) -> Iterator[None]:
-    """Let every error of SQLite's, and every row that is not what was written, name the file."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise mapped(path, error) from error
-    except (BrokenSeal, UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise StorageDamaged(str(path), str(error)) from error

@@ -10,6 +10,7 @@ import struct
 from hashlib import blake2b
 from pathlib import Path
 
+from caxton.directories import sync_directory
 from caxton.errors import ConfigurationError, StorageError
 from caxton.placement.slot_table import MAX_WORKERS
 from caxton.store.regular_file import opened
@@ -64,6 +65,28 @@ class Identity:
                 f"`caxton reshard --workers {workers}`",
             )
         return identity
+
+    @classmethod
+    def read(cls, path: Path) -> "Identity":
+        """Read an identity where it lies. Raises ConfigurationError for a later version's, StorageError else."""
+        try:
+            with opened(path) as descriptor:
+                raw = os.pread(descriptor, _SIZE + 1, 0)
+        except OSError as error:
+            raise StorageError(str(path), error.strerror or str(error)) from None
+        return cls._read(path, raw)
+
+    @classmethod
+    def adopt(cls, copy: Path, data_dir: Path, passed_over: int) -> None:
+        """Let a copy be the identity of a directory; the next incarnation is `passed_over` further on.
+
+        The copy is gone then. Raises as `read`.
+        """
+        identity = cls.read(copy)
+        identity._path = data_dir / FILE_NAME  # noqa: SLF001 (our own)
+        identity._reserved += passed_over  # noqa: SLF001 (our own)
+        identity._write()  # noqa: SLF001 (our own)
+        copy.unlink(missing_ok=True)
 
     @classmethod
     def _make(cls, data_dir: Path, shards: int) -> "Identity":
@@ -149,12 +172,3 @@ def _check(body: bytes) -> bytes:
 
 def _damage(what: str) -> str:
     return f"{what}; restore it from a backup, or choose another --data-dir"
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a directory safe from a power cut. Raises OSError."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import msgspec
 
+from caxton.directories import sync_directory
 from caxton.errors import ConfigurationError, StorageError
 from caxton.placement.slot_table import MAX_WORKERS
 from caxton.store.directory_lock import DirectoryLock
 from caxton.store.ledger import Figures
 from caxton.store.reshard.copying import Copied, Progress, copy
-from caxton.supervisor.premises.identity import FILE_NAME, Identity, sync_directory
+from caxton.supervisor.premises.identity import FILE_NAME, Identity
 
 MAKING, MADE, BEFORE = "reshard-new", "reshard-made", "before-reshard-"
 _PLAN = "plan"

@@ -1,6 +1,7 @@
 """All calls of the client, without a loop, as `docs/sync_calls.py` writes them: nothing to be edited."""
 
 from caxton.sync.calls.auction_calls import AuctionCalls
+from caxton.sync.calls.backup_calls import BackupCalls
 from caxton.sync.calls.conversation_calls import ConversationCalls
 from caxton.sync.calls.dead_letter_calls import DeadLetterCalls
 from caxton.sync.calls.drain_calls import DrainCalls
@@ -8,7 +9,6 @@ from caxton.sync.calls.hosting_calls import HostingCalls
 from caxton.sync.calls.interaction_calls import InteractionCalls
 from caxton.sync.calls.kept_calls import KeptCalls
 from caxton.sync.calls.log_calls import LogCalls
-from caxton.sync.calls.runtime_calls import RuntimeCalls
 from caxton.sync.calls.subscription_calls import SubscriptionCalls
 
 
@@ -22,6 +22,6 @@ class AllCalls(
     KeptCalls,
     LogCalls,
     DeadLetterCalls,
-    RuntimeCalls,
+    BackupCalls,
 ):
     """Everything that a client without a loop may be asked."""

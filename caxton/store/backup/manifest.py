@@ -1,0 +1,165 @@
+"""What a backup is: a directory with a copy of each shard's file, of the identity and of the modules, and a manifest.
+
+The manifest names every file with its size and sha256, and is written last: a directory without one is no backup.
+"""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import msgspec
+
+from caxton.directories import sync_directory
+from caxton.errors import ConfigurationError, StorageDamaged, StorageError
+from caxton.placement.slot_table import MAX_WORKERS
+from caxton.store.regular_file import opened
+
+MANIFEST, IDENTITY, MODULES = "manifest.json", "identity", "modules"
+FORMAT = 1
+# A manifest has a hundred and fifty bytes for each module, and an agent may have one of its own.
+MAX_MANIFEST_BYTES = 256 << 20
+_PIECE = 1 << 20
+_NAME = re.compile(r"identity|shard-(0|[1-9][0-9]?)\.db|modules/[0-9a-f]{64}\.wasm")
+# Told now and then: bytes more that were seen to.
+Tell = Callable[[int], None]
+
+
+class BackupFile(msgspec.Struct, frozen=True):
+    """A file of a backup. name: below its directory. size: in bytes. sha256: of its content, in hex."""
+
+    name: str
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class Backup(msgspec.Struct, frozen=True):
+    """What was backed up. format: of the backup. caxton: the release that took it. schema: of the shards' files.
+
+    taken_at: the moment that all shards are of, in ms since 1970. held_ms: for how long they stood still at most.
+    """
+
+    format: int
+    caxton: str
+    schema: int
+    taken_at: int
+    held_ms: int
+    shards: Annotated[int, msgspec.Meta(ge=1, le=MAX_WORKERS)]
+    files: list[BackupFile]
+
+    @property
+    def size(self) -> int:
+        """Of all files, in bytes."""
+        return sum(file.size for file in self.files)
+
+
+def shard_name(shard: int) -> str:
+    """Return what the copy of a shard's file is called."""
+    return f"shard-{shard}.db"
+
+
+def module_name(sha256: bytes) -> str:
+    """Return what the source of a module is called."""
+    return f"{MODULES}/{sha256.hex()}.wasm"
+
+
+def write_manifest(directory: Path, backup: Backup) -> None:
+    """Say that the backup is whole. Everything else is on the disk by then. Raises OSError."""
+    new = directory / f"{MANIFEST}.new"
+    with new_file(new) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(backup), indent=1) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(directory / MANIFEST)
+    sync_directory(directory)
+
+
+def read_manifest(directory: Path) -> Backup:
+    """Return what a directory says that it has; no other file is looked at.
+
+    Raises ConfigurationError for one that is no backup, or of a later release; StorageError for one that cannot be
+    read, StorageDamaged for one that says what cannot be.
+    """
+    path = directory / MANIFEST
+    try:
+        with opened(path) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
+            raw = file.read(MAX_MANIFEST_BYTES + 1)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            str(directory),
+            f"no backup, or one that was not taken to its end: it has no {MANIFEST}",
+            "name the directory of a whole one; `caxton backup DIR` takes another",
+        ) from None
+    except OSError as error:
+        raise StorageError(str(path), error.strerror or str(error)) from None
+    if len(raw) > MAX_MANIFEST_BYTES:
+        raise damaged(path, f"larger than {MAX_MANIFEST_BYTES} bytes")
+    try:
+        version = msgspec.json.decode(raw, type=_Version).format
+        if version > FORMAT:
+            raise ConfigurationError(
+                str(path), f"format {version}, and this release reads up to {FORMAT}", "use the release that took it"
+            )
+        backup = msgspec.json.decode(raw, type=Backup)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise damaged(path, str(error)) from None
+    _check_names(path, backup)
+    return backup
+
+
+def copy_file(source: Path, target: Path, tell: Tell) -> tuple[int, str]:
+    """Copy a regular file to where nothing is, for its user alone; returns its size and sha256.
+
+    The copy is on the disk when this returns, its name is not. Raises OSError.
+    """
+    with new_file(target) as out:
+        found = _read(source, out.write, tell)
+        out.flush()
+        os.fsync(out.fileno())
+    return found
+
+
+def look_at_file(path: Path, tell: Tell) -> tuple[int, str]:
+    """Return the size and the sha256 of a regular file. Raises OSError."""
+    return _read(path, lambda _piece: None, tell)
+
+
+def new_file(path: Path) -> BinaryIO:
+    """Open a file that is not there yet, for its user alone, to be written. Raises OSError."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "wb")
+
+
+def _read(path: Path, take: Callable[[bytes], object], tell: Tell) -> tuple[int, str]:
+    digest, size = hashlib.sha256(), 0
+    with opened(path) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+            size += len(piece)
+            take(piece)
+            tell(len(piece))
+    return size, digest.hexdigest()
+
+
+class _Version(msgspec.Struct):
+    format: int
+
+
+def _check_names(path: Path, backup: Backup) -> None:
+    """Raise StorageDamaged unless the files are those that a backup of so many shards has, each once."""
+    names = Counter(file.name for file in backup.files)
+    wanted = {IDENTITY, *(shard_name(shard) for shard in range(backup.shards))}
+    wrong = [name for name, count in names.items() if count > 1 or not _NAME.fullmatch(name)]
+    wrong += [name for name in names if not name.startswith(f"{MODULES}/") and name not in wanted and name not in wrong]
+    if wrong:
+        raise damaged(path, f"it names {wrong[0]!r:.100}, which no backup of {backup.shards} shards has, or has once")
+    if wanted - names.keys():
+        raise damaged(path, f"it does not name {min(wanted - names.keys())}")
+
+
+def damaged(path: Path, problem: str) -> StorageDamaged:
+    """Return the error for a file of a backup that is not what was written to it."""
+    error = StorageDamaged(str(path), problem)
+    return error.suggesting("use another backup, or this one without its damage from wherever else it is kept")
