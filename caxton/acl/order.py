@@ -22,12 +22,15 @@ def key_of(order: Order, message: Envelope) -> Key:
     return message.message_id if order == "none" else 0
 
 
+def comes_back(message: Envelope, held: Container[bytes]) -> bool:
+    """Whether one of these, by their ids, waits for what becomes of a message."""
+    cause = message.cause
+    return cause is not None and cause.waiters is not None and any(one in held for one in cause.waiters.deliveries)
+
+
 def key_beside(order: Order, message: Envelope, held: Container[bytes]) -> Key:
     """Return the key of a message beside others, of which the ids are given: behind what waits for it it would not end.
 
     So what one of them waits for has a key of its own.
     """
-    cause = message.cause
-    if cause is not None and cause.waiters is not None and any(one in held for one in cause.waiters.deliveries):
-        return message.message_id
-    return key_of(order, message)
+    return message.message_id if comes_back(message, held) else key_of(order, message)

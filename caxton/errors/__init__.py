@@ -58,6 +58,7 @@
     └── AgentFailure ............... the agent took the message and failed
         ├── WasmExecutionFailed .... a trap
         ├── HandlerFailed .......... the handler of an attached agent raised, or returned what cannot be sent
+        ├── ProgramLost ............ the program of an attached agent that had a volatile message is gone
         ├── RetryLimitExceeded ..... it failed as often as the message may be tried
         ├── ResourceLimitExceeded .. fuel, time, memory or output beyond the agent's limits
         └── AgentError ............. the agent's own error code
@@ -77,6 +78,7 @@ from caxton.errors.agents import (
     InvalidStateTransition,
     ModuleUnknown,
     NoMemoryExport,
+    ProgramLost,
     ResourceLimitExceeded,
     RetryLimitExceeded,
     WasmExecutionFailed,
@@ -178,6 +180,7 @@ __all__ = [
     "NotUnderstood",
     "OtherProtocol",
     "ParseError",
+    "ProgramLost",
     "ProtocolViolation",
     "QueueFull",
     "ResourceExhausted",

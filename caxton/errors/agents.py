@@ -106,6 +106,18 @@ class HandlerFailed(AgentFailure):
 
 
 @dataclass(eq=False)
+class ProgramLost(AgentFailure):
+    """The program of an attached agent that was given a volatile message has ended, or lost it, before it said more."""
+
+    agent: str
+    says = (
+        "the program of agent {agent} that had the message is gone, lost it to another, or was not heard of; whether "
+        "it was handled is unknown"
+    )
+    hint = "what is sent with the reliability at_least_once is given again"
+
+
+@dataclass(eq=False)
 class ResourceLimitExceeded(AgentFailure):
     """A guest went beyond one of its limits; the unit of `limit` is in the resource's name.
 

@@ -30,6 +30,11 @@ class Asker:
         # Least for whom the next message is: credit that is free counts first, then who has had nothing for longest.
         self.rank = len(held) - asked.concurrency, member.last
 
+    @property
+    def is_free(self) -> bool:
+        """Whether it handles one message more at once."""
+        return self._window.is_free
+
     def takes(self, message: Envelope) -> bool:
         """Let it have a message, unless that is too much; the first one may be of any size."""
         size = len(message.content)
@@ -76,13 +81,21 @@ class Deal:
             self._passed.add(key)
             return False
         self._dealt[key] = asker
-        if message.conversation_id is not None:
+        if message.conversation_id is not None and not self._group.comes_back(message):
             self._homes[message.conversation_id] = asker
         self.hands.append(asker.member)
         return True
 
     def _taker(self, key: Key, message: Envelope) -> Asker | None:
-        """Return who takes a message: who has its key, or its conversation, or else who has the most free credit."""
+        """Return who takes a message: who has its key, or its conversation, or else who has the most free credit.
+
+        What comes back is taken by who can handle it now, and by who has its conversation if that one can.
+        """
+        if self._group.comes_back(message):
+            home = self._group.home_of(message)
+            free = sorted((each for each in self._askers.values() if each.is_free), key=attrgetter("rank"))
+            free.sort(key=lambda each: each.member is not home)
+            return next((each for each in free if each.takes(message)), None)
         asker = self._dealt.get(key)
         if asker is None:
             bound = self._group.bound_to(key, message)

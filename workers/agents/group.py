@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 
 from caxton.acl.envelope import Envelope
-from caxton.acl.order import HandlerOrder, Key, key_of
+from caxton.acl.order import HandlerOrder, Key, comes_back, key_beside
 
 # Programs of one group: a question of each waits here, and all of them are looked at for a message.
 MOST_MEMBERS = 64
@@ -50,7 +50,7 @@ class Homes:
 
 
 class Member:
-    """A program of a group. given: the keys of what it has not ended, by delivery. last: the last delivery it got.
+    """A program of a group. given: what it has not ended, by delivery: key and id. last: the last delivery it got.
 
     is_there: whether conversations wait for it: it was heard of, and does not leave. credit: how many keys it handles
     at once.
@@ -60,7 +60,7 @@ class Member:
 
     def __init__(self, session: int) -> None:
         self.session = session
-        self.given: dict[int, Key] = {}
+        self.given: dict[int, tuple[Key, bytes]] = {}
         self.last = 0
         self.is_there = True
         self.credit = 0
@@ -70,7 +70,8 @@ class Group:
     """The programs that share an agent, by session. order: what they keep between them, as each does in itself.
 
     Of a key that has something under way the next goes to the same member, so that no two are handled at once, or out
-    of order. So does the next of a conversation, as long as that member is there.
+    of order. So does the next of a conversation, as long as that member is there. But what comes back, for which
+    something under way waits, is for whoever can handle it now.
     """
 
     def __init__(self, order: HandlerOrder, homes: Homes) -> None:
@@ -79,6 +80,8 @@ class Group:
         self._homes = homes
         # Who has something of a key under way, and how much of it.
         self._holders: dict[Key, tuple[Member, int]] = {}
+        # The ids of what all of them have under way.
+        self._ids: set[bytes] = set()
 
     def join(self, session: int) -> Member:
         """Let a session be a member, if it is none."""
@@ -112,31 +115,40 @@ class Group:
 
     def key_of(self, message: Envelope) -> Key:
         """Return what two messages have in common that only one member may have at a time."""
-        return key_of(self.order, message)
+        return key_beside(self.order, message, self._ids)
+
+    def comes_back(self, message: Envelope) -> bool:
+        """Whether a member waits for what becomes of a message: behind what that one has it might never end."""
+        return comes_back(message, self._ids)
 
     def bound_to(self, key: Key, message: Envelope) -> Member | None:
         """Return the only member who may have a message now, None when any may."""
         holder = self._holders.get(key)
-        if holder is not None:
-            return holder[0]
+        return self.home_of(message) if holder is None else holder[0]
+
+    def home_of(self, message: Envelope) -> Member | None:
+        """Return the member that a message's conversation is at home with, while that one is there."""
         home = self.members.get(self._homes.find(self, message.conversation_id))
         return home if home is not None and home.is_there else None
 
     def give(self, member: Member, number: int, message: Envelope) -> None:
         """A member has a message, by the number of its delivery."""
-        key = key_of(self.order, message)
+        key = self.key_of(message)
         _, count = self._holders.get(key, (member, 0))
         self._holders[key] = member, count + 1
-        member.given[number] = key
         member.last = number
-        if message.conversation_id is not None:
+        if message.conversation_id is not None and not self.comes_back(message):
             self._homes.note(self, message.conversation_id, member.session)
+        member.given[number] = key, message.message_id
+        self._ids.add(message.message_id)
 
     def take(self, member: Member, number: int) -> bool:
         """A member has a delivery no more; False when it had none of this number."""
-        key = member.given.pop(number, None)
-        if key is None:
+        given = member.given.pop(number, None)
+        if given is None:
             return False
+        key, message_id = given
+        self._ids.discard(message_id)
         _, count = self._holders[key]
         if count > 1:
             self._holders[key] = member, count - 1

@@ -33,6 +33,11 @@ class Window:
         """True when nothing may be given."""
         return self.bytes <= 0 or (self._keys <= 0 and self._ahead <= 0)
 
+    @property
+    def is_free(self) -> bool:
+        """True when a key that the program does not have is handled at once."""
+        return self._keys > 0
+
     def admits(self, message: Envelope) -> bool:
         """Return whether the program may be given this message too; then it counts as given."""
         key = key_beside(self._order, message, self._ids)

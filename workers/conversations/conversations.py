@@ -190,7 +190,7 @@ class Conversations:
                 self.untold.append((record, over(record)))
             self.log.save_end(record)
             self.table.archive(record, now_ms)
-        for record in self.rules.due(self._live, now_ms):
+        for record in self.rules.due(self._live, self.table.opened_by, now_ms):
             if self.rules.expire(record, now_ms):
                 self.table.archive(record, now_ms)
             self.log.save_end(record)

@@ -126,11 +126,11 @@ class ProtocolRules:
             at_ms = record.lines.next_deadline_ms or record.lines.over_ms + QUIET_MS
             self._look_at(record, _AT_ONCE_MS if self._gone(record.lines) else at_ms)
 
-    def due(self, live: Mapping[bytes, object], now_ms: int) -> list[Record]:
+    def due(self, live: Mapping[bytes, object], opened_by: Callable[[int], list[Record]], now_ms: int) -> list[Record]:
         """Return conversations that `expire` is to look at now, at most a thousand at once; `live` are all."""
         found: list[Record] = []
         if self._left:
-            self._look_at_what_was_left(live)
+            self._look_at_what_was_left(opened_by)
         while self._due and self._due[0][0] <= now_ms and len(found) < AT_ONCE:
             at_ms, key = heappop(self._due)
             record = live.get(key)
@@ -220,12 +220,13 @@ class ProtocolRules:
             lapsed = machine.states[found.position.state].name
             self.overdue.append(Overdue(record, agent, other, about, AnswerOverdue(machine.name, state.name, lapsed)))
 
-    def _look_at_what_was_left(self, live: Mapping[bytes, object]) -> None:
-        """Have what clients that ended had open looked at: to find it is to look through all, once for all of them."""
+    def _look_at_what_was_left(self, opened_by: Callable[[int], list[Record]]) -> None:
+        """Have what clients that ended had open looked at."""
         left, self._left = self._left, set()
-        for one in live.values():
-            if isinstance(one, Record) and one.initiator in left and one.lines is not None and one.lines.open:
-                self._look_at(one, _AT_ONCE_MS)
+        for client in left:
+            for one in opened_by(client):
+                if one.lines is not None and one.lines.open:
+                    self._look_at(one, _AT_ONCE_MS)
 
     def _gone(self, lines: Lines) -> set[int]:
         """Return the clients with open lines that are gone."""

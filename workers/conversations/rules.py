@@ -68,8 +68,11 @@ class Rules(Protocol):
     def restore(self, record: Record) -> None:
         """The file held a conversation: see to its deadlines again."""
 
-    def due(self, live: Mapping[bytes, object], now_ms: int) -> list[Record]:
-        """Return conversations of which something may be over now. What is no record among `live` has no lines."""
+    def due(self, live: Mapping[bytes, object], opened_by: Callable[[int], list[Record]], now_ms: int) -> list[Record]:
+        """Return conversations of which something may be over now. What is no record among `live` has no lines.
+
+        opened_by: returns those of one initiator.
+        """
 
     def expire(self, record: Record, now_ms: int) -> bool:
         """Let what is over lapse, and return whether the conversation has come to its end."""

@@ -179,6 +179,10 @@ class Table:
         found = self.live.get(key) or self.archived.get(key)
         return self.grow(found) if isinstance(found, Exchange) else found
 
+    def opened_by(self, initiator: int) -> list[Record]:
+        """Return those that somebody opened and that go on, but for those that have only begun."""
+        return list(self._by_initiator.get(initiator, {}).values())
+
     def all_of(self, conversation_id: bytes) -> list[Record]:
         """Return all of an id, whoever opened them and whether they go on or have ended; the first one first."""
         shared = self._shared.get(conversation_id)

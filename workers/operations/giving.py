@@ -4,7 +4,7 @@ from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 
 from caxton.acl.envelope import is_over
-from caxton.errors import AgentNotRunning
+from caxton.errors import ProgramLost
 from caxton.wire.calls import FULL_DELIVERIES_BYTES
 from caxton.wire.delivery import Delivery
 from workers.agents.deal import Asker, Deal
@@ -67,7 +67,7 @@ class Giving:
             elif delivery is None:  # it may have been handled, and is never given twice
                 self.leave(agent)
                 self._routes.a_pass.counts["discarded"] += 1
-                self._routes.fail(message, AgentNotRunning(agent.label, "detached"))
+                self._routes.fail(message, ProgramLost(agent.label))
                 continue
             waiting.append(entry)
         if waiting:

@@ -13,6 +13,7 @@ from caxton.errors import (
     AlreadyAttached,
     CaxtonError,
     HandlerFailed,
+    ProgramLost,
     ValidationError,
 )
 from caxton.ids import ConversationId
@@ -75,7 +76,7 @@ async def test_leaving_takes_no_longer_than_the_drain(client, served, lane):
             await began.wait()
         async with program.attach("endless", says_count):
             if lane == "at_most_once":
-                with pytest.raises(AgentNotRunning):
+                with pytest.raises(ProgramLost, match="that had the message is gone"):
                     await waiting
             else:
                 assert (await waiting).content == b"2"
@@ -211,6 +212,6 @@ async def test_an_agent_is_taken_over(client, served, lane):
         async with client.attach("wanted", answers, replace=True):
             assert isinstance(await taken, AgentTakenOver)
             end = await waiting
-            assert isinstance(end, AgentNotRunning) if lane == "at_most_once" else end.content == b"2"
+            assert isinstance(end, ProgramLost) if lane == "at_most_once" else end.content == b"2"
             assert (await program.request("wanted", b"y")).content == b"1"
     await client.remove("wanted")

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import uuid
 from collections import Counter
 
 import pytest
@@ -137,6 +138,38 @@ async def test_a_conversation_stays_with_one_program_of_several(client, served, 
             assert set(first) == {b"one", b"two"}
             assert await answers() == await answers() == first
         assert set(await answers()) == {b"one"}
+
+
+@pytest.mark.parametrize("lane", ["at_least_once", "at_most_once"])
+async def test_a_question_that_comes_back_is_for_the_program_that_is_free(client, served, desk, lane):
+    """Within one conversation: who asked handles one message at a time, and waits for it."""
+    options = caxton.DeliveryOptions(reliability=lane)
+    talk = caxton.ConversationId(uuid.uuid4().bytes)  # no client's own: each of the three may open one of it
+
+    def program(who, through):
+        async def handle(delivered):
+            if delivered.message.content == b"back":
+                return who
+            reply = await through.request("relay", b"", conversation_id=talk, options=options, timeout_s=60)
+            return who + b" heard " + reply.content
+
+        return handle
+
+    async def relay(_delivered):
+        return (await client.request(desk, b"back", conversation_id=talk, options=options, timeout_s=60)).content
+
+    async with (
+        served.connect() as one,
+        served.connect() as two,
+        one.attach(desk, program(b"one", one), group=True, concurrency=1),
+        two.attach(desk, program(b"two", two), group=True, concurrency=1),
+        client.attach("relay", relay),
+    ):
+        first = await client.request(desk, b"", conversation_id=talk, options=options, timeout_s=60)
+        again = await client.request(desk, b"", conversation_id=talk, options=options, timeout_s=60)
+    assert first.content in {b"one heard two", b"two heard one"}
+    assert again.content == first.content, "and the conversation stays where it was"
+    await client.remove("relay")
 
 
 async def test_who_is_no_member_is_refused_and_may_take_over(client, served, desk):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from caxton.acl.envelope import Envelope
+from caxton.acl.envelope import Cause, Envelope, Waiters
 from caxton.wire.calls import FULL_DELIVERIES_BYTES, Exchange
 from workers.agents import group as module
 from workers.agents.deal import Asker, Deal
@@ -127,6 +127,41 @@ def test_a_conversation_goes_on_with_who_had_it(group, message):
     ann.is_there = True
     shared.leave(ANN)
     assert dealt(deal(shared, BOB), message(9, TALK)) == [BOB]
+
+
+def waiting_for(message, *asked_by):
+    """The same message, for whose answer the handlers of these wait."""
+    message.cause = Cause(1, bytes(16), waiters=Waiters(tuple(one.message_id for one in asked_by)))
+    return message
+
+
+@pytest.mark.parametrize("order", ["conversation", "sender", "none"])
+def test_what_comes_back_is_for_who_can_handle_it_now(group, message, order):
+    """Behind what waits for it it would never end: another member has it, and the conversation stays where it was."""
+    shared = group(ANN, BOB, order=order)
+    ann, bob = shared.members.values()
+    asking = message(1, TALK)
+    shared.give(ann, 1, asking)
+    busy = {ANN: [asking]}
+    back = waiting_for(message(1, TALK), asking)
+    assert dealt(deal(shared, ANN, held=busy, concurrency=1), back) == [None], "who handles one at a time has one"
+    assert dealt(deal(shared, ANN, BOB, held=busy, concurrency=1), back, message(1, TALK)) == [BOB, ANN]
+    assert dealt(deal(shared, ANN, BOB, held=busy), back) == [ANN], "who handles more has it beside the other"
+    shared.give(bob, 2, back)
+    assert shared.take(ann, 1)
+    assert dealt(deal(shared, BOB, held={BOB: [back]}), message(1, TALK)) == [None]
+    assert shared.take(bob, 2)
+    assert dealt(deal(shared, ANN, BOB), message(2, TALK)) == [ANN], "it is at home there"
+
+
+def test_what_comes_back_is_handled_though_much_waits_behind_what_asks(group, message):
+    """It is for a free place of whoever has the conversation, however many messages that one was given."""
+    shared = group(ANN, BOB)
+    asking, *behind = [message(1, TALK) for _ in range(4)]
+    for number, each in enumerate([asking, *behind]):
+        shared.give(shared.members[ANN], number, each)
+    back = waiting_for(message(1, TALK), asking)
+    assert dealt(deal(shared, ANN, BOB, held={ANN: [asking, *behind]}, concurrency=4), back) == [ANN]
 
 
 def test_what_nobody_can_have_is_passed_over_with_its_key(group, message):

@@ -3,7 +3,7 @@
 import pytest
 
 from caxton.agents.manifest import Encoding
-from caxton.errors import AgentNotRunning
+from caxton.errors import ProgramLost
 from caxton.wire.calls import LEASE_S, Ended, Exchange
 from workers.agents.registry import Hold
 
@@ -87,4 +87,4 @@ def test_of_the_volatile_lane_it_fails(durable, client, agent, exchange, convers
     time_goes_by(LEASE_S)
     ((message, error),) = told
     assert message is volatile
-    assert isinstance(error, AgentNotRunning)
+    assert isinstance(error, ProgramLost)
