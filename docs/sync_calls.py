@@ -23,6 +23,8 @@ TWINS = {
     "Hosting": "caxton.sync.returned",
     "Inbox": "caxton.sync.returned",
     "Subscription": "caxton.sync.returned",
+    "ValueHandler": "caxton.sync.called",
+    "ValuesHandler": "caxton.sync.called",
 }
 # What is said of a loop, and what is said where there is none.
 SAID = {

@@ -44,6 +44,17 @@ def said(content: object, encoding: str | None, language: str | None) -> tuple[b
         raise SerializationError("content", problem) from None
 
 
+def as_bytes(content: object, encoding: str | None, language: str | None = None) -> tuple[bytes, str | None]:
+    """Return what any content is as bytes, and its language; raises what `said` does."""
+    return (content, language) if isinstance(content, bytes) else said(content, encoding, language)
+
+
+def check_encoding(encoding: object) -> None:
+    """Raise ValidationError for an encoding that values do not have, None aside."""
+    if encoding is not None and encoding not in CODECS:
+        raise ValidationError("encoding", f"{shown(encoding)} is not one of {', '.join(CODECS)}")
+
+
 def decoded(content: bytes) -> Any:
     """Return the value that a JSON text is; raises SerializationError."""
     return _decoded(content, JSON, object)

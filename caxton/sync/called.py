@@ -12,6 +12,8 @@ from caxton.client.attached.turns import Delivered, Said
 
 EachHandler: TypeAlias = Callable[[Delivered], Said | Awaitable[Said]]
 BatchHandler: TypeAlias = Callable[[list[Delivered]], Sequence[Said] | Awaitable[Sequence[Said] | None] | None]
+ValueHandler: TypeAlias = Callable[[Delivered], object]
+ValuesHandler: TypeAlias = Callable[[list[Delivered]], Sequence[object] | Awaitable[Sequence[object] | None] | None]
 
 
 class Called:
@@ -20,7 +22,7 @@ class Called:
     A call that runs cannot be cancelled: one that takes longer than it may is nobody's any more.
     """
 
-    def __init__(self, handler: EachHandler | BatchHandler, concurrency: int) -> None:
+    def __init__(self, handler: ValueHandler | ValuesHandler, concurrency: int) -> None:
         self._handler: Any = handler
         self._is_plain = not iscoroutinefunction(getattr(handler, "func", handler))
         self._concurrency = concurrency

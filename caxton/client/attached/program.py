@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from caxton.client.attached.turns import (
-    BatchHandler,
-    EachHandler,
-    Said,
+    ValueHandler,
+    ValuesHandler,
     delivered,
     each_said,
     ended,
@@ -29,7 +28,7 @@ class Program:
     """Calls a handler. most: how many messages it takes at once; batch: it takes a list, also of one.
 
     keeps_state: it is given the agent's state, and may return another. state: as of the last call; None while nobody
-    has told it, and then nothing is to be handled.
+    has told it, and then nothing is to be handled. encoding: of the values that it returns.
 
     counts: `handled`, `failed`. timeout_s: a call that takes longer is cancelled, and has failed. is_over: the tasks
     that call it are being cancelled; every other cancellation is an error of the handler that meets it.
@@ -38,18 +37,20 @@ class Program:
     def __init__(
         self,
         name: str,
-        handler: EachHandler | BatchHandler,
+        handler: ValueHandler | ValuesHandler,
         most: int,
         *,
         batch: bool,
         timeout_s: float | None = None,
         keeps_state: bool = False,
+        encoding: str | None = None,
     ) -> None:
         self.most = most if batch else 1
         self.counts: Counter[str] = Counter()
         self.is_over = False
         self.keeps_state = keeps_state
         self.state: bytes | None = None
+        self._encoding = encoding
         self._name = name
         self._handler: Any = handler
         self._batch = batch
@@ -128,12 +129,12 @@ class Program:
             ends.append(end)
         return ends
 
-    def _end(self, delivery: Delivery, said: "Said | BaseException") -> Ended:
+    def _end(self, delivery: Delivery, said: object) -> Ended:
         """Return the end of a turn whose handler returned this, or raised it."""
         if isinstance(said, BaseException):
             return failed(delivery, said)
         try:
-            end = ended(delivery, said, keeps_state=self.keeps_state)
+            end = ended(delivery, said, keeps_state=self.keeps_state, encoding=self._encoding)
         except ValidationError as error:
             self._log_failure(error)
             return failed(delivery, error)

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from caxton.acl.content import as_bytes
 from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Envelope, Rare
 from caxton.acl.message import Content, Message
 from caxton.acl.performative import Performative
@@ -38,17 +39,21 @@ class Delivered(msgspec.Struct, frozen=True):
 class Saved(msgspec.Struct, frozen=True):
     """What a handler of an agent that keeps a state returns to change it: the state, and what it says besides.
 
-    state: at most 64 KiB, committed with the end of the message and with what is said; empty: none from now on.
+    state: at most 64 KiB, committed with the end of the message and with what is said; empty: none from now on. said:
+    whatever a handler without a state returns.
     """
 
     state: bytes
-    said: Sent = None
+    said: object = None
 
 
 Said: TypeAlias = Sent | Saved
 EachHandler: TypeAlias = Callable[[Delivered], Awaitable[Said]]
 # None: all are handled, nothing to say; otherwise what is said to each, in order.
 BatchHandler: TypeAlias = Callable[[list[Delivered]], Awaitable[Sequence[Said] | None]]
+# Where an encoding is named, any other value is the content of an answer too.
+ValueHandler: TypeAlias = Callable[[Delivered], Awaitable[object]]
+ValuesHandler: TypeAlias = Callable[[list[Delivered]], Awaitable[Sequence[object] | None]]
 
 
 def delivered(delivery: Delivery, state: bytes = b"") -> Delivered:
@@ -56,20 +61,20 @@ def delivered(delivery: Delivery, state: bytes = b"") -> Delivered:
     return Delivered(Message.of(delivery.message), delivery.attempts, state)
 
 
-def ended(delivery: Delivery, said: Said, *, keeps_state: bool = False) -> Ended:
-    """Return the end of a turn whose handler returned `said`.
+def ended(delivery: Delivery, said: object, *, keeps_state: bool = False, encoding: str | None = None) -> Ended:
+    """Return the end of a turn whose handler returned `said`. encoding: in which a value is sent, None for no values.
 
     Raises ValidationError for what is not fit to be sent, and for a state where none is kept, or one that is none.
     """
     if not isinstance(said, Saved):
-        return Ended(delivery.delivery, _messages(delivery.message, said))
+        return Ended(delivery.delivery, _messages(delivery.message, said, encoding))
     if not keeps_state:
         raise ValidationError("what the handler returned", "a state, and this agent was attached without state=True")
     if not isinstance(said.state, bytes):
         raise ValidationError("state", f"{type(said.state).__name__} where bytes are wanted")
     if len(said.state) > MAX_STATE:
         raise ValidationError("state", f"{len(said.state):,} bytes, and the limit is {MAX_STATE:,}")
-    return Ended(delivery.delivery, _messages(delivery.message, said.said), None, said.state)
+    return Ended(delivery.delivery, _messages(delivery.message, said.said, encoding), None, said.state)
 
 
 def failed(delivery: Delivery, error: BaseException) -> Ended:
@@ -104,12 +109,21 @@ def size_of(end: Ended) -> int:
     return size
 
 
-def _messages(handled: Envelope, said: Said) -> list[Envelope]:
+def is_value(said: object) -> bool:
+    """Whether this is a value, where an encoding is named: neither nothing, nor bytes, nor messages."""
+    if isinstance(said, list | tuple):
+        return not (said and all(isinstance(one, Message) for one in said))
+    return not (said is None or isinstance(said, bytes | bytearray | memoryview | Message))
+
+
+def _messages(handled: Envelope, said: object, encoding: str | None) -> list[Envelope]:
     if said is None:
         return []
+    if encoding is not None and is_value(said):
+        content, language = as_bytes(said, encoding)
+        return _answered(handled, content, encoding, language)
     if isinstance(said, bytes | bytearray | memoryview):
-        answer = _answer(handled, bytes(said))
-        return [] if answer is None else [answer]
+        return _answered(handled, bytes(said))
     if not isinstance(said, list | tuple):
         raise ValidationError("what the handler returned", f"{type(said).__name__}; give None, bytes, or messages")
     if len(said) > MOST_MESSAGES:
@@ -121,16 +135,18 @@ def _messages(handled: Envelope, said: Said) -> list[Envelope]:
     return messages
 
 
-def _answer(handled: Envelope, content: bytes) -> Envelope | None:
+def _answered(
+    handled: Envelope, content: bytes, encoding: str | None = None, language: str | None = None
+) -> list[Envelope]:
     """Return the answer to a message that asks for one; what the runtime made is never answered."""
     if handled.reply_with is None or handled.flags & AUTOMATIC or not handled.sender:
-        return None
+        return []
     if len(content) > MAX_CONTENT:
         raise MessageTooLarge.of(len(content), MAX_CONTENT)
     rare = handled.rare
     reply_to = None if rare is None else rare.reply_to
     protocol = None if rare is None else rare.protocol
-    return Envelope(
+    answer = Envelope(
         bytes(16),
         int(Performative.INFORM),
         0,
@@ -141,8 +157,9 @@ def _answer(handled: Envelope, content: bytes) -> Envelope | None:
         handled.conversation_id,
         level=handled.level,
         flags=handled.flags & DURABLE,
-        rare=None if protocol is None else Rare(protocol=protocol),
+        rare=None if protocol is encoding is None else Rare(language, encoding, protocol=protocol),
     )
+    return [answer]
 
 
 def _sent(handled: Envelope, message: object) -> Envelope:

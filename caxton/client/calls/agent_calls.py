@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal, TypeVar, overload
 
+from caxton.acl.content import check_encoding
 from caxton.acl.order import HandlerOrder
 from caxton.agents.deployment import Deployment, Module
 from caxton.agents.limits import BOUNDS, Limits
@@ -11,7 +12,7 @@ from caxton.agents.manifest import DEFAULT_WEIGHT, capabilities_of
 from caxton.agents.names import new_name, normal_name
 from caxton.client.attached.agent import DRAIN_S, AttachedAgent
 from caxton.client.attached.program import Program
-from caxton.client.attached.turns import BatchHandler, EachHandler
+from caxton.client.attached.turns import BatchHandler, EachHandler, ValueHandler, ValuesHandler
 from caxton.client.calls.agent_listing import AgentListing
 from caxton.client.calls.arguments import as_typed, check_whole, listed, seconds
 from caxton.client.calls.deployments import Deployments
@@ -141,10 +142,49 @@ class AgentCalls(Connection):
         group: bool = False,
     ) -> AttachedAgent: ...
 
+    @overload
+    def attach(
+        self,
+        name: str,
+        handler: ValueHandler,
+        *,
+        encoding: str,
+        batch: Literal[False] = False,
+        capabilities: Sequence[str] = (),
+        mailbox_capacity: int = 1_000,
+        at_once: int = AT_ONCE,
+        concurrency: int = CONCURRENCY,
+        order: HandlerOrder = "conversation",
+        drain_s: float = DRAIN_S,
+        timeout_s: float | None = None,
+        replace: bool = False,
+        state: bool = False,
+        escalate_to: str | None = None,
+        group: bool = False,
+    ) -> AttachedAgent: ...
+
+    @overload
+    def attach(
+        self,
+        name: str,
+        handler: ValuesHandler,
+        *,
+        encoding: str,
+        batch: Literal[True],
+        capabilities: Sequence[str] = (),
+        mailbox_capacity: int = 1_000,
+        at_once: int = AT_ONCE,
+        drain_s: float = DRAIN_S,
+        timeout_s: float | None = None,
+        replace: bool = False,
+        escalate_to: str | None = None,
+        group: bool = False,
+    ) -> AttachedAgent: ...
+
     def attach(  # noqa: PLR0913 (what an agent may be, each by its name)
         self,
         name: str,
-        handler: EachHandler | BatchHandler,
+        handler: ValueHandler | ValuesHandler,
         *,
         batch: bool = False,
         capabilities: Sequence[str] = (),
@@ -158,13 +198,15 @@ class AgentCalls(Connection):
         state: bool = False,
         escalate_to: str | None = None,
         group: bool = False,
+        encoding: str | None = None,
     ) -> AttachedAgent:
         """Return an agent whose messages this process handles, unsandboxed, inside an `async with` block.
 
         The agent is registered if there is none of that name (see `Deployment`), and stays when the block ends: what
         is sent to it then waits. The handler gets one `Delivered`, or with batch=True a list of them. It returns None,
         the content of an answer (bytes), or a list of messages that are sent as they are; with batch=True None, or a
-        list with one of these for each.
+        list with one of these for each. encoding: "json" or "msgpack" for handlers that also return any other value,
+        such as a dict, a dataclass or a list that holds no messages: it is the content of an answer, too.
 
         Up to `concurrency` calls (1 to 1,024) run at the same time, and each message ends with its own. They begin in
         the order of their messages. One after the other are those of a conversation, and of each sender those without
@@ -204,6 +246,7 @@ class AgentCalls(Connection):
             raise ValidationError("state", "an agent that keeps one handles one message at a time, without batch=True")
         if group and state:
             raise ValidationError("group", "programs that share an agent keep no state: each would have another one")
+        check_encoding(encoding)
         above = None if escalate_to is None else normal_name("escalate_to", escalate_to)
         request = Attach(
             name,
@@ -224,6 +267,7 @@ class AgentCalls(Connection):
                 batch=batch,
                 timeout_s=None if timeout_s is None else seconds(timeout_s),
                 keeps_state=state,
+                encoding=encoding,
             ),
             at_once=at_once,
             concurrency=1 if serial else concurrency,

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from caxton.acl.capability import Capability, Everyone
+from caxton.acl.content import as_bytes
 from caxton.acl.envelope import Envelope
-from caxton.acl.message import Content, Message
+from caxton.acl.message import Message
 from caxton.acl.options import DEFAULT_LANE_OF_REQUEST, DEFAULT_OPTIONS, DeliveryOptions
 from caxton.acl.performative import Performative
 from caxton.client.calls.arguments import some_seconds
@@ -25,7 +27,7 @@ class AuctionCalls(BroadcastCalls):
 
     async def auction(  # noqa: PLR0913 (by name, most with a default)
         self,
-        item: Content,
+        item: object,
         to: Sequence[Agent] | Capability | Everyone,
         *,
         start: Price,
@@ -33,6 +35,7 @@ class AuctionCalls(BroadcastCalls):
         reserve: Price | None = None,
         kind: str = AuctionKind.ENGLISH,
         deadline_s: float = rules.ROUND_S,
+        encoding: str | None = None,
         options: DeliveryOptions = DEFAULT_OPTIONS,
     ) -> AuctionResult:
         """Auction something off among agents, by rising prices ("english") or falling ones ("dutch").
@@ -43,28 +46,30 @@ class AuctionCalls(BroadcastCalls):
         somebody bids, to `reserve` or 0. Of several bids for a price the first in the order of `to` counts. A bid is
         accepted or rejected at once; the end is an inform to all but the winner of a Dutch auction, its content the
         price that won or nothing, and in an English one a request for the item to the winner. At most 99 prices are
-        called.
+        called. encoding: "json" or "msgpack" for an item that is a value and no bytes.
 
         to: as in `contract_net`. Volatile unless the options say otherwise. What agents fail on is a part of the
-        result. Raises ValidationError for prices that are none, no agents, more than 1,000 or one twice;
-        NoCapableAgents, ResourceExhausted; NetworkError when the runtime is gone.
+        result. Raises ValidationError for prices that are none, no agents, more than 1,000 or one twice, and
+        SerializationError; NoCapableAgents, ResourceExhausted; NetworkError when the runtime is gone.
         """
         terms = rules.checked_terms(kind, start, step, reserve)
         within_s = some_seconds(deadline_s)
         if options.idempotency_key is not None or options.receipt:
             raise ValidationError("options", "an auction takes neither an idempotency key nor a receipt")
+        content, language = as_bytes(item, encoding)
         asked = dict(await self._each_of(to, rules.MOST_BIDDERS))
         reliability = options.reliability or DEFAULT_LANE_OF_REQUEST.reliability
-        sale = _Sale(terms, self._new_conversation(), asked, replace(options, reliability=reliability))
+        item_as_said = _Item(content, encoding, language)
+        sale = _Sale(terms, self._new_conversation(), asked, item_as_said, replace(options, reliability=reliability))
         try:
-            return await self._held(sale, item, within_s)
+            return await self._held(sale, within_s)
         except asyncio.CancelledError:
             self._cancel(sale.others())
             raise
 
-    async def _held(self, sale: "_Sale", item: Content, within_s: float) -> AuctionResult:
+    async def _held(self, sale: "_Sale", within_s: float) -> AuctionResult:
         terms, asked, out = sale.terms, sale.asked, sale.out
-        announced = await self.send_batch([sale.says(agent_id, Performative.INFORM, item) for agent_id in asked])
+        announced = await self.send_batch([sale.shows(agent_id, Performative.INFORM) for agent_id in asked])
         out |= {
             agent_id: result
             for agent_id, result in zip(asked, announced, strict=True)
@@ -81,7 +86,7 @@ class AuctionCalls(BroadcastCalls):
             if rules.is_over(terms, bids, called):
                 break
         result = rules.concluded(terms, sale.conversation_id, rounds, out)
-        await self._close(sale, item, result)
+        await self._close(sale, result)
         return result
 
     async def _round(
@@ -105,16 +110,24 @@ class AuctionCalls(BroadcastCalls):
             await self.send_batch([sale.answers(bid, is_first=bid is bids[0]) for bid in bids])
         return bids
 
-    async def _close(self, sale: "_Sale", item: Content, result: AuctionResult) -> None:
+    async def _close(self, sale: "_Sale", result: AuctionResult) -> None:
         """Tell everybody that it is over, and ask the winner of an English auction for what it bid."""
         is_english, winner = sale.terms.kind is AuctionKind.ENGLISH, result.winner
         price = b"" if result.price is None else str(result.price).encode()
         told = [agent for agent in sale.asked if agent not in result.out and (is_english or agent != winner)]
         ends = [sale.says(agent_id, Performative.INFORM, price) for agent_id in told]
         if is_english and winner is not None:
-            ends.append(sale.says(winner, Performative.REQUEST, item))
+            ends.append(sale.shows(winner, Performative.REQUEST))
         if ends:
             await self.send_batch(ends)
+
+
+class _Item(NamedTuple):
+    """What is sold, as messages say it."""
+
+    content: bytes
+    encoding: str | None
+    language: str | None
 
 
 class _Sale:
@@ -128,9 +141,11 @@ class _Sale:
         terms: Terms,
         conversation_id: ConversationId,
         asked: Mapping[AgentId, str | None],
+        item: _Item,
         options: DeliveryOptions,
     ) -> None:
-        self.terms, self.conversation_id, self.asked, self._options = terms, conversation_id, asked, options
+        self.terms, self.conversation_id, self.asked = terms, conversation_id, asked
+        self._item, self._options = item, options
         self.out: dict[AgentId, Message | CaxtonError] = {}
         self.called: Sequence[AgentId] = ()
 
@@ -139,8 +154,20 @@ class _Sale:
         left = [agent_id for agent_id in self.asked if agent_id not in self.out and agent_id not in self.called]
         return [self.says(agent_id, Performative.INFORM, b"").envelope for agent_id in left]
 
+    def shows(self, agent_id: AgentId, performative: Performative) -> Message:
+        """Return what the auctioneer says to a bidder of what is sold."""
+        item = self._item
+        return self.says(agent_id, performative, item.content, encoding=item.encoding, language=item.language)
+
     def says(
-        self, agent_id: AgentId, performative: Performative, content: Content, reply_by: int | None = None
+        self,
+        agent_id: AgentId,
+        performative: Performative,
+        content: bytes,
+        reply_by: int | None = None,
+        *,
+        encoding: str | None = None,
+        language: str | None = None,
     ) -> Message:
         """Return what the auctioneer says to a bidder."""
         options = self._options
@@ -150,6 +177,8 @@ class _Sale:
             agent_id,
             content,
             performative=performative,
+            language=language,
+            encoding=encoding,
             protocol=self.terms.kind.protocol,
             conversation_id=self.conversation_id,
             reply_by=reply_by,

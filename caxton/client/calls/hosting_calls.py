@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from caxton.acl.order import HandlerOrder
-from caxton.client.attached.agent import DRAIN_S
+from caxton.client.attached.agent import DRAIN_S, AttachedAgent
 from caxton.client.calls.agent_calls import CONCURRENCY, AgentCalls
 from caxton.client.hosting.definition import HandlerLike, agent, definition_of, instance_of, methods_of
 from caxton.client.hosting.handling import Handling
@@ -30,6 +30,7 @@ class HostingCalls(AgentCalls):
         escalate_to: str | None = None,
         state: type | None = None,
         group: bool = False,
+        encoding: str | None = None,
     ) -> Callable[[HandlerLike], HandlerLike]:
         """Decorate a function or a class as `caxton.agent` does, and let `host` and `serve` of this client know it."""
         decorate = agent(
@@ -42,6 +43,7 @@ class HostingCalls(AgentCalls):
             escalate_to=escalate_to,
             state=state,
             group=group,
+            encoding=encoding,
         )
 
         def noted(handler: HandlerLike) -> HandlerLike:
@@ -83,9 +85,11 @@ class HostingCalls(AgentCalls):
         concurrency = definition.concurrency or (1 if is_serial else CONCURRENCY)
         threads = ThreadPoolExecutor(concurrency, f"caxton agent {definition.name}")
         kept = None if definition.state is None else KeptState(definition.state)
-        block = self.attach(
+        handling = Handling(definition.name, methods, self.id_of, threads, kept, definition.encoding)
+        attach: Callable[..., AttachedAgent] = self.attach
+        block = attach(
             definition.name,
-            Handling(definition.name, methods, self.id_of, threads, kept),
+            handling,
             capabilities=definition.capabilities,
             mailbox_capacity=definition.mailbox_capacity,
             concurrency=concurrency,
@@ -96,5 +100,6 @@ class HostingCalls(AgentCalls):
             state=kept is not None,
             escalate_to=definition.escalate_to,
             group=group or definition.group,
+            encoding=definition.encoding,
         )
         return Hosted(definition.name, block, threads)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from caxton.acl.capability import Capability, Everyone
-from caxton.acl.message import Content, Message
+from caxton.acl.content import as_bytes
+from caxton.acl.message import Message
 from caxton.acl.options import DEFAULT_OPTIONS, DeliveryOptions
 from caxton.acl.performative import Performative
 from caxton.client.calls.arguments import seconds, some_seconds
@@ -50,34 +51,39 @@ class InteractionCalls(BroadcastCalls):
             protocol=QUERY_PROTOCOL,
         )
 
-    async def contract_net(
+    async def contract_net(  # noqa: PLR0913 (by name, most with a default)
         self,
-        task: Content,
+        task: object,
         to: Sequence[Agent] | Capability | Everyone,
         *,
         choose: Choose | NamedChoice = "lowest",
         deadline_s: float = net.DEADLINE_S,
         timeout_s: float = net.RESULT_TIMEOUT_S,
+        encoding: str | None = None,
         language: str | None = net.LANGUAGE,
         options: DeliveryOptions = DEFAULT_OPTIONS,
     ) -> ContractResult:
         """Have agents bid for a task, award it to one of them, and wait until that one has done it (SC00029).
 
-        task: the content of the cfp that each gets. Whoever proposes within `deadline_s` is in; `choose` gets their
-        proposals and returns the best, or several that are equally good, of which the first wins, or None. "lowest" and
-        "highest" compare the contents as numbers, "first" takes the first in the order of `to`. The winner gets an
+        task: the content of the cfp that each gets. encoding: "json" or "msgpack" for one that is a value and no bytes,
+        and its language then. Whoever proposes within `deadline_s` is in; `choose` gets their proposals and returns the
+        best, or several that are equally good, of which the first wins, or None. "lowest" and "highest" compare the
+        contents as numbers, "first" takes the first in the order of `to`. The winner gets an
         accept-proposal that asks for the result, which it has `timeout_s` for; all others get a reject-proposal.
 
         to: agents, or a `Capability`: everybody who is healthy and has it is asked then, in the order of their names.
 
         What agents fail on is a part of the result. Raises ValidationError for no agents, more than 1,000, and a choice
-        that is none; NoCapableAgents when nobody has the capability, ResourceExhausted when more than 1,000 have;
-        what `choose` raises, when everybody has been rejected; NetworkError when the runtime is gone.
+        that is none, SerializationError; NoCapableAgents when nobody has the capability, ResourceExhausted when more
+        than 1,000 have; what `choose` raises, when everybody has been rejected; NetworkError when the runtime is gone.
         """
         net.check_choice(choose)
         within_s, timeout_s = some_seconds(deadline_s), seconds(timeout_s)
         if options.idempotency_key is not None:
             raise ValidationError("options", "an idempotency key names one message, and a negotiation is many")
+        if encoding is not None and language == net.LANGUAGE:
+            language = encoding
+        content, language = as_bytes(task, encoding, language)
         asked = await self._each_of(to, net.MOST_BIDDERS)
         now_ms = time.time_ns() // 1_000_000
         conversation_id = self._new_conversation()
@@ -85,9 +91,10 @@ class InteractionCalls(BroadcastCalls):
         cfps = [
             Message(
                 agent_id,
-                task,
+                content,
                 performative=Performative.CFP,
                 language=language,
+                encoding=encoding,
                 ontology=net.ONTOLOGY,
                 protocol=net.PROTOCOL,
                 conversation_id=conversation_id,

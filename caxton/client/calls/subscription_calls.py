@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from caxton.acl.capability import NOBODY, Capability
 from caxton.acl.envelope import DURABLE
-from caxton.acl.message import Content, Message
+from caxton.acl.message import Message
 from caxton.acl.options import DEFAULT_OPTIONS, DeliveryOptions, Lane
 from caxton.acl.performative import Performative
 from caxton.client.calls.arguments import as_typed, check_whole, seconds
@@ -38,8 +38,9 @@ class SubscriptionCalls(MessageCalls):
     def subscribe(
         self,
         to: Agent | Capability,
-        content: Content = b"",
+        content: object = b"",
         *,
+        encoding: str | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
         quiet_s: float = QUIET_S,
         most_unread: int = MOST_UNREAD,
@@ -47,9 +48,10 @@ class SubscriptionCalls(MessageCalls):
     ) -> Subscription:
         """Return a `Subscription` to what an agent tells about `content`: its informs, in an `async for`.
 
-        timeout_s: for its first word, which is agree, inform, or refuse. quiet_s: how long it may tell nothing.
-        most_unread: of the messages that wait here to be read, from 1 to 1,000, and 16 MiB. Volatile unless the options
-        say otherwise. Raises ValidationError for arguments that are none.
+        encoding: "json" or "msgpack" for content that is a value and no bytes. timeout_s: for its first word, which is
+        agree, inform, or refuse. quiet_s: how long it may tell nothing. most_unread: of the messages that wait here to
+        be read, from 1 to 1,000, and 16 MiB. Volatile unless the options say otherwise. Raises ValidationError for
+        arguments that are none, SerializationError.
         """
         check_whole("most_unread", most_unread, 1, MOST_UNREAD)
         first_s, quiet_s = seconds(timeout_s), seconds(quiet_s, "quiet_s")
@@ -60,6 +62,7 @@ class SubscriptionCalls(MessageCalls):
             agent_id,
             content,
             performative=Performative.SUBSCRIBE,
+            encoding=encoding,
             protocol=PROTOCOL,
             conversation_id=self._new_conversation(),
             receiver_name=name,

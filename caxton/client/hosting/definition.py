@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
+from caxton.acl.content import check_encoding
 from caxton.acl.order import HandlerOrder
 from caxton.acl.performative import ACTS, BY_ACT, Performative
 from caxton.agents.manifest import capabilities_of
@@ -33,7 +34,8 @@ class AgentDefinition:
     """The options of a Python agent, as `Client.attach` has them.
 
     concurrency: None for the usual one, 64 for coroutine functions, and 1 where a plain function is among them, or a
-    state. state: the type of what it keeps, None for nothing. group: several programs share it.
+    state. state: the type of what it keeps, None for nothing. group: several programs share it. encoding: of the values
+    that it returns.
     """
 
     name: str
@@ -45,6 +47,7 @@ class AgentDefinition:
     escalate_to: str | None = None
     state: type | None = None
     group: bool = False
+    encoding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ def agent(  # noqa: PLR0913 (what an agent may be, each by its name)
     escalate_to: str | None = None,
     state: type | None = None,
     group: bool = False,
+    encoding: str | None = None,
 ) -> Callable[[HandlerLike], HandlerLike]:
     """Say of a function or a class that it is an agent of this name, for `Client.host` and `caxton attach`.
 
@@ -82,6 +86,7 @@ def agent(  # noqa: PLR0913 (what an agent may be, each by its name)
     """
     if group and state is not None:
         raise ValidationError("group", "programs that share an agent keep no state: each would have another one")
+    check_encoding(encoding)
     definition = AgentDefinition(
         name=new_name("name", name),
         capabilities=capabilities_of(capabilities),
@@ -92,6 +97,7 @@ def agent(  # noqa: PLR0913 (what an agent may be, each by its name)
         escalate_to=escalate_to,
         state=state,
         group=bool(group),
+        encoding=encoding,
     )
 
     def decorate(handler: HandlerLike) -> HandlerLike:

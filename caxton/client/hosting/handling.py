@@ -11,7 +11,7 @@ from typing import Any
 from caxton.acl.envelope import AUTOMATIC
 from caxton.acl.message import Message
 from caxton.acl.performative import Performative
-from caxton.client.attached.turns import Delivered, Said, Saved
+from caxton.client.attached.turns import Delivered, Saved
 from caxton.client.connection import Agent
 from caxton.client.hosting.definition import Method
 from caxton.client.hosting.kept_state import KeptState
@@ -24,7 +24,10 @@ _ENDS = (Performative.NOT_UNDERSTOOD, Performative.FAILURE)
 
 
 class Handling:
-    """Handles the messages of one agent. threads: where its plain functions run. kept: what it keeps as its state."""
+    """Handles the messages of one agent. threads: where its plain functions run. kept: what it keeps as its state.
+
+    encoding: of the values that they return.
+    """
 
     def __init__(
         self,
@@ -33,7 +36,9 @@ class Handling:
         id_of: Callable[[Agent], AgentId],
         threads: Executor,
         kept: KeptState | None = None,
+        encoding: str | None = None,
     ) -> None:
+        self._encoding = encoding
         self._kept = kept
         self._name = name
         self._methods = methods
@@ -41,7 +46,7 @@ class Handling:
         self._threads = threads
         self._understood = ", ".join(sorted(act.act for act in methods if act is not None))
 
-    async def __call__(self, delivered: Delivered) -> Said:
+    async def __call__(self, delivered: Delivered) -> object:
         """Handle one message; what the method raises is raised."""
         message = delivered.message
         method = self._methods.get(message.performative) or self._methods.get(None)
@@ -53,7 +58,7 @@ class Handling:
         said = await self._in_thread(method.call, given) if method.is_plain else method.call(*given)
         if hasattr(said, "__await__"):
             said = await said
-        sent = turn.with_sent(said)
+        sent = turn.with_sent(said, self._encoding)
         if self._kept is None:
             return sent
         after = self._kept.written(turn.state)
@@ -63,7 +68,7 @@ class Handling:
         work = partial(contextvars.copy_context().run, call, *given)
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _not_understood(self, message: Message) -> Said:
+    def _not_understood(self, message: Message) -> list[Message] | None:
         """Return the answer to an act for which there is no method (SC00037J, "Not Understood")."""
         act = message.performative.act
         if message.performative in _ENDS or message.envelope.flags & AUTOMATIC:

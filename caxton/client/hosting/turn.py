@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+from caxton.acl.content import as_bytes
 from caxton.acl.message import Message
 from caxton.acl.options import DEFAULT_OPTIONS, DeliveryOptions
 from caxton.acl.performative import Performative
-from caxton.client.attached.turns import MOST_BYTES, MOST_MESSAGES, Delivered, Sent
+from caxton.client.attached.turns import MOST_BYTES, MOST_MESSAGES, Delivered, is_value
 from caxton.client.connection import Agent
 from caxton.errors import ResourceExhausted, ValidationError
 from caxton.ids import AgentId, ConversationId, MessageId
@@ -78,19 +79,24 @@ class Turn:
         self._bytes += len(message.content)
         self._sent.append(message)
 
-    def with_sent(self, said: object) -> Sent:
+    def with_sent(self, said: object, encoding: str | None = None) -> object:
         """Return all that the turn sends: first what was sent here, then what its handler returned.
 
-        Raises ValidationError for what is neither None, a content, a Message, nor several of them.
+        encoding: of a value. Raises ValidationError for what is neither None, a content, a Message, nor several of
+        them, SerializationError for a value that cannot be encoded.
         """
         if isinstance(said, Message):
             return [*self._sent, said]
         if not self._sent:
-            return said  # type: ignore[return-value] # whoever ends the turn checks it
+            return said  # whoever ends the turn checks it
         if said is None:
             return self._sent
-        if isinstance(said, list | tuple):
+        is_encoded = encoding is not None and is_value(said)
+        if isinstance(said, list | tuple) and not is_encoded:
             return [*self._sent, *said]
-        if isinstance(said, bytes | bytearray | memoryview):
-            return [*self._sent, self.message.reply(said)] if self.message.reply_with is not None else self._sent
+        if is_encoded or isinstance(said, bytes | bytearray | memoryview):
+            if self.message.reply_with is not None:
+                return [*self._sent, self.message.reply(said, encoding=encoding if is_encoded else None)]
+            as_bytes(said, encoding)  # what cannot be sent has failed, whoever asks
+            return self._sent
         raise ValidationError("what the handler returned", f"{type(said).__name__}; give None, bytes, or messages")

@@ -10,7 +10,7 @@ import msgspec
 from caxton.acl.message import Message
 from caxton.acl.options import DEFAULT_LANE_OF_REQUEST, DeliveryOptions
 from caxton.acl.performative import Performative
-from caxton.errors import CaxtonError, ValidationError
+from caxton.errors import CaxtonError, SerializationError, ValidationError
 from caxton.ids import AgentId, ConversationId
 from caxton.printable import shown
 
@@ -94,7 +94,7 @@ def best(choose: Choose | NamedChoice, proposals: Sequence[Message]) -> list[Mes
 
 def accepted(proposal: Message, options: DeliveryOptions) -> Message:
     """Return the acceptance of a proposal: its content says what was proposed."""
-    return _answer(proposal, proposal.content, Performative.ACCEPT_PROPOSAL, options)
+    return _answer(proposal, proposal.content, Performative.ACCEPT_PROPOSAL, options, proposal.encoding)
 
 
 def rejected(proposal: Message, options: DeliveryOptions) -> Message:
@@ -104,13 +104,20 @@ def rejected(proposal: Message, options: DeliveryOptions) -> Message:
     return _answer(proposal, NOT_SELECTED, Performative.REJECT_PROPOSAL, options)
 
 
-def _answer(proposal: Message, content: bytes, performative: Performative, options: DeliveryOptions) -> Message:
+def _answer(
+    proposal: Message,
+    content: bytes,
+    performative: Performative,
+    options: DeliveryOptions,
+    encoding: str | None = None,
+) -> Message:
     """Answer a proposal by its reply_with, or, if it has none, by its own id."""
     return Message(
         proposal.sender or 0,
         content,
         performative=performative,
         language=proposal.language or LANGUAGE,
+        encoding=encoding,
         ontology=proposal.ontology or ONTOLOGY,
         protocol=proposal.protocol or PROTOCOL,
         conversation_id=proposal.conversation_id,
@@ -154,12 +161,17 @@ def _price(proposal: Message) -> Decimal | None:
     if len(proposal.content) > _LONGEST_PRICE:
         return None
     try:
-        price = Decimal(proposal.content.decode("ascii"))
-    except (InvalidOperation, UnicodeDecodeError):
+        if proposal.encoding == _MSGPACK:
+            said = proposal.decode(object)
+            price = Decimal(said if isinstance(said, str) else repr(said))
+        else:
+            price = Decimal(proposal.content.decode("ascii").strip('"'))  # JSON has a Decimal as text
+    except (InvalidOperation, UnicodeDecodeError, SerializationError):
         return None
     return price if price.is_finite() else None
 
 
 # In bytes: what a bidder writes as its price is read, and nobody should have to read much.
 _LONGEST_PRICE = 100
+_MSGPACK = "msgpack"
 _CHOICES: dict[str, Choose] = {"lowest": _lowest, "highest": _highest, "first": _first}

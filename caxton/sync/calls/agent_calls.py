@@ -14,7 +14,7 @@ from caxton.client.calls.agent_calls import AT_ONCE, CONCURRENCY, DEPLOY_TIMEOUT
 from caxton.client.connection import Agent
 from caxton.errors import CaxtonError
 from caxton.ids import AgentId
-from caxton.sync.called import BatchHandler, Called, EachHandler
+from caxton.sync.called import BatchHandler, Called, EachHandler, ValueHandler, ValuesHandler
 from caxton.sync.connection import Connection
 from caxton.sync.returned import AgentListing, AttachedAgent
 from caxton.wire.calls import AgentView
@@ -105,10 +105,49 @@ class AgentCalls(Connection):
         group: bool = False,
     ) -> AttachedAgent: ...
 
+    @overload
+    def attach(
+        self,
+        name: str,
+        handler: ValueHandler,
+        *,
+        encoding: str,
+        batch: Literal[False] = False,
+        capabilities: Sequence[str] = (),
+        mailbox_capacity: int = 1_000,
+        at_once: int = AT_ONCE,
+        concurrency: int = CONCURRENCY,
+        order: HandlerOrder = "conversation",
+        drain_s: float = DRAIN_S,
+        timeout_s: float | None = None,
+        replace: bool = False,
+        state: bool = False,
+        escalate_to: str | None = None,
+        group: bool = False,
+    ) -> AttachedAgent: ...
+
+    @overload
+    def attach(
+        self,
+        name: str,
+        handler: ValuesHandler,
+        *,
+        encoding: str,
+        batch: Literal[True],
+        capabilities: Sequence[str] = (),
+        mailbox_capacity: int = 1_000,
+        at_once: int = AT_ONCE,
+        drain_s: float = DRAIN_S,
+        timeout_s: float | None = None,
+        replace: bool = False,
+        escalate_to: str | None = None,
+        group: bool = False,
+    ) -> AttachedAgent: ...
+
     def attach(  # noqa: PLR0913 (what an agent may be, each by its name)
         self,
         name: str,
-        handler: EachHandler | BatchHandler,
+        handler: ValueHandler | ValuesHandler,
         *,
         batch: bool = False,
         capabilities: Sequence[str] = (),
@@ -122,13 +161,15 @@ class AgentCalls(Connection):
         state: bool = False,
         escalate_to: str | None = None,
         group: bool = False,
+        encoding: str | None = None,
     ) -> AttachedAgent:
         """Return an agent whose messages this process handles, unsandboxed, inside a `with` block.
 
         The agent is registered if there is none of that name (see `Deployment`), and stays when the block ends: what
         is sent to it then waits. The handler gets one `Delivered`, or with batch=True a list of them. It returns None,
         the content of an answer (bytes), or a list of messages that are sent as they are; with batch=True None, or a
-        list with one of these for each.
+        list with one of these for each. encoding: "json" or "msgpack" for handlers that also return any other value,
+        such as a dict, a dataclass or a list that holds no messages: it is the content of an answer, too.
 
         Up to `concurrency` calls (1 to 1,024) run at the same time, and each message ends with its own. They begin in
         the order of their messages. One after the other are those of a conversation, and of each sender those without
@@ -172,6 +213,7 @@ class AgentCalls(Connection):
                 state=state,
                 escalate_to=escalate_to,
                 group=group,
+                encoding=encoding,
             )
         )
         return AttachedAgent(self._thread, agent, called)

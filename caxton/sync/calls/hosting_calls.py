@@ -25,6 +25,7 @@ class HostingCalls(AgentCalls):
         escalate_to: str | None = None,
         state: type | None = None,
         group: bool = False,
+        encoding: str | None = None,
     ) -> Callable[[HandlerLike], HandlerLike]:
         """Decorate a function or a class as `caxton.agent` does, and let `host` and `serve` of this client know it."""
         return self._client.agent(
@@ -37,6 +38,7 @@ class HostingCalls(AgentCalls):
             escalate_to=escalate_to,
             state=state,
             group=group,
+            encoding=encoding,
         )
 
     def host(self, *agents: object, replace: bool = False, group: bool = False, drain_s: float = DRAIN_S) -> Hosting:

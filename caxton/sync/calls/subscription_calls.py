@@ -3,7 +3,6 @@
 from functools import partial
 
 from caxton.acl.capability import Capability
-from caxton.acl.message import Content
 from caxton.acl.options import DEFAULT_OPTIONS, DeliveryOptions
 from caxton.client.calls.message_calls import REQUEST_TIMEOUT_S
 from caxton.client.connection import Agent
@@ -18,8 +17,9 @@ class SubscriptionCalls(MessageCalls):
     def subscribe(
         self,
         to: Agent | Capability,
-        content: Content = b"",
+        content: object = b"",
         *,
+        encoding: str | None = None,
         timeout_s: float = REQUEST_TIMEOUT_S,
         quiet_s: float = QUIET_S,
         most_unread: int = MOST_UNREAD,
@@ -27,9 +27,10 @@ class SubscriptionCalls(MessageCalls):
     ) -> Subscription:
         """Return a `Subscription` to what an agent tells about `content`: its informs, in a `for`.
 
-        timeout_s: for its first word, which is agree, inform, or refuse. quiet_s: how long it may tell nothing.
-        most_unread: of the messages that wait here to be read, from 1 to 1,000, and 16 MiB. Volatile unless the options
-        say otherwise. Raises ValidationError for arguments that are none.
+        encoding: "json" or "msgpack" for content that is a value and no bytes. timeout_s: for its first word, which is
+        agree, inform, or refuse. quiet_s: how long it may tell nothing. most_unread: of the messages that wait here to
+        be read, from 1 to 1,000, and 16 MiB. Volatile unless the options say otherwise. Raises ValidationError for
+        arguments that are none, SerializationError.
         """
         return Subscription(
             self._thread,
@@ -38,6 +39,7 @@ class SubscriptionCalls(MessageCalls):
                     self._client.subscribe,
                     to,
                     content,
+                    encoding=encoding,
                     timeout_s=timeout_s,
                     quiet_s=quiet_s,
                     most_unread=most_unread,

@@ -1,5 +1,6 @@
 import asyncio
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,8 +9,8 @@ from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Enve
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions
 from caxton.acl.performative import Performative
-from caxton.client.attached.turns import MOST_MESSAGES, each_said, ended, failed
-from caxton.errors import ValidationError
+from caxton.client.attached.turns import MOST_MESSAGES, Saved, each_said, ended, failed
+from caxton.errors import MessageTooLarge, SerializationError, ValidationError
 from caxton.ids import MessageId
 from caxton.wire.delivery import Delivery
 
@@ -50,6 +51,46 @@ def test_bytes_answer_nobody_who_did_not_ask(changed):
     """A message without reply_with, one that the runtime made, and one of nobody are not answered."""
     end = ended(given_message(**changed), b"yes")
     assert (end.messages, end.error) == ([], None)
+
+
+@pytest.mark.parametrize(
+    "value", [{"price": 7}, [], [1, 2], ("a", None), "text", 7, 1.5, False, {"nested": [{"x": b"y".hex()}]}], ids=repr
+)
+@pytest.mark.parametrize(("encoding", "read"), [("json", msgspec.json.decode), ("msgpack", msgspec.msgpack.decode)])
+def test_a_value_answers_in_the_encoding_that_the_handler_has(value, encoding, read):
+    """The answer says it, whatever the question's encoding was, and follows the question's protocol as bytes do."""
+    asked = given_message(rare=Rare(language="l", encoding="e", protocol="p", reply_to=11))
+    (answer,) = ended(asked, value, encoding=encoding).messages
+    assert read(answer.content) == (list(value) if isinstance(value, tuple) else value)
+    assert answer.rare == Rare(encoding, encoding, protocol="p")
+    assert (answer.receiver, answer.in_reply_to) == (11, TOKEN)
+    end = ended(given_message(), Saved(b"s", value), keeps_state=True, encoding=encoding)
+    assert (end.state, read(end.messages[0].content)) == (b"s", read(answer.content))
+
+
+def test_what_is_said_without_a_value_is_what_it_was():
+    """Where an encoding is named too: nothing, bytes as they are, and messages."""
+    assert ended(given_message(), None, encoding="json").messages == []
+    (answer,) = ended(given_message(), b"yes", encoding="json").messages
+    assert (answer.content, answer.rare) == (b"yes", None)
+    sent = ended(given_message(), [Message(7, b"x"), Message(8, b"y")], encoding="json").messages
+    assert [message.receiver for message in sent] == [7, 8]
+
+
+@pytest.mark.parametrize("asks", [TOKEN, None], ids=["asked", "not asked"])
+@pytest.mark.parametrize("value", [object(), [Message(7, b"x"), 5], {1: object()}, float], ids=lambda v: str(v)[:9])
+def test_a_value_that_cannot_be_encoded_is_the_error_of_the_turn(value, asks):
+    """Whether somebody waits for it or not; and without an encoding no value can be sent."""
+    with pytest.raises(SerializationError, match="cannot be encoded as json"):
+        ended(given_message(reply_with=asks), value, encoding="json")
+    with pytest.raises(ValidationError, match="the handler returned"):
+        ended(given_message(reply_with=asks), {"price": 7})
+
+
+def test_a_value_has_a_limit():
+    """As other contents do."""
+    with pytest.raises(MessageTooLarge):
+        ended(given_message(), "x" * MAX_CONTENT, encoding="json")
 
 
 @given(lane=st.sampled_from([None, "at_most_once", "at_least_once"]), handled=st.sampled_from([0, DURABLE]))

@@ -12,7 +12,7 @@ from caxton.acl.performative import Performative
 from caxton.client.attached.turns import MOST_BYTES, MOST_MESSAGES, Delivered
 from caxton.client.hosting.definition import methods_of
 from caxton.client.hosting.handling import Handling
-from caxton.errors import ProtocolViolation, ResourceExhausted, ValidationError
+from caxton.errors import ProtocolViolation, ResourceExhausted, SerializationError, ValidationError
 from caxton.ids import AgentId
 
 ASKED = b"r" * 16
@@ -23,9 +23,9 @@ def handle():
     """A function that has a thing handle one message, and returns what that said."""
     threads = ThreadPoolExecutor(1, "agent")
 
-    def made(thing, performative=Performative.REQUEST, content=b"x", **fields):
+    def made(thing, performative=Performative.REQUEST, content=b"x", encoding=None, **fields):
         envelope = Envelope(b"m" * 16, int(performative), 9, 5, content, **fields)
-        handling = Handling("worker", methods_of(thing), AgentId, threads)
+        handling = Handling("worker", methods_of(thing), AgentId, threads, encoding=encoding)
         return handling(Delivered(caxton.Message.of(envelope)))
 
     yield made
@@ -87,6 +87,27 @@ async def test_a_content_after_what_was_sent_is_the_answer(handle):
 
     assert [m.content for m in await handle(both, reply_with=ASKED)] == [b"on", b"done"]
     assert [m.content for m in await handle(both)] == [b"on"]
+
+
+@pytest.mark.parametrize("asks", [ASKED, None], ids=["asked", "not asked"])
+async def test_a_value_after_what_was_sent_is_the_answer(handle, asks):
+    """In the agent's encoding; one that cannot be encoded has failed, whoever asks."""
+
+    async def quote(message, turn):
+        turn.send(7, b"note")
+        return {"price": 7}
+
+    async def wrong(message, turn):
+        turn.send(7, b"note")
+        return {"price": object()}
+
+    note, *answers = await handle(quote, encoding="json", reply_with=asks)
+    assert note.content == b"note"
+    assert [(one.json(), one.encoding) for one in answers] == ([({"price": 7}, "json")] if asks else [])
+    with pytest.raises(SerializationError):
+        await handle(wrong, encoding="json", reply_with=asks)
+    with pytest.raises(ValidationError, match="the handler returned"):
+        await handle(quote, reply_with=asks)
 
 
 async def test_a_coroutine_behind_a_plain_function_is_awaited(handle):

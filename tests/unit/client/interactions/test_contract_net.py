@@ -1,5 +1,8 @@
 """What the initiator of a contract net decides: who is in, who wins, and what each is told."""
 
+from decimal import Decimal
+
+import msgspec
 import pytest
 
 from caxton.acl.envelope import Envelope, Rare
@@ -31,6 +34,16 @@ def test_a_choice_by_name(choose, best):
     contents = [b"10", b"2", b"2.0", b"nan", b"\xff", b"cheap", b"1" * 101, b"-infinity"]
     proposals = [proposal(content, place) for place, content in enumerate(contents, 1)]
     assert [each.content for each in net.best(choose, proposals)] == best
+
+
+def test_prices_in_other_encodings_are_numbers_too():
+    """A number in msgpack is none in ASCII, and a decimal is text in both encodings."""
+    values = [8, 7, 7.0, Decimal("7.00"), -1j, True, [1], float("nan"), b"1", "cheap"]
+    packed = [proposal(msgspec.msgpack.encode(each, enc_hook=str), rare=Rare(encoding="msgpack")) for each in values]
+    assert net.best("lowest", packed) == packed[1:4]
+    in_json = [proposal(msgspec.json.encode(each), rare=Rare(encoding="json")) for each in (8, Decimal("7.00"), 7)]
+    assert net.best("lowest", in_json) == in_json[1:]
+    assert net.best("lowest", [proposal(b"\xc1", rare=Rare(encoding="msgpack"))]) == []
 
 
 def test_no_price_is_no_winner():
