@@ -321,6 +321,8 @@ class Conversations:
         Whoever takes no part here may speak where another shard let him in, or the protocol does.
         """
         records = self.table.all_of(message.conversation_id)  # type: ignore[arg-type] # it is in one
+        if not records:
+            return None
         found = meant(records, message, handled)
         if found is None:
             found = next((one for one in records if one.watched and self.rules.lets_in(one, message)), None)

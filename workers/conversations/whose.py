@@ -20,6 +20,9 @@ def meant(records: list[Record], message: Envelope, handled: Envelope | None = N
     handled: the message that its sender handles: what it says under the same id goes on with the same conversation.
     """
     opener = opener_of(message)
+    if len(records) == 1:  # as nearly always
+        (record,) = records
+        return record if (record.initiator == opener if opener else message.sender in record.parties) else None
     if opener:
         return next((record for record in records if record.initiator == opener), None)
     sender, receiver = message.sender, message.receiver
