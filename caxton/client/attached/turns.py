@@ -116,6 +116,12 @@ def is_value(said: object) -> bool:
     return not (said is None or isinstance(said, bytes | bytearray | memoryview | Message))
 
 
+def not_sendable(said: object) -> ValidationError:
+    """Return the error for what a handler returned and nobody can be sent."""
+    problem = f"{type(said).__name__}; give None, bytes, or messages, or attach it with an encoding for values"
+    return ValidationError("what the handler returned", problem)
+
+
 def _messages(handled: Envelope, said: object, encoding: str | None) -> list[Envelope]:
     if said is None:
         return []
@@ -125,7 +131,7 @@ def _messages(handled: Envelope, said: object, encoding: str | None) -> list[Env
     if isinstance(said, bytes | bytearray | memoryview):
         return _answered(handled, bytes(said))
     if not isinstance(said, list | tuple):
-        raise ValidationError("what the handler returned", f"{type(said).__name__}; give None, bytes, or messages")
+        raise not_sendable(said)
     if len(said) > MOST_MESSAGES:
         raise ValidationError("what the handler returned", f"{len(said)} messages, and the limit is {MOST_MESSAGES}")
     messages = [_sent(handled, message) for message in said]

@@ -7,7 +7,7 @@ from caxton.acl.content import as_bytes
 from caxton.acl.message import Message
 from caxton.acl.options import DEFAULT_OPTIONS, DeliveryOptions
 from caxton.acl.performative import Performative
-from caxton.client.attached.turns import MOST_BYTES, MOST_MESSAGES, Delivered, is_value
+from caxton.client.attached.turns import MOST_BYTES, MOST_MESSAGES, Delivered, is_value, not_sendable
 from caxton.client.connection import Agent
 from caxton.errors import ResourceExhausted, ValidationError
 from caxton.ids import AgentId, ConversationId, MessageId
@@ -99,4 +99,4 @@ class Turn:
                 return [*self._sent, self.message.reply(said, encoding=encoding if is_encoded else None)]
             as_bytes(said, encoding)  # what cannot be sent has failed, whoever asks
             return self._sent
-        raise ValidationError("what the handler returned", f"{type(said).__name__}; give None, bytes, or messages")
+        raise not_sendable(said)
