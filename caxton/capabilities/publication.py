@@ -1,6 +1,6 @@
 """What a shard tells of its own agents to those who subscribed: all of them at first, then changes, each numbered."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
@@ -95,7 +95,10 @@ class Publication:
         # Keys of which somebody is to be told something, in order.
         self._due: deque[str] = deque()
         self._are_due: set[str] = set()
-        self._weighed: deque[str] = deque()
+        # Keys, the next one first whose candidates' load is looked at.
+        self._weighed: OrderedDict[str, None] = OrderedDict()
+        # How many candidates are told of, counted with each key.
+        self.told = 0
 
     def __len__(self) -> int:
         return len(self._offers)
@@ -104,11 +107,6 @@ class Publication:
     def is_due(self) -> bool:
         """Whether `flush` has something to do."""
         return bool(self._due)
-
-    @property
-    def told(self) -> int:
-        """How many candidates are told of, counted with each key."""
-        return sum(len(offer.told) for offer in self._offers.values())
 
     def subscribe(self, peer: int, taken: int, wanted: Iterable[tuple[str, int, int]], now_s: float) -> None:
         """Take in what a peer wants: (key, the version it knows, its question) of each."""
@@ -184,8 +182,8 @@ class Publication:
         """Look at the load of some candidates, of each key in turn; where it differs much, `flush` tells it."""
         left = MOST_WEIGHED
         for _ in range(len(self._weighed)):
-            key = self._weighed[0]
-            self._weighed.rotate(-1)
+            key = next(iter(self._weighed))
+            self._weighed.move_to_end(key)
             offer = self._offers[key]
             left -= len(offer.told) + 1
             for agent_id, told in offer.told.items():
@@ -246,6 +244,7 @@ class Publication:
             if told is None:
                 return None
             del offer.told[agent_id]
+            self.told -= 1
             return Candidate(agent_id, 0)
         if told is None:
             if len(offer.told) >= MOST_TOLD:
@@ -253,13 +252,16 @@ class Publication:
                 return None
         elif found == told:
             return None
+        self.told += told is None
         offer.told[agent_id] = found
         return found
 
     def _fill(self, offer: _Offer) -> int:
         """Look for all agents of a key, or as many as are told of; everybody is told all of them."""
         found, looked_at = self._agents.candidates(offer.names, MOST_TOLD, MOST_LOOKED_AT)
+        self.told -= len(offer.told)
         offer.told = {candidate.agent_id: candidate for candidate in found}
+        self.told += len(offer.told)
         offer.is_cut = looked_at >= MOST_LOOKED_AT or len(offer.told) >= MOST_TOLD
         offer.version = self._next_version()
         for subscriber in offer.subscribers.values():
@@ -303,7 +305,7 @@ class Publication:
         offer = self._offers[key] = _Offer(key, self._next_version())
         for name in offer.names:
             self._keys_with.setdefault(name, set()).add(key)
-        self._weighed.append(key)
+        self._weighed[key] = None
         return offer
 
     def _unsubscribe(self, peer: int, subscriber: _Subscriber, key: str) -> None:
@@ -318,7 +320,8 @@ class Publication:
 
     def _close(self, offer: _Offer) -> None:
         del self._offers[offer.key]
-        self._weighed.remove(offer.key)
+        del self._weighed[offer.key]
+        self.told -= len(offer.told)
         for name in offer.names:
             keys = self._keys_with[name]
             keys.discard(offer.key)

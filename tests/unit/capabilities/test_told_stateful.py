@@ -91,6 +91,13 @@ class WordsThatMayBeLost(RuleBasedStateMachine):
         publication.leave(1, [one.key for one in wanted if one.over])
         publication.subscribe(1, taken, [one[:3] for one in wanted if not one.over], self.now_s)
 
+    @invariant()
+    def what_is_told_is_counted(self):
+        """As many as each key's candidates come to, whoever wants it or has left."""
+        for shard in getattr(self, "shards", ()):
+            offers = shard.publication._offers.values()
+            assert shard.publication.told == sum(len(offer.told) for offer in offers)
+
     @rule()
     def flush(self):
         """Shards tell what is due."""
