@@ -51,7 +51,7 @@ def as_bytes(content: object, encoding: str | None, language: str | None = None)
 
 def check_encoding(encoding: object) -> None:
     """Raise ValidationError for an encoding that values do not have, None aside."""
-    if encoding is not None and encoding not in CODECS:
+    if encoding is not None and (not isinstance(encoding, str) or encoding not in CODECS):
         raise ValidationError("encoding", f"{shown(encoding)} is not one of {', '.join(CODECS)}")
 
 

@@ -115,3 +115,10 @@ def test_what_is_none_of_ours_is_refused():
     with pytest.raises(ValidationError, match="give an instance of it"):
         instance_of(caxton.agent("wanting")(Wanting))
     assert definition_of(Wanting(3)).name == "wanting"
+
+
+@pytest.mark.parametrize("encoding", ["yaml", "", "JSON", b"json", ["json"], 7], ids=repr)
+def test_an_encoding_that_values_do_not_have_is_refused(encoding):
+    """Whatever it is."""
+    with pytest.raises(ValidationError, match="is not one of json, msgpack"):
+        caxton.agent("x", encoding=encoding)
