@@ -258,7 +258,8 @@ class Subscriptions:
     def _make_room(self, asker: int) -> None:
         """Let one more key fit: in place of the asker's oldest, of the oldest that nobody has, or of the oldest of all.
 
-        Whether somebody has the new one is not known yet.
+        Whether somebody has the new one is not known yet, nor of others that are waited for: these may be more than
+        `MOST_UNKNOWN`, where there is room, and none that somebody has makes way for them.
         """
         if asker:
             own = [s for s in self._by_key.values() if s.asker == asker]
@@ -266,9 +267,10 @@ class Subscriptions:
                 self._drop(own, f"capabilities that agent {asker:016x} asks for at once", MOST_OF_ONE)
         everything = list(self._by_key.values())
         unknown = [s for s in everything if not len(s.candidates)]
-        if len(unknown) >= MOST_UNKNOWN:
+        is_full = len(everything) >= MOST_SUBSCRIPTIONS
+        if len(unknown) >= MOST_UNKNOWN and (is_full or not all(s.waited_for for s in unknown)):
             self._drop(unknown, "capabilities that nobody is known to have, and that are asked for", MOST_UNKNOWN)
-        elif len(everything) >= MOST_SUBSCRIPTIONS:
+        elif is_full and len(unknown) < MOST_UNKNOWN:
             self._drop(everything, "capabilities that are asked for at once", MOST_SUBSCRIPTIONS)
 
     def _drop(self, some: list[Subscription], resource: str, most: int) -> None:

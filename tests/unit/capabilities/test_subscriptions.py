@@ -151,10 +151,27 @@ def test_names_that_nobody_has_leave_the_others_their_place(known, monkeypatch):
         waiting.waited_for = 1
     with pytest.raises(ResourceExhausted, match="that nobody is known to have"):
         known.of("d", 20.0)
+    assert all(known.find(key) for key in "abc")
     known.hear(11, word("nobody's 7", 9))
     known.of("d", 20.0)
     assert len(known) == 6, "and one that has somebody goes for it"
     assert sum(known.find(key) is not None for key in "abc") == 2
+
+
+def test_many_that_are_asked_for_at_once_have_all_the_room_that_there_is(known, monkeypatch):
+    """At their first use nobody knows of any who has it; with the answers the others go."""
+    monkeypatch.setattr(module, "MOST_SUBSCRIPTIONS", 5)
+    monkeypatch.setattr(module, "MOST_UNKNOWN", 2)
+    asked = [known.of(f"k{n}", 0.0) for n in range(4)]
+    assert len(known) == 2, "nobody waits for these"
+    asked = []
+    for n in range(5):
+        asked.append(known.of(f"k{n}", 1.0))
+        asked[-1].waited_for = 1
+    assert len(known) == 5
+    asked[3].waited_for = 0
+    known.of("late", 2.0)
+    assert (len(known), known.find("k3")) == (5, None)
 
 
 def test_a_shard_hears_what_is_not_wanted_any_more(known, monkeypatch):
