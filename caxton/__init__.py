@@ -22,6 +22,7 @@ __all__ = [
     "BatchHandler",
     "Capability",
     "CapabilityView",
+    "Change",
     "Client",
     "ComponentHealth",
     "ContractResult",
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     from caxton.client.calls.agent_listing import AgentListing
     from caxton.client.calls.drain_calls import Drained
     from caxton.client.calls.letter_number import LetterNumber
+    from caxton.client.calls.plans import Change
     from caxton.client.client import Client, connect
     from caxton.client.connection import Agent
     from caxton.client.hosting.definition import agent
@@ -139,6 +141,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.client.attached.turns": ("BatchHandler", "Delivered", "EachHandler", "Said", "Saved"),
         "caxton.client.calls.agent_listing": ("AgentListing",),
         "caxton.client.calls.drain_calls": ("Drained",),
+        "caxton.client.calls.plans": ("Change",),
         "caxton.client.calls.letter_number": ("LetterNumber",),
         "caxton.client.client": ("Client", "connect"),
         "caxton.client.connection": ("Agent",),

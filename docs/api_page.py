@@ -20,6 +20,7 @@ from caxton.acl import json_form
 from caxton.client.attached import turns
 from caxton.client.attached.agent import AttachedAgent
 from caxton.client.calls.agent_calls import AgentCalls
+from caxton.client.calls.apply_calls import ApplyCalls
 from caxton.client.calls.auction_calls import AuctionCalls
 from caxton.client.calls.backup_calls import BackupCalls
 from caxton.client.calls.broadcast_calls import BroadcastCalls
@@ -53,6 +54,7 @@ CALLS: dict[str, type] = {
     "Subscriptions": SubscriptionCalls,
     "Agents": AgentCalls,
     "Draining": DrainCalls,
+    "Systems of agents": ApplyCalls,
     "Capabilities": CapabilityCalls,
     "Python agents": HostingCalls,
     "Conversations": ConversationCalls,
@@ -86,6 +88,7 @@ TOLD: tuple[type, ...] = (
     caxton.Saved,
     caxton.AgentView,
     caxton.CapabilityView,
+    caxton.Change,
     caxton.Escalation,
     caxton.ConversationView,
     caxton.Summary,

@@ -21,6 +21,7 @@ COMMANDS = {
     "health": "Show whether everything is well; if not, why, since when and what to do.",
     "stats": "Show what stands out, what happens now, how long it takes, and what this run did, refused and lost.",
     "ledger": "Account for every message of the durable lane, ever, and show what this run lost of the volatile one.",
+    "apply": "Make agents what a file says: deploy what is new, change what differs, and touch nothing else.",
     "agent": "Deploy agents, look at them, pause, drain, stop and remove them.",
     "message": "Talk to agents.",
     "capability": "See which agents can do what, and let them have other capabilities.",

@@ -9,11 +9,11 @@ async with caxton.connect() as client:
 import os
 from pathlib import Path
 
+from caxton.client.calls.apply_calls import ApplyCalls
 from caxton.client.calls.auction_calls import AuctionCalls
 from caxton.client.calls.backup_calls import BackupCalls
 from caxton.client.calls.conversation_calls import ConversationCalls
 from caxton.client.calls.dead_letter_calls import DeadLetterCalls
-from caxton.client.calls.drain_calls import DrainCalls
 from caxton.client.calls.hosting_calls import HostingCalls
 from caxton.client.calls.interaction_calls import InteractionCalls
 from caxton.client.calls.kept_calls import KeptCalls
@@ -48,7 +48,7 @@ class Client(
     AuctionCalls,
     SubscriptionCalls,
     HostingCalls,
-    DrainCalls,
+    ApplyCalls,
     ConversationCalls,
     KeptCalls,
     LogCalls,

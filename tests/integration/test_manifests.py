@@ -94,6 +94,16 @@ def test_the_page_in_python(runtime, run, page, tmp_path):
     assert (done.stderr, done.stdout) == ("", blocks("text")[1])
 
 
+def test_the_page_applies_a_system(run, page, client, tmp_path):
+    """Its commands, one after the other, print what the page shows."""
+    (tmp_path / "system.toml").write_text(blocks("toml")[2])
+    assert run("agent", "deploy", "agent.toml").exit_code == 0
+    told = [run(*line.split()[1:]) for line in blocks("sh")[1].splitlines()]
+
+    assert [(done.exit_code, done.stderr) for done in told] == [(1, ""), (0, ""), (0, "")]
+    assert "".join(done.stdout for done in told) == blocks("text")[2]
+
+
 def test_a_folder_is_deployed_as_far_as_it_can_be(run, client, tmp_path):
     """Each agent by itself: one whose name is taken is an error, and the others are there."""
     for name in ("a", "b", "c"):

@@ -6,6 +6,7 @@ calls of a client. One runtime serves them all; no row changes anything in it.
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,12 @@ COMMANDS = [
     ("agent deploy {files}/good.toml --weight 3", WRONG, "ConfigurationError", "stands in its manifest"),
     ("agent deploy {files}/nowhere.toml", WRONG, "ConfigurationError", "there is no manifest"),
     ("agent deploy {files}/bad.toml", FAILED, "InvalidManifest", "did you mean weight?"),
+    ("apply", WRONG, "ConfigurationError", "Missing option"),
+    ("apply -f {files}/nowhere.toml", FAILED, "InvalidManifest", "No such file"),
+    ("apply -f {files}/bad.toml", FAILED, "InvalidManifest", "did you mean weight?"),
+    ("apply -f {files}/good.toml --prune", WRONG, "ValidationError", "without a name"),
+    ("apply -f {files}/taken.toml", FAILED, "ConfigurationError", "agent echo cannot be changed in place"),
+    ("apply -f {files}/good.toml --drain-timeout -1", WRONG, "ConfigurationError", "greater than or equal to 0"),
     ("agent validate", WRONG, "ConfigurationError", "Missing argument"),
     ("message send echo", WRONG, "ConfigurationError", "give the content"),
     ("message send nobody hello", FAILED, "AgentNotFound", "nobody"),
@@ -153,8 +160,11 @@ def runtime():
 def files(tmp_path_factory):
     """A folder with files that are wrong, and one manifest that is not."""
     folder = tmp_path_factory.mktemp("files")
-    (folder / "good.toml").write_text(GOOD)
-    (folder / "bad.toml").write_text(GOOD + "weihgt = 3\n")
+    shutil.copy(ECHO, folder)
+    good = GOOD.replace(ECHO, "echo.wasm")
+    (folder / "good.toml").write_text(good)
+    (folder / "bad.toml").write_text(good + "weihgt = 3\n")
+    (folder / "taken.toml").write_text(good.replace('"new"', '"echo"') + 'encoding = "msgpack"\n')
     (folder / "text.wasm").write_text("(module)")
     return folder
 

@@ -99,11 +99,13 @@ class AgentCalls(Connection):
 
         Raises ValidationError for what is no list of deployments. timeout_s: for each step, such as a module's upload.
         """
-        runtime = self._reach()
-        timeout_s = seconds(timeout_s)
+        deploying = self._deploying()
+        return await deploying.deploy(deployments, seconds(timeout_s))
+
+    def _deploying(self) -> Deployments:
         if self._deployments is None:
-            self._deployments = Deployments(runtime)
-        return await self._deployments.deploy(deployments, timeout_s)
+            self._deployments = Deployments(self._reach())
+        return self._deployments
 
     @overload
     def attach(

@@ -42,13 +42,13 @@ class Deployments:
 
         Raises Timeout and NetworkError when a shard does not answer: then what was asked of it is unknown.
         """
-        modules = _Modules()
+        modules = Modules()
         results: list[AgentId | CaxtonError] = []
         manifests: dict[int, Manifest] = {}
         seen: set[str] = set()
         for place, deployment in enumerate(listed(wanted, Deployment, "deployments")):
             try:
-                manifest = await _manifest(deployment, modules)
+                manifest = await manifest_of(deployment, modules)
                 agent_id = AgentId(self._names.id_of(manifest.name))
                 if manifest.name in seen:
                     raise AgentAlreadyRegistered(manifest.name)
@@ -70,8 +70,16 @@ class Deployments:
                 results[place] = why
         return results
 
+    async def compile(self, deployment: Deployment, timeout_s: float) -> None:
+        """Have a module compiled for an agent that is not deployed yet. Raises InvalidModule, and why it is unknown."""
+        modules = Modules()
+        manifest = await manifest_of(deployment, modules)
+        error = await self._upload(manifest, modules.wasm[manifest.module], timeout_s)
+        if error is not None:
+            raise error
+
     async def _upload_and_register(
-        self, manifests: dict[int, Manifest], modules: "_Modules", timeout_s: float
+        self, manifests: dict[int, Manifest], modules: "Modules", timeout_s: float
     ) -> dict[int, CaxtonError]:
         refused: dict[int, CaxtonError] = {}
         ready: dict[int, Manifest] = {}
@@ -137,7 +145,7 @@ class Deployments:
         return refused
 
 
-class _Modules:
+class Modules:
     """The modules of one call, each read and hashed once."""
 
     def __init__(self) -> None:
@@ -166,7 +174,11 @@ class _Modules:
         return digest
 
 
-async def _manifest(deployment: object, modules: _Modules) -> Manifest:
+async def manifest_of(deployment: object, modules: Modules, system: str | None = None) -> Manifest:
+    """Return what is registered for a deployment, or for it in a system; its module is read into `modules`.
+
+    Raises why it cannot be.
+    """
     if not isinstance(deployment, Deployment):
         raise ValidationError("deployments", f"{type(deployment).__name__} where a Deployment is wanted")
     name = new_name("name", deployment.name)
@@ -175,7 +187,10 @@ async def _manifest(deployment: object, modules: _Modules) -> Manifest:
     limits = DEFAULT_LIMITS if deployment.limits is None else deployment.limits
     above = None if deployment.escalate_to is None else normal_name("escalate_to", deployment.escalate_to)
     can = capabilities_of(deployment.capabilities)
-    version, system = normal_label("version", deployment.version), normal_label("system", deployment.system)
+    version, system = (
+        normal_label("version", deployment.version),
+        normal_label("system", deployment.system if system is None else system),
+    )
     return Manifest(name, digest, encoding, can, limits, above, deployment.weight, version=version, system=system)
 
 

@@ -1,10 +1,10 @@
 """All calls of the client, without a loop, as `docs/sync_calls.py` writes them: nothing to be edited."""
 
+from caxton.sync.calls.apply_calls import ApplyCalls
 from caxton.sync.calls.auction_calls import AuctionCalls
 from caxton.sync.calls.backup_calls import BackupCalls
 from caxton.sync.calls.conversation_calls import ConversationCalls
 from caxton.sync.calls.dead_letter_calls import DeadLetterCalls
-from caxton.sync.calls.drain_calls import DrainCalls
 from caxton.sync.calls.hosting_calls import HostingCalls
 from caxton.sync.calls.interaction_calls import InteractionCalls
 from caxton.sync.calls.kept_calls import KeptCalls
@@ -17,7 +17,7 @@ class AllCalls(
     AuctionCalls,
     SubscriptionCalls,
     HostingCalls,
-    DrainCalls,
+    ApplyCalls,
     ConversationCalls,
     KeptCalls,
     LogCalls,
