@@ -19,13 +19,17 @@ _RECONNECT_S = 0.05
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a recorder does. names: its agents. slow_s: how long each handler takes besides."""
+    """What a recorder does. names: its agents. slow_s: how long each handler takes besides.
+
+    stays: a handler that has recorded does not end, so that nothing of what it recorded is committed.
+    """
 
     runtime_dir: str
     journal: str
     names: list[str]
     mailbox_capacity: int = 1_000
     slow_s: float = 0.0
+    stays: bool = False
 
 
 def main(plan: str) -> None:
@@ -73,3 +77,5 @@ class _Recorder:
             await asyncio.sleep(self._plan.slow_s)
         self._journal.append_recorded(found)
         tell("recorded", count=len(found))
+        if self._plan.stays:
+            await asyncio.Event().wait()

@@ -137,15 +137,14 @@ class DurableIncoming(Incoming):
         self._kept.keep(self.taken)
         return self._kept.encoded()
 
-    def give_up(self) -> int:
-        """Ask again for what is `missing`; nothing is lost on this lane, so it returns 0.
+    def ask_for_missing(self) -> None:
+        """Ask again for what is `missing`; nothing is lost on this lane.
 
         For a caller who has grounds: the way of the data was found empty while the source kept waiting.
         """
         if self.missing and not self._withholds():
             self.stalled = 0
             self.hello_due = True
-        return 0
 
     def ask(self) -> None:
         """Let a hello be due: the caller had left frames without giving them to `take`, and has room again."""

@@ -95,7 +95,11 @@ class Incoming:
         return max(0, self._claimed - self.taken)
 
     def take(self, first: int, count: int, size: int) -> Taken:
-        """Take a frame: `count` messages from sequence `first` on, `size` payload bytes as the source counts them."""
+        """Take a frame: `count` messages from sequence `first` on, `size` payload bytes as the source counts them.
+
+        One without messages is the source's word that everything before `first` went, by the way of the data: what has
+        not come before that word is lost.
+        """
         last = first + count - 1
         expected = self.taken + 1
         if last < expected:
@@ -137,18 +141,6 @@ class Incoming:
         self.changed = True
         if self._gaps:
             self._close_gaps(count)
-
-    def give_up(self) -> int:
-        """Report what is `missing` as lost, and return how many messages that were. What comes later is skipped.
-
-        For a caller who has grounds: the way of the data was found empty while the source kept waiting.
-        """
-        missing = self.missing
-        if missing:
-            self._lose(missing)
-            self.taken += missing
-            self.stalled = 0
-        return missing
 
     def state_fields(self) -> StateFields:
         """Return what the source is to be told now. Acknowledges nothing whose refusal does not fit in."""

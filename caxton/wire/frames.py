@@ -22,6 +22,7 @@ FULL_FRAME_BYTES = 256 << 10
 class DataFrame(msgspec.Struct, array_like=True, gc=False):
     """Messages `first`, `first` + 1 … of one lane of the link from `source` to `target`.
 
+    No messages, on the volatile lane: everything before `first` went, and what has not come is lost.
     resent: an earlier frame with these messages may have arrived, perhaps at an earlier incarnation of the target.
     state: how the link stands, in a worker's frame to a session, so that the session need not be told by another one.
     """
@@ -32,7 +33,7 @@ class DataFrame(msgspec.Struct, array_like=True, gc=False):
     lane: Annotated[int, msgspec.Meta(ge=0, le=1)]
     first: Annotated[int, msgspec.Meta(ge=1)]
     resent: bool
-    messages: Annotated[list[Envelope], msgspec.Meta(min_length=1, max_length=MAX_FRAME_MESSAGES)]
+    messages: Annotated[list[Envelope], msgspec.Meta(max_length=MAX_FRAME_MESSAGES)]
     state: LinkState | None = None
 
 

@@ -67,6 +67,11 @@ def _kill_recorders(lab: Lab, row: Row, show: Show, runs: int) -> None:
         recorder.event("recorded", after=len(recorder.events), timeout_s=60.0)
         recorder.signal(signal.SIGKILL)
         recorder.kill()
+        # That one died at any moment; this one stays in its turns, and surely dies before they are committed.
+        staying = lab.start_recorder(names, stays=True)
+        staying.event("recorded", timeout_s=60.0)
+        staying.signal(signal.SIGKILL)
+        staying.kill()
         recorder = lab.start_recorder(names)
     close(lab, row, writer)
     again = row.notes["delivered again, and said so"]

@@ -105,8 +105,10 @@ class MessageInlet:
         if taken.skip:
             counts["over_credit" if taken.over_credit else "duplicates"] += taken.skip
             messages = messages[taken.skip :]
-            if not messages:
-                return 0
+        if not messages:  # no more than a word how far they went
+            counts["over_credit"] += taken.over_credit and not frame.messages
+            a_pass.taken[peer.number] = incoming.taken
+            return 0
         first = frame.first + taken.skip
         counts["frames_in"] += 1
         counts["taken_from_sessions" if peer.is_session else "taken_from_workers"] += len(messages)
@@ -132,6 +134,9 @@ class MessageInlet:
     def _place_durable(self, peer: Peer, frame: DataFrame, a_pass: Pass) -> int:
         """Take a frame of the durable lane; it is acknowledged when what follows from it is committed."""
         counts, durable, messages = a_pass.counts, self._durable, frame.messages
+        if not messages:  # nothing is lost on this lane, and who says so says nothing
+            counts["garbage"] += 1
+            return 0
         source = durable.greetings.source_of(peer)
         if source is None or self.leaving:
             counts["left"] += len(messages)

@@ -25,6 +25,8 @@ class LinkNews:
             return
         if not peer.is_session:
             self._go_on(peer.number)
+        elif peer.lags:
+            self._peers.heed_unread(peer)
         if peer.link.changed:
             peer.send_state()
 

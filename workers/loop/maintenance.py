@@ -6,9 +6,8 @@ from time import monotonic_ns
 from workers.commit.committer import Committer
 from workers.loop.shard import Shard
 from workers.peers.peer import Peer
-from workers.worker_pass import Pass
 
-# A peer that says for so many ticks that it waits for messages which have not come, has lost them on the way.
+# Of a peer that waits for so many ticks for messages to be taken which have not come, they are asked for again.
 STALLED_TICKS = 10
 # Ticks between two looks at what waits for agents that run no turns, and at clients that may be gone without a word.
 LOOK_EVERY = 10
@@ -24,8 +23,8 @@ class Maintenance:
         self._session_ended = session_ended
         self._ticks = 0
 
-    def tick(self, a_pass: Pass, *, more: bool) -> None:
-        """Do what is due. more: the inlet may hold frames, so that nobody's messages count as lost."""
+    def tick(self, *, more: bool) -> None:
+        """Do what is due. more: the inlet may hold frames, so that nothing is taken for missing."""
         shard, dispatcher, now_ns = self._shard, self._shard.dispatcher, monotonic_ns()
         self._ticks += 1
         self._durable.journal.served.go_on(now_ns)
@@ -42,11 +41,8 @@ class Maintenance:
             self._look_around(now_ns)
         shard.peers.share_unread(self._durable.outboxes.bytes_for)
         for peer in list(shard.peers.by_number.values()):
-            if peer.link.incoming.stalled >= STALLED_TICKS and not more:
-                a_pass.counts["gaps"] += peer.link.incoming.give_up()
-                a_pass.taken[peer.number] = peer.link.incoming.taken
             if peer.durable is not None and peer.durable.incoming.stalled >= STALLED_TICKS and not more:
-                peer.durable.incoming.give_up()  # nothing is lost on this lane: the next hello asks for it
+                peer.durable.incoming.ask_for_missing()  # nothing is lost on this lane: the next hello asks for it
             _say_again(peer)
         self._committer.tend()
 
@@ -66,6 +62,7 @@ class Maintenance:
 
 def _say_again(peer: Peer) -> None:
     """Tell how the links stand, in case it was lost, and then what found no room before."""
+    peer.say_how_far()
     if peer.link.open or peer.link.changed or peer.full:
         peer.send_state()
     if peer.durable is not None and (peer.durable.open or peer.durable.changed or peer.full):

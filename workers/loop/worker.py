@@ -251,7 +251,7 @@ class Worker:
             self._tick()
 
     def _tick(self) -> None:
-        self._maintenance.tick(self._passes.present, more=self._inlet.more)
+        self._maintenance.tick(more=self._inlet.more)
         self._attached.tick()
         self._shard.capabilities.tick()
         self._heard_news()

@@ -16,6 +16,8 @@ from caxton.wire.link_state import LinkState
 
 # Messages for a session that it has not acknowledged, at most: a client library reads always, and acknowledges.
 MOST_UNREAD, MOST_UNREAD_BYTES = 65_536, 64 << 20
+# So many messages and bytes are much: the session is to read them before it sends more.
+MUCH_UNREAD, MUCH_UNREAD_BYTES = MOST_UNREAD // 4, MOST_UNREAD_BYTES // 4
 # So many answers, and bytes of them: a client that reads has no more calls under way. What is beyond is dropped, and
 # counted.
 MOST_ANSWERS, MOST_ANSWERS_BYTES = 1_024, 64 << 20
@@ -58,6 +60,8 @@ class Peer:
         # Answers to calls that found no room in the socket.
         self._answers: deque[bytearray] = deque()
         self._answers_bytes = 0
+        # A session that leaves much unread: it gets no credit.
+        self.lags = False
         # It leaves more than its part unread, while all clients together leave more than is kept: it gets no more.
         self.crowds = False
 
@@ -108,6 +112,14 @@ class Peer:
         return max(0, MOST_UNREAD - self.link.outgoing.outstanding)
 
     @property
+    def leaves_much_unread(self) -> bool:
+        """True for a session that has not read more than a quarter of what may be unread on the volatile lane."""
+        if self.link.outgoing.outstanding <= MUCH_UNREAD and self._unread_bytes <= MUCH_UNREAD_BYTES:
+            return False
+        self._forget_what_was_read()
+        return self.link.outgoing.outstanding > MUCH_UNREAD or self._unread_bytes > MUCH_UNREAD_BYTES
+
+    @property
     def unread_bytes(self) -> int:
         """What a session was sent on the volatile lane, or answered, and has not read."""
         self._forget_what_was_read()
@@ -121,6 +133,13 @@ class Peer:
     def send(self, frame: bytearray) -> bool:
         """Hand over a data frame; False when there is no room."""
         return self._data.send(frame)
+
+    def say_how_far(self) -> None:
+        """Tell the peer, by the way of the data, how far messages went: what has not come before that is lost."""
+        if self.link.outgoing.open:
+            first = self.link.outgoing.emitted + 1
+            word = DataFrame(self.own, self.mark, self.number, 0, first, resent=False, messages=[])
+            self._data.send(DATA.encode(word))
 
     def send_state(self) -> None:
         """Tell the peer how the link stands. A state that finds no room is told again by the next one."""

@@ -57,6 +57,7 @@ class Peers:
         # Incarnation of the worker that serves each shard, 0 while there is none.
         self.workers: list[int] = []
         self._ended: dict[int, None] = {}
+        self._sessions = 0
         # How many sessions are here of each principal, "" for the runtime's owner.
         self.principals: Counter[str] = Counter()
         # Whether sessions, and other workers, are given no further credit now.
@@ -183,19 +184,35 @@ class Peers:
         for peer, size in kept:
             peer.crowds = is_too_much and size * len(kept) > MOST_UNREAD_IN_ALL
 
+    def heed_unread(self, peer: Peer) -> bool:
+        """Give a session no further credit while it leaves much unread, and give it again after.
+
+        True when that is another word than before. What causes answers then waits with the session, and answers have
+        room. Those that it has credit for already may still come.
+        """
+        if peer.lags == peer.leaves_much_unread:
+            return False
+        peer.lags = not peer.lags
+        if peer.share_window(*self._share_of_session(peer)):
+            peer.announce()
+        return True
+
     def share_pool(self) -> list[int]:
         """Give every peer its share of the window, on each lane, and return those for which it is another one."""
-        to_sessions, to_workers = self.held_back
-        count = sum(peer.is_session for peer in self.by_number.values())
-        others = max(1, len(self.by_number) - count)
-        window = 0 if to_sessions else max(LEAST_WINDOW, min(MOST_WINDOW, POOL // max(1, count)))
+        to_workers = self.held_back[1]
+        self._sessions = sum(peer.is_session for peer in self.by_number.values())
+        others = max(1, len(self.by_number) - self._sessions)
         of_worker = 0 if to_workers else min(MOST_WINDOW, max(FIRST_STORED, WORKER_POOL // others))
-        bytes_of_session = 0 if to_sessions else WINDOW_BYTES
         bytes_of_worker = 0 if to_workers else min(WINDOW_BYTES, WORKER_POOL_BYTES // others)
         changed: list[int] = []
         for peer in self.by_number.values():
-            share = (window, bytes_of_session) if peer.is_session else (of_worker, bytes_of_worker)
+            share = self._share_of_session(peer) if peer.is_session else (of_worker, bytes_of_worker)
             if peer.share_window(*share):
                 peer.announce()
                 changed.append(peer.number)
         return changed
+
+    def _share_of_session(self, peer: Peer) -> tuple[int, int]:
+        if self.held_back[0] or peer.lags:
+            return (0, 0)
+        return max(LEAST_WINDOW, min(MOST_WINDOW, POOL // max(1, self._sessions))), WINDOW_BYTES

@@ -53,6 +53,8 @@ def _pack(a_pass: Pass, peers: Peers, backlogs: Backlogs, conversations: Convers
         tells = peer.is_session and peer.link.changed and number in a_pass.tell
         packed, left = peer.pack(messages, tells=tells)
         frames += [(peer, frame) for frame in packed]
+        if peer.is_session:
+            peers.heed_unread(peer)
         counts["emitted_to_sessions" if peer.is_session else "emitted_to_workers"] += len(messages) - len(left)
         if left:  # more bytes than there is credit for: they were to go first, and are the first to go
             backlogs.put_back(peers.workers.index(number), left, a_pass)

@@ -180,7 +180,7 @@ class DurableRoute:
             self._silent_ticks = 0
             self._asks = True
         if link.incoming.stalled >= SILENT_TICKS and not self._is_held_back:
-            link.incoming.give_up()
+            link.incoming.ask_for_missing()
         if self._asks or link.incoming.hello_due or not link.outgoing.greeted:
             self._say_hello()
         if link.open or link.changed:

@@ -14,9 +14,6 @@ from caxton.wire.codec import CONTROL, DATA
 from caxton.wire.frames import DataFrame
 from caxton.wire.link_state import MAX_REFUSALS, LinkState
 
-# A worker that says for so many ticks that it waits for messages which have not come, has lost them on the way.
-STALLED_TICKS = 10
-
 
 class VolatileRoute:
     """Sends to one shard within its worker's credit and its agents' room; what has neither waits in the backlog.
@@ -85,10 +82,12 @@ class VolatileRoute:
             incoming.place(len(messages), size)
         return messages
 
-    def lost(self) -> int:
-        """Give up the messages that the worker has waited for in vain; returns how many."""
-        incoming = self.link.incoming
-        return incoming.give_up() if incoming.stalled >= STALLED_TICKS else 0
+    def say_how_far(self) -> None:
+        """Tell the worker, by the way of the data, how far messages went: what has not come before that is lost."""
+        if self.outlets is not None and self.link.outgoing.open:
+            first = self.link.outgoing.emitted + 1
+            word = DataFrame(self._session, self._mark, self.outlets.incarnation, 0, first, resent=False, messages=[])
+            self.outlets.data.send(DATA.encode(word))
 
     def change(self, outlets: Outlets | None) -> None:
         """Go on with another worker, or none. What was under way to the old one is unknown; its callers are told."""

@@ -296,8 +296,8 @@ class Session:
 
     def _take_volatile(self, frame: DataFrame, size: int, route: ShardRoute) -> None:
         messages = route.volatile.take(frame, size, self.counts)
+        self._book.taken(frame.source, route.volatile.link.incoming.taken)
         if messages:
-            self._book.taken(frame.source, route.volatile.link.incoming.taken)
             self._untold[frame.source] += max(len(messages), size * TELL_AFTER // TELL_AFTER_BYTES)
             self.answers.take(messages)
 
@@ -393,8 +393,6 @@ class Session:
 
     def _tick_volatile(self, route: ShardRoute) -> None:
         link = route.volatile.link
-        if lost := route.volatile.lost():
-            self.counts["gaps"] += lost
-            self._book.taken(route.incarnation, link.incoming.taken)
+        route.volatile.say_how_far()
         if link.open or link.changed:
             self._tell(route.incarnation)

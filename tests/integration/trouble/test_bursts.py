@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 from caxton.acl.message import Message
 from caxton.client.routes.backlog import RECEIVER_WINDOW
@@ -40,6 +41,27 @@ async def test_large_answers_are_lost_to_nobody_who_reads(client, agent):
 
     assert {type(answer) for answer in answers} == {Message}
     assert (await client.stats()).totals.get("session_full", 0) == 0
+
+
+async def test_a_client_that_reads_slowly_loses_no_answer(client, agent, monkeypatch):
+    """A worker that answers faster than its client reads takes no more from it, and drops nothing."""
+    echoes = [await agent("echo", f"echo {number}") for number in range(AGENTS)]
+    answers = client._runtime.session.answers
+    take = answers.take
+
+    def take_slowly(messages):
+        ends_s = time.monotonic() + 0.002
+        while time.monotonic() < ends_s:
+            pass
+        take(messages)
+
+    monkeypatch.setattr(answers, "take", take_slowly)
+    requests = [Message(echo, bytes(LARGE)) for echo in echoes]
+    got = await client.request_many(requests * (MESSAGES // AGENTS))
+
+    assert {type(answer) for answer in got} == {Message}
+    totals = (await client.stats()).totals
+    assert [totals.get(name, 0) for name in ("session_full", "unsent", "gaps")] == [0, 0, 0]
 
 
 async def test_who_does_not_want_to_wait_is_refused_within_a_burst(client, agent):

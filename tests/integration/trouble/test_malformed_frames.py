@@ -94,7 +94,7 @@ async def test_a_frame_with_optional_fields_that_cannot_be_is_dropped(raw_sessio
         {"target": -1},
         {"source": -1},
         {"mark": b"short"},
-        {"messages": []},
+        {"messages": [], "lane": 1},
         {"messages": "none"},
         {"resent": "perhaps"},
     ],
@@ -169,6 +169,17 @@ async def test_a_sequence_that_leaps_is_reported_as_lost(raw_session, echo, grow
         raw_session.emitted = 9
         raw_session.send(raw_session.message(echo))
         assert await raw_session.settled() == [(n, "NetworkError") for n in range(1, 10)]
+
+
+async def test_messages_that_went_and_never_came_are_reported_by_the_word_how_far_it_went(raw_session, echo, grows):
+    """A frame without messages says that all before it went: it is no message itself, and what is missing is lost."""
+    async with grows("gaps", 3):
+        raw_session.emitted = 3
+        raw_session.send(first=4)
+        assert await raw_session.settled() == [(n, "NetworkError") for n in range(1, 4)]
+
+    async with grows("over_credit", 1):
+        raw_session.send(first=1 << 40)
 
 
 async def test_a_frame_beyond_its_credit_is_dropped(raw_session, echo, client, grows):

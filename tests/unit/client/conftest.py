@@ -132,7 +132,7 @@ class Worker:
                 if settled is not None:
                     self.store.acknowledged = settled.acknowledged
         if self.link.incoming.stalled >= SILENT_TICKS:
-            self.link.incoming.give_up()
+            self.link.incoming.ask_for_missing()
         return [self.hello()] if answer or self.link.incoming.hello_due else []
 
 

@@ -67,7 +67,7 @@ def test_a_hello_that_was_lost_is_due_again_when_the_source_is_found_waiting(inc
     for number in range(1, 4):
         incoming.confirm(state(number, emitted=2))
     assert incoming.stalled == 2
-    assert incoming.give_up() == 0
+    incoming.ask_for_missing()
     assert (incoming.hello_due, incoming.stalled, incoming.taken) == (True, 0, 0)
 
 
@@ -75,7 +75,7 @@ def test_nothing_is_asked_for_while_nothing_is_missing(incoming, state):
     """Whoever has all needs no hello."""
     incoming.take(1, 2, 0)
     incoming.confirm(state(1, emitted=2))
-    incoming.give_up()
+    incoming.ask_for_missing()
     assert not incoming.hello_due
 
 
@@ -178,7 +178,7 @@ def test_while_it_is_closed_nothing_is_taken_and_then_it_is_asked_for(held):
     assert held.take(2, 3, 0) == (3, 0, False, True)
     assert held.take(1, 1, 0) == (1, 0, False, False)
     assert held.take(3, 4, 0) == (4, 0, False, True)
-    held.give_up()
+    held.ask_for_missing()
     assert (held.taken, held.hello_due) == (1, False)
     held.closed = ""
     assert held.hello_due

@@ -324,7 +324,7 @@ def test_a_bound_on_every_part_of_a_data_frame():
 
     codec.DATA.decode(frame_with(good, 0, 1))
     codec.DATA.decode(frame_with(cause, 5, [[bytes(16)] * MOST_WAITERS, bytes(16)]))
-    wrong = [(good, 0, -1), (good, 1, bytes(15)), (good, 1, bytes(17)), (good, 3, 2), (good, 4, 0), (good, 6, [])]
+    wrong = [(good, 0, -1), (good, 1, bytes(15)), (good, 1, bytes(17)), (good, 3, 2), (good, 4, 0)]
     wrong += [(good, 6, [message] * (MAX_FRAME_MESSAGES + 1)), (good, 5, 1), (message, 0, bytes(15))]
     wrong += [(message, 1, 22), (message, 1, -1), (message, 2, -1), (message, 3, 1.5), (message, 4, "text")]
     wrong += [(message, 5, bytes(17)), (message, 9, 0), (message, 9, 11), (message, 10, 300_001), (message, 11, 256)]

@@ -100,6 +100,42 @@ def test_a_client_that_leaves_too_many_bytes_unread_gets_no_more(shard, message,
     assert peer.room() > 0
 
 
+@pytest.mark.parametrize("bound", ["MUCH_UNREAD", "MUCH_UNREAD_BYTES"])
+def test_a_client_that_leaves_much_unread_may_send_no_more(shard, message, monkeypatch, bound):
+    """What causes answers waits with the client until it has read some: as much as is let be is no hindrance."""
+    peer = meet(shard, shard.sessions[0])
+    frames, _ = peer.pack([message(5, peer.number)], tells=False)
+    monkeypatch.setattr(f"workers.peers.peer.{bound}", 1 if bound == "MUCH_UNREAD" else len(frames[0]))
+    assert not shard.peers.heed_unread(peer)
+    peer.pack([message(5, peer.number)], tells=False)
+    assert shard.peers.heed_unread(peer)
+    assert not shard.peers.heed_unread(peer)
+    shard.peers.share_pool()
+    before = peer.state().credit_messages
+    peer.link.incoming.take(1, before, 0)
+    peer.link.incoming.place(before, 0)
+    assert peer.state().credit_messages == before
+
+    peer.link.outgoing.acknowledged = peer.link.outgoing.emitted
+    assert shard.peers.heed_unread(peer)
+    assert peer.link.changed
+    assert peer.state().credit_messages > before
+
+
+def test_how_far_messages_went_is_told_until_they_are_acknowledged(shard, message):
+    """The word goes the way of the data, behind them, and has no message in it."""
+    peer = meet(shard, shard.sessions[0])
+    peer.say_how_far()
+    assert not peer._data.frames
+    peer.pack([message(5, peer.number)] * 3, tells=False)
+    peer.say_how_far()
+    word = DATA.decode(peer._data.frames[-1])
+    assert (word.source, word.lane, word.first, word.messages) == (shard.own, 0, 4, [])
+    peer.link.outgoing.acknowledged = 3
+    peer.say_how_far()
+    assert len(peer._data.frames) == 1
+
+
 def test_answers_that_wait_are_bounded_in_bytes(shard, monkeypatch):
     """Once as many bytes of answers wait as may, a further one is refused, and taken again when there is room."""
     monkeypatch.setattr("workers.peers.peer.MOST_ANSWERS_BYTES", 20)

@@ -180,7 +180,7 @@ class TwoEnds(RuleBasedStateMachine):
             self.hear(control)
         for end in self.ends:
             if end.link.incoming.stalled >= 2:  # the way of the data is empty: these grounds are good
-                end.link.incoming.give_up()
+                end.link.incoming.ask_for_missing()
 
     def check_fates(self, source, target):
         emitted = source.store.emitted

@@ -103,7 +103,7 @@ class Far:
     def tell(self):
         """Every 200 ms: say how the link stands, and hello if one is due, or if what was sent is not acknowledged."""
         if self.link.incoming.stalled >= STALLED_TICKS:
-            self.link.incoming.give_up()
+            self.link.incoming.ask_for_missing()
         if self.link.hello_due or not self.link.outgoing.greeted:
             self.hello()
         if self.known:
