@@ -20,6 +20,8 @@ __all__ = [
     "Backup",
     "BackupFile",
     "BatchHandler",
+    "Busiest",
+    "BusyAgent",
     "Capability",
     "CapabilityView",
     "Change",
@@ -113,6 +115,7 @@ if TYPE_CHECKING:
     from caxton.store.backup.manifest import Backup, BackupFile
     from caxton.store.ledger import Figures, Ledger
     from caxton.sync.client import connect_sync
+    from caxton.wire.busy import Busiest, BusyAgent
     from caxton.wire.calls import AgentView, DeadLetter, Failed
     from caxton.wire.capability_calls import CapabilityView
     from caxton.wire.kept import KeptMessage
@@ -160,6 +163,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.store.backup.manifest": ("Backup", "BackupFile"),
         "caxton.store.ledger": ("Figures", "Ledger"),
         "caxton.sync.client": ("connect_sync",),
+        "caxton.wire.busy": ("Busiest", "BusyAgent"),
         "caxton.wire.calls": ("AgentView", "DeadLetter", "Failed"),
         "caxton.wire.capability_calls": ("CapabilityView",),
         "caxton.wire.kept": ("KeptMessage",),

@@ -95,6 +95,8 @@ TOLD: tuple[type, ...] = (
     caxton.ConversationStats,
     caxton.KeptMessage,
     caxton.LogLine,
+    caxton.Busiest,
+    caxton.BusyAgent,
     caxton.DeadLetter,
     caxton.DeadLetterStats,
     Ledger,

@@ -20,6 +20,7 @@ COMMANDS = {
     "restart": "Restart every worker, one after the other, while the others serve; no durable message is lost.",
     "health": "Show whether everything is well; if not, why, since when and what to do.",
     "stats": "Show what stands out, what happens now, how long it takes, and what this run did, refused and lost.",
+    "top": "Watch workers, rates, times, mailboxes and the busiest agents on a screen; q or Ctrl-C ends it.",
     "ledger": "Account for every message of the durable lane, ever, and show what this run lost of the volatile one.",
     "apply": "Make agents what a file says: deploy what is new, change what differs, and touch nothing else.",
     "agent": "Deploy agents, look at them, pause, drain, stop and remove them.",

@@ -16,6 +16,7 @@ from caxton.agents.names import MAX_NAME
 from caxton.errors.travel import MAX_ITEMS
 from caxton.ids import AgentId
 from caxton.wire.backup import BackupRequest, CopyState
+from caxton.wire.busy import AskBusiest, Busiest
 from caxton.wire.capability_calls import Capabilities, CapabilityRequest
 from caxton.wire.conversations import ConversationRequest, ConversationResult
 from caxton.wire.dead_letter_results import DeadLetterFigures, Purged, Requeued
@@ -226,6 +227,7 @@ Request = (
     | ConversationRequest
     | WatchRequest
     | BackupRequest
+    | AskBusiest
 )
 
 
@@ -378,4 +380,5 @@ Result = (
     | ConversationResult
     | WatchResult
     | CopyState
+    | Busiest
 )

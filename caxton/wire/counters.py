@@ -84,6 +84,7 @@ ORDINARY = GAUGES | {
     "emitted_to_workers",
     "local",
     "run",
+    "unasked",
     "confirmations_sent",
     "passes",
     "frames_in",

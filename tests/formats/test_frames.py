@@ -17,6 +17,7 @@ from caxton.placement.slot_table import SlotTable
 from caxton.protocols import Standing
 from caxton.wire import calls, control, supervision
 from caxton.wire.backup import CopyShard, CopyState, CopyStep
+from caxton.wire.busy import AskBusiest, Busiest, BusyAgent, BusyBy
 from caxton.wire.capability_calls import (
     Advertise,
     Capabilities,
@@ -185,6 +186,7 @@ REQUESTS = (
     ReadLog(AGENT, 9, 2, 7, 100, 1_767_225_600_000, 1, 10_000),
     CopyShard("/backups/1/shard-0.db"),
     CopyStep("hold"),
+    AskBusiest(BusyBy.FAILURES, 10),
 )
 SAID = Summary(SHA[:16], 7, AGENT, OTHER, 1_767_225_600_001, 3, SHA[16:], b"yes")
 TALK = ConversationView(
@@ -242,6 +244,7 @@ RESULTS = (
     ShardLedger(1, SHARD, {"processed": 2}, 3, {0: 1}, 4, {0: 5}, {0: 4}, {SESSION: 6}, {"agents": 7}),
     LogPage(9, 2, 8, [LogLine(7, 1_767_225_600_000, 2, SHA[:16], "a line é", 3)], 1),
     CopyState(2, 3, ready=True, did=False, done=False),
+    Busiest([BusyAgent(AGENT, "counter é", 1, "running", 12.5, 0.5, 0.25, 7, 1_000, 3)], 2_000, 9, [2]),
 )
 CONTROLS = (
     STATE,

@@ -58,6 +58,7 @@ class Agent:
         "group",
         "holds",
         "long_turns",
+        "looked",
         "mailbox",
         "manifest",
         "max_content",
@@ -110,6 +111,8 @@ class Agent:
         self.run = 0
         # What its turns took, about: those that were measured, each for all of its pass.
         self.took_ns = 0
+        # Turns, their time and failures, when it was last looked who is busy.
+        self.looked = (0, 0, 0)
         self.counters: dict[str, int] = {}
 
     @property

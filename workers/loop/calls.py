@@ -22,6 +22,7 @@ from caxton.errors import (
 )
 from caxton.ids import AgentId
 from caxton.wire.backup import CopyShard, CopyStep
+from caxton.wire.busy import AskBusiest
 from caxton.wire.calls import (
     Agents,
     Attach,
@@ -56,6 +57,7 @@ from caxton.wire.kept import FindMessage, ListKept
 from caxton.wire.watching import ReadLog
 from workers.agents.registry import Agent
 from workers.loop.backup_calls import BackupCalls
+from workers.loop.busy_calls import BusyCalls
 from workers.loop.call_line import CallLine, Check, Wanted
 from workers.loop.capability_calls import CapabilityCalls
 from workers.loop.conversation_calls import ConversationCalls
@@ -101,6 +103,7 @@ class Calls:
         self._kept = KeptCalls(shard, reads)
         self._capabilities = CapabilityCalls(shard, passes)
         self._logs = LogCalls(shard)
+        self._busy = BusyCalls(shard)
         self._conversations = ConversationCalls(shard, CallLine(), passes.wake)
         self._backups = BackupCalls(shard.store.database, group)
         self._stopping = False
@@ -197,6 +200,8 @@ class Calls:
                 return await self._kept.answer(request, check)
             case FindConversations() | ListConversations() | AskConversationFigures() | ResumeConversation():
                 return await self._conversations.answer(request, check)
+            case AskBusiest():
+                return await self._busy.answer(request, check)
             case ReadLog():
                 return await self._logs.answer(session, request)
             case CopyShard() | CopyStep():

@@ -13,10 +13,9 @@ import typer
 
 from caxton.cli import stats_text
 from caxton.cli.commands.health import ask_values
+from caxton.cli.figures import Figures, with_figures
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import print_json, print_lines, print_yaml, reports_errors
-from caxton.cli.session import with_client
-from caxton.client.client import Client
 from caxton.errors import CaxtonError, InvalidMessageFormat
 from caxton.wire.counters import COUNTERS, meaning_of
 from caxton.wire.supervision import AskHealth, AskStats
@@ -99,7 +98,7 @@ def _head(output: StatsFormat) -> None:
 def _show(runtime_dir: Path | None, output: StatsFormat, *, whole: bool) -> None:
     values = ask_values(runtime_dir, AskStats())
     try:
-        durable = with_client(runtime_dir, _durable)
+        durable = with_figures(runtime_dir, _durable)
     except CaxtonError as error:
         # A shard that does not serve tells nothing; what the supervisor knows is shown all the same.
         durable = {"ledger": None, "dead_letters": None, "problem": str(error)}
@@ -146,7 +145,7 @@ def _explain(output: StatsFormat) -> None:
         print_lines(stats_text.explained(meanings))
 
 
-async def _durable(client: Client) -> dict[str, Any]:
+async def _durable(client: Figures) -> dict[str, Any]:
     ledger = await client.ledger()
     letters = await client.dead_letter_stats()
     return {

@@ -3,8 +3,12 @@
 import asyncio
 from typing import Any
 
+from caxton.client.calls.arguments import check_whole
 from caxton.client.connection import Connection
+from caxton.errors import ShardUnavailable, ValidationError
+from caxton.printable import shown
 from caxton.store.ledger import Ledger, check
+from caxton.wire.busy import MAX_BUSIEST, AskBusiest, Busiest, BusyBy, most_busy
 from caxton.wire.calls import AskLedger
 from caxton.wire.shard_ledger import ShardLedger
 from caxton.wire.supervision import Accepted, AskHealth, AskStats, RestartWorkers, SupervisorRequest, Told
@@ -30,6 +34,29 @@ class RuntimeCalls(Connection):
         Raises what `stats` raises.
         """
         return read_told(await self._told(AskHealth()), Health)
+
+    async def busiest(self, by: str = "turns", limit: int = 20) -> Busiest:
+        """Return the agents that are busiest now, of all shards, at most 100, the busiest first.
+
+        by: "turns", "time" (that these took), "failures" or "mailbox" (what waits). What they did is told for a second
+        of the time between the last two looks at a shard, whoever asked for these: ask twice, a second apart. A shard
+        that does not serve is one of `missing`. Raises ValidationError, NetworkError, Timeout.
+        """
+        if by not in {*BusyBy}:
+            raise ValidationError("by", f"{shown(by)} is not one of {', '.join(BusyBy)}")
+        check_whole("limit", limit, 1, MAX_BUSIEST)
+        question = AskBusiest(BusyBy(by), limit)
+        calls = [self._call(shard, question, Busiest) for shard in range(self._open().shards)]
+        told = await asyncio.gather(*calls, return_exceptions=True)
+        parts: list[Busiest] = []
+        for shard, part in enumerate(told):
+            if isinstance(part, ShardUnavailable):
+                parts.append(Busiest([], 0, 0, [shard]))
+            elif isinstance(part, BaseException):
+                raise part
+            else:
+                parts.append(part)
+        return most_busy(parts, BusyBy(by), limit)
 
     async def restart(self) -> None:
         """Begin to restart the workers one after the other; `health` shows how far it is. Durable messages are kept.

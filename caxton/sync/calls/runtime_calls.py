@@ -2,6 +2,7 @@
 
 from caxton.store.ledger import Ledger
 from caxton.sync.connection import Connection
+from caxton.wire.busy import Busiest
 from caxton.wire.told import Health, RouterStats
 
 
@@ -21,6 +22,15 @@ class RuntimeCalls(Connection):
         Raises what `stats` raises.
         """
         return self._run(self._client.health())
+
+    def busiest(self, by: str = "turns", limit: int = 20) -> Busiest:
+        """Return the agents that are busiest now, of all shards, at most 100, the busiest first.
+
+        by: "turns", "time" (that these took), "failures" or "mailbox" (what waits). What they did is told for a second
+        of the time between the last two looks at a shard, whoever asked for these: ask twice, a second apart. A shard
+        that does not serve is one of `missing`. Raises ValidationError, NetworkError, Timeout.
+        """
+        return self._run(self._client.busiest(by, limit))
 
     def restart(self) -> None:
         """Begin to restart the workers one after the other; `health` shows how far it is. Durable messages are kept.

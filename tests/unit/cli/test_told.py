@@ -60,7 +60,7 @@ def told(monkeypatch):
             return msgspec.to_builtins(health) if health is not None and isinstance(question, AskHealth) else plain
 
         monkeypatch.setattr(f"caxton.cli.commands.{command}.ask_values", told)
-        monkeypatch.setattr("caxton.cli.commands.stats.with_client", no_client)
+        monkeypatch.setattr("caxton.cli.commands.stats.with_figures", no_client)
         return CliRunner().invoke(app, [command, *options])
 
     return run
