@@ -1,6 +1,7 @@
 """`caxton agent deploy` and `validate`: one agent by its module and options, or those that manifests describe."""
 
 import asyncio
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -181,7 +182,7 @@ def validate(
 
 
 def _deploy_manifests(path: Path, root: Path | None, runtime_dir: Path | None, output: Format) -> None:
-    if not path.exists():
+    if not os.path.exists(path):  # noqa: PTH110 (a path that is too long is none)
         raise typer.BadParameter(
             f"there is no manifest {str(path)!r}; to deploy a module, name the agent and then the module"
         )

@@ -38,7 +38,7 @@ class AgentTable:
         before = len(self._mistakes)
         for key in table:
             if key not in KEYS:
-                self.wrong((key,), unknown(key, KEYS, "key"))
+                self.wrong((key,), "" if self._mistakes.is_full else unknown(key, KEYS, "key"))
         for key in _WANTED:
             if key not in table:
                 self.wrong((), f"there is no {key}")

@@ -49,9 +49,14 @@ class Mistakes:
         files = {one.file: number for number, one in reversed([*enumerate(self._found)])}
         return sorted(self._found, key=lambda one: (files[one.file], one.line))
 
+    @property
+    def is_full(self) -> bool:
+        """Whether what else is wrong is only counted."""
+        return len(self._found) == MAX_MISTAKES
+
     def add(self, file: Path, line: int, key: str, problem: str) -> None:
         """Enter one."""
-        if len(self._found) == MAX_MISTAKES:
+        if self.is_full:
             self.more += 1
             return
         texts = printable(str(file), 4_096), printable(key, _LONGEST_PROBLEM), printable(problem, _LONGEST_PROBLEM)

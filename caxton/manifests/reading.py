@@ -66,7 +66,7 @@ def read_manifest(path: Path | str, *, root: Path | str | None = None) -> Deploy
     which names all mistakes with their lines.
     """
     file = _as_path(path)
-    reading = examine([file], root)
+    reading = examine([file], root, folders=False)
     if not reading.mistakes and len(reading.agents) != 1:
         reading.mistakes.add(file, 0, "", f"it describes {len(reading.agents)} agents where one is wanted")
     reading.mistakes.check(file)
@@ -79,19 +79,19 @@ def read_system(path: Path | str, *, root: Path | str | None = None) -> System:
     root and errors as of `read_manifest`.
     """
     file = _as_path(path)
-    reading = examine([file], root)
+    reading = examine([file], root, folders=False)
     reading.mistakes.check(file)
     return System(reading.system, reading.agents)
 
 
-def examine(paths: Iterable[Path], root: Path | str | None = None) -> Reading:
-    """Read manifests, each a file or a folder of them, and whatever is wrong with them. Raises nothing."""
+def examine(paths: Iterable[Path], root: Path | str | None = None, *, folders: bool = True) -> Reading:
+    """Read manifests, each a file or (folders) a folder of them, and what is wrong with them. Raises nothing."""
     mistakes, files, system = Mistakes(), 0, ""
     agents: dict[str, Deployment] = {}
     places: dict[str, Place] = {}
     for path in paths:
-        modules = Modules(Path(root) if root is not None else path if path.is_dir() else path.parent)
-        for file in _files(path, mistakes):
+        modules = Modules(Path(root) if root is not None else path if os.path.isdir(path) else path.parent)  # noqa: PTH112
+        for file in _files(path, mistakes) if folders else [path]:
             files += 1
             one = _File(file, modules, mistakes)
             system = one.system or system
@@ -163,7 +163,7 @@ class _File:
 
 def _files(path: Path, mistakes: Mistakes) -> list[Path]:
     """Return a file, or those of a folder in the order of their names."""
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 (a path that is too long is none)
         return [path]
     found: list[Path] = []
     try:

@@ -42,6 +42,7 @@ COMMANDS = [
     ("agent drain echo --timeout -1", WRONG, "ConfigurationError", "--timeout"),
     ("agent remove nobody", FAILED, "AgentNotFound", "there is no agent nobody"),
     ("agent deploy new", WRONG, "ConfigurationError", "name the agent and then the module"),
+    (f"agent deploy {'x' * 300}", WRONG, "ConfigurationError", "name the agent and then the module"),
     ("agent deploy new missing.wasm", WRONG, "ConfigurationError", "missing.wasm"),
     ("agent deploy new {files}/text.wasm", FAILED, "InvalidModule", "new"),
     ("agent deploy echo {echo}", FAILED, "AgentAlreadyRegistered", "choose another name"),

@@ -21,6 +21,8 @@ EXAMPLES = (
     "Examples: caxton backup ./backup-1; caxton backup verify ./backup-1; caxton backup ./backup-2 -o json; "
     "caxton restore ./backup-1 --data-dir ./restored"
 )
+EXAMPLES_OF_TAKE = "Examples: caxton backup take ./backup-1; caxton backup ./backup-2 -o json"
+EXAMPLES_OF_VERIFY = "Examples: caxton backup verify ./backup-1; caxton backup verify ./backup-1 -o json"
 _TAKE, _VERIFY = "take", "verify"
 
 
@@ -35,7 +37,7 @@ class _Backups(TyperGroup):
 
 app = typer.Typer(
     cls=_Backups,
-    help="Copy everything that a runtime keeps into a directory, while it goes on. `caxton backup DIR` is short for "
+    help="Copy everything that a runtime keeps into a directory, while it goes on.\n\n`caxton backup DIR` is short for "
     "`caxton backup take DIR`.",
     epilog=EXAMPLES,
     no_args_is_help=True,
@@ -45,7 +47,7 @@ app = typer.Typer(
 )
 
 
-@app.command(_TAKE, epilog=EXAMPLES)
+@app.command(_TAKE, epilog=EXAMPLES_OF_TAKE)
 @reports_errors
 def take(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where it is to be: a new or an empty directory.")],
@@ -79,7 +81,7 @@ def take(
         )
 
 
-@app.command(_VERIFY, epilog=EXAMPLES)
+@app.command(_VERIFY, epilog=EXAMPLES_OF_VERIFY)
 @reports_errors
 def verify(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where the backup is.")],

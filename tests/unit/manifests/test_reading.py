@@ -183,6 +183,14 @@ def test_a_folder_is_read_by_its_names(write):
     assert str(folder / "a.toml") in one.problem
 
 
+def test_one_manifest_is_no_folder(write):
+    """Where one file is wanted, with one system in it, a folder is refused."""
+    folder = write(AGENT).parent
+    for read in (caxton.read_manifest, caxton.read_system):
+        with pytest.raises(InvalidManifest, match="not a regular file"):
+            read(folder)
+
+
 def test_a_folder_has_an_end(write, monkeypatch):
     """One without manifests is a mistake, and so is one with too many."""
     folder = write(AGENT).parent
@@ -238,6 +246,7 @@ def test_nobody_waits_for_what_is_no_file(write):
     assert mistakes(loop) == [(0, "", "it is not a regular file")]
     assert mistakes(Path("nowhere.toml")) == [(0, "", "No such file or directory")]
     assert mistakes(Path("no\0where.toml"))[0][:2] == (0, "")
+    assert mistakes(Path("x" * 300)) == [(0, "", "File name too long")]
 
 
 def test_a_module_may_import_what_its_manifest_wants(write):
