@@ -66,6 +66,7 @@ __all__ = [
     "Summary",
     "System",
     "Turn",
+    "WatchedMessage",
     "WorkerHealth",
     "__version__",
     "agent",
@@ -128,7 +129,7 @@ if TYPE_CHECKING:
         RouterStats,
         WorkerHealth,
     )
-    from caxton.wire.watching import LogLine
+    from caxton.wire.watching import LogLine, WatchedMessage
 else:  # not for type checkers, for which every unknown name would be there and be Any
     _HOMES = {
         "caxton.acl.capability": ("Capability", "Everyone"),
@@ -176,7 +177,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
             "RouterStats",
             "WorkerHealth",
         ),
-        "caxton.wire.watching": ("LogLine",),
+        "caxton.wire.watching": ("LogLine", "WatchedMessage"),
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

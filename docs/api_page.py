@@ -35,6 +35,7 @@ from caxton.client.calls.log_calls import LogCalls
 from caxton.client.calls.message_calls import MessageCalls, SomeAgent
 from caxton.client.calls.runtime_calls import RuntimeCalls
 from caxton.client.calls.subscription_calls import SubscriptionCalls
+from caxton.client.calls.watch_calls import WatchCalls
 from caxton.client.connection import Connection
 from caxton.store.ledger import Figures, Ledger
 
@@ -60,6 +61,7 @@ CALLS: dict[str, type] = {
     "Conversations": ConversationCalls,
     "What is kept": KeptCalls,
     "Logs": LogCalls,
+    "Watching": WatchCalls,
     "Dead letters": DeadLetterCalls,
     "The runtime": RuntimeCalls,
     "Backups": BackupCalls,
@@ -97,6 +99,7 @@ TOLD: tuple[type, ...] = (
     caxton.LogLine,
     caxton.Busiest,
     caxton.BusyAgent,
+    caxton.WatchedMessage,
     caxton.DeadLetter,
     caxton.DeadLetterStats,
     Ledger,

@@ -1,7 +1,7 @@
 """Who knows whom in a shard. A worker's process composes it of what it opened, a test of what it plays itself."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from caxton.config.conversations import DEFAULT_CONVERSATIONS, ConversationSettings
 from caxton.config.delivery import DeliverySettings
@@ -48,8 +48,7 @@ from workers.sandbox.modules import Modules
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
 from workers.volatile.placing import Placing
-from workers.watching.logs import Logs
-from workers.watching.waits import Waits
+from workers.watching.watching import Watching
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Ground:
     """What a shard stands on. number: the shard's. dead_letter_capacity: this shard's part of it.
 
     lives: tells whether a session's client still holds its lock. dice: numbers from 0 to 1, for the jitter of retries.
-    logs: what agents log.
+    watching: what is kept for whoever watches.
     """
 
     number: int
@@ -72,8 +71,8 @@ class Ground:
     dead_letter_capacity: int
     lives: Callable[[int], bool]
     dice: Callable[[], float]
+    watching: Watching
     conversations: ConversationSettings = DEFAULT_CONVERSATIONS
-    logs: Logs = field(default_factory=lambda: Logs(Waits()))
 
 
 def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) -> Shard:
@@ -107,6 +106,7 @@ def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) 
         alternatives,
         journal.conversations,
         works,
+        ground.watching.watchers,
     )
     routes.pick, capabilities.recent = capabilities.pick, journal.conversations.recent
     durable = _durable_lane(ground, registry, dispatcher, placing, admission, routes, alternatives, journal)
@@ -126,7 +126,7 @@ def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) 
         durable=durable,
         shard=ground.number,
         table=ground.table,
-        logs=ground.logs,
+        removed=ground.watching.removed,
     )
     return Shard(
         number=ground.number,
@@ -149,7 +149,7 @@ def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) 
         durable=durable,
         recovery=Recovery(durable, registry, ground.lives),
         module_uses=ModuleUses(registry, ground.modules),
-        logs=ground.logs,
+        watching=ground.watching,
     )
 
 
@@ -187,7 +187,15 @@ def _durable_lane(  # noqa: PLR0913, PLR0917 (what it is put together from)
         registry, placing, admission, dispatcher, journal, dead_letters, keys, suspects, disk
     )
     durable_routes = DurableRoutes(
-        registry, durable_placing, journal, outboxes, attempts, ground.table.owners, ground.number, dispatcher.far
+        registry,
+        durable_placing,
+        journal,
+        outboxes,
+        attempts,
+        ground.table.owners,
+        ground.number,
+        dispatcher.far,
+        ground.watching.watchers,
     )
     # The one circle: what cannot be sent fails, and a failure is sent.
     attempts.failing, attempts.redirects.sender, routes.durable = routes, routes, durable_routes

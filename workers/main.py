@@ -44,8 +44,7 @@ from workers.sandbox.watchdog import Watchdog
 from workers.turns.guest_log import GuestLog
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
-from workers.watching.logs import Logs
-from workers.watching.waits import Waits
+from workers.watching.watching import Watching
 from workers.worker_pass import HISTOGRAMS
 
 EXIT_DAMAGED = 65  # EX_DATAERR: the supervisor does not try again
@@ -113,10 +112,10 @@ def _compose(
 ) -> Shard:
     runtime, own, names = RuntimeDir(Path(spec.runtime_dir)), spec.incarnation, AgentNames(spec.naming_key)
     modules = Modules(ModuleCache(Path(spec.data_dir) / "modules", spec.cache_key), engine)
-    logs = Logs(Waits())
+    watching = Watching(spec.shard, lambda agent: spec.table.shard_of(agent) == spec.shard)
 
     def make_turns(routes: Routes, lane: DurableLane) -> Turns:
-        output, write = GuestOutput(names, routes.pick), GuestLog(logs).write
+        output, write = GuestOutput(names, routes.pick), GuestLog(watching.logs).write
         return Turns(engine, modules, watchdog, note, output, routes, lane.attempts, lane.journal, lane.keys, write)
 
     def lives(session: int) -> bool:
@@ -139,6 +138,6 @@ def _compose(
         lives=lives,
         dice=random.random,
         conversations=spec.conversations,
-        logs=logs,
+        watching=watching,
     )
     return compose(ground, make_turns)

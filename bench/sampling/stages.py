@@ -114,6 +114,7 @@ _STAGE_OF = {
     "workers/turns/guest_log.py": "turn",
     "workers/watching/": "turn",
     "workers/loop/log_calls.py": "control",
+    "workers/loop/watch_calls.py": "control",
     "workers/sandbox/guest_messages.py": "turn",
     "workers/turns/routes.py": "effects",
     "workers/durable/routes.py": "effects",

@@ -66,7 +66,7 @@ def logs(
     with_agent(runtime_dir, agent, use)
 
 
-def _show(line: LogLine) -> None:
+async def _show(line: LogLine) -> None:
     """Print a line for people; what is no line of the agent's goes to standard error."""
     if line.level_number == NOTE:
         print_hint(line.text)
@@ -74,7 +74,7 @@ def _show(line: LogLine) -> None:
         print_text(f"{moment(line.at)} {line.level:{_WIDEST_LEVEL}} {line.message_id} {line.text}")
 
 
-def _show_as_json(line: LogLine) -> None:
+async def _show_as_json(line: LogLine) -> None:
     """Print a line as one JSON object."""
     message_id = None if line.message_id is None else str(line.message_id)
     values = {"at": moment(line.at), "level": line.level, "message_id": message_id, "text": line.text}

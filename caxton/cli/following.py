@@ -5,7 +5,7 @@ import errno
 import os
 import select
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 LOOK_S = 0.5
 
 
-async def show_until_told(found: AsyncIterator[T], show: Callable[[T], None]) -> None:
+async def show_until_told(found: AsyncIterator[T], show: Callable[[T], Awaitable[None]]) -> None:
     """Show one after the other; return at the end, or when Ctrl-C or SIGTERM come.
 
     Raises OutputFailed when the reader of standard output has gone, also while there is nothing to show.
@@ -25,7 +25,7 @@ async def show_until_told(found: AsyncIterator[T], show: Callable[[T], None]) ->
     ending = _Ending()
     try:
         async for one in found:
-            show(one)
+            await show(one)
     except asyncio.CancelledError:
         if not ending.is_asked:
             raise
@@ -63,7 +63,7 @@ class _Ending:
             self._task.cancel()
 
     def _look(self) -> None:
-        if any(state & select.POLLERR for _, state in self._poll.poll(0)):
+        if any(state & (select.POLLERR | select.POLLHUP) for _, state in self._poll.poll(0)):
             self.is_unread = True
             self._end()
         else:

@@ -29,6 +29,7 @@ COMMANDS = {
     "protocol": "Negotiate with agents by FIPA's interaction protocols.",
     "attach": "Be the program of agents written in Python, until Ctrl-C or SIGTERM.",
     "conversation": "What agents and clients say to each other, by conversation.",
+    "watch": "Show the messages of an agent or of a conversation as they go by, until Ctrl-C.",
     "deadletter": "Messages that came to nothing: look at them, send them again, forget them.",
     "demo": "See agents at work.",
 }

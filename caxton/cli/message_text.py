@@ -11,7 +11,7 @@ from caxton.wire.kept import KeptMessage
 
 def message_values(message: Message) -> dict[str, Any]:
     """Return a message's values: `content` when it is text, `content_base64` when it is not."""
-    return _head(message) | content_values(message.content)
+    return head_values(message) | content_values(message.content)
 
 
 def content_values(content: bytes) -> dict[str, str]:
@@ -46,7 +46,7 @@ def letter_values(letter: DeadLetter, *, with_content: bool) -> dict[str, Any]:
         "content_bytes": letter.content_bytes,
         "requeued_from": None if requeued_from is None else f"{letter.shard}-{requeued_from}",
         "trace_context": message.trace_context,
-        **_head(message),
+        **head_values(message),
     }
     return values | content_values(message.content) if with_content else values
 
@@ -65,7 +65,7 @@ def kept_values(kept: KeptMessage, *, with_content: bool) -> dict[str, Any]:
         "reliability": message.delivery_options.reliability,
         "content_bytes": kept.content_bytes,
         "cursor": kept.cursor,
-        **_head(message),
+        **head_values(message),
     }
     return values | content_values(message.content) if with_content else values
 
@@ -80,7 +80,8 @@ def moment(since_1970_ms: int | None) -> str | None:
         return f"{since_1970_ms} ms"
 
 
-def _head(message: Message) -> dict[str, Any]:
+def head_values(message: Message) -> dict[str, Any]:
+    """Return what a message is, without whom it is for and what it says."""
     ids = {name: getattr(message, name) for name in ("message_id", "conversation_id", "in_reply_to")}
     return {
         "performative": message.performative.act,

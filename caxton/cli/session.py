@@ -46,7 +46,7 @@ def with_agent(runtime_dir: Path | None, agent: str, use: Callable[[Client, Agen
 
     async def named(client: Client) -> T:
         try:
-            return await use(client, await _find(client, agent))
+            return await use(client, await found_agent(client, agent))
         except AgentNotFound:
             raise await not_found(client, agent) from None
 
@@ -63,7 +63,8 @@ async def not_found(client: Client, name: str) -> AgentNotFound:
     return error.suggesting(meant) if meant else error
 
 
-async def _find(client: Client, agent: str) -> AgentId:
+async def found_agent(client: Client, agent: str) -> AgentId:
+    """Return the agent that NAME|ID means; whether there is one of that name is not asked."""
     try:
         agent_id = AgentId.parse(agent)
         if not agent_id.is_session:

@@ -70,6 +70,8 @@ COUNTERS = {
     "offers": "gauge: capabilities of which this shard tells others",
     "overruns": "turns that were interrupted at their limit of computing time",
     "instances": "gauge: sandboxes with an instance",
+    "watches": "gauge: agents and conversations that somebody watches, each as often as it is watched",
+    "watched_dropped": "messages that went by unseen, because whoever watches did not ask for them in time",
     "log_bytes": "gauge: what is kept of the lines that guests wrote, in bytes",
 }
 

@@ -42,7 +42,7 @@ from caxton.wire.frames import DataFrame, PackedFrame
 from caxton.wire.kept import FindMessage, KeptMessage, KeptMessages, ListKept
 from caxton.wire.link_state import LinkState, Refusal
 from caxton.wire.shard_ledger import ShardLedger
-from caxton.wire.watching import LogLine, LogPage, ReadLog
+from caxton.wire.watching import EndWatch, LogLine, LogPage, ReadLog, Watch, WatchedMessage, WatchPage
 
 SESSION, SHARD, AGENT, OTHER = 1 << 63 | 0x5E55, 7, 0x1EE739EADAAE6CAA, 0x4E23A4A71D626885
 MARK, SHA = bytes(range(16)), bytes(range(32))
@@ -187,6 +187,8 @@ REQUESTS = (
     CopyShard("/backups/1/shard-0.db"),
     CopyStep("hold"),
     AskBusiest(BusyBy.FAILURES, 10),
+    Watch(4, AGENT, SHA[:16], True, 9, 2, 7, 10_000),
+    EndWatch(4),
 )
 SAID = Summary(SHA[:16], 7, AGENT, OTHER, 1_767_225_600_001, 3, SHA[16:], b"yes")
 TALK = ConversationView(
@@ -245,6 +247,7 @@ RESULTS = (
     LogPage(9, 2, 8, [LogLine(7, 1_767_225_600_000, 2, SHA[:16], "a line é", 3)], 1),
     CopyState(2, 3, ready=True, did=False, done=False),
     Busiest([BusyAgent(AGENT, "counter é", 1, "running", 12.5, 0.5, 0.25, 7, 1_000, 3)], 2_000, 9, [2]),
+    WatchPage(9, 2, 8, [WatchedMessage(7, 1_767_225_600_000, 1, FULL, 5_000, "an error é", "a note é", 3)]),
 )
 CONTROLS = (
     STATE,

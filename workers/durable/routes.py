@@ -13,6 +13,7 @@ from workers.durable.placing import DurablePlacing
 from workers.queues.backlogs import origin_of
 from workers.queues.bounds import ROOTS_END_AT, credit_ends
 from workers.queues.far_shards import FarShards
+from workers.watching.watchers import Watchers
 from workers.worker_pass import Pass
 
 Root = tuple[int, int]
@@ -32,6 +33,7 @@ class DurableRoutes:
         owners: bytes | list[int] | tuple[int, ...],
         shard: int,
         far: FarShards,
+        watchers: Watchers,
     ) -> None:
         self._agents = registry.agents
         self._far = far
@@ -41,9 +43,12 @@ class DurableRoutes:
         self._attempts = attempts
         self._owners = owners
         self._shard = shard
+        self._watchers = watchers
 
     def send(self, messages: list[Envelope], root: Root, a_pass: Pass) -> None:
         """Send messages on their way."""
+        if self._watchers.is_on:
+            self._watchers.sent(messages, a_pass.wall_ms)
         for message in messages:
             receiver = message.receiver
             if receiver >= SESSION_BIT:
@@ -57,6 +62,8 @@ class DurableRoutes:
         """Send a message that was a dead letter; the ledger counted it when it was taken from these."""
         journal = self._journal
         if message.receiver < SESSION_BIT and self._owners[message.receiver & SLOT_MASK] == self._shard:
+            if self._watchers.is_on:
+                self._watchers.sent([message], a_pass.wall_ms)
             error = self._placing.from_agent(self._agents.get(message.receiver), message, _NO_ROOT, a_pass)
             if error is not None:
                 self.refuse(message, error)

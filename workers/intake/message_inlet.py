@@ -185,6 +185,19 @@ class MessageInlet:
     def _placed(
         self, place: Callable[[list[Envelope], int, Take], Refused], messages: list[Envelope], first: int
     ) -> Refused:
+        """Place messages, and show them to who watches."""
+        watchers = self._routes.watchers
+        if not watchers.is_on:
+            return self._measured(place, messages, first)
+        wall_ms = self._routes.a_pass.wall_ms
+        watchers.came(messages, wall_ms)
+        refused = self._measured(place, messages, first)
+        watchers.refused(refused, wall_ms)
+        return refused
+
+    def _measured(
+        self, place: Callable[[list[Envelope], int, Take], Refused], messages: list[Envelope], first: int
+    ) -> Refused:
         """Place messages; of the first frame of a pass, measure any one of them, as if it came in a frame alone."""
         if self._timed is not None:
             return place(messages, first, self._take)

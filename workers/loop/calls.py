@@ -54,7 +54,7 @@ from caxton.wire.conversations import (
 )
 from caxton.wire.delivery import AskSeal
 from caxton.wire.kept import FindMessage, ListKept
-from caxton.wire.watching import ReadLog
+from caxton.wire.watching import EndWatch, ReadLog, Watch
 from workers.agents.registry import Agent
 from workers.loop.backup_calls import BackupCalls
 from workers.loop.busy_calls import BusyCalls
@@ -67,6 +67,7 @@ from workers.loop.log_calls import LogCalls
 from workers.loop.passes import Passes
 from workers.loop.shard import Shard
 from workers.loop.views import view
+from workers.loop.watch_calls import WatchCalls
 from workers.operations.attached import Attached
 from workers.peers.peer import Peer
 from workers.volatile.placing import DRAINING
@@ -102,8 +103,8 @@ class Calls:
         self._dead_letters = DeadLetterCalls(shard, passes, reads)
         self._kept = KeptCalls(shard, reads)
         self._capabilities = CapabilityCalls(shard, passes)
-        self._logs = LogCalls(shard)
         self._busy = BusyCalls(shard)
+        self._logs, self._watches = LogCalls(shard), WatchCalls(shard, passes.wake)
         self._conversations = ConversationCalls(shard, CallLine(), passes.wake)
         self._backups = BackupCalls(shard.store.database, group)
         self._stopping = False
@@ -206,6 +207,8 @@ class Calls:
                 return await self._logs.answer(session, request)
             case CopyShard() | CopyStep():
                 return await self._backups.answer(session, request)
+            case Watch() | EndWatch():
+                return await self._watches.answer(session, request)
             case _:
                 return await self._dead_letters.answer(request, check)
 

@@ -28,14 +28,14 @@ class LogCalls:
 
         if asked.wait_ms and not has_news():
             until_s = asyncio.get_running_loop().time() + asked.wait_ms * _MS
-            await self._shard.logs.waits.wait(session, asked.agent_id, until_s, has_news)
+            await self._shard.watching.waits.wait(session, asked.agent_id, until_s, has_news)
         return page
 
     def _page(self, asked: ReadLog) -> LogPage:
         own = self._shard.incarnation
         if self._shard.registry.find(asked.agent_id) is None:
             raise AgentNotFound(f"{asked.agent_id:016x}")
-        log = self._shard.logs.find(asked.agent_id)
+        log = self._shard.watching.logs.find(asked.agent_id)
         if log is None:
             return LogPage(own, 0, 0, [])
         end = asked.after if (asked.incarnation, asked.log) == (own, log.number) else 0

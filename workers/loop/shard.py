@@ -21,7 +21,7 @@ from workers.queues.shares import RootShares
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
 from workers.volatile.placing import Placing
-from workers.watching.logs import Logs
+from workers.watching.watching import Watching
 
 # Rows of ended sessions, and of ended workers, that the book keeps, so that the supervisor can still compare; then the
 # oldest goes. With as many sessions that live, and 32 workers, the book has rows for all.
@@ -52,7 +52,7 @@ class Shard:
     durable: DurableLane
     recovery: Recovery
     module_uses: ModuleUses
-    logs: Logs
+    watching: Watching
     # For how long a message has waited that may have its turn, as it was at the last tick.
     oldest_ms: int = 0
     _ended_sessions: list[int] = field(default_factory=list)
@@ -76,8 +76,7 @@ class Shard:
             "oldest_ms": self.oldest_ms,
             "instances": self.turns.instances,
             "overruns": self.turns.overruns,
-            "log_bytes": self.logs.bytes,
-            "log_evicted": self.logs.evicted,
+            **self.watching.gauges(),
         }
 
     def admit(self) -> list[int]:
@@ -118,7 +117,7 @@ class Shard:
         """Forget a client; its row in the book stays for a while."""
         self.peers.end(session)
         self.capabilities.end(session)
-        self.logs.waits.end(session)
+        self.watching.end(session)
         self.durable.journal.conversations.rules.left(session)
         self._keep_row(session, self._ended_sessions)
 

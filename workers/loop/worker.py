@@ -5,7 +5,7 @@ import gc
 import logging
 import os
 from collections.abc import Callable
-from time import monotonic_ns
+from time import monotonic, monotonic_ns
 
 from caxton.delivery.dead_letter import Reason
 from caxton.transport import sockets
@@ -45,7 +45,13 @@ class Worker:
         self._mark = mark
         durable = shard.durable
         self._inlet = MessageInlet(
-            data, shard.peers, shard.placing, shard.routes, shard.turns.take, shard.incarnation, durable
+            data,
+            shard.peers,
+            shard.placing,
+            shard.routes,
+            shard.turns.take,
+            shard.incarnation,
+            durable,
         )
         self._control_inlet = ControlInlet(control, shard.peers, shard.incarnation, self)
         self._link_news = LinkNews(shard)
@@ -201,7 +207,7 @@ class Worker:
         self._inlet.leaving = replaced
         self._phase = max(self._phase, phase)
         self._inlet.draining = self._calls.draining = True
-        self._shard.logs.waits.close()
+        self._shard.watching.waits.close()
         self.beat()
         if phase > 1:
             self._done.set()
@@ -255,6 +261,8 @@ class Worker:
         self._attached.tick()
         self._shard.capabilities.tick()
         self._heard_news()
+        if self._shard.watching.watchers.is_on:
+            self._shard.watching.watchers.tick(monotonic())
         if self._shard.lifecycle.draining:
             self._calls.stop_drained()
         self.beat()  # before the wake-up, which would say that there is work

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from time import monotonic_ns
 
 from caxton.agents.lifecycle import AgentState, transition
@@ -32,7 +33,6 @@ from workers.sandbox.abi import check
 from workers.sandbox.modules import ModuleMissing, Modules
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
-from workers.watching.logs import Logs
 
 # Agents of one shard: each takes a kilobyte or two of this process, whether or not anybody writes to it.
 MOST_AGENTS = 1_000_000
@@ -65,7 +65,7 @@ class Lifecycle:
         durable: DurableLane,
         shard: int,
         table: SlotTable,
-        logs: Logs,
+        removed: Callable[[int], None],
     ) -> None:
         self._registry = registry
         self._stored = stored
@@ -80,7 +80,7 @@ class Lifecycle:
         self.failed: dict[int, Agent] = {}
         self._shard = shard
         self._table = table
-        self._logs = logs
+        self._removed = removed  # told of each agent that is removed
         # Agents that are being stored, each with the end of that.
         self._coming: dict[int, asyncio.Event] = {}
         self._checked: set[tuple[bytes, int]] = set()
@@ -247,7 +247,7 @@ class Lifecycle:
                 self._durable.journal.commit.states[agent_id] = None
                 self._durable.journal.absences.changed[agent_id] = None
                 self._durable.suspects.forgive_agent(agent_id)
-                self._logs.forget(agent_id)
+                self._removed(agent_id)
         return refused
 
     def _register(self, agent_id: int, manifest: Manifest) -> Agent:

@@ -36,6 +36,7 @@ from workers.queues.admission import Admission
 from workers.queues.backlogs import Backlogs, origin_of
 from workers.sandbox.guest_messages import Advertised, Pick
 from workers.volatile.placing import Placing
+from workers.watching.watchers import Watchers
 from workers.worker_pass import Pass
 
 _FAILURE, _CONFIRM = int(Performative.FAILURE), int(Performative.CONFIRM)
@@ -43,13 +44,16 @@ _NOT_UNDERSTOOD = int(Performative.NOT_UNDERSTOOD)
 _RECEIPT = Rare(protocol=RECEIPT_PROTOCOL)
 Root = tuple[int, int]
 _NO_ROOT: Root = (0, 0)
+# A number beyond that of every session.
+BEYOND_ALL = 1 << 64
 
 
 class Routes:
     """Sends what agents send. It never waits, and no agent waits for it: what the shard does not keep is refused.
 
-    durable: where messages of the durable lane go. advertising: what agents say that they can do. pick: returns an
-    agent for (a capability's key, balancing, sender).
+    straight_from: who has this number or a higher one may be answered in this pass without `send_effects`; nobody while
+    somebody watches. watchers: who is shown what goes by. durable: where messages of the durable lane go. advertising:
+    what agents say that they can do. pick: returns an agent for (a capability's key, balancing, sender).
     """
 
     durable: DurableRoutes
@@ -68,7 +72,9 @@ class Routes:
         alternatives: Alternatives,
         conversations: Conversations,
         works: Works,
+        watchers: Watchers,
     ) -> None:
+        self.watchers = watchers
         self._alternatives = alternatives
         self._registry = registry
         self._peers = peers
@@ -80,11 +86,13 @@ class Routes:
         self._conversations = conversations
         self._works = works
         self.ids = UuidSource(0)
+        self.straight_from = SESSION_BIT
         self.a_pass = Pass(0, 0)
 
     def begin(self, a_pass: Pass) -> None:
         """Send what follows as part of `a_pass`."""
         self.a_pass = a_pass
+        self.straight_from = BEYOND_ALL if self.watchers.is_on else SESSION_BIT
         self.ids.renew(a_pass.wall_ms)
 
     def send_effects(self, messages: list[Envelope], root: Root, agent: Agent, handled: Envelope) -> None:
@@ -111,6 +119,8 @@ class Routes:
         if messages and messages[0].flags & DURABLE:
             self.durable.send(messages, root, self.a_pass)
             return
+        if self.watchers.is_on:
+            self.watchers.sent(messages, self.a_pass.wall_ms)
         owners, own = self._placing.table.owners, self._shard
         if self.a_pass.origin:
             self.a_pass.origins.append((self.a_pass.origin, messages))
@@ -279,6 +289,8 @@ class Routes:
         if told.flags & DURABLE:
             self.durable.send([told], _NO_ROOT, self.a_pass)
             return
+        if self.watchers.is_on:
+            self.watchers.sent([told], self.a_pass.wall_ms)
         if receiver >= SESSION_BIT:
             self._to_session(told)
         elif (shard := self._placing.table.shard_of(receiver)) == self._shard:

@@ -15,7 +15,7 @@ from caxton.errors import (
     ResourceExhausted,
     WasmExecutionFailed,
 )
-from caxton.ids import SESSION_BIT, AgentId, UuidSource
+from caxton.ids import AgentId, UuidSource
 from caxton.printable import one_line
 from workers.agents.delivery import Delivery
 from workers.agents.mailbox import entry_of
@@ -39,6 +39,7 @@ class Effects(Protocol):
     """Where a turn's messages go."""
 
     ids: UuidSource
+    straight_from: int
 
     def send_effects(self, messages: list[Envelope], root: Root, agent: Agent, handled: Envelope) -> None:
         """Send what an agent sent while it handled a message, in order."""
@@ -108,6 +109,7 @@ class Turns:
         """Run what follows as part of `a_pass`. Routes begin first: they know the time that ids carry."""
         self.a_pass = a_pass
         self._next_id = self._effects.ids.next
+        self._straight_from = self._effects.straight_from
 
     def take(  # noqa: C901, PLR0911, PLR0912 (the way of every message: a call more would cost as much as it tidies)
         self,
@@ -179,7 +181,7 @@ class Turns:
             flags,
         )
         emitted = self._journal.emitted if flags else a_pass.emitted
-        waiting = emitted.get(receiver) if receiver >= SESSION_BIT else None
+        waiting = emitted.get(receiver) if receiver >= self._straight_from else None
         if waiting is None or message.rare is not None:
             self._effects.send_effects([reply], (source, sequence), agent, message)
         else:  # a session that this pass already has messages for

@@ -50,7 +50,7 @@ class ConversationCalls(Connection):
         Where several have opened one under the same id, it is that of the client that made the id, or else the first;
         given a view, it is that of the same initiator.
         """
-        raw, opener = bytes(_id(conversation)), _opener(conversation)
+        raw, opener = bytes(conversation_id(conversation)), _opener(conversation)
         found = await self._views([raw], with_history=with_history)
         meant = [view for view in found if opener in {None, view.initiator}]
         if not meant:
@@ -117,7 +117,7 @@ class ConversationCalls(Connection):
         timeout_s: for how long from now, in seconds; otherwise for as long as it could last before. What it is limited
         to besides begins anew. Raises ConversationNotFound when no shard knows it.
         """
-        raw = bytes(_id(conversation))
+        raw = bytes(conversation_id(conversation))
         if timeout_s is not None:
             check_whole("timeout_s", timeout_s, MIN_TIMEOUT_S, MAX_TIMEOUT_S)
         initiator = (await self.conversation(conversation, with_history=False)).initiator
@@ -178,7 +178,8 @@ class ConversationCalls(Connection):
             after = found.views[-1].conversation if found.views else after
 
 
-def _id(conversation: object) -> ConversationId:
+def conversation_id(conversation: object) -> ConversationId:
+    """Return the id of a conversation, however it is named; raises ValidationError, ParseError."""
     if isinstance(conversation, ConversationView):
         return conversation.id
     if isinstance(conversation, ConversationId):
@@ -199,5 +200,5 @@ def _order(view: ConversationView) -> tuple[bool, int, int]:
 
 
 def _not_there(conversation: Named) -> ConversationNotFound:
-    problem = f"no shard knows {_id(conversation)}: it ended long ago, or there never was one"
+    problem = f"no shard knows {conversation_id(conversation)}: it ended long ago, or there never was one"
     return ConversationNotFound("conversation", problem)

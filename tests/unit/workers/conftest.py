@@ -34,6 +34,7 @@ from workers.peers.peers import Peers
 from workers.sandbox.guest_messages import GuestOutput
 from workers.sandbox.modules import ModuleMissing
 from workers.turns.turn import Turns
+from workers.watching.watching import Watching
 from workers.worker_pass import HISTOGRAMS
 
 KEY = bytes(32)
@@ -215,13 +216,14 @@ class Shard:
             names=AgentNames(KEY),
             peers=Peers(None, RuntimeDir(Path(directory)), own, self.marks, MAX_SESSIONS, self._lives, self._claimed),
             book=self.book,
-            store=self.store if durable else SimpleNamespace(file_id=FILE),
+            store=self.store if durable else SimpleNamespace(file_id=FILE, database=None),
             stored=self.stored,
             modules=SimpleNamespace(load=self._module, touch=lambda _: True, touch_all=lambda _: None),
             delivery=delivery,
             dead_letter_capacity=delivery.dead_letter_capacity,
             lives=self._lives,
             dice=lambda: 0.0,
+            watching=Watching(0, lambda agent: self.table.shard_of(agent) == 0),
         )
         self.parts = compose(ground, Guests if durable else Scripted)
         for name in ("registry", "peers", "dispatcher", "backlogs", "placing", "routes", "turns", "lifecycle"):

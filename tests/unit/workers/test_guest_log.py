@@ -20,7 +20,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def log(shard, message):
-    guest_log, handled = GuestLog(shard.parts.logs), message(1, 2)
+    guest_log, handled = GuestLog(shard.parts.watching.logs), message(1, 2)
     return lambda agent, level, line: guest_log.write(agent, level, line, handled, 9)
 
 
@@ -63,7 +63,7 @@ def test_lines_are_kept_beyond_what_is_written(shard, log, clock):
     for number in range(LINES_PER_S + 50):
         log(agent, 2, str(number))
     log(agent, 0, None)
-    ring = shard.parts.logs.find(agent.agent_id).ring
+    ring = shard.parts.watching.logs.find(agent.agent_id).ring
     lines = [line for _, line, _ in ring.behind(0)]
     assert [line.text for line in lines] == [str(number) for number in range(LINES_PER_S + 50)]
     assert ring.last == LINES_PER_S + 51

@@ -16,7 +16,7 @@ MESSAGE = bytes(range(16))
 class Asked:
     def __init__(self, shard, turn):
         self.turn = turn
-        self.shard, self.logs = shard, shard.parts.logs
+        self.shard, self.logs = shard, shard.parts.watching.logs
         self.agent = shard.agent(1)
         self.calls = LogCalls(shard.parts)
 

@@ -29,6 +29,7 @@ from caxton.wire.supervision import SessionOpened
 from workers.composition import Ground, compose
 from workers.loop.worker import Worker
 from workers.peers.peers import Peers
+from workers.watching.watching import Watching
 from workers.worker_pass import HISTOGRAMS
 
 KEY = bytes(32)
@@ -77,6 +78,7 @@ class Seat:
             dead_letter_capacity=10_000,
             lives=lambda _session: True,
             dice=lambda: 0.0,
+            watching=Watching(self.number, lambda agent: runtime.table.shard_of(agent) == self.number),
         )
         self.shard = compose(ground, lambda routes, lane: self.around.Guests(runtime.work, routes, lane))
         if len(runtime.seats) == 1:
