@@ -16,6 +16,7 @@ from caxton.store.directory_lock import DirectoryLock
 from caxton.store.module_cache import ModuleCache
 from caxton.supervisor.premises.identity import FILE_NAME as IDENTITY_FILE
 from caxton.supervisor.premises.identity import Identity
+from caxton.supervisor.premises.interpreter import check_interpreter
 from caxton.supervisor.premises.inventory import Inventory, Kept
 from caxton.supervisor.premises.reshard import check_not_under_way
 from caxton.transport.descriptors import Room, raise_limit
@@ -67,6 +68,7 @@ class Premises:
         self._leave()
 
     def _enter(self) -> None:
+        check_interpreter()
         self.runtime_dir.check()
         if self.runtime_dir.path.resolve() == self.data_dir.resolve():
             raise ConfigurationError(str(self.data_dir), "the runtime's directory too", "choose another --data-dir")

@@ -1,8 +1,10 @@
 """The watchdog stops the guest that overruns, in time, once, and nobody else."""
 
 import gc
+import runpy
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -143,3 +145,10 @@ def test_it_starts_and_stops_more_than_once(engine):
         watchdog.stop()
         assert not thread.is_alive()
     gc.collect()
+
+
+def test_nobody_runs_between_the_last_look_and_the_interruption():
+    """Threads that want the interpreter lock all the time see no interruption half done; others ask every Python so."""
+    works = runpy.run_path(str(Path(__file__).parents[4] / "faultlab" / "installed.py"))
+
+    assert works["torn_interruptions"](300) == 0
