@@ -122,8 +122,8 @@ class Envelope(msgspec.Struct, array_like=True, gc=False):
 
     message_id: 16 bytes. performative: a `Performative` number. sender, receiver: u64. created_at: ms since 1970.
     level: a `Level` number. timeout_ms: how long from now it is worth delivering. flags: AUTOMATIC, DURABLE.
-    cause: None for what follows from nothing, as a client's messages do, and for what goes to clients. What a client
-    sends while it handles a message of an attached agent follows from that one.
+    cause: None for what follows from nothing, as a client's messages do, and for what has left for clients. What a
+    client sends while it handles a message of an attached agent follows from that one.
     """
 
     message_id: UuidBytes

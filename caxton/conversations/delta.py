@@ -8,7 +8,7 @@ from typing import Annotated
 
 import msgspec
 
-from caxton.acl.envelope import AUTOMATIC, Envelope, Id, Opening, Text, UuidBytes
+from caxton.acl.envelope import AUTOMATIC, Cause, Envelope, Id, Opening, Text, UuidBytes
 from caxton.conversations.exchange import GOES_ON, MOST_EXCHANGED, Exchange, Kept, size_of
 from caxton.conversations.lines import Lines
 from caxton.conversations.record import FIRST_PLACES, Record
@@ -37,6 +37,7 @@ class Head(msgspec.Struct, array_like=True, frozen=True, gc=False):
     stop: tuple[Text, Id] | None = None
     turns_before: Id = 0
     size_before: Id = 0
+    cause: Cause | None = None
 
 
 class Delta(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -165,6 +166,7 @@ def _take_head(record: Record, head: Head) -> None:
         record.lines = record.lines or Lines()
         record.lines.restore(head.positions)
     record.turns_before, record.size_before = head.turns_before, head.size_before
+    record.cause = head.cause or record.cause
     record.watched = record.is_limited or record.state.is_end or record.protocol is not None
 
 
@@ -241,6 +243,7 @@ def _head(record: Record, *, begun_here: bool | None = None) -> tuple[object, ..
         record.stop,
         record.turns_before,
         record.size_before,
+        record.cause,
     )
 
 

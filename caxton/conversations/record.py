@@ -2,11 +2,12 @@
 
 import msgspec
 
-from caxton.acl.envelope import MAX_HOPS, Envelope, Opening, Rare
+from caxton.acl.envelope import MAX_HOPS, Cause, Envelope, Opening, Rare
 from caxton.conversations.lines import LINE_BYTES, Lines
 from caxton.conversations.state import State
 from caxton.conversations.summary import MAX_KEPT_CONTENT, SMALL, Remembered, Summary, summary_of
 from caxton.conversations.view import ConversationView
+from caxton.delivery.causes import as_root
 
 # What a record takes in memory, and each message that it remembers, in bytes: an estimate, with the parties of a few.
 # With 32 of a history, and as many more before it is cut, that is 38 KB.
@@ -32,7 +33,8 @@ class Record(msgspec.Struct, gc=False, eq=False):
     how many of its parties, from the first, are counted as in a conversation that is active. key: what whoever holds it
     finds it by, its id where no other has that. is_shared: others have opened one of the same id, so that each message
     is looked at for whose it is. ended_ms: when it ended, on the clock of whoever holds it. told:
-    what messages to other shards say of it, None before the first one.
+    what messages to other shards say of it, None before the first one. cause: of a message in it that was looked at,
+    the last one where each is; None where nobody is told of its end.
     """
 
     conversation_id: bytes
@@ -71,6 +73,7 @@ class Record(msgspec.Struct, gc=False, eq=False):
     is_shared: bool = False
     ended_ms: int = -1
     told: Rare | None = None
+    cause: Cause | None = None
 
     def __post_init__(self) -> None:
         self.key = self.conversation_id
@@ -136,6 +139,11 @@ class Record(msgspec.Struct, gc=False, eq=False):
         if limits.size and self.size - self.size_before + size > limits.size:
             return "bytes", limits.size
         return None
+
+    def follows(self, message: Envelope) -> None:
+        """What will be said of its end follows from this message, if anybody is told of it."""
+        if self.limits is not NO_LIMITS and (self.is_limited or self.limits.timeout_s):
+            self.cause = message.cause or as_root(message)
 
     def share(self) -> None:
         """Others have opened one of the same id: whose a message is has to be looked at."""

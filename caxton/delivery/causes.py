@@ -27,8 +27,23 @@ def as_root(message: Envelope, principal: str = "") -> Cause:
 
 def after(message: Envelope) -> Cause:
     """Return the cause of what follows from a message."""
-    cause = message.cause or as_root(message)
+    cause = message.cause
+    if cause is not None:
+        return one_further(cause)
+    rare = message.rare
+    return (
+        Cause(1, message.message_id) if rare is None else Cause(1, message.message_id, "", rare.max_hops, rare.max_work)
+    )
+
+
+def one_further(cause: Cause) -> Cause:
+    """Return the cause of what follows from what has this one."""
     return Cause(cause.hops + 1, cause.root, cause.principal, cause.most_hops, cause.most_work)
+
+
+def counter_of(error: HopLimitExceeded | WorkLimitExceeded) -> str:
+    """Return the counter of what is refused or dropped for this."""
+    return "over_hops" if isinstance(error, HopLimitExceeded) else "over_work"
 
 
 def while_handled(message: Envelope) -> Cause:

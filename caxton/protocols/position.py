@@ -4,6 +4,8 @@ from typing import Annotated
 
 import msgspec
 
+from caxton.acl.envelope import Cause
+
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 # One id or two: of a message that has a reply_with and its own id, either may be named.
 _Ids = Annotated[bytes, msgspec.Meta(max_length=32)]
@@ -19,7 +21,8 @@ class Position(msgspec.Struct, array_like=True, frozen=True, gc=False):
     machine, state: their numbers. role: the agent's own. rounds: from 1. deadline_ms: wall time since 1970 at which the
     state lapses, 0 for an end. opening, asked: the ids by which answers name the message that opened the line, and the
     latest that asks for an answer; asked is empty while that is the same. cancel: those of a cancel that has no answer
-    yet. marks: SPOKEN_BY, TOLD_BY, CANCELLED_LATE, SOUGHT. At most 140 bytes.
+    yet. marks: SPOKEN_BY, TOLD_BY, CANCELLED_LATE, SOUGHT. At most 140 bytes, without `cause`: that of what was said
+    last, for the runtime's word about it; the machines do not look at it.
     """
 
     machine: _Count
@@ -31,6 +34,7 @@ class Position(msgspec.Struct, array_like=True, frozen=True, gc=False):
     asked: _Ids = b""
     cancel: _Ids = b""
     marks: _Count = 0
+    cause: Cause | None = None
 
 
 class Joint(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -305,6 +305,8 @@ class Journal:
             outbox = outbox_of(target)
             if outbox.is_session:
                 self.conversations.leave(messages)
+                for message in messages:
+                    message.cause = None  # no client need know whom an agent worked for
             rows = outbox.pack(messages, self.number)
             commit.outbox += rows
             commit.targets[target] = outbox.row()

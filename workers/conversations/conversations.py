@@ -244,6 +244,7 @@ class Conversations:
             self._check(record, message, placed=True)
         except CaxtonError as error:
             return self._refused(record, error)
+        record.follows(message)
         record.join(message.receiver)
         record.speaks(message.sender)
         record.turns += record.watched
@@ -282,6 +283,7 @@ class Conversations:
             self._check(record, message, placed=False)
         except CaxtonError as error:
             return self._refused(record, error)
+        record.follows(message)
         self._introduce(record, message)
         if message.flags & DURABLE:
             self.log.touch(record)
@@ -308,6 +310,7 @@ class Conversations:
             hops = 0 if message.cause is None else message.cause.hops
             beyond = record.beyond(hops, len(message.content))
             if beyond is not None:
+                record.follows(message)
                 raise self._stop(record, *beyond)
         rule = self.rules.placing if placed else self.rules.sending
         error = rule(record, message, self._served.now_ms, self.wall_ms)

@@ -5,10 +5,11 @@ from heapq import heapify, heappop, heappush
 
 from msgspec import structs
 
-from caxton.acl.envelope import AUTOMATIC, Envelope, Rare
+from caxton.acl.envelope import AUTOMATIC, Cause, Envelope, Rare
 from caxton.acl.performative import Performative
 from caxton.conversations.lines import MOST_LINES, Line, Lines
 from caxton.conversations.record import Record
+from caxton.delivery.causes import as_root
 from caxton.errors import AnswerOverdue, CaxtonError, SessionNotFound, TooManyParticipants, UnknownProtocol
 from caxton.ids import SESSION_BIT, AgentId, ConversationId
 from caxton.protocols import (
@@ -191,7 +192,7 @@ class ProtocolRules:
             lines = record.lines = Lines()
         elif position is None and len(lines.positions) >= MOST_LINES:
             return TooManyParticipants(str(ConversationId(record.conversation_id)), MOST_LINES)
-        self._move(record, lines, line, found, now_ms)
+        self._move(record, lines, line, found, now_ms, message.cause or as_root(message))
         return None
 
     @staticmethod
@@ -201,24 +202,28 @@ class ProtocolRules:
             return _RECRUITING if joint is not None and joint.recruits and not sent else machine_of(protocol)
         return _RECRUITING if position.machine == _RECRUITING.number else machine_of(protocol)
 
-    def _move(self, record: Record, lines: Lines, line: Line, found: Step, now_ms: int) -> None:
-        change = lines.move(line, found.position, found.joint, now_ms)
+    def _move(self, record: Record, lines: Lines, line: Line, found: Step, now_ms: int, cause: Cause | None) -> None:
+        position = found.position
+        if position.cause is not cause:
+            position = structs.replace(position, cause=cause)
+        change = lines.move(line, position, found.joint, now_ms)
         if change:
             self.changed(line[0], change)
         record.changed = True
-        self._look_at(record, found.position.deadline_ms or now_ms + QUIET_MS)
+        self._look_at(record, position.deadline_ms or now_ms + QUIET_MS)
 
     def _lapse(self, record: Record, lines: Lines, line: Line, position: Position, now_ms: int) -> None:
         """Nobody has said in time what a line waits for. Who waited is told."""
         agent, other = line
         machine = BY_NUMBER[position.machine]
         found = expire(machine, position, now_ms, lines.joints.get(agent))
-        self._move(record, lines, line, found, now_ms)
+        self._move(record, lines, line, found, now_ms, position.cause)
         state = machine.states[position.state]
         if state.awaits != position.role or position.cancel:
             about = (position.cancel or position.asked or position.opening)[:16]
             lapsed = machine.states[found.position.state].name
-            self.overdue.append(Overdue(record, agent, other, about, AnswerOverdue(machine.name, state.name, lapsed)))
+            error = AnswerOverdue(machine.name, state.name, lapsed)
+            self.overdue.append(Overdue(record, agent, other, about, error, cause=position.cause))
 
     def _look_at_what_was_left(self, opened_by: Callable[[int], list[Record]]) -> None:
         """Have what clients that ended had open looked at."""
@@ -240,13 +245,14 @@ class ProtocolRules:
         about = (position.asked or position.opening)[:16]
         protocol: str | None
         if position.role == Role.PARTICIPANT:
-            self._move(record, lines, line, cancelled_for(machine, position, joint), now_ms)
+            found = cancelled_for(machine, position, joint)
             said, protocol = Performative.CANCEL, machine.name
         else:
-            self._move(record, lines, line, returned(machine, position, about, joint), now_ms)
+            found = returned(machine, position, about, joint)
             said, protocol = Performative.FAILURE, None
+        self._move(record, lines, line, found, now_ms, position.cause)
         error = SessionNotFound(str(AgentId(client)))
-        self.overdue.append(Overdue(record, agent, client, about, error, said, protocol))
+        self.overdue.append(Overdue(record, agent, client, about, error, said, protocol, position.cause))
 
     def _returned(self, record: Record, line: Line, about: bytes, now_ms: int) -> None:
         lines = record.lines
@@ -256,7 +262,7 @@ class ProtocolRules:
         found = returned(BY_NUMBER[position.machine], position, about, lines.joints.get(line[0]))
         if found.position is not position:  # nor does anybody else answer, whoever it was sent to
             ended = structs.replace(found.position, marks=found.position.marks & ~SOUGHT)
-            self._move(record, lines, line, structs.replace(found, position=ended), now_ms)
+            self._move(record, lines, line, structs.replace(found, position=ended), now_ms, position.cause)
 
     def _look_at(self, record: Record, at_ms: int) -> None:
         """See to it that a conversation is looked at by then; a time that is later than another is none of its own."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from caxton.acl.envelope import Envelope
+from caxton.acl.envelope import Cause, Envelope
 from caxton.acl.performative import Performative
 from caxton.conversations.lines import Line
 from caxton.conversations.record import Record
@@ -14,7 +14,7 @@ class Overdue(NamedTuple):
     """An agent of this shard waited for the other's word as long as it was to: it is told so, as by the other.
 
     about: the id of what was not answered. performative, protocol: of a failure, or of the cancel of an initiator that
-    is gone.
+    is gone. cause: of what was said last between the two.
     """
 
     record: Record
@@ -24,6 +24,7 @@ class Overdue(NamedTuple):
     error: AnswerOverdue | SessionNotFound
     performative: Performative = Performative.FAILURE
     protocol: str | None = None
+    cause: Cause | None = None
 
 
 class Rules(Protocol):

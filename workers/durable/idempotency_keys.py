@@ -8,6 +8,7 @@ import msgspec
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.failure import report
 from caxton.acl.performative import Performative
+from caxton.delivery.causes import after
 from caxton.errors import AlreadyAccepted, AnswerNotKept, CaxtonError, IdempotencyKeyReused, ResourceExhausted
 from caxton.ids import AgentId, UuidSource
 from caxton.store.commit import KeyRow
@@ -223,7 +224,7 @@ class IdempotencyKeys:
             receiver=asked.sender,
             in_reply_to=asked.reply_with,
             conversation_id=asked.conversation_id,
-            cause=None,
+            cause=after(asked),
             flags=(answer.flags & AUTOMATIC) | DURABLE,
         )
 

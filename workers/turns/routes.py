@@ -1,13 +1,15 @@
 """Where a turn's messages go: a mailbox here, another worker, a client; or back, refused. Nothing waits for room."""
 
+from collections.abc import Iterable
+
 from msgspec import structs
 
 from caxton.acl.capability import is_nobody
-from caxton.acl.envelope import AUTOMATIC, DURABLE, RECEIPT_PROTOCOL, Envelope, Opening, Rare, called
+from caxton.acl.envelope import AUTOMATIC, DURABLE, MAX_HOPS, RECEIPT_PROTOCOL, Envelope, Opening, Rare, called
 from caxton.acl.escalation import ESCALATED, escalation
 from caxton.acl.failure import report
 from caxton.acl.performative import Performative
-from caxton.delivery.causes import Works, after, pass_waiters_on
+from caxton.delivery.causes import Works, after, counter_of, one_further, pass_waiters_on
 from caxton.errors import (
     CaxtonError,
     HopLimitExceeded,
@@ -97,21 +99,20 @@ class Routes:
 
     def send_effects(self, messages: list[Envelope], root: Root, agent: Agent, handled: Envelope) -> None:
         """Send what an agent sent while it handled a message; what would go on too far, or too long, is refused."""
-        effects = [message for message in messages if message.receiver < SESSION_BIT]
-        cause = after(handled) if effects else None
-        for message in effects:
+        cause = after(handled)
+        for message in messages:
             message.cause = cause
         if handled.cause is not None and handled.cause.waiters is not None:
             pass_waiters_on(handled, messages)
-        if [m for m in messages if m.conversation_id is not None or m.rare is not None]:
-            messages = self._fitting(messages, handled)
-            effects = [message for message in messages if message.receiver < SESSION_BIT]
-        if effects and cause is not None:
+        effects = [message for message in messages if message.receiver < SESSION_BIT]
+        if effects:  # first of all, so that what is refused for another reason has been counted too
             weighs = sum([1 + (len(m.content) >> WEIGHT_SHIFT) for m in effects])
             error = self._works.refusal(cause, weighs, agent.manifest.limits.max_hops)
             if error is not None:
                 self._end_here(effects, error, handled)
                 messages = [message for message in messages if message.receiver >= SESSION_BIT]
+        if [m for m in messages if m.conversation_id is not None or m.rare is not None]:
+            messages = self._fitting(messages, handled)
         self.send(messages, root)
 
     def send(self, messages: list[Envelope], root: Root) -> None:
@@ -157,6 +158,14 @@ class Routes:
         if message.flags & AUTOMATIC or not 0 < message.sender < BROADCAST:
             counts["failures_dropped"] += 1
             return
+        if message.receiver >= SESSION_BIT and message.cause is not None:
+            # No turn was refused for it, so what it brings forth is counted here.
+            weighs = 1 + (len(message.content) >> WEIGHT_SHIFT)
+            beyond = self._works.refusal(message.cause, weighs, MAX_HOPS)
+            if beyond is not None:
+                counts["failures_dropped"] += 1
+                counts[counter_of(beyond)] += 1
+                return
         counts["failures_sent"] += 1
         self._tell(message, _NOT_UNDERSTOOD if isinstance(error, NotUnderstood) else _FAILURE, report(error), None)
 
@@ -204,13 +213,17 @@ class Routes:
         refused = self._conversations.send(looked_at, handled)
         if not refused:
             return messages
-        refuse = self.durable.die if messages[0].flags & DURABLE else self.refuse
+        self._refuse_all(refused, durable=messages[0].flags & DURABLE)
+        unfit = {id(message) for message, _ in refused}
+        return [message for message in messages if id(message) not in unfit]
+
+    def _refuse_all(self, refused: Iterable[tuple[Envelope, CaxtonError]], *, durable: int) -> None:
+        """Refuse what a turn sent, before any of it is part of a conversation."""
+        refuse = self.durable.die if durable else self.refuse
         self._conversations.is_refusing = True
         for message, error in refused:
             refuse(message, error)
         self._conversations.is_refusing = False
-        unfit = {id(message) for message, _ in refused}
-        return [message for message in messages if id(message) not in unfit]
 
     def tell_of_ends(self) -> None:
         """Tell who takes part in conversations that have come to a limit. It is told of as of a failure."""
@@ -218,6 +231,7 @@ class Routes:
         for record, error in untold:
             flags, content = AUTOMATIC | (DURABLE if record.base else 0), report(error)
             rare = Rare(protocol=END_PROTOCOL, conversation=Opening(initiator=record.initiator))
+            cause = None if record.cause is None else one_further(record.cause)
             parties = list(record.parties)
             agents = [party for party in parties if party < SESSION_BIT]
             for party in parties:
@@ -234,6 +248,7 @@ class Routes:
                     self.a_pass.wall_ms,
                     flags=flags,
                     rare=rare,
+                    cause=cause if party < SESSION_BIT else None,
                 )
                 self._say(told)
 
@@ -244,7 +259,7 @@ class Routes:
         """
         rules = self._conversations.rules
         overdue, rules.overdue = rules.overdue, []
-        for record, agent, other, about, error, performative, protocol in overdue:
+        for record, agent, other, about, error, performative, protocol, cause in overdue:
             told = Envelope(
                 self.ids.next(),
                 int(performative),
@@ -259,6 +274,7 @@ class Routes:
                 rare=of_same(
                     None if protocol is None else Rare(protocol=protocol), record.initiator if record.is_shared else 0
                 ),
+                cause=None if cause is None else one_further(cause),
             )
             if performative is Performative.CANCEL:
                 rules.cancelled(record, (agent, other), told.message_id)
@@ -302,11 +318,9 @@ class Routes:
         self, effects: list[Envelope], error: HopLimitExceeded | WorkLimitExceeded, handled: Envelope
     ) -> None:
         """Refuse what a turn sent to agents. What answers a failure is dropped: it would be answered by another one."""
-        self.a_pass.counts["over_hops" if isinstance(error, HopLimitExceeded) else "over_work"] += len(effects)
+        self.a_pass.counts[counter_of(error)] += len(effects)
         if not handled.flags & AUTOMATIC:
-            refuse = self.durable.die if handled.flags & DURABLE else self.refuse
-            for message in effects:
-                refuse(message, error)
+            self._refuse_all([(message, error) for message in effects], durable=handled.flags & DURABLE)
 
     def _here(self, message: Envelope, root: Root) -> None:
         error = self._placing.from_agent(self._registry.agents.get(message.receiver), message, root, self.a_pass)
@@ -338,6 +352,7 @@ class Routes:
                 self._no_session(message)
                 return
             waiting = self.a_pass.emitted[number] = []
+        message.cause = None  # no client need know whom an agent worked for
         waiting.append(message)
 
     def _no_session(self, message: Envelope) -> None:
