@@ -8,20 +8,24 @@ from typing import Self
 from caxton.acl.message import Message
 from caxton.client.routes.unread import Unread
 
-INBOX_CAPACITY = 10_000
+# Of messages that wait, on each lane: how many, and the bytes of their contents.
+INBOX_CAPACITY, INBOX_BYTES = 10_000, 64 << 20
 
 
 class Inbox:
     """Iterate it with `async for`; it ends when the client is closed.
 
-    At most 10,000 volatile messages wait: what comes beyond is dropped and counted. About as many durable ones wait
-    beside them; the rest stays in its shard until there is room. They are acknowledged when they are taken from here.
+    At most 10,000 volatile messages wait, or 64 MiB of contents: what comes beyond is dropped and counted. About as
+    many durable ones wait beside them; the rest stays in its shard until there is room. They are acknowledged when they
+    are taken from here.
     """
 
     def __init__(self) -> None:
         # Each with those it is one of, when it is durable.
         self._messages: deque[tuple[Message, Unread | None]] = deque()
         self._unread = 0
+        # Of contents: of what waits unread on the durable lane, and of all else.
+        self._unread_bytes = self._bytes = 0
         self._arrived = asyncio.Event()
         self._closed = False
         self._held_back = False
@@ -34,17 +38,21 @@ class Inbox:
     @property
     def full(self) -> bool:
         """True when there is no room for one more message that nothing holds back."""
-        return len(self._messages) - self._unread >= INBOX_CAPACITY
+        return len(self._messages) - self._unread >= INBOX_CAPACITY or self._bytes >= INBOX_BYTES
 
     @property
     def full_of_unread(self) -> bool:
         """True when no more durable messages are to be taken."""
-        return self._unread >= INBOX_CAPACITY
+        return self._unread >= INBOX_CAPACITY or self._unread_bytes >= INBOX_BYTES
 
     def keep(self, message: Message, unread: Unread | None = None) -> None:
         """Add a message; who has found the inbox full does not. `unread`: whose acknowledgement waits for it."""
         self._messages.append((message, unread))
-        self._unread += unread is not None
+        if unread is None:
+            self._bytes += len(message.content)
+        else:
+            self._unread += 1
+            self._unread_bytes += len(message.content)
         self._arrived.set()
 
     def hold_back(self) -> None:
@@ -59,10 +67,13 @@ class Inbox:
         if not self._messages:
             return None
         message, unread = self._messages.popleft()
-        if unread is not None:
+        if unread is None:
+            self._bytes -= len(message.content)
+        else:
             self._unread -= 1
+            self._unread_bytes -= len(message.content)
             unread.read()
-        if self._held_back and self._unread <= INBOX_CAPACITY // 2:
+        if self._held_back and self._unread <= INBOX_CAPACITY // 2 and self._unread_bytes <= INBOX_BYTES // 2:
             self._held_back = False
             if self.on_room is not None:
                 self.on_room()

@@ -107,6 +107,35 @@ async def test_volatile_messages_beyond_the_inbox_are_dropped(answers):
     assert (await answers.inbox.next()).content == b"0"
 
 
+async def test_the_inbox_is_bounded_in_bytes(answers):
+    """At most 64 MiB of volatile contents wait, and the message that goes beyond it; who reads makes room again."""
+    sixteen = bytes(16 << 20)
+    answers.take([reply(sixteen, token=None) for _ in range(6)])
+    assert (len(answers.inbox), answers.counts["inbox_full"]) == (4, 2)
+
+    await answers.inbox.next()
+    answers.take([reply(sixteen, token=None) for _ in range(2)])
+    assert (len(answers.inbox), answers.counts["inbox_full"]) == (4, 3)
+
+
+async def test_durable_contents_beyond_the_bytes_of_the_inbox_stay_in_their_shard(answers, unread):
+    """They are asked for again when half of the bytes have been read, and volatile ones have room of their own."""
+    asked = []
+    answers.inbox.on_room = lambda: asked.append(len(answers.inbox))
+    sixteen = bytes(16 << 20)
+    answers.take_durable([reply(sixteen, token=None, flags=DURABLE) for _ in range(3)], 1, unread)
+    assert not answers.inbox.full_of_unread
+    answers.take_durable([reply(sixteen, token=None, flags=DURABLE)], 4, unread)
+    assert answers.inbox.full_of_unread
+    assert not answers.inbox.full
+
+    answers.inbox.hold_back()
+    for _ in range(4):
+        await answers.inbox.next()
+    assert asked == [2]
+    assert not answers.inbox.full_of_unread
+
+
 async def test_requests_to_a_shard_whose_worker_ended_are_unknown(answers):
     """Every volatile request that left for the shard of a worker that ended gets NetworkError."""
     batch = waiting(answers, request(HERE), request(HERE))
