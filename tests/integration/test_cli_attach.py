@@ -11,7 +11,7 @@ import pytest
 
 import caxton
 from caxton.client.own_runtime import own_runtime
-from caxton.errors import AgentTakenOver
+from caxton.errors import AgentTakenOver, HandlerFailed
 
 CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
 SHOP = """
@@ -20,6 +20,10 @@ import caxton
 @caxton.agent("shouter")
 def shout(message):
     return message.content.upper() + b"{}"
+
+@caxton.agent("picky")
+def refuse(message):
+    raise ValueError(message.content.decode())
 
 @caxton.agent("mute")
 class Mute:
@@ -58,10 +62,10 @@ def attach(runtime, tmp_path):
         process.communicate()
 
 
-def asked(runtime, content):
+def asked(runtime, content, agent="shouter"):
     async def ask():
         async with caxton.connect(runtime) as client:
-            return (await client.request("shouter", content, timeout_s=30)).content
+            return (await client.request(agent, content, timeout_s=30)).content
 
     return asyncio.run(ask())
 
@@ -71,11 +75,23 @@ def test_a_signal_ends_it_in_good_order(attach, runtime, number):
     """The agents of a module are attached and answer, and a signal ends the program with exit code 0."""
     process = attach("shop", "-o", "json")
     told = json.loads(process.stdout.readline())
-    assert (told["event"], told["agents"], told["pid"]) == ("attached", ["shouter", "mute"], process.pid)
+    assert (told["event"], told["agents"], told["pid"]) == ("attached", ["shouter", "picky", "mute"], process.pid)
     assert asked(runtime, b"a") == b"A!"
     process.send_signal(number)
     assert process.communicate(timeout=60) == ("", "")
     assert process.returncode == 0
+
+
+def test_what_a_handler_fails_on_controls_no_terminal(attach, runtime):
+    """A traceback has a client's text in it: its escapes and line ends are shown as such."""
+    process = attach("shop:refuse", "-o", "json")
+    assert json.loads(process.stdout.readline())["event"] == "attached"
+    with pytest.raises(HandlerFailed):
+        asked(runtime, "\x1b[2Jgone\u202e".encode(), "picky")
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert "ValueError: \\x1b[2Jgone\\u202e\n" in told
+    assert [c for c in told if not c.isprintable() and c != "\n"] == []
 
 
 def test_one_agent_for_people(attach, runtime):

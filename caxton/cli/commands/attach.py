@@ -18,6 +18,7 @@ from caxton.client.attached.agent import DRAIN_S
 from caxton.client.calls.agent_calls import LONGEST_DRAIN_S
 from caxton.client.hosting.definition import definition_of
 from caxton.client.hosting.imported import agents_of
+from caxton.lines import LogLines
 
 EXAMPLES = (
     "Examples: caxton attach shop; caxton attach shop:translate shop:Seller --replace; "
@@ -57,7 +58,7 @@ def attach(
     """
     if reload:
         raise typer.Exit(run_again_when_changed(Path.cwd()))
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING, handlers=[LogLines(sys.stderr.fileno())])
     asyncio.run(
         _host(agents_of(agents), resolve_runtime_dir(runtime_dir), output, replace=replace, group=group, drain_s=drain)
     )
