@@ -1,6 +1,6 @@
 """Dead letters: durable messages that came to nothing, kept with their reason until they are requeued or purged."""
 
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -20,6 +20,9 @@ from workers.queues.shares import Shares, named, principal_of
 SHARES, HALVES = 10, 2
 # Of contents, in all letters of a shard; each of the shares above is the same part of it.
 MOST_BYTES = 4 << 30
+# Of contents of agents' messages among those that one commit gathers: whoever sends more meanwhile loses its own oldest
+# of them, or a neighbour's commit would last as long as the writing of all.
+MOST_GATHERED = 16 << 20
 _NOBODY_ELSE: Mapping[str, int] = MappingProxyType({})
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -54,6 +57,10 @@ class DeadLetters:
         # What clients sent in vain, by principal: letters, and bytes. Of those of earlier lives nobody knows whose.
         self.shares = Shares(here, capacity), Shares(here, MOST_BYTES)
         self._principals: dict[int, str] = {}
+        # The commit that gathers, and of what agents sent what it has to write: bytes, and numbers by agent.
+        self._commit = journal.commit
+        self._gathered_bytes = 0
+        self._gathered: dict[int, deque[int]] = {}
         # Agents at their share, to which clients send in vain.
         self.crowded: set[int] = set()
 
@@ -141,6 +148,8 @@ class DeadLetters:
         owner = self._enter(number, message.sender, message.receiver, len(message.content), principal_of(message))
         if owner < 0:
             self._make_room(~owner)
+        if message.sender < SESSION_BIT and number in self._owners:
+            self._gather(number, message.sender, len(message.content))
         return number
 
     def forget(self, numbers: Iterable[int], term: str) -> list[int]:
@@ -218,6 +227,21 @@ class DeadLetters:
         while (number := self._too_many(agent_id)) is not None:
             self._go(number)
             self._journal.counts["evicted"] += 1
+
+    def _gather(self, number: int, agent_id: int, size: int) -> None:
+        """The commit under way has one more to write that an agent sent: see that they do not come to too much."""
+        if self._commit is not self._journal.commit:
+            self._commit, self._gathered_bytes, self._gathered = self._journal.commit, 0, {}
+        self._gathered.setdefault(agent_id, deque()).append(number)
+        self._gathered_bytes += size
+        own = self._gathered[agent_id]
+        while self._gathered_bytes > MOST_GATHERED and own:
+            oldest = own.popleft()
+            row = self._commit.dead.get(oldest)
+            if row is not None:  # it may have gone for another reason, and is counted until the commit
+                self._gathered_bytes -= row.content_bytes
+                self._go(oldest)
+                self._journal.counts["evicted"] += 1
 
     def _too_many(self, agent_id: int) -> int | None:
         """Return the number of the letter that goes first, None when none has to."""

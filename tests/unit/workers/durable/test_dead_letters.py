@@ -106,6 +106,25 @@ def test_what_an_agent_sent_takes_no_more_than_its_share(journal, durable_messag
     assert not dead_letters.refuses
 
 
+def test_what_one_commit_writes_of_agents_is_bounded(journal, durable_message, monkeypatch):
+    """Beyond its bytes an agent loses its oldest of this commit, counted; none of a client, a neighbour or before."""
+    monkeypatch.setattr("workers.durable.dead_letters.MOST_GATHERED", 30)
+    dead_letters = DeadLetters(journal, 1_000, evicting=False)
+
+    def bury(sender, times):
+        for _ in range(times):
+            dead_letters.bury(durable_message(sender, 7, content=bytes(10)), AgentNotFound("x"))
+        return journal.counts["evicted"]
+
+    assert bury(9, 3) == 0
+    commit(journal)
+    assert (bury(8, 1), bury(SESSION, 5), bury(9, 2)) == (0, 0, 0)
+    assert (bury(9, 2), bury(10, 1)) == (2, 3)
+    kept = [row.sender for row in journal.commit.dead.values()]
+    assert kept == [8, *[SESSION] * 5, 9, 9]
+    assert (len(dead_letters), journal.commit.buried) == (3 + 8, [])
+
+
 def test_what_agents_sent_takes_no_more_than_half(journal, durable_message):
     """Whatever agents do, half of the capacity is for what clients send; each beyond it loses of its own."""
     dead_letters = DeadLetters(journal, 100, evicting=False)
