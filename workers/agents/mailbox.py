@@ -20,6 +20,10 @@ OVERSHOOT, STORED_OVERSHOOT = 16_384, 49_152
 # A message weighs 1, and 1 more for each whole KiB of its contents: so one bound holds for number and bytes alike.
 WEIGHT_SHIFT = 10
 NORMAL = 1
+# What contents of clients' messages one mailbox holds, in bytes: a quarter of what all of a shard do. Full at a half of
+# it, since what two windows have under way comes on top; room again at a quarter.
+MOST_ROOT_BYTES = 64 << 20
+FULL_ROOT_BYTES, ROOM_ROOT_BYTES = MOST_ROOT_BYTES // 2, MOST_ROOT_BYTES // 4
 # A level's number on the wire to its queue: what lies between two levels counts as the lower one.
 QUEUE_OF_LEVEL = tuple(max(0, sum(level <= n for level in LEVELS) - 1) for n in range(max(LEVELS) + 1))
 
@@ -64,9 +68,9 @@ class Mailbox:
     """Made at an agent's first message, so that a registered agent costs nothing of the kind.
 
     depth: what waits on all levels, also on disk. effects: how many effects are in memory, weight: what these weigh;
-    away: how many more wait on disk. held: they are not counted among those in line, because the agent has no turns
-    here now. normal: the queue that most messages go through. fed_by: while it is full, the sessions that fed it and
-    are told when there is room.
+    away: how many more wait on disk. root_bytes: what contents of clients' messages have that wait in memory. held:
+    effects are not counted among those in line, because the agent has no turns here now. normal: the queue that most
+    messages go through. fed_by: while it is full, the sessions that fed it and are told when there is room.
     """
 
     __slots__ = (
@@ -81,11 +85,12 @@ class Mailbox:
         "high",
         "low",
         "normal",
+        "root_bytes",
         "weight",
     )
 
     def __init__(self, capacity: int) -> None:
-        self.depth = self.effects = self.weight = self.away = 0
+        self.depth = self.effects = self.weight = self.away = self.root_bytes = 0
         self.held = False
         self.normal = Queue()
         self._others: dict[int, Queue] | None = None
@@ -109,6 +114,11 @@ class Mailbox:
     def queues(self) -> list[tuple[int, Queue]]:
         """Return each level that was ever used with its queue, highest first."""
         return sorted([(NORMAL, self.normal), *(self._others or {}).items()], key=itemgetter(0), reverse=True)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether so little waits that clients who were told to slow down may go on."""
+        return self.depth <= self.low and self.root_bytes <= ROOM_ROOT_BYTES
 
     def line(self, level: int, *, effects: bool) -> deque[Entry]:
         """Return what waits in memory on a level, of one kind."""

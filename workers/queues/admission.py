@@ -3,6 +3,7 @@
 from caxton.acl.envelope import AUTOMATIC, Envelope
 from caxton.errors import CaxtonError, QueueFull
 from caxton.ids import AgentId
+from workers.agents.mailbox import FULL_ROOT_BYTES, MOST_ROOT_BYTES
 from workers.agents.registry import Agent
 from workers.queues.backlogs import Backlogs, origin_of
 from workers.queues.bounds import (
@@ -53,12 +54,18 @@ class Admission:
             a_pass.counts["full_principal"] += sum(error is crowded for _, _, error in refused)
 
     def root(self, agent: Agent, session: int) -> QueueFull | None:
-        """For what a client sends: it may fill a mailbox to its capacity, whatever agents have sent.
+        """For what a client sends: it may fill a mailbox, in number or bytes, whatever agents have sent.
 
         A mailbox that is filling is noted as pressed.
         """
         mailbox = agent.mailbox
-        if mailbox is not None and mailbox.depth >= mailbox.high:
+        if mailbox is None:
+            return None
+        if mailbox.root_bytes >= FULL_ROOT_BYTES:
+            self._pressed.append((agent, session))
+            if mailbox.root_bytes >= MOST_ROOT_BYTES:
+                return QueueFull(f"{agent.label}, in bytes", mailbox.root_bytes, MOST_ROOT_BYTES)
+        if mailbox.depth >= mailbox.high:
             self._pressed.append((agent, session))
             roots = mailbox.depth - mailbox.effects - mailbox.away
             if roots >= mailbox.capacity:

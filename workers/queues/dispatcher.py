@@ -64,14 +64,16 @@ class Dispatcher:
         if not queue.in_line:
             queue.in_line = True
             self._join(agent, level)
+        size = len(message.content)
         if message.sender >= SESSION_BIT:
             queue.roots.append(entry)
+            mailbox.root_bytes += size
         else:
             queue.of(message).append(entry)
             self._came(mailbox, entry)
         mailbox.depth += 1
         self.queued += 1
-        self.queued_bytes += len(message.content)
+        self.queued_bytes += size
         if entry[4] is not None:
             self.durable += 1
 
@@ -83,6 +85,8 @@ class Dispatcher:
             mailbox.queue(QUEUE_OF_LEVEL[message.level]).of(message).appendleft(entry)
             if message.sender < SESSION_BIT:
                 self._came(mailbox, entry)
+            else:
+                mailbox.root_bytes += len(message.content)
             self.queued += 1
             self.queued_bytes += len(message.content)
             self.durable += entry[4] is not None
@@ -133,7 +137,7 @@ class Dispatcher:
         mailbox = agent.mailbox
         if mailbox is not None:
             mailbox.depth -= count
-            if mailbox.fed_by is not None and mailbox.depth <= mailbox.low:
+            if mailbox.fed_by is not None and mailbox.has_room:
                 room(agent, mailbox)
 
     def run(self, a_pass: Pass, take: Take, room: Room) -> None:  # noqa: C901, PLR0912, PLR0915 (the loop around every turn)
@@ -209,6 +213,7 @@ class Dispatcher:
                 most = done + share
             elif begun or self.elsewhere or crowded:
                 most = self._roots(agent, most, queue)
+            of_effects = size
             while roots and done < most and now_ns < end_ns and not agent.holds:
                 if begun and done and begun.get(agent.agent_id, 0) > IN_LINE // len(begun):
                     break  # what it has just begun is enough
@@ -219,6 +224,7 @@ class Dispatcher:
                 if delivery is not None:
                     self.durable -= 1
                 now_ns = take(agent, message, source, sequence, expires_ns, delivery)
+            mailbox.root_bytes -= size - of_effects
             turns += done
             self.queued -= done
             self.queued_bytes -= size
@@ -238,7 +244,7 @@ class Dispatcher:
                 queue.in_line = False  # `enqueue` or `resume` puts it in line again
                 if agent.holds:
                     self._hold(mailbox)
-            if mailbox.fed_by is not None and mailbox.depth <= mailbox.low:
+            if mailbox.fed_by is not None and mailbox.has_room:
                 room(agent, mailbox)
         if turns and not visit_ns and clock() - before_ns >= LONG_NS:
             turn_time.watch(before_ns)
@@ -334,6 +340,8 @@ class Dispatcher:
                 count += 1
                 gone += weighs
                 charge(charged, origin, -weighs)
+            else:
+                mailbox.root_bytes -= len(message.content)
         self.queued -= len(entries)
         mailbox.effects -= count
         mailbox.weight -= gone

@@ -34,7 +34,7 @@ class Pressure:
         """Let the pass tell the feeders of full mailboxes."""
         for agent, session in self.pressed:
             mailbox = agent.mailbox
-            if mailbox is not None and mailbox.depth > mailbox.low:
+            if mailbox is not None and not mailbox.has_room:
                 self._mark_full(agent, mailbox, session)
         self.pressed.clear()
         a_pass.tell |= self._tell

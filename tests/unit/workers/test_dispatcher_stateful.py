@@ -110,7 +110,9 @@ class Line(RuleBasedStateMachine):
         assert self.dispatcher.queued == len(there)
         assert self.dispatcher.queued_bytes == sum(len(message.content) for message in there)
         for agent in self.agents:
-            assert (0 if agent.mailbox is None else agent.mailbox.depth) == sum(len(ms) for ms in self.of(agent))
+            mailbox, roots = agent.mailbox, [m for ms in self.of(agent) for m in ms if m.sender >= SESSION_BIT]
+            assert (0 if mailbox is None else mailbox.depth) == sum(len(ms) for ms in self.of(agent))
+            assert (0 if mailbox is None else mailbox.root_bytes) == sum(len(m.content) for m in roots)
 
     @invariant()
     def what_effects_weigh_is_known(self):

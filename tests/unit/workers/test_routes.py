@@ -417,6 +417,38 @@ def test_clients_get_no_credit_beyond_what_mailboxes_keep(shard, message, monkey
     assert told(shard, session).credit_bytes > bytes_still
 
 
+def test_clients_fill_a_mailbox_to_its_share_of_bytes(shard, message, monkeypatch):
+    """From half of the bytes on they are told so, at all of them refused; other agents have room, and it too, later."""
+    for where, name, most in (
+        ("queues.admission", "MOST", 64),
+        ("queues.admission", "FULL", 32),
+        ("agents.mailbox", "ROOM", 16),
+    ):
+        monkeypatch.setattr(f"workers.{where}.{name}_ROOT_BYTES", most)
+    full, other, session = shard.agent(1), shard.agent(2), shard.sessions[0]
+    quarter = bytes(16)
+
+    def send(to, content):
+        shard.frame(session, [message(session, to.agent_id, content=content)])
+        shard.settle()
+        return set(shard.peers.find(session).full), len(told(shard, session).refusals)
+
+    for agent in (full, other):
+        agent.hold(Hold.PAUSED)
+    assert [send(full, content) for content in (quarter, quarter[1:], b"x")] == [(set(), 0)] * 3
+    assert [send(full, quarter) for _ in range(2)] == [({full.agent_id}, 0)] * 2
+    assert send(full, b"") == ({full.agent_id}, 1)
+    refusal = told(shard, session).refusals[-1]
+    assert (refusal.error, refusal.fields["capacity"]) == ("QueueFull", 64)
+    assert send(other, quarter) == ({full.agent_id}, 1)
+
+    full.release(Hold.PAUSED)
+    shard.dispatcher.resume(full)
+    shard.settle()
+    assert (full.mailbox.root_bytes, other.mailbox.root_bytes) == (0, 16)
+    assert send(full, b"x") == (set(), 1)
+
+
 def test_a_client_is_refused_once_mailboxes_keep_what_credit_was_given_for(shard, message, monkeypatch):
     """Whoever uses old credit is refused a frame when as many bytes wait as may at most, and served when fewer do."""
     monkeypatch.setattr("workers.queues.admission.MOST_ROOTS_BYTES", 30)
