@@ -5,6 +5,7 @@ def test_my_agent(caxton_client):
         assert caxton_client.request("shout", b"hello").content == b"HELLO"
 """
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -68,9 +69,23 @@ def _empty(served: "ServedRuntime") -> None:
         client.purge(everything=True)
 
 
+def _workers(text: str) -> int:
+    """Return how many workers the configuration names. Raises pytest.UsageError: a mistake in it ends the run."""
+    if re.fullmatch("[1-9]|[12][0-9]|3[0-2]", text) is None:
+        from caxton.printable import shown  # noqa: PLC0415
+
+        raise pytest.UsageError(f"{_WORKERS} = {shown(text)} is not a number of workers, 1 to 32")
+    return int(text)
+
+
+def pytest_configure(config: "pytest.Config") -> None:
+    """Look at what the configuration says before any test runs."""
+    _workers(config.getini(_WORKERS))
+
+
 @pytest.fixture(scope="session")
 def _caxton_shared(pytestconfig: "pytest.Config") -> Iterator[SharedRuntime]:
-    shared = SharedRuntime(int(pytestconfig.getini(_WORKERS)))
+    shared = SharedRuntime(_workers(pytestconfig.getini(_WORKERS)))
     try:
         yield shared
     finally:

@@ -3,6 +3,7 @@
 Clients bring names into this form; workers take no other, because whoever speaks to them may be no client of ours.
 """
 
+import re
 import unicodedata
 
 from caxton.errors import ValidationError
@@ -13,6 +14,11 @@ MAX_NAME = 200
 MAX_LABEL = 100
 # What comes before a colon here is for what is no agent of a user's: nobody can deploy one that would be taken for it.
 RESERVED = ("tool:", "model:", "a2a:", "caxton:")
+# What is printable and shows nothing: fillers, joiners and variation selectors (Unicode's Default_Ignorable_Code_Point,
+# where it is not a control anyway), and the blank of Braille.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 # Marks that follow their letters make a name longer than it will be.
 _MOST_GIVEN = 4 * MAX_NAME
 
@@ -32,8 +38,13 @@ def normal_name(field: str, name: object) -> str:
 
 
 def new_name(field: str, name: object) -> str:
-    """Return the name of an agent to be as `normal_name` does; raises ValidationError also for one that is reserved."""
+    """Return the name of an agent to be as `normal_name` does.
+
+    Raises ValidationError also for one that is reserved, or has characters that nobody sees.
+    """
     text = normal_name(field, name)
+    if not text.isascii() and (unseen := _UNSEEN.search(text)) is not None:
+        raise ValidationError(field, f"{text!a:.80} has a character that shows nothing, {unseen.group()!a}")
     if text.casefold().startswith(RESERVED):
         raise ValidationError(field, f"{shown(text)} is reserved: no agent's name begins with {', '.join(RESERVED)}")
     return text

@@ -98,6 +98,14 @@ def test_the_tests_of_the_pages_pass(page, tests_of, run):
     assert f"{sum(text.count('def test_') for text in shown)} passed" in said
 
 
+def test_a_number_of_workers_that_is_none_ends_the_run(tests_of, run):
+    """It is told once, in a line, and no test fails of it one by one."""
+    code, said = run(tests_of(TOLD, workers="abc"))
+
+    assert code == pytest.ExitCode.USAGE_ERROR
+    assert said.strip().splitlines() == ["ERROR: caxton_workers = 'abc' is not a number of workers, 1 to 32"]
+
+
 def test_a_test_that_fails_leaves_nothing_to_the_next(tests_of, run):
     """Its agents and dead letters are gone for the next test, and the runtime with the run."""
     code, said = run([*tests_of(TOLD + FAILS, workers=2), "-s"])

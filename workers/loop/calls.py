@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import suppress
 from time import monotonic_ns
 
@@ -92,7 +93,10 @@ log = logging.getLogger("caxton.worker")
 
 
 class Calls:
-    """Answers calls, at most 4,096 at a time. under_way: those that are being answered. draining: all are refused."""
+    """Answers calls, at most 4,096 at a time, of one session no more than it leaves to the others.
+
+    under_way: those that are being answered. draining: all are refused.
+    """
 
     def __init__(self, shard: Shard, attached: Attached, group: asyncio.TaskGroup, passes: Passes) -> None:
         self._attached = attached
@@ -116,16 +120,21 @@ class Calls:
         self._group = group
         self._wake = passes.wake
         self.under_way = 0
+        self._of: Counter[int] = Counter()
+        self._was_full = False
         self.draining = False
 
     def take(self, peer: Peer, call: Call) -> None:
         """Answer a call of this peer, at once or when what it asks for is stored."""
         if self.draining:
             self._answer(peer.number, call.call_id, failed(ShardUnavailable(self._number, DRAINING)))
-        elif self.under_way >= MAX_CALLS:
-            self._answer(peer.number, call.call_id, failed(ResourceExhausted("calls at a time", MAX_CALLS)))
+        elif (own := self._of[peer.number]) >= (left := MAX_CALLS - self.under_way):
+            self._was_full = self._was_full or not left
+            whose, most = ("calls of one client at a time", own) if left else ("calls at a time", MAX_CALLS)
+            self._answer(peer.number, call.call_id, failed(ResourceExhausted(whose, most)))
         else:
             self.under_way += 1
+            self._of[peer.number] += 1
             self._group.create_task(self._serve(peer.number, call, monotonic_ns()))
 
     async def _serve(self, number: int, call: Call, came_ns: int) -> None:
@@ -139,8 +148,16 @@ class Calls:
                 self._journal.urgent = True  # a commit sees it too, and with that senders and health
         finally:
             self.under_way -= 1
+            self._of[number] -= 1
+            if not self._of[number]:
+                del self._of[number]
             self._wake()  # what it caused, such as failures for what a stopped agent had waiting, goes with a pass
         self._answer(number, call.call_id, result)
+
+    def to_tell(self) -> int:
+        """Return how many are under way, for health: all that may, if one was refused for it since this was asked."""
+        was_full, self._was_full = self._was_full, False
+        return MAX_CALLS if was_full else self.under_way
 
     def _check_disk(self, request: Request) -> None:
         """Refuse at once what would have to be stored while there is no room. Raises StorageFull."""

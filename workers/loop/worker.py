@@ -225,7 +225,7 @@ class Worker:
         counters = shard.totals()
         own, condition = (
             shard.incarnation,
-            self._condition.look(monotonic_ns(), self._calls.under_way if self._ready else 0),
+            self._condition.look(monotonic_ns(), self._calls.to_tell() if self._ready else 0),
         )
         beat = Heartbeat(own, self._mark, shard.number, self._ready, self._phase, idle, counters, condition)
         self._supervisor.send(CONTROL.encode(beat))

@@ -50,6 +50,17 @@ def test_the_length_of_a_name_is_that_of_its_composed_form():
     assert len(normal_name("name", "a\u0301" * MAX_NAME)) == MAX_NAME
 
 
+@pytest.mark.parametrize(
+    "name", ["\u3164", "echo\ufe0f", "e\u034fcho", "\u115f\u1160", "\u2800", "a\U000e0100"], ids=ascii
+)
+def test_what_nobody_sees_makes_no_new_name(name):
+    """An agent whose name looks blank, or like another's, cannot be deployed; the error shows what cannot be seen."""
+    with pytest.raises(ValidationError, match=r"shows nothing, '\\"):
+        new_name("name", name)
+    with pytest.raises(ValidationError, match="shows nothing"):
+        check_new_name(name)
+
+
 @pytest.mark.parametrize("name", [*(f"{prefix}x" for prefix in RESERVED), "TOOL:x", "Caxton:"])
 def test_reserved_names_are_for_no_new_agent(name):
     """They may be spoken to, and nobody can deploy what would be taken for one of them."""

@@ -284,22 +284,48 @@ def test_mangled_control_frames_only_ever_count(shard, seed, cuts):
     shard.settle()
 
 
-def test_every_call_of_a_flood_is_answered(shard, monkeypatch):
-    """Of more calls than may be under way the rest are refused with ResourceExhausted; all get an answer."""
-    monkeypatch.setattr("workers.loop.calls.MAX_CALLS", 64)
-    session = shard.sessions[0]
-    mark = shard.marks.mark(session)
+def call_at(shard, calls, monkeypatch, most):
+    """Let these sessions make so many calls at once, of which so many may be under way; returns what each was refused.
+
+    With what health was told meanwhile, asked twice.
+    """
+    monkeypatch.setattr("workers.loop.calls.MAX_CALLS", most)
 
     async def flood():
         async with asyncio.TaskGroup() as group:
-            shard.worker._calls = Calls(shard.worker._shard, shard.worker._attached, group, shard.worker._passes)
-            for number in range(200):
-                shard.say(Call(session, mark, OWN, number, ListAgents()))
+            answering = Calls(shard.worker._shard, shard.worker._attached, group, shard.worker._passes)
+            shard.worker._calls = answering
+            for session, count in calls:
+                for number in range(count):
+                    shard.say(Call(session, shard.marks.mark(session), OWN, number, ListAgents()))
+            seen = [answering.to_tell(), answering.to_tell()]
+        return answering, seen
 
-    shard.runner.run(flood())
-    answers = [answer for answer in told(shard, session) if not isinstance(answer, LinkState)]
-    assert sorted(answer.call_id for answer in answers) == list(range(200))
-    assert sum(getattr(answer.result, "error", "") == "ResourceExhausted" for answer in answers) == 136
+    answering, seen = shard.runner.run(flood())
+    assert (answering.under_way, answering._of) == (0, {})
+    refused = []
+    for session, count in calls:
+        answers = [answer for answer in told(shard, session) if not isinstance(answer, LinkState)]
+        assert sorted(answer.call_id for answer in answers) == list(range(count))
+        refused.append(sum(getattr(answer.result, "error", "") == "ResourceExhausted" for answer in answers))
+    return refused, seen
+
+
+def test_every_call_of_a_flood_is_answered(shard, monkeypatch):
+    """Of more calls than may be under way the rest are refused with ResourceExhausted; all get an answer."""
+    calls = [(shard.sessions[0], 200), (shard.sessions[1], 200), (shard.sessions[2], 1)]
+    refused, seen = call_at(shard, calls, monkeypatch, 64)
+
+    assert refused == [200 - 32, 200 - 16, 0], "each has a half of what others leave, and so the next one some"
+    assert seen == [49, 49]
+
+
+def test_health_is_told_of_calls_that_were_refused_for_want_of_any(shard, monkeypatch):
+    """Once, though there may be room again when it is asked."""
+    refused, seen = call_at(shard, [(session, 1) for session in shard.sessions[:3]], monkeypatch, 2)
+    assert (refused, seen) == ([0, 0, 1], [2, 2])
+    monkeypatch.setattr("workers.loop.calls.MAX_CALLS", 3)
+    assert shard.worker._calls.to_tell() == 0
 
 
 def test_workers_that_come_and_go_for_ever_fit_in_the_book(make_shard, message):
