@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from msgspec import structs
 
 from caxton.acl.capability import is_nobody
-from caxton.acl.envelope import AUTOMATIC, DURABLE, MAX_HOPS, RECEIPT_PROTOCOL, Envelope, Opening, Rare, called
+from caxton.acl.envelope import AUTOMATIC, DURABLE, MAX_HOPS, RECEIPT_PROTOCOL, Envelope, Rare, called
 from caxton.acl.escalation import ESCALATED, escalation
 from caxton.acl.failure import report
 from caxton.acl.performative import Performative
-from caxton.delivery.causes import Works, after, counter_of, one_further, pass_waiters_on
+from caxton.delivery.causes import Works, after, counter_of, pass_waiters_on
 from caxton.errors import (
     CaxtonError,
     HopLimitExceeded,
@@ -28,7 +28,6 @@ from workers.agents.mailbox import WEIGHT_SHIFT
 from workers.agents.registry import Agent, Registry
 from workers.capabilities.alternatives import Alternatives
 from workers.conversations.conversations import Conversations
-from workers.conversations.ends import END_PROTOCOL
 from workers.conversations.openings import of_same, opener_of
 from workers.durable.advertising import Advertising
 from workers.durable.attempts import Letter
@@ -37,6 +36,7 @@ from workers.peers.peers import Peers
 from workers.queues.admission import Admission
 from workers.queues.backlogs import Backlogs, origin_of
 from workers.sandbox.guest_messages import Advertised, Pick
+from workers.turns.words import word_of_end, word_of_overdue
 from workers.volatile.placing import Placing
 from workers.watching.watchers import Watchers
 from workers.worker_pass import Pass
@@ -229,28 +229,8 @@ class Routes:
         """Tell who takes part in conversations that have come to a limit. It is told of as of a failure."""
         untold, self._conversations.untold = self._conversations.untold, []
         for record, error in untold:
-            flags, content = AUTOMATIC | (DURABLE if record.base else 0), report(error)
-            rare = Rare(protocol=END_PROTOCOL, conversation=Opening(initiator=record.initiator))
-            cause = None if record.cause is None else one_further(record.cause)
-            parties = list(record.parties)
-            agents = [party for party in parties if party < SESSION_BIT]
-            for party in parties:
-                sender = next((agent for agent in agents if agent != party), party)
-                told = Envelope(
-                    self.ids.next(),
-                    _FAILURE,
-                    sender,
-                    party,
-                    content,
-                    None,
-                    None,
-                    record.conversation_id,
-                    self.a_pass.wall_ms,
-                    flags=flags,
-                    rare=rare,
-                    cause=cause if party < SESSION_BIT else None,
-                )
-                self._say(told)
+            for party in list(record.parties):
+                self._say(word_of_end(record, error, party, self.ids.next(), self.a_pass.wall_ms))
 
     def tell_of_overdue(self) -> None:
         """Tell agents that what they waited for by their protocol was not said in time, as a failure of who did not.
@@ -259,25 +239,10 @@ class Routes:
         """
         rules = self._conversations.rules
         overdue, rules.overdue = rules.overdue, []
-        for record, agent, other, about, error, performative, protocol, cause in overdue:
-            told = Envelope(
-                self.ids.next(),
-                int(performative),
-                other,
-                agent,
-                report(error),
-                None,
-                about,
-                record.conversation_id,
-                self.a_pass.wall_ms,
-                flags=AUTOMATIC | (DURABLE if record.base else 0),
-                rare=of_same(
-                    None if protocol is None else Rare(protocol=protocol), record.initiator if record.is_shared else 0
-                ),
-                cause=None if cause is None else one_further(cause),
-            )
-            if performative is Performative.CANCEL:
-                rules.cancelled(record, (agent, other), told.message_id)
+        for one in overdue:
+            told = word_of_overdue(one, self.ids.next(), self.a_pass.wall_ms)
+            if one.performative is Performative.CANCEL:
+                rules.cancelled(one.record, (one.agent, one.other), told.message_id)
             self._say(told)
 
     def _tell(self, message: Envelope, performative: int, content: bytes, rare: Rare | None) -> None:
