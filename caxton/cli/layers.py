@@ -6,11 +6,25 @@ it knows of each value which layer it came from.
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from typer.core import TyperCommand
 
+from caxton.cli.command_group import load
+
 _LAYERS = "caxton.cli.layers"
+
+# Of commands that say what `caxton serve` would do.
+ServeFlags = Annotated[
+    list[str] | None, typer.Argument(metavar="[-- FLAGS]", help="Flags of `caxton serve`, as it would be given them.")
+]
+ServeConfig = Annotated[
+    str | None, typer.Option("--config", metavar="FILE", help="The file. Otherwise CAXTON_CONFIG_PATH.")
+]
+ServePreset = Annotated[
+    str | None, typer.Option("--preset", metavar="NAME", help="The preset. Otherwise CAXTON_PRESET.")
+]
 
 
 class LayeredCommand(TyperCommand):
@@ -26,6 +40,12 @@ class LayeredCommand(TyperCommand):
                 ctx.meta[_LAYERS] = found = _layered(path, preset)
                 ctx.default_map = {name: layer.value for name, layer in found.items()}
         return super().parse_args(ctx, args)
+
+
+def serve_context(config: str | None, preset: str | None, flags: list[str] | None) -> Any:
+    """Return `caxton serve` as it reads these. Raises ConfigurationError, and what a wrong command line raises."""
+    given = [*(["--config", config] if config else []), *(["--preset", preset] if preset else []), *(flags or [])]
+    return load("serve").make_context("caxton serve", given)
 
 
 def layers_of(ctx: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from caxton.cli.command_group import CommandGroup
 COMMANDS = {
     "serve": "Run the runtime in the foreground until Ctrl-C, SIGTERM or `caxton stop`.",
     "config": "What `caxton serve` is told by flags, the environment, a file and a preset.",
+    "doctor": "Look whether this machine serves well, and say what to change.",
     "stop": "Have the runtime finish what is under way and end; returns when it has ended.",
     "reshard": "Give the data directory of a stopped runtime another number of workers; nothing in it is lost.",
     "backup": "Copy everything that a runtime keeps into a directory, while it goes on.",

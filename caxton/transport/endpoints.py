@@ -24,6 +24,11 @@ class RuntimeDir:
 
     def check(self) -> None:
         """Raise ConfigurationError unless sockets fit in it and nobody else may enter; create it if it is not there."""
+        self.check_names()
+        own_directory(self.path)
+
+    def check_names(self) -> int:
+        """Return how long the name of a socket is at most, in bytes; raise ConfigurationError where it does not fit."""
         longest = len(os.fsencode(self.path / _LONGEST_NAME))
         if longest > LONGEST_PATH:
             raise ConfigurationError(
@@ -31,7 +36,7 @@ class RuntimeDir:
                 f"too long for socket names ({longest} bytes with them, and {LONGEST_PATH} fit)",
                 "choose a shorter --runtime-dir, such as /run/user/$UID/caxton",
             )
-        own_directory(self.path)
+        return longest
 
     @property
     def calls(self) -> str:

@@ -19,6 +19,7 @@ from caxton.transport.endpoints import IPC
 from caxton.transport.listener import Listener
 from caxton.transport.zmtp import Admit
 
+ZMQ_VERSION = zmq.zmq_version()
 # As a plain number: an enum in every call costs a microsecond.
 _NOWAIT = int(zmq.NOBLOCK)
 Context: TypeAlias = "zmq.Context[zmq.Socket[bytes]]"

@@ -6,8 +6,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from caxton.cli.command_group import load
-from caxton.cli.layers import layers_of, source_of
+from caxton.cli.layers import ServeConfig, ServeFlags, ServePreset, layers_of, serve_context, source_of
 from caxton.cli.options import resolve_data_dir, resolve_runtime_dir
 from caxton.cli.output import FAILED, Format, Output, print_json, print_lines, print_table, print_text, reports_errors
 from caxton.config.file import read_config
@@ -43,16 +42,9 @@ class Row(NamedTuple):
 )
 @reports_errors
 def show(
-    flags: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[-- FLAGS]", help="Flags of `caxton serve`, as it would be given them."),
-    ] = None,
-    config: Annotated[
-        str | None, typer.Option("--config", metavar="FILE", help="The file. Otherwise CAXTON_CONFIG_PATH.")
-    ] = None,
-    preset: Annotated[
-        str | None, typer.Option("--preset", metavar="NAME", help="The preset. Otherwise CAXTON_PRESET.")
-    ] = None,
+    flags: ServeFlags = None,
+    config: ServeConfig = None,
+    preset: ServePreset = None,
     *,
     effective: Annotated[bool, typer.Option("--effective", help="Also what has its default.")] = False,
     output: Output = Format.TEXT,
@@ -61,8 +53,8 @@ def show(
 
     Without --effective those that somebody has set.
     """
-    given = [*(["--config", config] if config else []), *(["--preset", preset] if preset else []), *(flags or [])]
-    rows = [row for row in _rows(given) if effective or row.source != "default"]
+    ctx = serve_context(config, preset, flags)
+    rows = [row for key in KEYS if (row := _row(key, ctx)).source != "default" or effective]
     if output is Format.JSON:
         print_json([row._asdict() for row in rows])
         return
@@ -100,12 +92,6 @@ def validate(
         print_text(f"{file}: {counted(len(found.values), 'settings')}, nothing is wrong")
     if found.mistakes:
         raise typer.Exit(FAILED)
-
-
-def _rows(given: list[str]) -> list[Row]:
-    """Return every setting as `caxton serve` would have it with these flags. Raises ConfigurationError."""
-    ctx = load("serve").make_context("caxton serve", given)
-    return [_row(key, ctx) for key in KEYS]
 
 
 def _row(key: Key, ctx: Any) -> Row:
