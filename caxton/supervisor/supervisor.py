@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from caxton.config.settings import ServeSettings
-from caxton.errors import CaxtonError
+from caxton.errors import CaxtonError, ConfigurationError
 from caxton.supervisor import events
 from caxton.supervisor.compiler.host import CompilerHost
 from caxton.supervisor.compiler.process import COMPILER_COMMAND
@@ -40,6 +40,7 @@ _LATE_S = 1.0
 # SIGKILL takes effect at once, unless the kernel is in the middle of something for the process.
 _REAP_TIMEOUT_S = 5.0
 _LAST_ANSWERS_MS = 100
+_SERVE_AGAIN = "nobody could reach it any more, so it has ended; serve again, in a directory that nobody tidies"
 
 
 class Supervisor:
@@ -93,6 +94,8 @@ class _Life:
         self._premises = premises
         self._stop = stop
         self._tasks = tasks
+        # Why it ends by itself: nobody could come to it any more.
+        self._lost: ConfigurationError | None = None
         directory = premises.runtime_dir
         marks = premises.marks
         self._notices = notices = Notices(context, directory, marks)
@@ -126,7 +129,8 @@ class _Life:
             failure = None if self._stop.requested.is_set() else self._open()
             if failure is None:
                 await self._stop.requested.wait()
-            return failure or await self._end()
+            ended = failure or await self._end()
+            return self._lost or ended
         finally:
             # Also when a part of us failed: no child and no socket is left.
             self._workforce.end_unseen()
@@ -220,6 +224,10 @@ class _Life:
             self._tell(events.file_put_back(path))
         if inventory.problem not in {before, None}:
             self._tell(events.files_gone(inventory.problem))
+        if inventory.unreachable and self._lost is None and not self._stop.requested.is_set():
+            problem = (inventory.problem or "").partition(": ")[0]
+            self._lost = ConfigurationError("the runtime's files", problem, _SERVE_AGAIN)
+            self._stop.requested.set()
 
     async def _first_of(self, *waits: Coroutine[Any, Any, object], until_s: float | None = None) -> None:
         """Wait until one of these has happened, or it is `until_s` on the monotonic clock; the rest are cancelled."""

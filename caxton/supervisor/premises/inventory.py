@@ -1,7 +1,7 @@
 """What has to be in both directories while the runtime lives. Others tidy: in `/tmp`, what is old goes after ten days.
 
 What is ours is touched, so that it is never old. What is gone all the same is put back where that is possible, and
-said in health where it is not.
+said in health where it is not. Where nobody can ask for health any more, the runtime has to end.
 """
 
 import contextlib
@@ -28,7 +28,8 @@ class Kept(NamedTuple):
 class Inventory:
     """Looks after the files of a runtime. locks: of its directories. kept: what is put back beside their files.
 
-    problem: what is gone and cannot be put back, for people, as of the last look.
+    problem: what is gone and cannot be put back, for people, as of the last look. unreachable: nobody can come to this
+    runtime any more, because its directory or a socket of the supervisor's is gone.
     """
 
     def __init__(self, runtime_dir: RuntimeDir, locks: Sequence[DirectoryLock], kept: Sequence[Kept]) -> None:
@@ -36,6 +37,7 @@ class Inventory:
         self._locks = locks
         self._kept = kept
         self.problem: str | None = None
+        self.unreachable = False
         self._missed: set[Path] = set()
 
     def look(self, workers: Iterable[int]) -> list[str]:
@@ -51,6 +53,7 @@ class Inventory:
         if gone:
             names = ", ".join(path.name for path in gone)
             own = any(path in self._runtime_dir.needed(SUPERVISOR) for path in gone)
+            self.unreachable |= own
             remedy = "end this runtime and serve again" if own else "run `caxton restart`"
             problems.append(f"{names} is gone from {self._runtime_dir.path}: {remedy}")
         self.problem = "; ".join(problems) or None
@@ -69,6 +72,7 @@ class Inventory:
         for lock in self._locks:
             if not lock.is_in_place:
                 problems.append(f"{lock.path.parent} was removed or replaced: end this runtime and serve again")
+                self.unreachable = True
                 return done
         for path, put_back in (*((lock.path, lock.restore) for lock in self._locks), *self._kept):
             if path.exists():

@@ -1,5 +1,9 @@
 """Runtimes in a directory that somebody else tidies."""
 
+import shutil
+
+import pytest
+
 from caxton.store.directory_lock import holder
 
 
@@ -26,3 +30,22 @@ def test_a_tidied_runtime_directory_is_seen_to(serve, caxton):
     assert book.name in told["reason"]
     assert restarted.code == 0, restarted.err
     served.until(served.health, lambda health: health["status"] == "healthy")
+
+
+@pytest.mark.parametrize("gone", ["directory", "supervisor.calls"])
+def test_a_runtime_that_nobody_can_reach_ends_with_a_reason(serve, gone):
+    """It drains, tells what is gone, and fails, so that whoever started it can start it again."""
+    served = serve(workers=1)
+    served.event("ready")
+    if gone == "directory":
+        shutil.rmtree(served.runtime_dir)
+    else:
+        (served.runtime_dir / gone).unlink()
+
+    told = served.event("files_gone")
+    assert served.event("stopped")["killed"] == []
+    assert served.process.wait(60) == 1
+    said = served.process.stderr.read()
+    assert str(served.runtime_dir) in told["problem"]
+    assert "serve again, in a directory that nobody tidies" in said
+    assert "Traceback" not in said
