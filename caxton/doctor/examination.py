@@ -10,7 +10,7 @@ from caxton.config.settings import default_workers
 from caxton.doctor import machine, places, versions
 from caxton.doctor.finding import Finding, suggestion
 
-_MOST_OPEN_FILES = 65_536
+_FILES_WANTED = 65_536
 
 
 class Plan(NamedTuple):
@@ -28,7 +28,7 @@ def examine(plan: Plan) -> list[Finding]:
     there = len(os.sched_getaffinity(0))
     workers = plan.workers or default_workers(there)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    most_files = _MOST_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_OPEN_FILES)
+    most_files = _FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, _FILES_WANTED)
     wanted_mib = workers * plan.effects_on_disk_mib
 
     def on(name: str, path: Path, *, is_kept: bool) -> Finding:
