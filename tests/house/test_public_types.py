@@ -217,6 +217,19 @@ async def find_who_can(client: caxton.Client, agent: caxton.AgentId) -> None:
         assert_type(capability.healthy, int)
 
 
+async def operate(client: caxton.Client, directory: Path) -> None:
+    """Never run: systems of agents from files, what agents logged, and a backup."""
+    assert_type(caxton.read_manifest("agent.toml"), caxton.Deployment)
+    system = assert_type(caxton.read_system(directory / "system.toml"), caxton.System)
+    assert_type(await client.plan(system, prune=True), list[caxton.Change])
+    async for change in client.apply(system):
+        assert_type(change, caxton.Change)
+    async for line in client.logs("echo", tail=10, follow=True):
+        assert_type(line, caxton.LogLine)
+    backup = assert_type(await client.backup(directory), caxton.Backup)
+    assert_type(backup.files, list[caxton.BackupFile])
+
+
 def look_at_values(message: caxton.Message, receipt: caxton.Receipt, error: caxton.errors.QueueFull) -> None:
     """Never run: what values hold."""
     assert_type(message.sender, caxton.AgentId | None)
