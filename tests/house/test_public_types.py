@@ -218,7 +218,7 @@ async def find_who_can(client: caxton.Client, agent: caxton.AgentId) -> None:
 
 
 async def operate(client: caxton.Client, directory: Path) -> None:
-    """Never run: systems of agents from files, what agents logged, and a backup."""
+    """Never run: systems of agents from files, what agents log, say and do, and a backup."""
     assert_type(caxton.read_manifest("agent.toml"), caxton.Deployment)
     system = assert_type(caxton.read_system(directory / "system.toml"), caxton.System)
     assert_type(await client.plan(system, prune=True), list[caxton.Change])
@@ -226,6 +226,10 @@ async def operate(client: caxton.Client, directory: Path) -> None:
         assert_type(change, caxton.Change)
     async for line in client.logs("echo", tail=10, follow=True):
         assert_type(line, caxton.LogLine)
+    async for watched in client.watch("echo", with_content=True):
+        assert_type(watched, caxton.WatchedMessage)
+    busiest = assert_type(await client.busiest("time", limit=5), caxton.Busiest)
+    assert_type(busiest.agents, list[caxton.BusyAgent])
     backup = assert_type(await client.backup(directory), caxton.Backup)
     assert_type(backup.files, list[caxton.BackupFile])
 
