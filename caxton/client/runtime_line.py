@@ -19,7 +19,7 @@ from caxton.placement.slot_table import SlotTable
 from caxton.transport.endpoints import RuntimeDir
 from caxton.wire.answered import answered
 from caxton.wire.calls import Request
-from caxton.wire.protocol import SPOKEN, Versions, agreed
+from caxton.wire.protocol import ASKED, Versions, agreed
 from caxton.wire.supervision import OpenSession, SessionOpened, SupervisorRequest
 
 A = TypeVar("A")
@@ -143,10 +143,10 @@ class RuntimeLine:
         line = SupervisorLine(self._directory)
         program = Path(sys.argv[0]).name[:100] if sys.argv else ""
         try:
-            asked = OpenSession(os.getpid(), program, *SPOKEN, principal=self._principal)
+            asked = OpenSession(os.getpid(), program, *ASKED, principal=self._principal)
             result = await line.ask(asked, OPEN_TIMEOUT_S)
             opened = answered(result, SessionOpened, "the supervisor")
-            agreed(Versions(opened.version, opened.version), SPOKEN)  # one of before 1.0 does not ask
+            agreed(Versions(opened.version, opened.version), ASKED)  # one of version 1 does not look at ours
             self._recognise(opened.naming_key)
             lost = self._lost if self._reconnect else None
             session = Session(RuntimeDir(self._directory), opened, self._answers, lost, self.capable)

@@ -17,7 +17,10 @@ class Versions(NamedTuple):
     newest: int
 
 
-SPOKEN = Versions(1, 1)
+# What a runtime speaks. Version 1 had no numbers yet: its clients are served, for what they ask is understood.
+SPOKEN = Versions(1, 2)
+# What a client speaks. A runtime of version 1 does not understand what it asks, and would never answer.
+ASKED = Versions(2, 2)
 
 
 def agreed(runtime: Versions, client: Versions) -> int:

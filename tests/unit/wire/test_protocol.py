@@ -3,7 +3,7 @@
 import pytest
 
 from caxton.errors import OtherProtocol
-from caxton.wire.protocol import SPOKEN, Versions, agreed
+from caxton.wire.protocol import ASKED, SPOKEN, Versions, agreed
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,11 @@ def test_without_a_common_version_both_ranges_are_told(runtime, client):
     assert f"versions {runtime[0]} to {runtime[1]}" in str(error)
 
 
-def test_the_first_version_is_spoken():
-    """Sessions that name no version, as they did at first, speak version 1."""
-    assert SPOKEN.oldest == 1
+def test_clients_of_the_first_version_are_served_and_its_runtimes_are_refused():
+    """Sessions that name no version, as at first, speak version 1; a runtime of then does not know our calls."""
+    assert agreed(SPOKEN, Versions(1, 1)) == 1
+    with pytest.raises(
+        OtherProtocol, match="the runtime speaks versions 1 to 1 of the protocol, and this client 2 to 2"
+    ):
+        agreed(Versions(1, 1), ASKED)
+    assert agreed(SPOKEN, ASKED) == SPOKEN.newest
