@@ -42,10 +42,10 @@ def watch(
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Show the messages of an agent or of a conversation as they go by, until Ctrl-C. JSON is one message a line.
+    """Show the messages of an agent or of a conversation as they go by, until Ctrl-C.
 
-    Messages that went by unseen, because there were too many, are counted on standard error; as JSON among the lines,
-    as a "note".
+    JSON is one message a line. Messages that went by unseen, because there were too many, are counted on standard
+    error; as JSON among the lines, as a "note".
     """
 
     async def use(client: Client) -> None:

@@ -203,7 +203,7 @@ def test_what_agents_have_at_run_time_is_there_after_a_restart(durable, restart)
     """With its weight, and an operator's word."""
     agent = durable.agent(2, can=CAN)
     durable.durable.journal.begin(durable.worker._passes.renew())
-    Advertising(durable.registry, durable.durable.journal).change(agent.agent_id, ["b"], [], 7)
+    Advertising(durable.registry, durable.durable.journal).change(agent.agent_id, ["b"], [], weight=7)
     durable.work()
     successor = restart(durable)
     found = successor.registry.find(agent.agent_id)
