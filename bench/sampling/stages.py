@@ -37,6 +37,7 @@ _STAGE_OF = {
     # clients
     "caxton/client/": "control",
     "caxton/sync/": "control",
+    "caxton/manifests/": "control",
     "caxton/client/calls/message_calls.py": "stamp",
     "caxton/client/calls/stamps.py": "stamp",
     "caxton/client/routes/batches.py": "answer",
@@ -99,6 +100,7 @@ _STAGE_OF = {
     "workers/queues/shares.py": "dispatch",
     "workers/queues/turn_time.py": "dispatch",
     "workers/queues/lines.py": "dispatch",
+    "workers/queues/timed_turn.py": "dispatch",
     "workers/agents/long_turns.py": "dispatch",
     "workers/conversations/": "place",
     "caxton/conversations/": "place",
@@ -115,8 +117,11 @@ _STAGE_OF = {
     "workers/watching/": "turn",
     "workers/loop/log_calls.py": "control",
     "workers/loop/watch_calls.py": "control",
+    "workers/loop/backup_calls.py": "control",
+    "workers/loop/busy_calls.py": "control",
     "workers/sandbox/guest_messages.py": "turn",
     "workers/turns/routes.py": "effects",
+    "workers/turns/words.py": "effects",
     "workers/durable/routes.py": "effects",
     "workers/durable/attempts.py": "effects",
     "workers/durable/retries.py": "effects",
@@ -191,7 +196,7 @@ _OF_THEIR_CALLERS = (
     "caxton/wire/",
 )
 # Only around everything else, never in the way of a message: a client's process begins here, or in its shell.
-_AROUND = ("caxton/__init__.py", "caxton/cli/", "caxton/pytest_plugin.py", "caxton/testing.py")
+_AROUND = ("caxton/__init__.py", "caxton/cli/", "caxton/doctor/", "caxton/pytest_plugin.py", "caxton/testing.py")
 
 
 def stage_of(frames: Iterable[Frame]) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +19,8 @@ from caxton.client.hosting.definition import definition_of
 from caxton.client.hosting.imported import agents_of
 from caxton.lines import LogLines
 
+# Whatever stands in its place in this process, as a console that collects text does.
+_STDERR = 2
 EXAMPLES = (
     "Examples: caxton attach shop; caxton attach shop:translate shop:Seller --replace; "
     "caxton attach shop --group; caxton attach shop --reload; caxton attach shop -o json"
@@ -58,7 +59,7 @@ def attach(
     """
     if reload:
         raise typer.Exit(run_again_when_changed(Path.cwd()))
-    logging.basicConfig(level=logging.WARNING, handlers=[LogLines(sys.stderr.fileno())])
+    logging.basicConfig(level=logging.WARNING, handlers=[LogLines(_STDERR)])
     asyncio.run(
         _host(agents_of(agents), resolve_runtime_dir(runtime_dir), output, replace=replace, group=group, drain_s=drain)
     )

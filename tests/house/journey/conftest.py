@@ -29,6 +29,7 @@ from caxton.supervisor.workforce.crash_note import CrashNote as WrittenNote
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Desk, Inlet, Outlet, end_context, new_context
 from caxton.wire.control import Topology
+from caxton.wire.protocol import SPOKEN
 from caxton.wire.spawn_spec import SpawnSpec
 from caxton.wire.supervision import SessionOpened
 from workers import main as worker_main
@@ -100,7 +101,8 @@ class Stage:
 
     async def answer(self, caller, request):
         naming_key = self.identity.derived_key("naming")
-        return SessionOpened(SESSION, self.marks.mark(SESSION), naming_key, self.topology(SESSION))
+        topology, version = self.topology(SESSION), SPOKEN.newest
+        return SessionOpened(SESSION, self.marks.mark(SESSION), naming_key, topology, version)
 
     def owner(self, client, name):
         """Return the incarnation that serves the shard of an agent."""
