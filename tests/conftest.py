@@ -12,13 +12,16 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Of a property, in a run that everybody makes, and for each `--examples`.
+SAME_EXAMPLES, NEW_EXAMPLES = 50, 100
+
 
 def pytest_addoption(parser):
     parser.addoption(
         "--examples",
         type=int,
         metavar="N",
-        help="look for new failures: N times as many examples of every property, other ones in every run",
+        help="look for new failures: N hundreds of examples of a property in place of 50, other ones in every run",
     )
     parser.addoption(
         "--keep-formats",
@@ -38,7 +41,7 @@ def pytest_configure(config):
     settings.register_profile(
         "caxton",
         settings.get_profile("default"),
-        max_examples=settings.get_profile("default").max_examples * (factor or 1),
+        max_examples=SAME_EXAMPLES if factor is None else NEW_EXAMPLES * factor,
         derandomize=factor is None,
         deadline=None,
         print_blob=True,
