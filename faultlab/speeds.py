@@ -33,7 +33,7 @@ _SHORT_SEED = 20
 # The rooms in which there is time, and others who act. Properties compute: whatever the pace, they find the same. All
 # have their turn in the long form.
 SHORT_TESTS = (
-    *(f"tests/unit/{room}" for room in ("client", "progress", "supervisor", "transport")),
+    *(f"tests/unit/{room}" for room in ("client", "progress", "transport")),
     *("-m", "not hypothesis"),
 )
 

@@ -10,6 +10,8 @@ import pytest
 
 from caxton.store.schema.migrations import SCHEMA_VERSION
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 LATENCY = ["p50", "p90", "p99", "p999", "max"]
 

@@ -8,6 +8,8 @@ import pytest
 
 from caxton.errors import ConfigurationError
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 
 

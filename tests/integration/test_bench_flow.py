@@ -9,6 +9,8 @@ import pytest
 import caxton
 from caxton.acl.options import Lane
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 
 
