@@ -26,6 +26,6 @@ class StorageDamaged(StorageError):
     """What stands in a shard's file is not what was written to it, or what was written is gone."""
 
     hint = (
-        "stop the runtime and restore this file from a backup, or move it and the files beside it (its name with -wal, "
-        "and .mark) away: then `caxton serve` begins that shard anew, without its agents and messages"
+        "stop the runtime and `caxton restore` a backup into a new directory, or move this file and those beside it "
+        "(-wal, .mark) away: then `caxton serve` begins that shard anew, without its agents and messages"
     )

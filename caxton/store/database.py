@@ -149,7 +149,7 @@ class Database:
             except OSError:
                 is_there = False
             if not is_there:
-                raise StorageDamaged(str(path), "removed or replaced while it was served; restore it from a backup")
+                raise StorageDamaged(str(path), "removed or replaced while it was served")
 
     async def close(self) -> None:
         """Close the connection and end its thread; the log is copied into the file."""

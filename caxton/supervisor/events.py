@@ -90,8 +90,8 @@ def shard_quarantined(shard: int, data_dir: str) -> Event:
     """A shard's worker found its file damaged, and is not started again."""
     path = f"{data_dir}/shard-{shard}.db"
     text = (
-        f"shard {shard} is quarantined: {path} is damaged; restore it and the files beside it (shard-{shard}.*) "
-        "from a backup, then run `caxton restart`; the other shards serve on"
+        f"shard {shard} is quarantined: {path} is damaged; bring back this very file, or `caxton restore` a backup "
+        "into a new directory; the other shards serve on"
     )
     return Event("shard_quarantined", "error", text, {"shard": shard, "path": path})
 

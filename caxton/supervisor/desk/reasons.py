@@ -32,7 +32,10 @@ KINDS = {
     "shard_restarting": Kind(PROBLEM, "wait; if it happens again and again, see what the worker wrote"),
     "shard_draining": Kind(PROBLEM, "wait for its successor, or for the end"),
     "shard_failed": Kind(PROBLEM, "see what its workers wrote, then run `caxton restart`"),
-    "shard_quarantined": Kind(PROBLEM, "restore its file and those beside it from a backup, then run `caxton restart`"),
+    "shard_quarantined": Kind(
+        PROBLEM,
+        "bring back this very file and `caxton restart`, or stop and `caxton restore` a backup into a new directory",
+    ),
     "worker_silent": Kind(PROBLEM, "wait: it is killed if this is no turn that may last; or pause that agent"),
     "compiler_missing": Kind(PROBLEM, "wait; if it stays, see what the compiler wrote"),
     "files_gone": Kind(PROBLEM, "do as the text says, and let nobody tidy up the runtime's directories"),
@@ -274,4 +277,4 @@ def _absence(shard: ShardSeen) -> str:
     text = f"shard {shard.number} is {shard.state}"
     if shard.state is not ShardState.QUARANTINED:
         return text
-    return f"{text} (its file is damaged: restore shard-{shard.number}.* from a backup, then run `caxton restart`)"
+    return f"{text} (its file is damaged: bring back this very file, or `caxton restore` a backup into a new directory)"

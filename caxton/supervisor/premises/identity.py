@@ -171,4 +171,4 @@ def _check(body: bytes) -> bytes:
 
 
 def _damage(what: str) -> str:
-    return f"{what}; restore it from a backup, or choose another --data-dir"
+    return f"{what}; bring back this very file, or `caxton restore` a backup into another --data-dir"

@@ -108,7 +108,9 @@ class Workforce:
             return None
         if all(shard.state is ShardState.QUARANTINED for shard in self.shards):
             return ConfigurationError(
-                str(self._premises.data_dir), "the file of every shard is damaged", "restore it from a backup"
+                str(self._premises.data_dir),
+                "the file of every shard is damaged",
+                "run `caxton restore` with a backup and a new directory",
             )
         last = self.shards[0].last_exit
         return ConfigurationError(

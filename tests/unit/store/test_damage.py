@@ -157,7 +157,9 @@ async def test_a_log_that_is_cut_short_is_told(tmp_path, killed, left):
     left = int(len(log) * left) if isinstance(left, float) else left
     path = copied(tmp_path, killed | {NAMES[1]: log[:left]})
     for _ in range(2):  # to have been opened once does not make it whole
-        with pytest.raises(StorageDamaged, match=r"safely in it.* restore this file from a backup, or move it"):
+        with pytest.raises(
+            StorageDamaged, match=r"safely in it.* `caxton restore` a backup into a new directory, or move this file"
+        ):
             await everything(path)
 
 

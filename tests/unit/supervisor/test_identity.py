@@ -75,7 +75,7 @@ def test_a_truncated_file_is_refused_and_kept(whole, data):
     cut = raw[: data.draw(st.integers(0, len(raw) - 1))]
     path.write_bytes(cut)
 
-    with pytest.raises(StorageError, match="restore it from a backup"):
+    with pytest.raises(StorageError, match="`caxton restore` a backup into another --data-dir"):
         Identity.open(path.parent, None, 1)
     assert path.read_bytes() == cut
 

@@ -37,7 +37,10 @@ def conditioned(**condition):
             [READY, ShardState.QUARANTINED],
             None,
             "degraded",
-            "shard 1 is quarantined (its file is damaged: restore shard-1.* from a backup, then run `caxton restart`)",
+            (
+                "shard 1 is quarantined (its file is damaged: bring back this very file, or `caxton restore` a backup "
+                "into a new directory)"
+            ),
         ),
         ([ShardState.STARTING] * 2, None, "unhealthy", "shard 0 is starting; shard 1 is starting"),
     ],

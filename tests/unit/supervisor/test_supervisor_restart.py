@@ -97,7 +97,7 @@ async def test_a_damaged_file_quarantines_its_shard_alone(run):
     assert quarantined.fields == {"shard": 1, "path": f"{running.data_dir}/shard-1.db"}
     assert (ready.level, ready.fields["failed"], ready.fields["quarantined"]) == ("error", [], [1])
     assert health["status"] == "degraded"
-    assert "restore shard-1.* from a backup" in health["reason"]
+    assert "`caxton restore` a backup into a new directory" in health["reason"]
     assert health["workers"][1]["restarts"] == 0
     assert opened.topology.states == ["ready", "quarantined"]
     assert (await running.health())["status"] == "healthy"
@@ -107,7 +107,7 @@ async def test_a_runtime_whose_every_file_is_damaged_ends_with_an_error(run):
     """When every shard is quarantined at the start, serving ends with an error that says what to restore."""
     running = run({"0": "damaged"}, workers=1)
 
-    with pytest.raises(ConfigurationError, match="restore it from a backup"):
+    with pytest.raises(ConfigurationError, match="run `caxton restore` with a backup"):
         await running.task
 
 
