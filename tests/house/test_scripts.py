@@ -20,7 +20,7 @@ def test_scripts_keep_to_a_directory_of_their_own(tmp_path):
     python.write_text(PYTHON)
     python.chmod(0o700)
 
-    for script in ("run", "test", "bench", "faults", "fuzz", "hostile", "installed", "limits", "worst", "run"):
+    for script in ("run", "test", "bench", "docs", "faults", "fuzz", "hostile", "installed", "limits", "worst", "run"):
         subprocess.run(["bash", tmp_path / "scripts" / script], check=True, env=os.environ | {"PYTHON": str(python)})
 
     assert mine.read_text() == "mine"
