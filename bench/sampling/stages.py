@@ -130,6 +130,7 @@ _STAGE_OF = {
     "workers/capabilities/": "effects",
     "caxton/capabilities/": "effects",
     "workers/durable/dead_letters.py": "effects",
+    "workers/durable/gathered.py": "effects",
     "workers/commit/journal.py": "batching",
     "workers/commit/committer.py": "commit",
     "workers/durable/lane.py": "commit",

@@ -1,6 +1,6 @@
 """Dead letters: durable messages that came to nothing, kept with their reason until they are requeued or purged."""
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
@@ -14,14 +14,15 @@ from caxton.store.commit import DeadRow
 from caxton.store.recovered import Letter
 from caxton.wire.calls import Failed
 from workers.commit.journal import Journal
+from workers.durable.gathered import Gathered
 from workers.queues.shares import Shares, named, principal_of
 
 # One agent's share is a tenth of the capacity; what agents sent takes up half of it at most.
 SHARES, HALVES = 10, 2
 # Of contents, in all letters of a shard; each of the shares above is the same part of it.
 MOST_BYTES = 4 << 30
-# Of contents of agents' messages among those that one commit gathers: whoever sends more meanwhile loses its own oldest
-# of them, or a neighbour's commit would last as long as the writing of all.
+# Of contents of agents' messages among those that one commit gathers, or a neighbour's commit would last as long as the
+# writing of all: beyond it the agent that has the most of them loses its oldest.
 MOST_GATHERED = 16 << 20
 _NOBODY_ELSE: Mapping[str, int] = MappingProxyType({})
 _encode = msgspec.msgpack.Encoder().encode
@@ -57,10 +58,9 @@ class DeadLetters:
         # What clients sent in vain, by principal: letters, and bytes. Of those of earlier lives nobody knows whose.
         self.shares = Shares(here, capacity), Shares(here, MOST_BYTES)
         self._principals: dict[int, str] = {}
-        # The commit that gathers, and of what agents sent what it has to write: bytes, and numbers by agent.
+        # The commit that gathers, and of what agents sent what it has to write.
         self._commit = journal.commit
-        self._gathered_bytes = 0
-        self._gathered: dict[int, deque[int]] = {}
+        self._gathered = Gathered()
         # Agents at their share, to which clients send in vain.
         self.crowded: set[int] = set()
 
@@ -219,8 +219,11 @@ class DeadLetters:
         """One goes: from the file, or with the commit that it came with, which then never writes it."""
         self._leave(number)
         commit = self._journal.commit
-        if commit.dead.pop(number, None) is None:
+        row = commit.dead.pop(number, None)
+        if row is None:
             commit.buried.append(number)
+        elif commit is self._commit:
+            self._gathered.leave(number, row.sender)
 
     def _make_room(self, agent_id: int) -> None:
         """One came that may go: see that this agent keeps to its share, and all of them to the capacity."""
@@ -231,17 +234,11 @@ class DeadLetters:
     def _gather(self, number: int, agent_id: int, size: int) -> None:
         """The commit under way has one more to write that an agent sent: see that they do not come to too much."""
         if self._commit is not self._journal.commit:
-            self._commit, self._gathered_bytes, self._gathered = self._journal.commit, 0, {}
-        self._gathered.setdefault(agent_id, deque()).append(number)
-        self._gathered_bytes += size
-        own = self._gathered[agent_id]
-        while self._gathered_bytes > MOST_GATHERED and own:
-            oldest = own.popleft()
-            row = self._commit.dead.get(oldest)
-            if row is not None:  # it may have gone for another reason, and is counted until the commit
-                self._gathered_bytes -= row.content_bytes
-                self._go(oldest)
-                self._journal.counts["evicted"] += 1
+            self._commit, self._gathered = self._journal.commit, Gathered()
+        self._gathered.add(number, agent_id, size)
+        while self._gathered.bytes > MOST_GATHERED:
+            self._go(self._gathered.first_to_go())
+            self._journal.counts["evicted"] += 1
 
     def _too_many(self, agent_id: int) -> int | None:
         """Return the number of the letter that goes first, None when none has to."""

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import msgspec
 import pytest
 
@@ -106,23 +108,59 @@ def test_what_an_agent_sent_takes_no_more_than_its_share(journal, durable_messag
     assert not dead_letters.refuses
 
 
-def test_what_one_commit_writes_of_agents_is_bounded(journal, durable_message, monkeypatch):
-    """Beyond its bytes an agent loses its oldest of this commit, counted; none of a client, a neighbour or before."""
-    monkeypatch.setattr("workers.durable.dead_letters.MOST_GATHERED", 30)
-    dead_letters = DeadLetters(journal, 1_000, evicting=False)
+@pytest.fixture
+def dead_letters(journal, monkeypatch):
+    """Of what agents send one commit writes 100 bytes, and each agent has 100 letters."""
+    monkeypatch.setattr("workers.durable.dead_letters.MOST_GATHERED", 100)
+    return DeadLetters(journal, 1_000, evicting=False)
 
-    def bury(sender, times):
+
+@pytest.fixture
+def bury(journal, durable_message, dead_letters):
+    """Bury so many letters of somebody, each of so many bytes; returns how many are to be written then, by sender."""
+
+    def bury(sender, times, size=10):
         for _ in range(times):
-            dead_letters.bury(durable_message(sender, 7, content=bytes(10)), AgentNotFound("x"))
-        return journal.counts["evicted"]
+            dead_letters.bury(durable_message(sender, 7, content=bytes(size)), AgentNotFound("x"))
+        return Counter(row.sender for row in journal.commit.dead.values())
 
-    assert bury(9, 3) == 0
-    commit(journal)
-    assert (bury(8, 1), bury(SESSION, 5), bury(9, 2)) == (0, 0, 0)
-    assert (bury(9, 2), bury(10, 1)) == (2, 3)
-    kept = [row.sender for row in journal.commit.dead.values()]
-    assert kept == [8, *[SESSION] * 5, 9, 9]
-    assert (len(dead_letters), journal.commit.buried) == (3 + 8, [])
+    return bury
+
+
+def test_what_one_commit_writes_of_agents_is_bounded(journal, bury, dead_letters):
+    """Beyond its bytes an agent loses its oldest of this commit, counted; none of a client, a neighbour or before."""
+    assert bury(9, 10) == {9: 10}
+    before = commit(journal)
+    bury(8, 1)
+    bury(SESSION, 15)
+    assert bury(9, 9) == {8: 1, SESSION: 15, 9: 9}
+    assert journal.counts["evicted"] == 0
+    second = [number for number, row in journal.commit.dead.items() if row.sender == 9][1:]
+    assert bury(9, 1) == {8: 1, SESSION: 15, 9: 9}
+    kept = [number for number, row in journal.commit.dead.items() if row.sender == 9]
+    assert (kept[:-1], journal.counts["evicted"]) == (second, 1)
+    assert (len(dead_letters), journal.commit.buried) == (len(before) + 25, [])
+
+
+def test_who_is_noisy_in_a_commit_makes_room_for_its_neighbours(journal, bury):
+    """Whoever sends what is too much, the agent that has the most loses its oldest: what is little is written."""
+    bury(9, 10)
+    oldest = numbers_of(journal)[0]
+    assert bury(8, 1) == {9: 9, 8: 1}
+    assert oldest not in numbers_of(journal)
+    assert bury(7, 2, size=20) == {9: 5, 8: 1, 7: 2}
+    assert bury(9, 200) == {9: 5, 8: 1, 7: 2}
+    assert bury(6, 3) == {9: 4, 8: 1, 7: 1, 6: 3}
+    assert journal.counts["evicted"] == 1 + 4 + 200 + 2
+
+
+def test_what_a_commit_is_not_to_write_after_all_makes_room_in_it(journal, bury, dead_letters):
+    """Letters that went before they were written do not count among its bytes."""
+    bury(9, 10)
+    dead_letters.forget(numbers_of(journal)[:4], "purged")
+    assert (bury(8, 4), journal.counts["evicted"]) == ({9: 6, 8: 4}, 0)
+    dead_letters.forget(numbers_of(journal), "purged")
+    assert (bury(8, 10), journal.counts["evicted"]) == ({8: 10}, 0)
 
 
 def test_what_agents_sent_takes_no_more_than_half(journal, durable_message):
