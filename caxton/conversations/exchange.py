@@ -9,7 +9,7 @@ import msgspec
 from caxton.acl.envelope import DURABLE, Envelope
 from caxton.conversations.record import FIRST_PLACES, NO_LIMITS, REMEMBERED_BYTES, Record
 from caxton.conversations.state import State
-from caxton.conversations.summary import SMALL, Remembered, summary_of
+from caxton.conversations.summary import Remembered, remembered
 from caxton.ids import SESSION_BIT
 
 # Messages that there may be before it is a record.
@@ -61,7 +61,7 @@ class Exchange(msgspec.Struct, gc=False, eq=False):
             or len(recent) >= MOST_EXCHANGED
         ):
             return False
-        recent.append(message if len(message.content) <= SMALL else summary_of(message))
+        recent.append(remembered(message))
         self.last_ms = now_ms
         return True
 

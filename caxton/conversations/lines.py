@@ -9,8 +9,8 @@ from caxton.protocols import SOUGHT, Joint, Position, Standing, names, of_conver
 Line = tuple[int, int]
 # Of one conversation on one shard. Participants are bounded too, and pairs of them are more.
 MOST_LINES = 4_096
-# What a line takes in memory, in bytes: an estimate.
-LINE_BYTES = 500
+# What a line takes in memory, in bytes, with what its last word follows from: an estimate.
+LINE_BYTES = 700
 # Where what an agent's lines come to is kept, in place of another party: nobody has this id.
 _TOGETHER = 0
 _encode = msgspec.msgpack.Encoder().encode

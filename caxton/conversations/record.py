@@ -5,13 +5,13 @@ import msgspec
 from caxton.acl.envelope import MAX_HOPS, Cause, Envelope, Opening, Rare
 from caxton.conversations.lines import LINE_BYTES, Lines
 from caxton.conversations.state import State
-from caxton.conversations.summary import MAX_KEPT_CONTENT, SMALL, Remembered, Summary, summary_of
+from caxton.conversations.summary import MAX_KEPT_CONTENT, Remembered, Summary, remembered, summary_of
 from caxton.conversations.view import ConversationView
-from caxton.delivery.causes import as_root
+from caxton.delivery.causes import to_keep
 
-# What a record takes in memory, and each message that it remembers, in bytes: an estimate, with the parties of a few.
-# With 32 of a history, and as many more before it is cut, that is 38 KB.
-RECORD_BYTES, REMEMBERED_BYTES = 1_400, 590
+# What a record takes in memory, and each message that it remembers, in bytes, with what each follows from: an estimate,
+# with the parties of a few. With 32 of a history, and as many more before it is cut, that is 52 KB.
+RECORD_BYTES, REMEMBERED_BYTES = 1_600, 780
 # Places for messages that a record begins with; they double until there are two histories.
 FIRST_PLACES = 4
 # Of a conversation whose first message asks for none.
@@ -98,10 +98,9 @@ class Record(msgspec.Struct, gc=False, eq=False):
         """Count a message, and remember it. Returns whether the record has grown, and weighs more or less now."""
         self.messages += 1
         self.last_ms = now_ms
-        size = len(message.content)
-        self.size += size
+        self.size += len(message.content)
         recent = self.recent
-        recent.append(message if size <= SMALL else summary_of(message, with_content=self.limits.keeps_contents))
+        recent.append(remembered(message, with_content=self.limits.keeps_contents))
         return len(recent) > self.places and self._grow()
 
     def save(self) -> None:
@@ -143,7 +142,7 @@ class Record(msgspec.Struct, gc=False, eq=False):
     def follows(self, message: Envelope) -> None:
         """What will be said of its end follows from this message, if anybody is told of it."""
         if self.limits is not NO_LIMITS and (self.is_limited or self.limits.timeout_s):
-            self.cause = message.cause or as_root(message)
+            self.cause = to_keep(message)
 
     def share(self) -> None:
         """Others have opened one of the same id: whose a message is has to be looked at."""

@@ -6,8 +6,8 @@ import msgspec
 
 from caxton.acl.envelope import AUTOMATIC, Envelope, Id, UuidBytes
 
-# A message whose content is as short as this is remembered as it is: that is quicker than to make a summary of it, and
-# takes no more memory.
+# A message whose content is as short as this, and that has nothing of any size beside it, is remembered as it is: that
+# is quicker than to make a summary of it.
 SMALL = 128
 # What of a content is kept where contents are: a longer one is left out.
 MAX_KEPT_CONTENT = 4_096
@@ -34,11 +34,18 @@ class Summary(msgspec.Struct, array_like=True, frozen=True, gc=False):
 Remembered = Envelope | Summary
 
 
-def summary_of(remembered: Remembered, *, with_content: bool = False) -> Summary:
+def remembered(message: Envelope, *, with_content: bool = False) -> Remembered:
+    """Return what is remembered of a message: itself, where that takes some 780 bytes at most, or else its summary."""
+    cause = message.cause
+    is_plain = message.rare is None and (cause is None or (cause.waiters is None and not cause.principal))
+    return message if is_plain and len(message.content) <= SMALL else summary_of(message, with_content=with_content)
+
+
+def summary_of(one: Remembered, *, with_content: bool = False) -> Summary:
     """Return the summary of a message; with_content: as far as it is kept."""
-    if type(remembered) is Summary:
-        return remembered
-    m: Envelope = remembered  # type: ignore[assignment] # the only other one
+    if type(one) is Summary:
+        return one
+    m: Envelope = one  # type: ignore[assignment] # the only other one
     size = len(m.content)
     content = m.content if with_content and size <= MAX_KEPT_CONTENT else None
     said = m.message_id, m.performative, m.sender, m.receiver, m.created_at, size, m.in_reply_to, content

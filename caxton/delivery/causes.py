@@ -41,6 +41,16 @@ def one_further(cause: Cause) -> Cause:
     return Cause(cause.hops + 1, cause.root, cause.principal, cause.most_hops, cause.most_work)
 
 
+def to_keep(message: Envelope) -> Cause:
+    """Return the cause of a message for a word about it later on: without those who wait for its answer, up to 4 KB."""
+    cause = message.cause
+    if cause is None:
+        return as_root(message)
+    if cause.waiters is None:
+        return cause
+    return Cause(cause.hops, cause.root, cause.principal, cause.most_hops, cause.most_work)
+
+
 def counter_of(error: HopLimitExceeded | WorkLimitExceeded) -> str:
     """Return the counter of what is refused or dropped for this."""
     return "over_hops" if isinstance(error, HopLimitExceeded) else "over_work"

@@ -8,7 +8,7 @@ from caxton.acl.envelope import DURABLE, Envelope
 from caxton.config.conversations import ConversationSettings
 from caxton.conversations.exchange import MOST_EXCHANGED, Exchange, Opened
 from caxton.conversations.record import FIRST_PLACES
-from caxton.conversations.summary import SMALL, summary_of
+from caxton.conversations.summary import remembered
 from caxton.delivery.served_time import ServedTime
 from workers.conversations.log import ConversationLog
 from workers.conversations.table import Table
@@ -47,7 +47,7 @@ class Exchanges:
             opened = self._opened = structs.replace(opened, wall_ms=wall_ms, due_ms=due_ms)
         if not table.has_room:
             self._counts["conversations_evicted"] += table.make_room(now_ms)
-        said = [message if len(message.content) <= SMALL else summary_of(message)]
+        said = [remembered(message)]
         exchange = Exchange(conversation, message.sender, message.receiver, opened, flags, wall_ms, said)
         table.begin(exchange)
         if flags:

@@ -9,7 +9,7 @@ from caxton.acl.envelope import AUTOMATIC, Cause, Envelope, Rare
 from caxton.acl.performative import Performative
 from caxton.conversations.lines import MOST_LINES, Line, Lines
 from caxton.conversations.record import Record
-from caxton.delivery.causes import as_root
+from caxton.delivery.causes import to_keep
 from caxton.errors import AnswerOverdue, CaxtonError, SessionNotFound, TooManyParticipants, UnknownProtocol
 from caxton.ids import SESSION_BIT, AgentId, ConversationId
 from caxton.protocols import (
@@ -192,7 +192,7 @@ class ProtocolRules:
             lines = record.lines = Lines()
         elif position is None and len(lines.positions) >= MOST_LINES:
             return TooManyParticipants(str(ConversationId(record.conversation_id)), MOST_LINES)
-        self._move(record, lines, line, found, now_ms, message.cause or as_root(message))
+        self._move(record, lines, line, found, now_ms, to_keep(message))
         return None
 
     @staticmethod

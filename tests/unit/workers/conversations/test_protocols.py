@@ -344,7 +344,7 @@ def test_lines_of_a_conversation_are_bounded(talk, shard):
     assert talk.hear(agent, "request", reply_to=50) is None
     position = talk.record.lines.positions[agent.agent_id, 50]
     with_line, lines, talk.record.lines = talk.record.weight, talk.record.lines, None
-    assert with_line - talk.record.weight == 500  # what a line counts as, in bytes
+    assert with_line - talk.record.weight == 700  # what a line counts as, in bytes
     talk.record.lines = lines
     for other in range(51, 50 + MOST_LINES):
         talk.record.lines.positions[agent.agent_id, other] = position
