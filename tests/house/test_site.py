@@ -3,6 +3,7 @@
 import importlib.util
 import posixpath
 import re
+import xml.etree.ElementTree as ET
 
 import pytest
 import yaml
@@ -95,3 +96,20 @@ def test_the_list_of_decisions_has_all_of_them(root, site):
     assert "| [1. Record decisions](0001-record-decisions.md) | 2026-11-20 | accepted |\n" in text
     row = re.compile(r"^\| \[\d+\. .+\]\(.+\.md\) \| 20\d\d-\d\d-\d\d \| .+ \|$", re.MULTILINE)
     assert len(row.findall(text)) == len(records)
+
+
+def test_every_picture_is_shown_and_loads_nothing(root, site):
+    """A drawing is small, has a title, no script and nothing from elsewhere, and a page shows it with words for it."""
+    drawings = sorted((root / "docs/pictures").iterdir())
+    assert drawings
+
+    for path in drawings:
+        text = path.read_text(encoding="utf-8")
+        elements = list(ET.fromstring(text).iter())  # noqa: S314 -- a file of ours
+        names = {element.tag.rpartition("}")[2] for element in elements}
+        assert len(text) < 10_000, path
+        assert names <= {"svg", "title", "style", "defs", "marker", "g", "rect", "path", "text"}, path
+        assert "title" in names, path
+        assert [key for element in elements for key in element.attrib if key.startswith("on") or "href" in key] == []
+        assert re.findall(r"url\((?!#)|@import|https?:(?!//www\.w3\.org/2000/svg\")", text) == [], path
+        assert any(re.search(rf"!\[[^\]]+\]\(pictures/{path.name}\)", page) for page in site.pages().values()), path
