@@ -5,13 +5,17 @@ import os
 import struct
 from pathlib import Path
 
-_LAYOUT = struct.Struct("<4Q")
-SOURCE, SEQUENCE, AGENT, STARTED = range(4)
+_LAYOUT = struct.Struct("<7Q")
+SOURCE, SEQUENCE, AGENT, STARTED, STORED_AS, FORMER_SOURCE, FORMER_SEQUENCE = range(7)
+NOTHING = (0,) * 7
+# A note of before said nothing of rows that are being written.
+_OLD_SIZE = 32
 
 
 class CrashNote:
-    """Four numbers: the root that entered the pass (source, sequence), the agent, and the turn's start (monotonic ns).
+    """Seven numbers: the root that entered the pass (source, sequence), the agent, and the turn's start (monotonic ns).
 
+    And, for a root in a row that may not be in the file yet, its sequence there, and the root that it was before.
     `cells` is what the turn writes, one store each; agent 0 means that no turn is under way.
     """
 
@@ -31,9 +35,8 @@ class CrashNote:
             self._map.close()
 
 
-def read_note(note: bytes | None) -> tuple[int, int, int, int]:
-    """Return the four numbers of a dead worker's note; zeros when there is none."""
-    if note is None or len(note) != _LAYOUT.size:
-        return (0, 0, 0, 0)
-    source, sequence, agent, started = _LAYOUT.unpack(note)
-    return source, sequence, agent, started
+def read_note(note: bytes | None) -> tuple[int, ...]:
+    """Return the seven numbers of a dead worker's note; zeros when there is none."""
+    if note is None or len(note) not in {_OLD_SIZE, _LAYOUT.size}:
+        return NOTHING
+    return _LAYOUT.unpack(note.ljust(_LAYOUT.size, b"\0"))

@@ -132,6 +132,7 @@ _STAGE_OF = {
     "workers/durable/dead_letters.py": "effects",
     "workers/durable/gathered.py": "effects",
     "workers/commit/journal.py": "batching",
+    "workers/commit/roots.py": "batching",
     "workers/commit/committer.py": "commit",
     "workers/durable/lane.py": "commit",
     "workers/durable/paging.py": "commit",

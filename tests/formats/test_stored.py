@@ -354,7 +354,11 @@ VALUES = {
         tuple(rows.StoredError(FAILED.error, FAILED.fields, reasons) for reasons in ((), ("trap", "fuel"))),
     ),
     "refusals": (refusals_of, lambda kept: KeptRefusals(kept).page()[0], (REFUSALS,)),
-    "crash note": (CrashNote.encode, read_crash_note, (CrashNote(SESSION, 5, AGENT, 6),)),
+    "crash note": (
+        CrashNote.encode,
+        read_crash_note,
+        (CrashNote(SESSION, 5, AGENT, 6), CrashNote(SESSION, 5, AGENT, 6, 7, SESSION, 8)),
+    ),
 }
 KINDS = IN_FILES | FILES | VALUES
 

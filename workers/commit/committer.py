@@ -111,7 +111,7 @@ class Committer:
             else:
                 break
         self._under_way = None
-        self._journal.committed_below = closed.commit.next_number
+        self._journal.stored(closed.commit.next_number)
         self.done += 1
         self.took_ns, self.begun_ns = monotonic_ns() - self.begun_ns, 0
         if self._greetings.closed:

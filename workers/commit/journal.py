@@ -19,10 +19,11 @@ from caxton.store.counters import SERVED
 from caxton.store.waiting import Waiting
 from caxton.wire.frames import FULL_FRAME_BYTES
 from workers.agents.absences import Absences
-from workers.agents.delivery import DURABLE_ROOT, ROW_SPAN, Delivery, StoredRow
+from workers.agents.delivery import ROW_SPAN, Delivery, StoredRow
 from workers.agents.mailbox import weight
 from workers.agents.states import States
 from workers.commit.outbox import Outbox
+from workers.commit.roots import Roots
 from workers.conversations.conversations import Conversations
 from workers.conversations.log import ConversationLog
 from workers.conversations.protocols import ProtocolRules
@@ -100,6 +101,7 @@ class Journal:
         self.conversations = Conversations(
             conversations, self.served, ConversationLog(self.number), owns, ProtocolRules()
         )
+        self.roots = Roots(file)
         self._next_number = 1
         self._fresh: dict[Delivery, None] = {}
         # Shared rows in which something has ended: their marks are written once for all that has.
@@ -241,7 +243,7 @@ class Journal:
         number = delivery.number
         self._forget(delivery)
         delivery.number = number or self.number()
-        self._root_in_file(delivery, delivery.number * ROW_SPAN)
+        self.roots.move(delivery, delivery.number * ROW_SPAN, self.commit)
         message = delivery.message
         due_ms = None if next_retry_ns is None else self.wall_ms + max(0, next_retry_ns - self.now_ns) // NS_PER_MS
         if number:
@@ -258,6 +260,11 @@ class Journal:
             delivery.from_place,
         )
         self.urgent = True
+
+    def stored(self, next_number: int) -> None:
+        """The commit under way is written: every row below `next_number` is in the file."""
+        self.committed_below = next_number
+        self.roots.stored()
 
     def committed(self) -> "asyncio.Future[None]":
         """Return a future that is done when all that was gathered so far is committed."""
@@ -320,6 +327,7 @@ class Journal:
             closed.placed.append((source, source.taken, source.taken_bytes))
             source.taken = source.taken_bytes = 0
         self._store_fresh(commit)
+        self.roots.closed()
         commit.done = {number: row.marks() for number, row in self._marked.items()}
         self._marked = {}
         self.conversations.log.close(commit)
@@ -345,16 +353,12 @@ class Journal:
             for index, delivery in enumerate(some):
                 delivery.row, delivery.index = row, index
                 place = row.number * ROW_SPAN + index
-                self._root_in_file(delivery, place)
+                self.roots.move(delivery, place, commit)
                 if delivery.disk is not None:
                     delivery.disk.stored(place)
                     self.rows[row.number] = row
             waiting = [self._waiting(delivery) for delivery in some]
             commit.unfinished.append(UnfinishedRow(row.number, len(some), _encode(waiting)))
-
-    def _root_in_file(self, delivery: Delivery, sequence: int) -> None:
-        """From here on the file has the message: what becomes of it is charged to it, and not to what caused it."""
-        delivery.source, delivery.sequence = self.file, sequence | DURABLE_ROOT
 
     def _forget(self, delivery: Delivery) -> None:
         """Let the file forget where a delivery stood."""

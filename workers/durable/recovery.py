@@ -13,10 +13,10 @@ from caxton.errors import AgentNotFound, AgentNotRunning, SessionNotFound
 from caxton.ids import SESSION_BIT, AgentId
 from caxton.store.counters import SERVED
 from caxton.store.recovered import InUnfinished, Recovered, StoredAt
-from workers.agents.delivery import DURABLE_ROOT, Delivery, StoredRow
+from workers.agents.delivery import DURABLE_ROOT, ROW_SPAN, Delivery, StoredRow
 from workers.agents.mailbox import entry_of
 from workers.agents.registry import Agent, Registry
-from workers.crash_note import AGENT, SEQUENCE, SOURCE
+from workers.crash_note import AGENT, FORMER_SEQUENCE, FORMER_SOURCE, SEQUENCE, SOURCE, STORED_AS
 from workers.durable.lane import DurableLane
 from workers.durable.paging import delivery_of, is_poison
 from workers.durable.suspects import MOST_DEATHS
@@ -37,9 +37,14 @@ class Recovery:
         """The last worker died in a turn: charge its root, and its agent, which is returned if it has failed now."""
         if not note[AGENT]:
             return None
-        suspects = self._lane.suspects
-        if note[SEQUENCE] & DURABLE_ROOT:
-            suspects.charge((note[SOURCE], note[SEQUENCE]))
+        suspects, journal = self._lane.suspects, self._lane.journal
+        source, sequence = note[SOURCE], note[SEQUENCE]
+        if source == journal.file and (sequence ^ DURABLE_ROOT) // ROW_SPAN > journal.last_number:
+            # The file never got that row: what is sent again is what it was before.
+            known = note[STORED_AS] == sequence
+            source, sequence = (note[FORMER_SOURCE], note[FORMER_SEQUENCE]) if known else (0, 0)
+        if sequence & DURABLE_ROOT:
+            suspects.charge((source, sequence))
         deaths = suspects.charge_agent(note[AGENT])
         agent = self._registry.find(note[AGENT])
         if agent is None:

@@ -20,7 +20,7 @@ class Suspects:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self.charges: dict[tuple[int, int], int] = {}
+        self.charges = journal.roots.charges
         self.agents: dict[int, int] = {}
         self.waiting: deque[tuple[Agent, Delivery]] = deque()
         self.alone: Delivery | None = None
@@ -55,12 +55,9 @@ class Suspects:
 
     def claim(self, agent: Agent, delivery: Delivery) -> bool:
         """Take a message that is charged, to be run alone; its charge follows it into the file. False if it is not."""
-        deaths = self.charges.get((delivery.source, delivery.sequence), 0)
-        if not deaths or delivery is self.alone:
+        if (delivery.source, delivery.sequence) not in self.charges or delivery is self.alone:
             return False
-        self.acquit(delivery)
         self._journal.linger(delivery)
-        self._set((delivery.source, delivery.sequence), deaths)
         self.waiting.append((agent, delivery))
         return True
 

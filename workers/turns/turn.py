@@ -21,7 +21,16 @@ from workers.agents.delivery import Delivery
 from workers.agents.mailbox import entry_of
 from workers.agents.registry import Agent
 from workers.commit.journal import Journal
-from workers.crash_note import AGENT, SEQUENCE, SOURCE, STARTED, CrashNote
+from workers.crash_note import (
+    AGENT,
+    FORMER_SEQUENCE,
+    FORMER_SOURCE,
+    SEQUENCE,
+    SOURCE,
+    STARTED,
+    STORED_AS,
+    CrashNote,
+)
 from workers.durable.idempotency_keys import IdempotencyKeys
 from workers.sandbox.engine import GuestEngine
 from workers.sandbox.guest_messages import Advertised, GuestOutput, answer_to, to_guest
@@ -126,6 +135,7 @@ class Turns:
             if self._waits(agent, message, delivery):
                 return now_ns
             source, sequence = delivery.source, delivery.sequence  # the file may have it by now, under its own number
+            self._note_former(sequence)
             expires_ns = 0 if self._outcomes.is_late(agent, delivery) else NEVER
         if expires_ns <= now_ns or (message.rare is not None and is_over(message.rare, self.a_pass.wall_ms)):
             self._expire(agent, message, delivery)
@@ -189,6 +199,14 @@ class Turns:
         if flags and message.rare is not None:
             self._keys.answered(message, [reply])
         return now_ns
+
+    def _note_former(self, sequence: int) -> None:
+        """Note what root a message was before it had its row, while the file may not have that."""
+        former = self._journal.roots.former(sequence)
+        if former is not None:
+            note = self._note
+            note[STORED_AS] = sequence
+            note[FORMER_SOURCE], note[FORMER_SEQUENCE] = former
 
     @property
     def overruns(self) -> int:

@@ -2,22 +2,30 @@
 
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from caxton.store.regular_file import opened
 
-_LAYOUT = struct.Struct("<4Q")
+_LAYOUT = struct.Struct("<7Q")
+# A note of before said nothing of rows that are being written.
+_OLD_SIZE = 32
 
 
 @dataclass(frozen=True)
 class CrashNote:
-    """The turn that a worker is in, or was in when it died. `agent` 0: none. turn_start_ns: on CLOCK_MONOTONIC."""
+    """The turn that a worker is in, or was in when it died. `agent` 0: none. turn_start_ns: on CLOCK_MONOTONIC.
+
+    stored_as, former_source, former_sequence: for its successor alone, which decides who is charged with a death.
+    """
 
     root_source: int
     root_sequence: int
     agent: int
     turn_start_ns: int
+    stored_as: int = 0
+    former_source: int = 0
+    former_sequence: int = 0
 
     @classmethod
     def read(cls, path: Path) -> "CrashNote | None":
@@ -27,7 +35,7 @@ class CrashNote:
                 raw = os.read(descriptor, _LAYOUT.size)
         except OSError:
             return None
-        return cls(*_LAYOUT.unpack(raw)) if len(raw) == _LAYOUT.size else None
+        return cls(*_LAYOUT.unpack(raw.ljust(_LAYOUT.size, b"\0"))) if len(raw) in {_OLD_SIZE, _LAYOUT.size} else None
 
     @property
     def in_turn(self) -> bool:
@@ -39,5 +47,5 @@ class CrashNote:
         return self.in_turn and now_ns - self.turn_start_ns < span_ns
 
     def encode(self) -> bytes:
-        """Return its 32 bytes, as the successor is given them."""
-        return _LAYOUT.pack(self.root_source, self.root_sequence, self.agent, self.turn_start_ns)
+        """Return its 56 bytes, as the successor is given them."""
+        return _LAYOUT.pack(*astuple(self))

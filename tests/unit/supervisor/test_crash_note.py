@@ -13,11 +13,13 @@ def test_what_a_worker_writes_is_read(tmp_path):
     written = crash_note.CrashNote(tmp_path / "note")
     written.cells[crash_note.SOURCE], written.cells[crash_note.SEQUENCE] = 2**63 + 5, 7
     written.cells[crash_note.STARTED], written.cells[crash_note.AGENT] = 1_000, 99
+    written.cells[crash_note.STORED_AS] = 4
+    written.cells[crash_note.FORMER_SOURCE], written.cells[crash_note.FORMER_SEQUENCE] = 5, 6
 
     note = CrashNote.read(tmp_path / "note")
 
-    assert note == CrashNote(2**63 + 5, 7, 99, 1_000)
-    assert crash_note.read_note(note.encode()) == (2**63 + 5, 7, 99, 1_000)
+    assert note == CrashNote(2**63 + 5, 7, 99, 1_000, 4, 5, 6)
+    assert crash_note.read_note(note.encode()) == (2**63 + 5, 7, 99, 1_000, 4, 5, 6)
     written.close()
 
 

@@ -163,7 +163,7 @@ class Guests(Turns):
     """
 
     def __init__(self, routes, durable):
-        note, output = SimpleNamespace(cells=[0] * 4), GuestOutput(AgentNames(KEY), routes.pick)
+        note, output = SimpleNamespace(cells=[0] * 7), GuestOutput(AgentNames(KEY), routes.pick)
         attempts, journal, keys = durable.attempts, durable.journal, durable.keys
         watchdog = SimpleNamespace(overruns=0, rest=lambda: None)
         super().__init__(
@@ -322,8 +322,8 @@ class Shard:
         return self.durable.disk.messages > 0 and self.runner.run(self.worker._passes.paging.read())
 
     def recover(self, note=None):
-        """Go on from what the file holds; `note` is the crash note's source, sequence and agent."""
-        raw = None if note is None else struct.pack("<4Q", *note, 1)
+        """Go on from what the file holds; `note` is the numbers of the last worker's crash note."""
+        raw = None if note is None else struct.pack("<7Q", *note)
         self.runner.run(self.worker._recover(raw))
 
     def ledger(self):

@@ -1,6 +1,6 @@
 import pytest
 
-from workers.crash_note import AGENT, SEQUENCE, SOURCE, STARTED, CrashNote, read_note
+from workers.crash_note import AGENT, NOTHING, SEQUENCE, SOURCE, STARTED, CrashNote, read_note
 
 
 def test_a_note_outlives_its_writer(tmp_path):
@@ -12,14 +12,14 @@ def test_a_note_outlives_its_writer(tmp_path):
     note.close()
     note.close()
 
-    assert read_note(path.read_bytes()) == ((1 << 64) - 1, 5, (1 << 63) - 1, 7)
+    assert read_note(path.read_bytes()) == ((1 << 64) - 1, 5, (1 << 63) - 1, 7, 0, 0, 0)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("raw", [None, b"", bytes(32), bytes(31), bytes(33)])
+@pytest.mark.parametrize("raw", [None, b"", bytes(56), bytes(55), bytes(57), bytes(32), bytes(33)])
 def test_without_a_turn_nobody_is_charged(raw):
     """No note, an empty one, one of the wrong length: nobody is charged."""
-    assert read_note(raw) == (0, 0, 0, 0)
+    assert read_note(raw) == NOTHING
 
 
 def test_a_note_is_never_taken_over(tmp_path):

@@ -117,7 +117,7 @@ def test_what_is_not_committed_is_not_read(durable, send):
     closed = durable.durable.journal.close(durable.durable.outboxes.of)
     assert not durable.page()
     durable.runner.run(durable.store.commit(closed.commit))
-    durable.durable.journal.committed_below = closed.commit.next_number
+    durable.durable.journal.stored(closed.commit.next_number)
     assert durable.page()
     durable.work()
     assert ran(durable) == list(range(9))

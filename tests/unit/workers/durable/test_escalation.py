@@ -189,7 +189,7 @@ def test_what_workers_died_of_escalates(durable, client, converse, restart, abov
     for _ in range(MOST_DEATHS):
         mailbox = heir.registry.find(failed.agent_id).mailbox
         ((*_, delivery, _),) = mailbox.lines()[0]
-        heir = restart(heir, client, note=(delivery.source, delivery.sequence, failed.agent_id))
+        heir = restart(heir, client, note=(delivery.source, delivery.sequence, failed.agent_id, 1, 0, 0, 0))
     converse(heir, client)
 
     letters = heir.runner.run(heir.store.letters_with_messages(DeadLetterFilter(), 9))[0]

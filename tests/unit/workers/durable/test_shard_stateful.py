@@ -170,7 +170,7 @@ class World(RuleBasedStateMachine):
         self.restart(None)
 
     def restart(self, cells):
-        note = None if cells is None else tuple(cells[:3])
+        note = None if cells is None else tuple(cells)
         living = [far for far in self.fars if far.number not in self.ended]
         self.handed.clear()
         self.shard = self.rooms.restart(self.shard, *living, note=note, shards=2, delivery=DELIVERY)

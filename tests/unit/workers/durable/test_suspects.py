@@ -5,7 +5,8 @@ import pytest
 
 from caxton.store.ledger import check
 from caxton.wire.calls import DeadLetterFilter
-from workers.agents.delivery import DURABLE_ROOT, Delivery
+from workers.agents.delivery import DURABLE_ROOT, ROW_SPAN, Delivery
+from workers.agents.registry import Hold
 from workers.commit.journal import Journal
 from workers.crash_note import AGENT, SEQUENCE, SOURCE
 from workers.durable.suspects import Suspects
@@ -54,7 +55,7 @@ def successor(restart):
     """A function that returns the worker after one that died in a turn; it knows of which, by the crash note."""
 
     def after(shard, client):
-        return restart(shard, client, note=tuple(shard.turns._note[place] for place in (SOURCE, SEQUENCE, AGENT)))
+        return restart(shard, client, note=tuple(shard.turns._note))
 
     return after
 
@@ -184,6 +185,76 @@ def test_a_charge_follows_its_message_into_the_file(durable_message):
     assert journal.commit.charges == {root: 0, stored: 2}
     suspects.acquit(charged)
     assert (suspects.charges, journal.commit.charges) == ({}, {root: 0, stored: 0})
+
+
+def test_a_charge_follows_its_message_into_a_row_that_it_shares(durable_message):
+    """A charged message that has to wait is charged under its place in the file from the commit on that writes it."""
+    journal = Journal(77)
+    journal.begin(Pass(0, 0))
+    suspects = Suspects(journal)
+    root = SESSION, 5 | DURABLE_ROOT
+    suspects.charge(root)
+    innocent, charged = (Delivery(durable_message(SESSION, 9), SESSION, n | DURABLE_ROOT) for n in (4, 5))
+    journal.enter(innocent)
+    journal.enter(charged)
+    commit = journal.close(lambda _: None).commit
+
+    stored = 77, charged.sequence
+    assert (suspects.charges, commit.charges) == ({stored: 1}, {root: 0, stored: 1})
+    assert (suspects.deaths(innocent), suspects.deaths(charged)) == (0, 1)
+
+
+def test_what_has_no_row_in_the_file_yet_is_known_by_its_former_root(durable_message):
+    """While its commit is under way a message is what it was before, also if it gets another row meanwhile."""
+    journal = Journal(77)
+    journal.begin(Pass(0, 0))
+    root = SESSION, 5 | DURABLE_ROOT
+    delivery = Delivery(durable_message(SESSION, 9), *root)
+    journal.enter(delivery)
+    closed = journal.close(lambda _: None)
+    first = delivery.sequence
+    journal.linger(delivery)
+    assert (journal.roots.former(first), journal.roots.former(delivery.sequence)) == (root, root)
+
+    journal.stored(closed.commit.next_number)
+    assert (journal.roots.former(first), journal.roots.former(delivery.sequence)) == (None, root)
+    journal.stored(journal.close(lambda _: None).commit.next_number)
+    assert journal.roots.former(delivery.sequence) is None
+
+
+def test_a_death_before_the_commit_is_charged_to_what_is_sent_again(deadly, converse, successor, send):
+    """The worker dies of a message whose row is being written: the third death is its last all the same."""
+    agent, client = deadly.agent(1), deadly.client
+    send(agent, b"1", b"kill", b"2")
+    agent.hold(Hold.PAUSED)
+    client.listen()
+    client.push()
+    deadly.step()
+    deadly.durable.journal.close(deadly.durable.outboxes.of)  # and never written
+    agent.release(Hold.PAUSED)
+    deadly.dispatcher.resume(agent)
+    with pytest.raises(Killed):
+        deadly.step()
+    assert deadly.turns._note[SOURCE] == deadly.durable.journal.file
+
+    heir = successor(deadly, client)
+    heir.client = client
+    shard, deaths = live(heir, converse, successor)
+    letters, _ = shard.runner.run(shard.store.letters_with_messages(DeadLetterFilter(), 10))
+    assert (1 + deaths, [letter.reason for letter in letters], client.acknowledged) == (3, ["poison"], 3)
+    assert shard.durable.suspects.charges == {}
+
+
+def test_a_death_of_what_nobody_knows_is_charged_to_its_agent_alone(deadly, successor):
+    """A row that the file never got, and that was nothing before: a message to come would have its number."""
+    agent, journal = deadly.agent(1), deadly.durable.journal
+    note = [9 | DURABLE_ROOT] * 7  # and it says of another row, whose turn came before, what that was
+    note[SOURCE], note[SEQUENCE] = journal.file, (journal.last_number + 1) * ROW_SPAN | DURABLE_ROOT
+    note[AGENT] = agent.agent_id
+    deadly.turns._note[:] = note
+    shard = successor(deadly, deadly.client)
+
+    assert (shard.durable.suspects.charges, shard.durable.suspects.agents) == ({}, {agent.agent_id: 1})
 
 
 def test_what_runs_alone_is_not_claimed_again(durable_message):
