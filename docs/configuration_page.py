@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from caxton.config.file import MAX_FILE_BYTES
-from caxton.config.keys import KEYS, PRESET_NAMES, SECTIONS, Key, Kind
+from caxton.config.keys import KEYS, PRESET_NAMES, REFUSED, SECTIONS, Key, Kind
 from caxton.config.presets import PRESETS
 
 PAGE = Path(__file__).with_name("configuration.md")
@@ -42,9 +42,21 @@ of `CAXTON_CONFIG_PATH` has its `runtime_dir`; programs that connect are told by
 changes nothing: `caxton serve` says so (`workers_as_made`) and goes on, and `caxton reshard` changes it. As a flag,
 `--workers` is refused if it is not the number that the data directory was made with.
 
+**Queues.** What is kept has its bounds whatever these say: `inbound_queue_size` is the mailbox of an agent that is
+deployed or attached later without a `mailbox_capacity` of its own, and clients wait from three quarters of it on; all
+mailboxes of a shard hold 200,000 messages and 256 MiB. `outbound_queue_size` is what one client may have on its way to
+one shard, on each lane; many clients share 32,768 messages, so that each has less, and what more it sends waits in its
+program. Between shards nothing is set: 65,536 messages and 64 MiB wait for each other one. [limits.md](limits.md) has
+all of it.
+
+**Retries.** `max_retries` is for durable messages whose options have the usual number, 3, and for all that guests
+send: `DeliveryOptions(max_retries=5)` stays 5. It holds when a message fails, also for those that wait since before.
+
 **The file.** One document of YAML in UTF-8, at most SIZE KiB. It must be the user's own or root's, and nobody else may
 write it; a link to such a file will do. Anchors, aliases, tags, lists and keys that come twice are mistakes. A file
 with a mistake is not used at all.
+"""
+REFUSED_HEAD = """What was specified and is not done, since each message would pay for it. In a file it is a mistake.
 """
 
 
@@ -63,6 +75,8 @@ def page() -> str:
         f"| `{key.path}` | {' | '.join(_of_preset(key, name) for name in PRESET_NAMES)} |\n" for key in changed
     )
     parts.append(f"\n## Presets\n\n| key | {names} |\n|---|{'---|' * len(PRESET_NAMES)}\n{rows}")
+    rows = "".join(f"| `{path}` | {why} | {instead} |\n" for path, (why, instead) in REFUSED.items())
+    parts.append(f"\n## What is no setting\n\n{REFUSED_HEAD}\n| key | why | instead |\n|---|---|---|\n{rows}")
     return "".join(parts)
 
 

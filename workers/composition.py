@@ -174,7 +174,7 @@ def _durable_lane(  # noqa: PLR0913, PLR0917 (what it is put together from)
         dead_letters,
         keys,
         suspects,
-        RetryPolicy(settings.retry_delay_ms, settings.retry_factor),
+        RetryPolicy(settings.retry_delay_ms, settings.retry_factor, settings.max_retries),
         lambda: CircuitBreaker(settings.breaker_threshold, settings.breaker_timeout_s),
         ground.dice,
         settings.retention_ms,

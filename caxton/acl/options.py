@@ -85,8 +85,9 @@ class DeliveryOptions(msgspec.Struct, frozen=True, kw_only=True):
     "at_most_once" is the volatile lane: faster, and what a crash loses is counted. None leaves it to the call: `send`
     is durable, `request` is volatile. timeout_ms: how long the message is worth delivering, from 1,000 to 300,000.
     On the durable lane the time does not count in which its agent is paused or has failed, or no program runs it.
-    max_retries: how often the durable lane tries again when the agent fails, from 1 to 10; the volatile lane makes one
-    attempt. Each retry has the whole timeout again. priority: a `Level` or its number.
+    max_retries: how often the durable lane tries again when the agent fails, from 1 to 10; 3 is as often as is usual in
+    the runtime, which may say another number (`serve --max-retries`). The volatile lane makes one attempt. Each retry
+    has the whole timeout again. priority: a `Level` or its number.
     receipt: the sender is sent a message, once, when its message was handled; see `Message.is_confirmation`. A request
     has its answer instead.
     idempotency_key: whoever sends the same key to the same agent again within 10 minutes causes one delivery; 1 to

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from caxton.agents.deployment import Deployment
-from caxton.agents.limits import BOUNDS, DEFAULT_LIMITS, MIB, Limits
+from caxton.agents.limits import BOUNDS, DEFAULT_CAPACITY, DEFAULT_LIMITS, MIB, Limits
 from caxton.agents.manifest import DEFAULT_WEIGHT, MAX_WEIGHT, Encoding
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import FAILED, Format, Output, print_json, print_text, report_error, reports_errors
@@ -55,8 +55,9 @@ class ModuleEncoding(StrEnum):
 
 def _limit(name: str, meaning: str) -> Any:
     least, most = BOUNDS[name]
+    usual = f"{DEFAULT_CAPACITY}, or the runtime's --inbound-queue-size"
     return typer.Option(
-        min=least, max=most, help=f"{meaning} Default {getattr(DEFAULT_LIMITS, name)}.", show_default=False
+        min=least, max=most, help=f"{meaning} Default {getattr(DEFAULT_LIMITS, name) or usual}.", show_default=False
     )
 
 

@@ -149,6 +149,7 @@ class RuntimeLine:
             agreed(Versions(opened.version, opened.version), ASKED)  # one of version 1 does not look at ours
             self._recognise(opened.naming_key)
             lost = self._lost if self._reconnect else None
+            self.mailbox_capacity = opened.mailbox_capacity
             session = Session(RuntimeDir(self._directory), opened, self._answers, lost, self.capable)
         except BaseException:
             line.close()

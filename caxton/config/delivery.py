@@ -4,6 +4,9 @@ import re
 
 import msgspec
 
+from caxton.acl.options import DEFAULT_RETRIES, MAX_RETRIES, MIN_RETRIES
+from caxton.agents.limits import BOUNDS as OF_AGENTS
+from caxton.agents.limits import DEFAULT_CAPACITY
 from caxton.delivery.circuit_breaker import DEFAULT_THRESHOLD, DEFAULT_TIMEOUT_S, MAX_TIMEOUT_S
 from caxton.delivery.retry import (
     DEFAULT_DELAY_MS,
@@ -13,6 +16,7 @@ from caxton.delivery.retry import (
     MIN_DELAY_MS,
     MIN_FACTOR,
 )
+from caxton.delivery.windows import LEAST_WINDOW, MOST_WINDOW
 from caxton.errors import ConfigurationError
 from caxton.printable import shown
 
@@ -25,6 +29,9 @@ _RETENTION = re.compile("[0-9]{1,9}[smhd]")
 
 # By field: the least and the most that is allowed.
 BOUNDS: dict[str, tuple[float, float]] = {
+    "inbound_queue_size": OF_AGENTS["mailbox_capacity"],
+    "outbound_queue_size": (LEAST_WINDOW, MOST_WINDOW),
+    "max_retries": (MIN_RETRIES, MAX_RETRIES),
     "dead_letter_capacity": (10_000, 10_000_000),
     "retry_delay_ms": (MIN_DELAY_MS, MAX_DELAY_MS),
     "retry_factor": (MIN_FACTOR, MAX_FACTOR),
@@ -49,7 +56,10 @@ class DeliverySettings(msgspec.Struct, array_like=True, frozen=True, kw_only=Tru
     for an agent that cannot have it, while its shard is served. effects_on_disk_mib, receiver_on_disk_mib: durable
     effects beyond what memory keeps that each shard has on disk, for all receivers and for one (None: a quarter of it),
     in MiB of contents, where each message counts a KiB at least. states_mib: what the states of all agents of a shard
-    may come to (None: a quarter of effects_on_disk_mib), in MiB. Raises ConfigurationError for a number outside its
+    may come to (None: a quarter of effects_on_disk_mib), in MiB. inbound_queue_size: what the mailbox of an agent holds
+    that is deployed or attached without a number of its own, in messages. outbound_queue_size: what one client may have
+    on its way to one shard. max_retries: how often a durable message is tried again whose options have the usual
+    number. Raises ConfigurationError for a number outside its
     bounds.
     """
 
@@ -63,6 +73,9 @@ class DeliverySettings(msgspec.Struct, array_like=True, frozen=True, kw_only=Tru
     effects_on_disk_mib: int = 1_024
     receiver_on_disk_mib: int | None = None
     states_mib: int | None = None
+    inbound_queue_size: int = DEFAULT_CAPACITY
+    outbound_queue_size: int = MOST_WINDOW
+    max_retries: int = DEFAULT_RETRIES
 
     def __post_init__(self) -> None:
         for field, (least, most) in BOUNDS.items():

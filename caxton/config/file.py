@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from caxton.config.keys import BY_OPTION, BY_PATH, KEYS, SECTIONS, Key, Kind, MisfitError
+from caxton.config.keys import BY_OPTION, BY_PATH, KEYS, REFUSED, SECTIONS, Key, Kind, MisfitError
 from caxton.config.yaml_lines import MOST_MISTAKES, Document, Mistake, Scalar
 from caxton.errors import ConfigurationError
 from caxton.printable import shown
@@ -83,6 +83,8 @@ def _of_several(values: dict[str, Any], lines: dict[str, int]) -> list[Mistake]:
 
 def _unknown(scalar: Scalar) -> Mistake:
     """Return the mistake of a key that there is not, with the one that may be meant."""
+    if scalar.path in REFUSED:
+        return Mistake(scalar.line, scalar.path, *REFUSED[scalar.path])
     section, _, name = scalar.path.rpartition(".")
     here = {key.name: key.path for key in KEYS if key.section == section}
     anywhere = {key.name: key.path for key in KEYS} | {key.option: key.path for key in KEYS}

@@ -47,7 +47,7 @@ class Key:
     section, name: where it stands in a file; without a section at the top. means: a sentence for help and the
     reference. parameter: of the command, from which the flag and the variable have their names; the name unless told.
     least, most: bounds as a file writes the value. unit: how many units of a file are one of the flag's.
-    unset: what holds where nobody sets it and there is no default.
+    unset: what holds where nobody sets it and there is no default. sets: what it bounds here, where its name says less.
     """
 
     section: str
@@ -61,6 +61,7 @@ class Key:
     unset: str = ""
     parameter: str = ""
     unit: int = 1
+    sets: str = ""
 
     @property
     def path(self) -> str:
@@ -145,9 +146,9 @@ def _check_time(text: str) -> None:
         raise MisfitError(error.problem, error.remedy) from None
 
 
-def _delivery(name: str, kind: Kind, means: str, unset: str = "") -> Key:
+def _delivery(name: str, kind: Kind, means: str, unset: str = "", sets: str = "") -> Key:
     least, most = delivery.BOUNDS[name]
-    return Key("router", name, kind, means, getattr(DEFAULT_DELIVERY, name), least, most, unset=unset)
+    return Key("router", name, kind, means, getattr(DEFAULT_DELIVERY, name), least, most, unset=unset, sets=sets)
 
 
 def _conversations(name: str, means: str) -> Key:
@@ -245,6 +246,24 @@ KEYS = (
     ),
     _conversations("conversation_participants", "Participants of a conversation, likewise, besides who opened it."),
     _conversations("conversation_history", "Messages that a conversation remembers."),
+    _delivery(
+        "inbound_queue_size",
+        Kind.WHOLE,
+        "Messages that may wait for an agent that is deployed or attached from then on without a mailbox_capacity.",
+        sets="mailbox_capacity of agents that are deployed or attached from now on without one",
+    ),
+    _delivery(
+        "outbound_queue_size",
+        Kind.WHOLE,
+        "Messages that one client may have on their way to one shard: its window there, on each lane.",
+        sets="each client's window on each shard and lane; all clients there share 32,768 messages",
+    ),
+    _delivery(
+        "max_retries",
+        Kind.WHOLE,
+        "How often a durable message is tried again whose options say 3, as they do where nobody says.",
+        sets="retries of durable messages whose options say 3, or nothing; any other number there counts",
+    ),
     _delivery("retry_delay_ms", Kind.WHOLE, "Before the first retry of a durable message, in ms."),
     _delivery("retry_factor", Kind.NUMBER, "By how much each further wait is longer."),
     _delivery(
@@ -288,6 +307,13 @@ KEYS = (
         unset="a quarter of effects_on_disk_mib",
     ),
 )
+# What a file may ask for in vain, by its path: why it is no setting, and what to use instead.
+REFUSED = {
+    "router.message_timeout_ms": (
+        "a message says itself how long it is worth delivering, 30,000 ms where nobody says",
+        "write DeliveryOptions(timeout_ms=...) in programs, or `caxton message send --timeout-ms`",
+    ),
+}
 SECTIONS = tuple(dict.fromkeys(key.section for key in KEYS if key.section))
 BY_PATH = {key.path: key for key in KEYS}
 BY_OPTION = {key.option: key for key in KEYS}

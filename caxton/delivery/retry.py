@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from caxton.acl.options import MAX_RETRIES
+from caxton.acl.options import DEFAULT_RETRIES, MAX_RETRIES
 from caxton.errors import ConfigurationError
 
 # A message is tried once, and again `max_retries` times.
@@ -15,12 +15,14 @@ MIN_FACTOR, DEFAULT_FACTOR, MAX_FACTOR = 1.1, 2.0, 5.0
 class RetryPolicy:
     """The wait before the n-th retry is drawn from the upper half of `delay_ms` * `factor` ** (n - 1), capped.
 
-    Half of it is jitter, so that messages which failed together are not tried together again. Raises
-    ConfigurationError for numbers outside their bounds.
+    Half of it is jitter, so that messages which failed together are not tried together again. usual_retries:
+    what 3 stands for, which is what the options of a message have where nobody says. Raises ConfigurationError for
+    numbers outside their bounds.
     """
 
     first_delay_ms: int = DEFAULT_DELAY_MS
     factor: float = DEFAULT_FACTOR
+    usual_retries: int = DEFAULT_RETRIES
 
     def __post_init__(self) -> None:
         if not MIN_DELAY_MS <= self.first_delay_ms <= MAX_DELAY_MS:
@@ -30,10 +32,10 @@ class RetryPolicy:
         if not MIN_FACTOR <= self.factor <= MAX_FACTOR:
             raise ConfigurationError("--retry-factor", f"{self.factor:g}", f"choose from {MIN_FACTOR} to {MAX_FACTOR}")
 
-    @staticmethod
-    def attempts_of(max_retries: int) -> int:
+    def attempts_of(self, max_retries: int) -> int:
         """Return how often a message is tried in all."""
-        return 1 + max(0, min(max_retries, MAX_RETRIES))
+        retries = self.usual_retries if max_retries == DEFAULT_RETRIES else max_retries
+        return 1 + max(0, min(retries, MAX_RETRIES))
 
     def delay_ms(self, attempts: int, dice: float) -> int:
         """Return how long to wait after so many failed attempts; `dice` is from 0 up to 1."""

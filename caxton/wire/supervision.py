@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from caxton.acl.envelope import MAX_PRINCIPAL, Id
-from caxton.agents.limits import MAX_MODULE, Limits
+from caxton.agents.limits import DEFAULT_CAPACITY, MAX_MODULE, Limits
 from caxton.wire.calls import Failed, Name
 from caxton.wire.control import Topology
 from caxton.wire.link_state import Mark
@@ -82,7 +82,8 @@ class SupervisorCall(msgspec.Struct, array_like=True, frozen=True):
 class SessionOpened(msgspec.Struct, array_like=True, tag=10, frozen=True):
     """The client's identity, the key that turns names into ids, and the shards as they are now.
 
-    version: of the protocol, the newest that both speak.
+    version: of the protocol, the newest that both speak. mailbox_capacity: what an agent's mailbox holds where its
+    deployment leaves it open.
     """
 
     session: Id
@@ -90,6 +91,7 @@ class SessionOpened(msgspec.Struct, array_like=True, tag=10, frozen=True):
     naming_key: bytes
     topology: Topology
     version: Version = 1
+    mailbox_capacity: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = DEFAULT_CAPACITY
 
 
 class Accepted(msgspec.Struct, array_like=True, tag=11, frozen=True):

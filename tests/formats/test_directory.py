@@ -35,7 +35,7 @@ PAST_MS = 1_767_225_600_000
 # A client that has ended, and a root of it whose turn ended a worker.
 SESSION, ROOT = 1 << 63 | 0x5E55, 1 << 63 | 9
 FILES = (0x1111111111111111, 0x2222222222222222)
-LIMITS = Limits(max_execution_ms=10_000)
+LIMITS = Limits(max_execution_ms=10_000, mailbox_capacity=1_000)
 
 
 class Made:

@@ -68,7 +68,7 @@ TO_CAPABLE = msgspec.structs.replace(
 FAILED = calls.Failed(
     "QueueFull", {"agent": "echo", "capacity": 3, "wait": 0.5, "again": True, "more": ["a"], "x": None}
 )
-LIMITS = Limits(max_fuel=20_000)
+LIMITS = Limits(max_fuel=20_000, mailbox_capacity=1_000)
 MANIFEST = Manifest("word counter é", SHA, Encoding.MSGPACK, ("count", "words"), LIMITS)
 VIEW = calls.AgentView(
     AGENT,
@@ -282,6 +282,7 @@ QUESTIONS = (
 ANSWERS = (
     supervision.SessionOpened(SESSION, MARK, SHA, TOPOLOGY),
     supervision.SessionOpened(SESSION, MARK, SHA, TOPOLOGY, 2),
+    supervision.SessionOpened(SESSION, MARK, SHA, TOPOLOGY, 2, 100_000),
     supervision.Accepted(4_096),
     supervision.Told({"status": "healthy", "workers": [{"shard": 0}]}),
 )

@@ -122,7 +122,9 @@ WAITING = [Waiting(PLAIN, 5, 1_767_225_630_000, 1, 2), Waiting(FULL, -1, 2, 0, 1
 TIMED = [Waiting(PLAIN, 0, 0, 1, 2, (), 3, 30_003)]
 FAILED = Failed("QueueFull", {"receiver": "echo", "depth": 3, "capacity": 3})
 REFUSALS = [Refusal(3, 1, "QueueFull", FAILED.fields), Refusal(5, 1, "AgentNotFound", {"agent": "é"})]
-MANIFEST = Manifest("word counter é", SHA, Encoding.MSGPACK, ("count", "words"), Limits(max_fuel=20_000))
+MANIFEST = Manifest(
+    "word counter é", SHA, Encoding.MSGPACK, ("count", "words"), Limits(max_fuel=20_000, mailbox_capacity=1_000)
+)
 NOW_MS = 1_767_225_600_000
 COUNTERS = {"processed": 12, "a counter é": 2**63 - 1}
 

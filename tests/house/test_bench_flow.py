@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from caxton.acl.envelope import Envelope
 from caxton.acl.performative import ACTS
-from caxton.agents.limits import Limits
+from caxton.agents.limits import DEFAULT_CAPACITY
 from caxton.store.books import Book
 from caxton.wire.counters import COUNTERS
 from workers.sandbox.guest_messages import to_guest
@@ -114,7 +114,7 @@ def test_a_flood_is_more_than_the_mailboxes_hold(graphs, name):
     graph = graphs.GRAPHS[name]
     roots = graph.roots(200_000)
 
-    assert roots > len(graph.entries) * Limits().mailbox_capacity
+    assert roots > len(graph.entries) * DEFAULT_CAPACITY
     assert graph.turns(roots) == pytest.approx(200_000, rel=0.01)
     assert graph.roots(1) == 1
 

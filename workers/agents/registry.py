@@ -7,6 +7,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from caxton.agents.lifecycle import AgentState, transition
+from caxton.agents.limits import DEFAULT_CAPACITY
 from caxton.agents.manifest import Encoding, Health, Manifest
 from caxton.agents.names import NamePattern
 from caxton.delivery.circuit_breaker import CircuitBreaker
@@ -86,7 +87,7 @@ class Agent:
         self.takes = False
         self.content_only = manifest.encoding is Encoding.CONTENT
         self.max_content = manifest.limits.max_message_bytes
-        self.capacity = manifest.limits.mailbox_capacity
+        self.capacity = manifest.limits.mailbox_capacity or DEFAULT_CAPACITY
         self.mailbox: Mailbox | None = None
         self.sandbox: Sandbox | None = None
         # A plain number, because every message looks at it.

@@ -2,6 +2,7 @@
 
 import logging
 
+from caxton.delivery.windows import MOST_WINDOW
 from caxton.ids import SESSION_BIT
 from caxton.links.credit import FIRST_MESSAGES, FIRST_STORED
 from caxton.links.durable import DurableIncoming, DurableLink
@@ -12,7 +13,7 @@ from caxton.wire.link_state import LinkState
 from workers.commit.journal import Journal, Source
 from workers.commit.outbox import Outbox
 from workers.commit.outboxes import Outboxes
-from workers.peers.peer import MOST_WINDOW, WINDOW_BYTES, Peer
+from workers.peers.peer import WINDOW_BYTES, Peer
 from workers.peers.peers import Peers
 
 log = logging.getLogger("caxton.worker")

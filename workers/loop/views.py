@@ -2,6 +2,7 @@
 
 from time import monotonic_ns
 
+from caxton.agents.limits import with_capacity
 from caxton.wire.calls import AgentView
 from caxton.wire.members import MemberView
 from workers.agents.group import Member
@@ -18,7 +19,8 @@ def view(agent: Agent, shard: Shard) -> AgentView:
         counters["fuel"] = counters.get("fuel", 0) + sandbox.fuel_used
     now_ns = monotonic_ns()
     oldest_ns = None if agent.mailbox is None else agent.mailbox.oldest_ns()
-    limits = {name: getattr(manifest.limits, name) for name in manifest.limits.__struct_fields__}
+    fixed = with_capacity(manifest.limits, agent.capacity)
+    limits = {name: getattr(fixed, name) for name in fixed.__struct_fields__}
     return AgentView(
         agent.agent_id,
         manifest.name,

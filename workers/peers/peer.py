@@ -3,6 +3,7 @@
 from collections import deque
 
 from caxton.acl.envelope import Envelope
+from caxton.delivery.windows import MOST_WINDOW
 from caxton.ids import SESSION_BIT
 from caxton.links.durable import DurableLink
 from caxton.links.incoming import Incoming
@@ -21,8 +22,8 @@ MUCH_UNREAD, MUCH_UNREAD_BYTES = MOST_UNREAD // 4, MOST_UNREAD_BYTES // 4
 # So many answers, and bytes of them: a client that reads has no more calls under way. What is beyond is dropped, and
 # counted.
 MOST_ANSWERS, MOST_ANSWERS_BYTES = 1_024, 64 << 20
-# What one session may have under way here, at most.
-MOST_WINDOW, WINDOW_BYTES = 8_192, 16 << 20
+# What one session may have under way here, at most, in bytes.
+WINDOW_BYTES = 16 << 20
 
 
 class Peer:

@@ -5,18 +5,19 @@ from collections.abc import Callable, Iterator
 from hmac import compare_digest
 
 from caxton.acl.envelope import Cause
+from caxton.delivery.windows import LEAST_WINDOW, MOST_WINDOW
 from caxton.ids import SESSION_BIT
 from caxton.links.credit import FIRST_STORED
 from caxton.links.session import SessionMarks
 from caxton.transport.descriptors import LATE_SESSIONS
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Context, Outlet
-from workers.peers.peer import MOST_WINDOW, WINDOW_BYTES, Peer
+from workers.peers.peer import WINDOW_BYTES, Peer
 
 # Control frames that stand in a socket: states are repeated, and answers to calls wait beside it.
 MOST_CONTROL = 256
-# What one session may have under way here, at least, and the pool that all of them share.
-LEAST_WINDOW, POOL = 64, 32_768
+# The pool of what may be under way here that all sessions share.
+POOL = 32_768
 # What other workers may have under way here, together: messages, and bytes. A shard has room for what it gave credit
 # for, whatever its mailboxes hold. Each has at least what one stored frame holds, which is never cut and would not go.
 WORKER_POOL, WORKER_POOL_BYTES = 32_768, 32 << 20
@@ -33,10 +34,11 @@ class Peers:
     most_sessions: how many clients the supervisor lets in; a few more fit, for those whose end is not told yet. lives:
     whether a session's client still holds its lock. A mark ends with its session: one that does not live is not met,
     however long ago its end was told, and to whatever worker. claimed: for whom a session says that it acts, "" when it
-    says nothing: it is so if the mark is made for that.
+    says nothing: it is so if the mark is made for that. most_window: messages that one session may have under
+    way here, at most.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 (what it works with; the composition is the only caller)
         self,
         context: Context,
         runtime: RuntimeDir,
@@ -45,7 +47,9 @@ class Peers:
         most_sessions: int,
         lives: Callable[[int], bool],
         claimed: Callable[[int], str],
+        most_window: int = MOST_WINDOW,
     ) -> None:
+        self._most_window = most_window
         self._claimed = claimed
         self._lives = lives
         self._context = context
@@ -215,4 +219,4 @@ class Peers:
     def _share_of_session(self, peer: Peer) -> tuple[int, int]:
         if self.held_back[0] or peer.lags:
             return (0, 0)
-        return max(LEAST_WINDOW, min(MOST_WINDOW, POOL // max(1, self._sessions))), WINDOW_BYTES
+        return max(LEAST_WINDOW, min(self._most_window, POOL // max(1, self._sessions))), WINDOW_BYTES

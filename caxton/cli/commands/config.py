@@ -27,13 +27,14 @@ app = typer.Typer(
 class Row(NamedTuple):
     """A setting as it holds. value: None where nobody sets it and there is no default. place: where in its source.
 
-    source: flag, environment, file, preset or default.
+    source: flag, environment, file, preset or default. sets: what it bounds, where its name does not say.
     """
 
     key: str
     value: Any
     source: str
     place: str | None
+    sets: str | None
 
 
 @app.command(
@@ -63,6 +64,7 @@ def show(
         return
     table = [(row.key, _text(row), row.source if row.place is None else f"{row.source} {row.place}") for row in rows]
     print_table(f"{counted(len(rows), 'settings')}", ("key", "value", "from"), table)
+    print_lines(f"{row.key}: {row.sets}" for row in rows if row.sets)
 
 
 @app.command(
@@ -104,7 +106,7 @@ def _row(key: Key, ctx: Any) -> Row:
     place = {"flag": key.flag, "environment": key.variable}.get(source)
     if place is None and source != "default":
         place = layers_of(ctx)[name].place
-    return Row(key.path, key.written(value), source, place)
+    return Row(key.path, key.written(value), source, place, key.sets or None)
 
 
 def _text(row: Row) -> str:

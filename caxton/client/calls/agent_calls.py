@@ -115,7 +115,7 @@ class AgentCalls(Connection):
         *,
         batch: Literal[False] = False,
         capabilities: Sequence[str] = (),
-        mailbox_capacity: int = 1_000,
+        mailbox_capacity: int | None = None,
         at_once: int = AT_ONCE,
         concurrency: int = CONCURRENCY,
         order: HandlerOrder = "conversation",
@@ -135,7 +135,7 @@ class AgentCalls(Connection):
         *,
         batch: Literal[True],
         capabilities: Sequence[str] = (),
-        mailbox_capacity: int = 1_000,
+        mailbox_capacity: int | None = None,
         at_once: int = AT_ONCE,
         drain_s: float = DRAIN_S,
         timeout_s: float | None = None,
@@ -153,7 +153,7 @@ class AgentCalls(Connection):
         encoding: str,
         batch: Literal[False] = False,
         capabilities: Sequence[str] = (),
-        mailbox_capacity: int = 1_000,
+        mailbox_capacity: int | None = None,
         at_once: int = AT_ONCE,
         concurrency: int = CONCURRENCY,
         order: HandlerOrder = "conversation",
@@ -174,7 +174,7 @@ class AgentCalls(Connection):
         encoding: str,
         batch: Literal[True],
         capabilities: Sequence[str] = (),
-        mailbox_capacity: int = 1_000,
+        mailbox_capacity: int | None = None,
         at_once: int = AT_ONCE,
         drain_s: float = DRAIN_S,
         timeout_s: float | None = None,
@@ -190,7 +190,7 @@ class AgentCalls(Connection):
         *,
         batch: bool = False,
         capabilities: Sequence[str] = (),
-        mailbox_capacity: int = 1_000,
+        mailbox_capacity: int | None = None,
         at_once: int = AT_ONCE,
         concurrency: int = CONCURRENCY,
         order: HandlerOrder = "conversation",
@@ -224,10 +224,11 @@ class AgentCalls(Connection):
         state: the agent keeps one, of at most 64 KiB. `Delivered.state` has it, and a handler that returns `Saved`
         changes it: the new one is committed with the end of the message and what was sent. One message is handled at a
         time then, and a call during which the worker is lost is cancelled: its state may not be the runtime's.
-        escalate_to: as in `Deployment`. group: up to 64 programs that all say so share the agent. Each message goes to
-        the one that has least to do, or that has something of the same conversation, and to the others when that one
-        ends in the middle. All say the same `order`, which holds between them too. A call during which the worker is
-        lost is cancelled: others may have its message. An agent that keeps a state is shared by nobody.
+        escalate_to: as in `Deployment`. mailbox_capacity: as in `Limits`. group: up to 64 programs that all say so
+        share the agent. Each message goes to the one that has least to do, or that has something of the same
+        conversation, and to the others when that one ends in the middle. All say the same `order`, which holds between
+        them too. A call during which the worker is lost is cancelled: others may have its message. An agent that keeps
+        a state is shared by nobody.
 
         Raises ValidationError; entering the block raises AlreadyAttached, also for a group by who is none of it,
         ResourceExhausted when that is full, AgentAlreadyRegistered when the name is that of an agent with a module, and
@@ -236,7 +237,8 @@ class AgentCalls(Connection):
         name = new_name("name", name)
         if not callable(handler):
             raise ValidationError("handler", f"{shown(handler)} is not a function that takes what is delivered")
-        check_whole("mailbox_capacity", mailbox_capacity, *BOUNDS["mailbox_capacity"])
+        if mailbox_capacity is not None:
+            check_whole("mailbox_capacity", mailbox_capacity, *BOUNDS["mailbox_capacity"])
         check_whole("at_once", at_once, 1, MAX_DELIVERIES)
         if type(drain_s) not in {int, float} or not 0 <= drain_s <= LONGEST_DRAIN_S:
             raise ValidationError("drain_s", f"{shown(drain_s)} is not a number of seconds from 0 to {LONGEST_DRAIN_S}")
@@ -250,10 +252,11 @@ class AgentCalls(Connection):
             raise ValidationError("group", "programs that share an agent keep no state: each would have another one")
         check_encoding(encoding)
         above = None if escalate_to is None else normal_name("escalate_to", escalate_to)
+        can = capabilities_of(capabilities)
         request = Attach(
             name,
-            capabilities_of(capabilities),
-            mailbox_capacity,
+            can,
+            self._reach().mailbox_capacity if mailbox_capacity is None else mailbox_capacity,
             escalate_to=above,
             replace=bool(replace),
             group=order if group else None,

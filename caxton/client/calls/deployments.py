@@ -7,8 +7,10 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from caxton.agents.deployment import Deployment
-from caxton.agents.limits import DEFAULT_LIMITS, MAX_MODULE
+from caxton.agents.limits import DEFAULT_LIMITS, MAX_MODULE, with_capacity
 from caxton.agents.manifest import Encoding, Manifest, capabilities_of
 from caxton.agents.names import new_name, normal_label, normal_name
 from caxton.client.calls.arguments import listed
@@ -102,11 +104,12 @@ class Deployments:
                 await self._uploading.acquire()
         except TimeoutError:
             return Timeout("uploading the module, behind others", timeout_s)
+        limits = with_capacity(manifest.limits, self._runtime.mailbox_capacity)
         try:
             offset = 0
             while True:
                 chunk = wasm[offset : offset + MODULE_CHUNK]
-                upload = UploadModule(manifest.module, len(wasm), offset, chunk, manifest.name, manifest.limits)
+                upload = UploadModule(manifest.module, len(wasm), offset, chunk, manifest.name, limits)
                 offset = (await self._runtime.ask(upload, Accepted, timeout_s)).wanted
                 if offset >= len(wasm):
                     return None
@@ -135,7 +138,7 @@ class Deployments:
         for start in range(0, len(manifests), MAX_BATCH):
             some = manifests[start : start + MAX_BATCH]
             try:
-                asked = Deploy([manifest for _, manifest in some])
+                asked = Deploy([self._filled_in(manifest) for _, manifest in some])
                 result = await self._runtime.call(shard, asked, Deployed, timeout_s)
             except CaxtonError as error:
                 refused |= dict.fromkeys((place for place, _ in some), error)
@@ -143,6 +146,11 @@ class Deployments:
             for at, failed in result.refused.items():
                 refused[some[at][0]] = from_fields(failed.error, failed.fields)
         return refused
+
+    def _filled_in(self, manifest: Manifest) -> Manifest:
+        """Return a manifest with what this runtime has for what was left open."""
+        limits = with_capacity(manifest.limits, self._runtime.mailbox_capacity)
+        return manifest if limits is manifest.limits else msgspec.structs.replace(manifest, limits=limits)
 
 
 class Modules:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
+from caxton.agents.limits import DEFAULT_CAPACITY, with_capacity
 from caxton.agents.manifest import Encoding, Manifest
 from caxton.errors import CaxtonError
 from caxton.printable import counted
@@ -99,7 +100,9 @@ def _change(system: str, manifest: Manifest, view: AgentView | None, *, replace:
 
 def differences(manifest: Manifest, view: AgentView) -> dict[str, str]:
     """Return in what an agent is other than its manifest says, by field, as it is and as it should be."""
-    limits = {name: getattr(manifest.limits, name) for name in manifest.limits.__struct_fields__}
+    capacity = view.limits.get("mailbox_capacity", DEFAULT_CAPACITY)  # one that is left open is as it is
+    wanted = with_capacity(manifest.limits, capacity)
+    limits = {name: getattr(wanted, name) for name in wanted.__struct_fields__}
     pairs: dict[str, tuple[object, object]] = {
         "wasm": (view.module.hex()[:_DIGITS], manifest.module.hex()[:_DIGITS]),
         "encoding": (view.encoding, manifest.encoding.value),

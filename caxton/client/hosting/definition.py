@@ -40,7 +40,7 @@ class AgentDefinition:
 
     name: str
     capabilities: tuple[str, ...] = ()
-    mailbox_capacity: int = 1_000
+    mailbox_capacity: int | None = None
     concurrency: int | None = None
     order: HandlerOrder = "conversation"
     timeout_s: float | None = None
@@ -63,7 +63,7 @@ def agent(  # noqa: PLR0913 (what an agent may be, each by its name)
     name: str,
     *,
     capabilities: Sequence[str] = (),
-    mailbox_capacity: int = 1_000,
+    mailbox_capacity: int | None = None,
     concurrency: int | None = None,
     order: HandlerOrder = "conversation",
     timeout_s: float | None = None,

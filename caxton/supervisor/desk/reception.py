@@ -154,7 +154,8 @@ class Reception:
         mark = self._premises.marks.mark(session, principal)
         self._notices.add(session, mark)
         topology = msgspec.structs.replace(self._workforce.topology, mark=mark)
-        return SessionOpened(session, mark, self._premises.identity.derived_key("naming"), topology, version)
+        naming_key, capacity = self._premises.identity.derived_key("naming"), self._premises.mailbox_capacity
+        return SessionOpened(session, mark, naming_key, topology, version, capacity)
 
     def _claim(self, session: int, principal: str) -> None:
         """Let the workers know for whom a session acts; raises OSError, and the session is none."""

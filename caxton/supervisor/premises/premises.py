@@ -40,6 +40,7 @@ class Premises:
         self._workers = settings.workers
         self._when_made = settings.workers_when_made
         self.gateway_principals = settings.gateway_principals
+        self.mailbox_capacity = settings.delivery.inbound_queue_size
         self._locks: list[DirectoryLock] = []
         self.identity: Identity
         self.modules: ModuleCache

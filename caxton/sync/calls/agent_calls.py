@@ -76,7 +76,7 @@ class AgentCalls(Connection):
         *,
         batch: Literal[False] = False,
         capabilities: Sequence[str] = (),
-        mailbox_capacity: int = 1_000,
+        mailbox_capacity: int | None = None,
         at_once: int = AT_ONCE,
         concurrency: int = CONCURRENCY,
         order: HandlerOrder = "conversation",
@@ -96,7 +96,7 @@ class AgentCalls(Connection):
         *,
         batch: Literal[True],
         capabilities: Sequence[str] = (),
-        mailbox_capacity: int = 1_000,
+        mailbox_capacity: int | None = None,
         at_once: int = AT_ONCE,
         drain_s: float = DRAIN_S,
         timeout_s: float | None = None,
@@ -114,7 +114,7 @@ class AgentCalls(Connection):
         encoding: str,
         batch: Literal[False] = False,
         capabilities: Sequence[str] = (),
-        mailbox_capacity: int = 1_000,
+        mailbox_capacity: int | None = None,
         at_once: int = AT_ONCE,
         concurrency: int = CONCURRENCY,
         order: HandlerOrder = "conversation",
@@ -135,7 +135,7 @@ class AgentCalls(Connection):
         encoding: str,
         batch: Literal[True],
         capabilities: Sequence[str] = (),
-        mailbox_capacity: int = 1_000,
+        mailbox_capacity: int | None = None,
         at_once: int = AT_ONCE,
         drain_s: float = DRAIN_S,
         timeout_s: float | None = None,
@@ -151,7 +151,7 @@ class AgentCalls(Connection):
         *,
         batch: bool = False,
         capabilities: Sequence[str] = (),
-        mailbox_capacity: int = 1_000,
+        mailbox_capacity: int | None = None,
         at_once: int = AT_ONCE,
         concurrency: int = CONCURRENCY,
         order: HandlerOrder = "conversation",
@@ -185,10 +185,11 @@ class AgentCalls(Connection):
         state: the agent keeps one, of at most 64 KiB. `Delivered.state` has it, and a handler that returns `Saved`
         changes it: the new one is committed with the end of the message and what was sent. One message is handled at a
         time then, and a call during which the worker is lost is cancelled: its state may not be the runtime's.
-        escalate_to: as in `Deployment`. group: up to 64 programs that all say so share the agent. Each message goes to
-        the one that has least to do, or that has something of the same conversation, and to the others when that one
-        ends in the middle. All say the same `order`, which holds between them too. A call during which the worker is
-        lost is cancelled: others may have its message. An agent that keeps a state is shared by nobody.
+        escalate_to: as in `Deployment`. mailbox_capacity: as in `Limits`. group: up to 64 programs that all say so
+        share the agent. Each message goes to the one that has least to do, or that has something of the same
+        conversation, and to the others when that one ends in the middle. All say the same `order`, which holds between
+        them too. A call during which the worker is lost is cancelled: others may have its message. An agent that keeps
+        a state is shared by nobody.
 
         Raises ValidationError; entering the block raises AlreadyAttached, also for a group by who is none of it,
         ResourceExhausted when that is full, AgentAlreadyRegistered when the name is that of an agent with a module, and

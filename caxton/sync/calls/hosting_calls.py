@@ -18,7 +18,7 @@ class HostingCalls(AgentCalls):
         name: str,
         *,
         capabilities: Sequence[str] = (),
-        mailbox_capacity: int = 1_000,
+        mailbox_capacity: int | None = None,
         concurrency: int | None = None,
         order: HandlerOrder = "conversation",
         timeout_s: float | None = None,

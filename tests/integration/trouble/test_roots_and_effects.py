@@ -7,7 +7,7 @@ import pytest
 
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions
-from caxton.agents.limits import Limits
+from caxton.agents.limits import DEFAULT_CAPACITY, Limits
 from caxton.testing import eventually
 
 WORKERS = 4
@@ -15,7 +15,7 @@ DEADLINE_S = 60.0
 # Roots of each of two clients, and effects of each sender.
 ROOTS, TURNS, OF_TURN = 5_000, 8, 200
 UNHURRIED = Limits(max_execution_ms=10_000)
-CAPACITY = UNHURRIED.mailbox_capacity
+CAPACITY = DEFAULT_CAPACITY
 
 
 def fan(receiver):

@@ -65,6 +65,15 @@ def test_each_layer_goes_before_the_next(invoke, file):
     assert found["conversation_timeout_ms"] == (3_600_000, "preset", "production")
 
 
+def test_what_a_name_does_not_say_is_said(invoke):
+    """Of keys whose names were specified elsewhere, what they bound here: below the table, and as a value."""
+    asked = ("config", "show", "--", "--inbound-queue-size", "7")
+    said = invoke(*asked).stdout.splitlines()[-1]
+
+    assert said.startswith("router.inbound_queue_size: mailbox_capacity of agents")
+    assert said.endswith(rows(invoke(*asked[:2], "-o", "json", *asked[2:]))["router.inbound_queue_size"]["sets"])
+
+
 def test_the_environment_goes_before_the_file_and_a_flag_before_both(invoke, file):
     """Also a flag that says no."""
     of_file = rows(invoke("config", "show", "-o", "json", CAXTON_CONFIG_PATH=str(file)))

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from caxton.agents.limits import Limits
+from caxton.agents.limits import Limits, with_capacity
 from caxton.agents.manifest import Encoding, Manifest
 from caxton.client.calls.apply_calls import check_open
 from caxton.client.calls.plans import Action, Change, differences, plan_of
@@ -15,7 +15,8 @@ MANIFEST = Manifest("a", bytes(32), capabilities=("x", "y"), version="1", system
 
 def view_of(manifest, **changed):
     """The agent that a manifest has become."""
-    limits = {name: getattr(manifest.limits, name) for name in manifest.limits.__struct_fields__}
+    fixed = with_capacity(manifest.limits, 1_000)
+    limits = {name: getattr(fixed, name) for name in fixed.__struct_fields__}
     view = AgentView(
         7,
         manifest.name,
@@ -103,6 +104,13 @@ def test_every_limit_is_compared():
         "limits.max_hops": "100000 -> 3",
         "limits.mailbox_capacity": "1000 -> 9",
     }
+
+
+def test_a_capacity_that_is_left_open_is_as_it_is():
+    """An agent keeps what it was deployed with, whatever is usual now."""
+    has_another = view_of(MANIFEST, limits={**view_of(MANIFEST).limits, "mailbox_capacity": 7})
+
+    assert differences(MANIFEST, has_another) == {}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ from caxton.config.delivery import DeliverySettings, retention_ms
 from caxton.errors import ConfigurationError
 
 BOUNDS = {
+    "inbound_queue_size": (1, 100_000),
+    "outbound_queue_size": (64, 8_192),
+    "max_retries": (1, 10),
     "dead_letter_capacity": (10_000, 10_000_000),
     "retry_delay_ms": (100, 300_000),
     "retry_factor": (1.1, 5.0),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caxton.config.file import MAX_FILE_BYTES, read_config
-from caxton.config.keys import KEYS
+from caxton.config.keys import BY_PATH, KEYS, REFUSED
 from caxton.config.yaml_lines import MAX_DEPTH, MOST_MISTAKES, Document
 from caxton.errors import ConfigurationError
 
@@ -41,6 +41,17 @@ def test_values_have_their_lines_and_paths_are_the_files_own(read, tmp_path):
 def test_a_file_may_say_nothing(read, text):
     """Then nothing is set, and nothing is wrong."""
     assert (read(text).values, read(text).mistakes) == ({}, [])
+
+
+@pytest.mark.parametrize("path", REFUSED)
+def test_what_is_no_setting_is_refused_by_its_name(read, path):
+    """It says why, and what to use instead, and not that there is no such key."""
+    section, _, name = path.partition(".")
+    file = read(f"{section}:\n  {name}: 10000\n")
+
+    assert told(file) == [(2, path)]
+    assert (file.mistakes[0].problem, file.mistakes[0].remedy) == REFUSED[path]
+    assert path not in BY_PATH
 
 
 def test_all_mistakes_are_told_at_once(read):

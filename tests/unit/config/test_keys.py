@@ -67,8 +67,10 @@ def test_no_two_settings_share_a_name():
 @pytest.mark.parametrize(
     ("preset", "values"),
     [
-        ("development", {"workers": 2, "conversation_timeout_s": 1_800, "log_level": "debug"}),
-        ("production", {"workers": 16, "conversation_timeout_s": 3_600, "log_level": "warning"}),
+        ("development", {"workers": 2, "conversation_timeout_s": 1_800, "log_level": "debug", "max_retries": 3}),
+        ("development", {"inbound_queue_size": 1_000, "outbound_queue_size": 1_000}),
+        ("production", {"workers": 16, "conversation_timeout_s": 3_600, "log_level": "warning", "max_retries": 5}),
+        ("production", {"inbound_queue_size": 100_000, "outbound_queue_size": 8_192}),
     ],
 )
 def test_presets_have_the_numbers_of_their_environments(preset, values):

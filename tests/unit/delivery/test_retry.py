@@ -20,6 +20,12 @@ def test_a_message_is_tried_once_more_than_it_may_be_retried(retries, attempts):
     assert RetryPolicy().attempts_of(retries) == attempts
 
 
+@pytest.mark.parametrize(("retries", "attempts"), [(3, 6), (2, 3), (4, 5), (10, 11)])
+def test_the_usual_number_is_the_runtimes(retries, attempts):
+    """3 is what a message has of which nobody said anything; any other number is its sender's."""
+    assert RetryPolicy(usual_retries=5).attempts_of(retries) == attempts
+
+
 def test_the_waits_double_from_one_second_as_long_as_nobody_says_otherwise():
     """Each is spread over its upper half."""
     policy = RetryPolicy()

@@ -1,12 +1,14 @@
 import pytest
 
+from caxton.config.delivery import DeliverySettings
+from caxton.delivery.windows import LEAST_WINDOW, MOST_WINDOW
 from caxton.ids import SESSION_BIT
 from caxton.transport.descriptors import LATE_SESSIONS, MAX_SESSIONS
 from caxton.wire.codec import DATA
 from caxton.wire.frames import FULL_FRAME_BYTES, MAX_FRAME_BYTES, MAX_FRAME_MESSAGES
 from workers.peers import peers as peers_module
-from workers.peers.peer import MOST_ANSWERS, MOST_WINDOW, WINDOW_BYTES
-from workers.peers.peers import LEAST_WINDOW, MOST_CONTROL, POOL, WORKER_POOL, WORKER_POOL_BYTES
+from workers.peers.peer import MOST_ANSWERS, WINDOW_BYTES
+from workers.peers.peers import MOST_CONTROL, POOL, WORKER_POOL, WORKER_POOL_BYTES
 
 OWN, OTHER = 7, 8
 
@@ -197,6 +199,16 @@ def test_sessions_share_the_pool(shard, sessions):
     incoming = [peer.link.incoming for peer in shard.peers.sessions()]
     assert {(link.window_messages, link.window_bytes) for link in incoming} == {(part, WINDOW_BYTES)}
     assert all(peer.link.changed for peer in shard.peers.sessions())
+
+
+@pytest.mark.parametrize(("most", "sessions", "part"), [(64, 1, 64), (1_000, 4, 1_000), (8_192, 8, 4_096)])
+def test_a_session_has_the_window_that_is_set(make_shard, most, sessions, part):
+    """Or its part of the pool where that is less."""
+    shard = make_shard(delivery=DeliverySettings(outbound_queue_size=most))
+    for n in range(sessions):
+        meet(shard, SESSION_BIT | n)
+
+    assert {peer.link.incoming.window_messages for peer in shard.peers.sessions()} == {part}
 
 
 @pytest.mark.parametrize("others", [1, 2, 3, 8, 31])
