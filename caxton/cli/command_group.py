@@ -15,6 +15,7 @@ from caxton.errors import CaxtonError, ConfigurationError
 
 _COMMANDS = "caxton.cli.commands"
 _WRONG = 2
+_OURS = {"caxton", "workers"}
 
 
 class CommandGroup(TyperGroup):
@@ -65,6 +66,8 @@ class CommandGroup(TyperGroup):
             code = _report(error, words)
         except CaxtonError as error:  # what was read before the command began, such as a configuration file
             code = report_error(error, _format(words))
+        except ImportError as error:
+            code = report_error(_not_installed(error), _format(words))
         except typer.Abort:
             code = FAILED
         code = code if isinstance(code, int) else 0
@@ -97,6 +100,16 @@ def _report(error: typer.TyperException, words: Sequence[str]) -> int:
     told = ConfigurationError("the command line", error.format_message().rstrip("."), remedy)
     report_error(told, _format(words))
     return error.exit_code
+
+
+def _not_installed(error: ImportError) -> ConfigurationError:
+    """Return the error for a package that Caxton needs and that is not there, or does not load; raises what is ours."""
+    package = (error.name or "").partition(".")[0]
+    if package in _OURS:
+        raise error
+    of_python = package.removeprefix("_") in sys.stdlib_module_names
+    remedy = "use a Python that has it" if of_python else "install what Caxton needs: `pip install --upgrade caxton`"
+    return ConfigurationError(f"the package {package or 'that is needed'}", f"it does not load: {error}", remedy)
 
 
 def _format(words: Sequence[str]) -> Format:

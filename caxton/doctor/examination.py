@@ -3,6 +3,7 @@
 import os
 import resource
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ class Plan(NamedTuple):
 
 def examine(plan: Plan) -> list[Finding]:
     """Look at everything. Makes no file that has a name, and changes nothing."""
-    runtime_dir, data_dir = Path(os.path.abspath(plan.runtime_dir)), Path(os.path.abspath(plan.data_dir))  # noqa: PTH100
+    runtime_dir, data_dir = partial(places.whole, plan.runtime_dir), partial(places.whole, plan.data_dir)
     there = len(os.sched_getaffinity(0))
     workers = plan.workers or default_workers(there)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -32,7 +33,8 @@ def examine(plan: Plan) -> list[Finding]:
     wanted_mib = workers * plan.effects_on_disk_mib
 
     def on(name: str, path: Path, *, is_kept: bool) -> Finding:
-        kind = places.kind_of(path.resolve(), Path("/proc/self/mountinfo").read_text(errors="replace"))
+        mounts = Path("/proc/self/mountinfo").read_text(errors="replace")
+        kind = places.kind_of(Path(os.path.realpath(path)), mounts)  # links that end nowhere are no error to it
         return places.filesystem(name, path, kind, is_kept=is_kept)
 
     looks: dict[str, Callable[[], Finding]] = {
@@ -44,14 +46,14 @@ def examine(plan: Plan) -> list[Finding]:
         "memory": lambda: machine.memory(machine.available_memory(), workers),
         "open files": lambda: machine.open_files(most_files, workers),
         "mapped areas": lambda: machine.mappings(machine.number_in(Path("/proc/sys/vm/max_map_count"))),
-        "runtime directory": lambda: places.standing("runtime directory", runtime_dir),
-        "socket names": lambda: places.socket_names(runtime_dir),
-        "cleaners": lambda: places.cleaners(runtime_dir, places.tmpfiles()),
-        "runtime file system": lambda: on("runtime file system", runtime_dir, is_kept=False),
-        "data directory": lambda: places.standing("data directory", data_dir),
-        "data file system": lambda: on("data file system", data_dir, is_kept=True),
-        "free disk": lambda: places.free(data_dir, wanted_mib),
-        "disk sync": lambda: places.syncs(places.time_syncs(data_dir)),
+        "runtime directory": lambda: places.standing("runtime directory", runtime_dir()),
+        "socket names": lambda: places.socket_names(runtime_dir()),
+        "cleaners": lambda: places.cleaners(runtime_dir(), places.tmpfiles()),
+        "runtime file system": lambda: on("runtime file system", runtime_dir(), is_kept=False),
+        "data directory": lambda: places.standing("data directory", data_dir()),
+        "data file system": lambda: on("data file system", data_dir(), is_kept=True),
+        "free disk": lambda: places.free(data_dir(), wanted_mib),
+        "disk sync": lambda: places.syncs(places.time_syncs(data_dir())),
     }
     return [_looked(name, look) for name, look in looks.items()]
 
@@ -59,5 +61,6 @@ def examine(plan: Plan) -> list[Finding]:
 def _looked(name: str, look: Callable[[], Finding]) -> Finding:
     try:
         return look()
-    except (OSError, ValueError) as error:
-        return suggestion(name, f"it cannot be looked at: {error}", "look after that first")
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with a machine is what one wants to know of it)
+        why = str(error) or type(error).__name__
+        return suggestion(name, f"it cannot be looked at: {why}", "look after that first")

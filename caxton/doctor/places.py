@@ -51,14 +51,13 @@ class Rule(NamedTuple):
 
 
 def standing(name: str, path: Path) -> Finding:
-    """Judge whether a directory is ours alone; one that is not there yet will be. Raises OSError."""
+    """Judge whether a directory is ours alone; one that is not there yet will be."""
     try:
         found = path.lstat()
     except FileNotFoundError:
-        above = nearest(path)
-        if os.access(above, os.W_OK | os.X_OK):
-            return ok(name, f"{path} will be made")
-        return problem(name, f"{path} is not there, and cannot be made in {above}", _OWN)
+        return _to_be_made(name, path)
+    except OSError as error:
+        return problem(name, f"{path} cannot be looked at: {error.strerror}", _OWN)
     if not stat.S_ISDIR(found.st_mode):
         return problem(name, f"{path} is no directory itself", _OWN)
     if found.st_uid != os.geteuid():
@@ -66,6 +65,13 @@ def standing(name: str, path: Path) -> Finding:
     if found.st_mode & 0o077:
         return problem(name, f"others may enter {path} (mode {stat.S_IMODE(found.st_mode):o})", f"run chmod 700 {path}")
     return ok(name, str(path))
+
+
+def _to_be_made(name: str, path: Path) -> Finding:
+    above = nearest(path)
+    if os.access(above, os.W_OK | os.X_OK):
+        return ok(name, f"{path} will be made")
+    return problem(name, f"{path} is not there, and cannot be made in {above}", _OWN)
 
 
 def socket_names(path: Path) -> Finding:
@@ -176,6 +182,14 @@ def time_syncs(path: Path) -> list[float]:
     finally:
         os.close(descriptor)
     return taken
+
+
+def whole(path: Path) -> Path:
+    """Return a path from the root on, with its links as they are. Raises OSError."""
+    try:
+        return Path(os.path.abspath(path))  # noqa: PTH100 (`absolute` leaves .. in it)
+    except FileNotFoundError:
+        raise OSError(f"{path} begins in a working directory that is gone") from None
 
 
 def nearest(path: Path) -> Path:

@@ -13,6 +13,7 @@ from caxton.transport.sockets import ZMQ_VERSION
 # The oldest with everything that a shard's file is made of: tables without row ids.
 LEAST_SQLITE = (3, 8, 2)
 LEAST_PYTHON = (3, 11)
+_ANEW = "install them anew: `pip install --upgrade caxton`"
 _REQUIRED = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[[^\]]*\])?\s*\(?([^;()]*)\)?\s*$")
 _BOUND = re.compile(r"(==|>=|<=|<|>|~=|!=)\s*([\w.*+!-]+)")
 _COMPARED = {"==": lambda a, b: a == b, ">=": lambda a, b: a >= b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b}
@@ -43,7 +44,11 @@ def zmq() -> Finding:
 def packages(required: list[str] | None = None) -> Finding:
     """Judge whether what is installed is what this version of Caxton was made with."""
     name, wrong, seen = "packages", [], []
-    for line in metadata.requires("caxton") or [] if required is None else required:
+    try:
+        wanted = metadata.requires("caxton") or [] if required is None else required
+    except metadata.PackageNotFoundError:
+        return problem(name, "caxton itself is not installed, as far as Python knows", _ANEW)
+    for line in wanted:
         requirement, _, marker = line.partition(";")
         found = _REQUIRED.match(requirement.strip())
         if "extra" in marker or found is None:
@@ -58,7 +63,7 @@ def packages(required: list[str] | None = None) -> Finding:
         if not fits(version, bounds):
             wrong.append(f"{package} is {version}, and {bounds} is wanted")
     if wrong:
-        return problem(name, "; ".join(wrong), "install them anew: `pip install --upgrade caxton`")
+        return problem(name, "; ".join(wrong), _ANEW)
     return ok(name, ", ".join(seen))
 
 

@@ -59,6 +59,23 @@ except SystemExit:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.parametrize(("package", "remedy"), [("zmq", "pip install"), ("sqlite3", "use a Python that has it")])
+def test_a_package_that_does_not_load_is_an_error_like_others(package, remedy):
+    """Which one it is, and what to do; in the format that is asked for."""
+    script = f"""
+import sys
+sys.modules[{package!r}] = None
+from caxton.cli.main import app
+app(["doctor", "-o", "json"])
+"""
+    done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=False)
+
+    told = json.loads(done.stderr)
+    assert (done.returncode, done.stdout, told["error"]) == (1, "", "ConfigurationError")
+    assert f"the package {package}: it does not load" in told["message"]
+    assert remedy in told["message"]
+
+
 def test_the_version_is_told(invoke):
     """`caxton --version` prints the version, and does nothing else."""
     shown = invoke("--version")
