@@ -49,11 +49,12 @@ def read_config(path: Path) -> ConfigFile:
     document = Document(_text(path))
     mistakes, values, lines = [*document.mistakes], {}, {}
     told = {(mistake.line, mistake.key) for mistake in mistakes}
+    unknown = [scalar for scalar in document.scalars if scalar.path not in BY_PATH]
+    # The first alone can be among those that are told; what may be meant takes a while to find.
+    mistakes += map(_unknown, unknown[:MOST_MISTAKES])
     for scalar in document.scalars:
         key = BY_PATH.get(scalar.path)
-        if key is None:
-            mistakes.append(_unknown(scalar))
-        elif (scalar.line, scalar.path) not in told:
+        if key is not None and (scalar.line, scalar.path) not in told:
             try:
                 values[key.option] = _value(key, scalar, path)
                 lines[key.option] = scalar.line
@@ -61,7 +62,8 @@ def read_config(path: Path) -> ConfigFile:
                 mistakes.append(Mistake(scalar.line, scalar.path, error.problem, error.remedy))
     mistakes += _of_several(values, lines)
     mistakes.sort(key=lambda mistake: mistake.line)
-    return ConfigFile(path, values, lines, mistakes[:MOST_MISTAKES], max(0, len(mistakes) - MOST_MISTAKES))
+    more = max(0, len(mistakes) - MOST_MISTAKES) + max(0, len(unknown) - MOST_MISTAKES)
+    return ConfigFile(path, values, lines, mistakes[:MOST_MISTAKES], more)
 
 
 def _value(key: Key, scalar: Scalar, path: Path) -> Any:

@@ -72,7 +72,9 @@ class Document:
         event = next(self._events)
         if isinstance(event, yaml.MappingStartEvent):
             self._mapping("", event)
-        elif not _is_nothing(event):
+        elif _is_nothing(event):
+            self._look(event, "")
+        else:
             problem = f"{_kind(event)} where keys are wanted"
             raise UnreadableError(Mistake(_line(event), "", problem, f"begin with {' or '.join(SECTIONS)}:"))
         next(self._events)
@@ -95,15 +97,21 @@ class Document:
             if twice:
                 self._note(event, path, f"it stands on line {lines[path]} already", "keep one of them")
             lines.setdefault(path, _line(event))
-            self._value(path, next(self._events), twice=twice)
+            self._value(path, next(self._events), twice=twice, is_inside=bool(section))
 
-    def _value(self, path: str, event: Any, *, twice: bool) -> None:
+    def _value(self, path: str, event: Any, *, twice: bool, is_inside: bool) -> None:
         if twice:
+            self._pass_over(event)
+        elif path in BY_PATH and "." in path and not is_inside:
+            section, _, name = path.partition(".")
+            self._note(event, path, "it does not stand in its section", f"write {name} below {section}:, indented")
             self._pass_over(event)
         elif path in SECTIONS:
             if isinstance(event, yaml.MappingStartEvent):
                 self._mapping(path, event)
-            elif not _is_nothing(event):
+            elif _is_nothing(event):
+                self._look(event, path)
+            else:
                 self._note(event, path, f"{_kind(event)} where its keys are wanted", "write them below it, indented")
                 self._pass_over(event)
         elif isinstance(event, yaml.ScalarEvent):

@@ -99,6 +99,8 @@ def test_the_first_mistake_is_raised_with_the_number_of_the_others(read):
         ("router: {retry_delay_ms: !!int 200}", "a tag"),
         ("router: {retry_delay_ms: !!python/object/apply:os.system [id]}", "a list"),
         ("!!python/object:os.path {a: b}", "a tag"),
+        ("!!python/object:os.path", "a tag"),
+        ("router: &nothing", "an anchor"),
         ("router: {retry_delay_ms: [200]}", "a list"),
         ("router: {retry_delay_ms: {a: b}}", "a mapping"),
         ("router: {retry_delay_ms: }", "it has no value"),
@@ -116,6 +118,8 @@ def test_the_first_mistake_is_raised_with_the_number_of_the_others(read):
         ("%YAML " + "9" * 5_000 + ".1\n---\n", "a number is too large"),
         ("a: \x00", "YAML does not allow"),
         ("router: {receiver_on_disk_mib: 2000}", "out of bounds"),
+        ("router.retry_delay_ms: 200", "does not stand in its section"),
+        ("router.retry_delay_ms: {}", "does not stand in its section"),
     ],
 )
 def test_nothing_of_yaml_but_sections_and_values_is_obeyed(read, text, problem):
@@ -141,6 +145,21 @@ def test_so_many_mistakes_are_told_and_the_others_counted(read):
     """Fifty are shown."""
     file = read("".join(f"key{n}: 1\n" for n in range(MOST_MISTAKES + 7)))
     assert (len(file.mistakes), file.more) == (MOST_MISTAKES, 7)
+
+
+def test_what_may_be_meant_is_looked_for_only_where_it_is_told(read, monkeypatch):
+    """A file of ten thousand keys that there are not is read as fast as another."""
+    asked = []
+
+    def get_close_matches(name, names, _):
+        asked.append(name)
+        return [next(iter(names))] if names else []
+
+    monkeypatch.setattr("caxton.config.file.get_close_matches", get_close_matches)
+    file = read("router:\n  retry_delay_ms: x\n" + "".join(f"k{n}:\n" for n in range(MAX_FILE_BYTES // 8)))
+    assert (len(file.mistakes), file.more) == (MOST_MISTAKES, MAX_FILE_BYTES // 8 + 1 - MOST_MISTAKES)
+    assert told(file)[:2] == [(2, "router.retry_delay_ms"), (3, "k0")]
+    assert asked == [f"k{n}" for n in range(MOST_MISTAKES)]
 
 
 def test_a_file_has_a_largest_size(read):
