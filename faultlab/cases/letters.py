@@ -57,7 +57,9 @@ def _one_poison(lab: Lab, row: Row, run: int) -> None:
     lab.ask(_resume_all, victim)
     lab.ask(Client.send, victim, relayed(second, relayed(_DEADLY, made_by_another.encode())))
     _bury(lab, row, {made_by_another: _MOST_DEATHS})
-    lab.ask(_resume_all, victim, second)
+    states = [lab.ask(Client.inspect, name).state for name in (victim, second)]
+    row.claim(states == ["running", "failed"], f"who passed it on is {states[0]}, and who was given it {states[1]}")
+    lab.ask(_resume_all, second)
 
 
 def _one_end(lab: Lab, row: Row, name: str, run: int) -> None:

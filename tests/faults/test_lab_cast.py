@@ -4,6 +4,7 @@ import wasmtime
 
 from faultlab.cast import relay_module, tally_module
 from faultlab.serial import Serial, relayed
+from faultlab.worker import beginning_with
 
 
 class Guest:
@@ -33,6 +34,17 @@ def test_a_relay_passes_on_what_it_is_given(copies):
     out = msgspec.msgpack.decode(Guest(relay_module(copies)).handle(given(relayed("recorder-12", content))))
 
     assert out == {"messages": [{"receiver": "recorder-12", "content": content}] * copies}
+
+
+def test_who_passes_a_deadly_content_on_does_not_die_of_it():
+    """Only a content that begins with the name is deadly, and what a relay makes of one that has it further on."""
+    deadly = relayed("deadly-name", Serial(1, 2).encode())
+    is_deadly = beginning_with(relayed("deadly-name", b"")).search
+    passed_on = given(relayed("second-3", deadly))
+    made = msgspec.msgpack.decode(Guest(relay_module()).handle(passed_on))["messages"][0]
+
+    assert is_deadly(passed_on) is None
+    assert (made["receiver"], bool(is_deadly(given(made["content"])))) == ("second-3", True)
 
 
 def test_a_relay_traps_on_a_name_that_is_not_there():
