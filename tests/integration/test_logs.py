@@ -1,5 +1,6 @@
 """What agents log, read by a client and from a shell, while they log and while their worker is restarted."""
 
+import asyncio
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import wasmtime
 
 from caxton.errors import AgentNotFound, ValidationError
 from caxton.testing import runtime as serve
+from workers.watching.waits import MOST_WAITING_OF_ONE
 
 GUESTS = Path(__file__).parents[1] / "guests"
 CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
@@ -89,6 +91,20 @@ async def test_whoever_follows_goes_on_at_the_next_worker(client, runtime):
     await client.remove("mayfly")
     with pytest.raises(AgentNotFound, match="mayfly"):
         await anext(following)
+
+
+async def test_whoever_finds_no_room_says_so_and_goes_on(client):
+    """A shard lets so many questions of one client wait; the next one is asked again until one of them is answered."""
+    some = [client.logs("scribe", follow=True) for _ in range(MOST_WAITING_OF_ONE + 1)]
+    async with asyncio.TaskGroup() as group:
+        asked = {group.create_task(anext(one)): one for one in some}
+        (first,), waiting = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+        assert (first.result().level, "there is no room" in first.result().text) == ("note", True)
+        await client.request("scribe", b"one")
+    assert {task.result().text for task in waiting} == {"one"}
+    assert (await anext(asked[first])).text == "one"
+    for one in some:
+        await one.aclose()
 
 
 async def test_what_cannot_be_meant_is_refused(client):

@@ -21,12 +21,16 @@ class LogCalls:
         """Return a page of an agent's log. Raises AgentNotFound; ResourceExhausted when too many wait for news."""
         page = self._page(asked)
 
-        def has_news() -> bool:
-            nonlocal page
-            page = self._page(asked)
+        def is_news() -> bool:
             return bool(page.lines or page.missed or (page.incarnation, page.log) != (asked.incarnation, asked.log))
 
-        if asked.wait_ms and not has_news():
+        def has_news() -> bool:
+            nonlocal page
+            if not is_news():
+                page = self._page(replace(asked, after=page.last))  # what was looked at has nothing to tell
+            return is_news()
+
+        if asked.wait_ms:
             until_s = asyncio.get_running_loop().time() + asked.wait_ms * _MS
             await self._shard.watching.waits.wait(session, asked.agent_id, until_s, has_news)
         return page

@@ -1,5 +1,6 @@
 """`caxton stats`."""
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ from caxton.cli import stats_text
 from caxton.cli.commands.health import ask_values
 from caxton.cli.figures import Figures, with_figures
 from caxton.cli.options import RuntimeDirOption
-from caxton.cli.output import print_json, print_lines, print_yaml, reports_errors
-from caxton.errors import CaxtonError, InvalidMessageFormat
+from caxton.cli.output import print_hint, print_json, print_lines, print_yaml, reports_errors
+from caxton.errors import CaxtonError, InvalidMessageFormat, ResourceExhausted, Timeout
 from caxton.wire.counters import COUNTERS, meaning_of
 from caxton.wire.supervision import AskHealth, AskStats
 from caxton.wire.told import Health, RouterStats, read_told
@@ -27,6 +28,8 @@ EXAMPLES = (
 )
 # As often as anybody can read it, and as seldom as it is still a watch.
 LEAST_WATCH_S, MOST_WATCH_S = 0.5, 3_600.0
+# For how long nothing may be told before that is an error.
+PATIENCE_S = 60.0
 _CLEAR = "\x1b[H\x1b[2J"
 
 
@@ -69,7 +72,7 @@ def stats(
     """Show what stands out, what happens now, how long it takes, and what this run did, refused and lost.
 
     What stands out is what health says, and counters of what came to no good end. Rates are those of the last ten
-    seconds. A runtime that ends is an error, also while it is watched.
+    seconds. A runtime that ends is an error, also while it is watched, and so is one that tells nothing for a minute.
     """
     if explain:
         _explain(output)
@@ -78,12 +81,24 @@ def stats(
         _show(runtime_dir, output, whole=whole)
         return
     try:
-        while True:
-            _head(output)
-            _show(runtime_dir, output, whole=whole)
-            time.sleep(watch)
+        _watch(runtime_dir, output, watch, whole=whole)
     except KeyboardInterrupt:
         return
+
+
+def _watch(runtime_dir: Path | None, output: StatsFormat, every_s: float, *, whole: bool) -> None:
+    """Show it again and again; what passes within a minute is said on standard error. Raises what does not."""
+    shown_s = -math.inf
+    while True:
+        _head(output)
+        try:
+            _show(runtime_dir, output, whole=whole)
+            shown_s = time.monotonic()
+        except (ResourceExhausted, Timeout) as error:
+            if time.monotonic() - shown_s >= PATIENCE_S:
+                raise
+            print_hint(f"{error}; trying again")
+        time.sleep(every_s)
 
 
 def _head(output: StatsFormat) -> None:

@@ -19,7 +19,7 @@ from caxton.cli.output import Format, Output, print_json, print_lines, reports_e
 from caxton.cli.top.page import page
 from caxton.cli.top.seen import Seen
 from caxton.cli.top.view import MOST_FILTER, View
-from caxton.errors import NetworkError, RuntimeNotFound, ShardUnavailable, Timeout
+from caxton.errors import NetworkError, ResourceExhausted, RuntimeNotFound, ShardUnavailable, Timeout
 from caxton.store.directory_lock import holder
 from caxton.wire.busy import MAX_BUSIEST, BusyBy
 
@@ -144,6 +144,8 @@ class _Watch:
         try:
             self.seen = await _look(self._client, self.view.by, self.seen)
             self.problem = ""
+        except ResourceExhausted as error:
+            self.problem = f"the runtime has no room for this now; trying again: {error}"
         except (NetworkError, RuntimeNotFound, Timeout):
             gone = holder(self._directory) is None
             self.problem = (
@@ -166,7 +168,7 @@ async def _look(client: Figures, by: BusyBy, before: Seen | None) -> Seen:
             busiest = await client.busiest(by, MAX_BUSIEST)
     except TimeoutError:
         untold = "a shard does not tell them in time"
-    except (NetworkError, ShardUnavailable, Timeout) as error:
+    except (NetworkError, ResourceExhausted, ShardUnavailable, Timeout) as error:
         untold = str(error)
     if before is not None:
         another_run = stats.uptime_s < before.stats.uptime_s  # nothing of which has happened since that look

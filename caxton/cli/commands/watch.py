@@ -10,10 +10,11 @@ from caxton.cli.following import show_until_told
 from caxton.cli.message_text import content_values, head_values, moment
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_hint, print_json, print_text, reports_errors
+from caxton.cli.party_names import PartyNames
 from caxton.cli.session import found_agent, not_found, with_client
 from caxton.client.client import Client
-from caxton.errors import AgentNotFound, CaxtonError, ParseError
-from caxton.ids import AgentId, ConversationId
+from caxton.errors import AgentNotFound, ParseError
+from caxton.ids import ConversationId
 from caxton.printable import counted
 from caxton.wire.watching import WatchedMessage
 
@@ -21,8 +22,6 @@ EXAMPLES = (
     "Examples: caxton watch tally; caxton watch tally --contents; "
     "caxton watch 019b76da-a800-7abc-8000-000000003000 -o json"
 )
-# Names of agents that are remembered while they are shown.
-_MOST_NAMES = 10_000
 
 
 @reports_errors
@@ -65,7 +64,7 @@ def watch(
 
 
 async def _show_all(client: Client, found: AsyncIterator[WatchedMessage], *, contents: bool, output: Format) -> None:
-    names = _Names(client)
+    names = PartyNames(client)
 
     async def show(one: WatchedMessage) -> None:
         if output is Format.JSON:
@@ -78,7 +77,7 @@ async def _show_all(client: Client, found: AsyncIterator[WatchedMessage], *, con
     await show_until_told(found, show)
 
 
-async def _line(one: WatchedMessage, message: Message, names: "_Names") -> str:
+async def _line(one: WatchedMessage, message: Message, names: PartyNames) -> str:
     """Return a message as a line for people."""
     sender = "the runtime" if one.is_automatic else await names.of(message.sender)
     parts: list[object] = [moment(one.at), message.performative.act, sender, "->", await names.of(message.receiver)]
@@ -103,26 +102,3 @@ def _values(one: WatchedMessage, *, contents: bool) -> dict[str, Any]:
         "error": one.error or None,
     }
     return values | content_values(message.content) if contents else values
-
-
-class _Names:
-    """What agents and clients are called."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._known: dict[int, str] = {}
-
-    async def of(self, party: AgentId | None) -> str:
-        """Return the name of an agent that is there, or the id."""
-        if party is None or party.is_session:
-            return f"client {party}"
-        if party not in self._known:
-            if len(self._known) >= _MOST_NAMES:
-                self._known.clear()
-            try:
-                self._known[party] = (await self._client.inspect(party)).name
-            except AgentNotFound:
-                self._known[party] = str(party)
-            except CaxtonError:  # its shard does not answer now, which is no reason to watch no longer
-                return str(party)
-        return self._known[party]

@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 from msgspec.structs import replace
 
 from caxton.client.calls.arguments import as_typed, check_whole, since_1970_ms
-from caxton.client.calls.following import Following
+from caxton.client.calls.following import NO_ROOM, Following
 from caxton.client.connection import Agent, Connection
-from caxton.errors import AgentNotFound, ValidationError
+from caxton.errors import AgentNotFound, ResourceExhausted, ValidationError
 from caxton.printable import counted, shown
 from caxton.wire.watching import LEVELS, MAX_LOG_PAGE, NOTE, LogLine, LogPage, ReadLog
 
@@ -36,8 +36,9 @@ class LogCalls(Connection):
         only lines of this level or a higher one.
 
         Where lines are missing, or the worker was restarted meanwhile, a line of the level "note" says so. Following
-        goes on when the worker is restarted, and ends with the error when its shard does not answer for a minute.
-        Raises AgentNotFound, also when the agent is removed, and ResourceExhausted when too many follow.
+        goes on when the worker is restarted, and when its shard has no room for the question, which a note says too; it
+        ends with the error when that lasts for a minute. Raises AgentNotFound, also when the agent is removed, and
+        ResourceExhausted when too many follow.
         """
         if tail is not None:
             check_whole("tail", tail, 0, 1 << 62)
@@ -57,6 +58,9 @@ class LogCalls(Connection):
                 page = await following.ask(asked, asked.wait_ms)
             except AgentNotFound as error:
                 raise as_typed(error, agent, agent_id) from None
+            if isinstance(page, ResourceExhausted):
+                yield _note(NO_ROOM.format(page))
+                continue
             for line in _told(page, before):
                 yield line
             if not follow:

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from caxton.client.calls.arguments import as_typed
 from caxton.client.calls.conversation_calls import Named, conversation_id
-from caxton.client.calls.following import Following
+from caxton.client.calls.following import NO_ROOM, Following
 from caxton.client.connection import Agent, Connection
 from caxton.client.runtime_line import RuntimeLine
-from caxton.errors import AgentNotFound, CaxtonError, ValidationError
+from caxton.errors import AgentNotFound, CaxtonError, ResourceExhausted, ValidationError
 from caxton.printable import counted
 from caxton.wire.calls import Done
 from caxton.wire.watching import EndWatch, Watch, WatchedMessage, WatchPage
@@ -35,9 +35,9 @@ class WatchCalls(Connection):
         too. Of what nobody has asked for yet a shard keeps the last 1,000 messages, up to 1 MiB; a note says how many
         are missing, or that a worker was restarted. A message that was refused is yielded once more, with its `error`.
 
-        It ends with the block of the client, or when a shard does not answer for a minute, with that error. Raises
-        AgentNotFound, also when the agent is removed, ResourceExhausted for the ninth watch of a client on a shard, and
-        ValidationError unless just one of agent and conversation is given.
+        It ends with the block of the client, or with the error when a shard does not answer, or has no room for the
+        question, for a minute. Raises AgentNotFound, also when the agent is removed, ResourceExhausted for the ninth
+        watch of a client on a shard, and ValidationError unless just one of agent and conversation is given.
         """
         if (agent is None) == (conversation is None):
             raise ValidationError("watch", "name an agent or a conversation, and not both")
@@ -70,12 +70,15 @@ class _Watched:
         self._asked = asked
         self._shards = {shard: Following(line, shard, WatchPage) for shard in shards}
         self._before: dict[int, WatchPage] = {}
-        self._tasks: dict[asyncio.Task[WatchPage], int] = {}
+        self._tasks: dict[asyncio.Task[WatchPage | ResourceExhausted], int] = {}
 
     async def begin(self) -> None:
         """Return when all shards watch."""
         for shard, following in self._shards.items():
-            self._before[shard] = await following.ask(self._asked, 0)
+            page = await following.ask(self._asked, 0)
+            if isinstance(page, ResourceExhausted):
+                raise page
+            self._before[shard] = page
         for shard in self._shards:
             self._ask(shard)
 
@@ -85,8 +88,11 @@ class _Watched:
         told: list[WatchedMessage] = []
         for task in done:
             shard, page = self._tasks.pop(task), task.result()
-            told += _told(shard, page, self._before[shard])
-            self._before[shard] = page
+            if isinstance(page, ResourceExhausted):
+                told.append(_note(shard, NO_ROOM.format(page)))
+            else:
+                told += _told(shard, page, self._before[shard])
+                self._before[shard] = page
             self._ask(shard)
         return told
 

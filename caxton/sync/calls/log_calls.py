@@ -28,7 +28,8 @@ class LogCalls(Connection):
         only lines of this level or a higher one.
 
         Where lines are missing, or the worker was restarted meanwhile, a line of the level "note" says so. Following
-        goes on when the worker is restarted, and ends with the error when its shard does not answer for a minute.
-        Raises AgentNotFound, also when the agent is removed, and ResourceExhausted when too many follow.
+        goes on when the worker is restarted, and when its shard has no room for the question, which a note says too; it
+        ends with the error when that lasts for a minute. Raises AgentNotFound, also when the agent is removed, and
+        ResourceExhausted when too many follow.
         """
         return self._iterated(self._client.logs(agent, tail=tail, since=since, level=level, follow=follow))

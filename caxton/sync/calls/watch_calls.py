@@ -20,8 +20,8 @@ class WatchCalls(Connection):
         too. Of what nobody has asked for yet a shard keeps the last 1,000 messages, up to 1 MiB; a note says how many
         are missing, or that a worker was restarted. A message that was refused is yielded once more, with its `error`.
 
-        It ends with the block of the client, or when a shard does not answer for a minute, with that error. Raises
-        AgentNotFound, also when the agent is removed, ResourceExhausted for the ninth watch of a client on a shard, and
-        ValidationError unless just one of agent and conversation is given.
+        It ends with the block of the client, or with the error when a shard does not answer, or has no room for the
+        question, for a minute. Raises AgentNotFound, also when the agent is removed, ResourceExhausted for the ninth
+        watch of a client on a shard, and ValidationError unless just one of agent and conversation is given.
         """
         return self._iterated(self._client.watch(agent, conversation=conversation, with_content=with_content))

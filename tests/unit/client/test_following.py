@@ -6,7 +6,7 @@ import pytest
 
 from caxton.client.calls import following as room
 from caxton.client.calls.following import Following
-from caxton.errors import AgentNotFound, NetworkError, ShardUnavailable, Timeout
+from caxton.errors import AgentNotFound, NetworkError, ResourceExhausted, ShardUnavailable, Timeout
 from caxton.wire.calls import Done
 from caxton.wire.watching import EndWatch
 
@@ -55,6 +55,25 @@ async def test_it_goes_on_while_a_worker_is_restarted(ask):
     """However its shard says that it does not serve."""
     await ask(Done())
     assert await ask(*PASSING, *PASSING, Done()) == Done()
+
+
+async def test_that_there_is_no_room_is_told_once_and_tried_again(ask):
+    """Until there is an answer; then again the next time. Before the first answer it is the end."""
+    full = ResourceExhausted("calls that wait for news", 512)
+    with pytest.raises(ResourceExhausted):
+        await ask(full)
+    await ask(Done())
+    for _ in range(2):
+        assert await ask(full, Done()) is full
+        assert await ask(full, GONE, full, Done()) == Done()
+
+
+async def test_its_patience_with_a_shard_without_room_ends(ask, monkeypatch):
+    """With that error."""
+    await ask(Done())
+    monkeypatch.setattr(room, "PATIENCE_S", 0.0)
+    with pytest.raises(ResourceExhausted):
+        await ask(ResourceExhausted("calls that wait for news", 512), Done())
 
 
 async def test_what_does_not_pass_is_the_end(ask, line):

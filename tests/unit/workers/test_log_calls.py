@@ -9,6 +9,7 @@ from caxton.wire.codec import CONTROL
 from caxton.wire.control import Answer
 from caxton.wire.watching import MAX_LOG_PAGE, MAX_WATCH_WAIT_MS, ReadLog
 from workers.loop.log_calls import LogCalls
+from workers.watching.ring import Ring
 
 MESSAGE = bytes(range(16))
 
@@ -110,6 +111,35 @@ def test_an_answer_waits_for_a_line(asked):
 
     asked_page = asked.ask()
     assert texts(asked.shard.runner.run(both())) == ["loud"]
+
+
+def test_an_answer_that_waits_looks_at_each_line_once(asked, monkeypatch):
+    """However many come that it does not want to see, one after the other."""
+    looked_at = []
+    behind = Ring.behind
+
+    def counted(ring, after):
+        for kept in behind(ring, after):
+            looked_at.append(kept.number)
+            yield kept
+
+    async def both():
+        async with asyncio.TaskGroup() as group:
+            task = await waiting(asked, group, page, level=2)
+            for _ in range(10):
+                asked.write("quiet")
+                await asked.turn()
+            asked.write(None)
+            asked.write("loud", level=2)
+        return task.result()
+
+    asked.write("quiet")
+    page = asked.ask()
+    asked.write(*["quiet"] * 100)
+    monkeypatch.setattr(Ring, "behind", counted)
+    told = asked.shard.runner.run(both())
+    assert (texts(told), told.lines[0].missed, told.last) == (["loud"], 1, 113)
+    assert looked_at == [n for n in range(2, 114) if n != 112]
 
 
 def test_an_answer_that_waits_is_told_of_another_worker_at_once(asked):
