@@ -9,6 +9,9 @@ from caxton.testing import eventually
 
 CALLS = 1_000
 AGENTS, LARGE, MESSAGES = 50, 16_384, 12_000
+NOTHING = {"session_full": 0, "unsent": 0, "gaps": 0}
+# 190 MiB each way, on a machine that many others may be using: what is late is not lost.
+UNHURRIED_S = 100.0
 
 
 async def test_what_is_sent_in_one_turn_of_the_loop_shares_a_frame(client, agent):
@@ -37,10 +40,10 @@ async def test_large_answers_are_lost_to_nobody_who_reads(client, agent):
     """Three times as many bytes as a worker keeps for a session that does not read all reach one that does."""
     echoes = [await agent("echo", f"echo {number}") for number in range(AGENTS)]
     requests = [Message(echo, bytes(LARGE)) for echo in echoes]
-    answers = await client.request_many(requests * (MESSAGES // AGENTS))
+    answers = await client.request_many(requests * (MESSAGES // AGENTS), timeout_s=UNHURRIED_S)
 
+    assert await dropped(client) == NOTHING
     assert {type(answer) for answer in answers} == {Message}
-    assert (await client.stats()).totals.get("session_full", 0) == 0
 
 
 async def test_a_client_that_reads_slowly_loses_no_answer(client, agent, monkeypatch):
@@ -57,11 +60,10 @@ async def test_a_client_that_reads_slowly_loses_no_answer(client, agent, monkeyp
 
     monkeypatch.setattr(answers, "take", take_slowly)
     requests = [Message(echo, bytes(LARGE)) for echo in echoes]
-    got = await client.request_many(requests * (MESSAGES // AGENTS))
+    got = await client.request_many(requests * (MESSAGES // AGENTS), timeout_s=UNHURRIED_S)
 
+    assert await dropped(client) == NOTHING
     assert {type(answer) for answer in got} == {Message}
-    totals = (await client.stats()).totals
-    assert [totals.get(name, 0) for name in ("session_full", "unsent", "gaps")] == [0, 0, 0]
 
 
 async def test_who_does_not_want_to_wait_is_refused_within_a_burst(client, agent):
@@ -73,6 +75,12 @@ async def test_who_does_not_want_to_wait_is_refused_within_a_burst(client, agent
 
     assert {type(result) for result in results} == {Receipt, QueueFull}
     assert sum(isinstance(result, QueueFull) for result in results) >= 200 - RECEIVER_WINDOW
+
+
+async def dropped(client):
+    """What its worker, or the link to it, has dropped of what was for a client."""
+    totals = (await client.stats()).totals
+    return {name: totals.get(name, 0) for name in NOTHING}
 
 
 async def counted(client, taken):
