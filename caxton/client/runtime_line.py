@@ -8,6 +8,7 @@ from pathlib import Path
 from random import random
 from typing import TypeVar
 
+from caxton.agents.limits import DEFAULT_CAPACITY
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.capable_agents import CapableAgents
 from caxton.client.session.pending_calls import NeverAskedError
@@ -39,6 +40,7 @@ class RuntimeLine:
     loop: the one it lives in; no other may use it. session: the present one; while it is over, messages that are
     submitted to it wait for the next. names: of this runtime's agents. attached: agents that blocks of this program
     have attached. capable: who can do what, as far as it was asked for. principal: for whom every session acts.
+    mailbox_capacity: what the mailbox of an agent holds where nobody says.
     """
 
     def __init__(self, runtime_dir: Path, *, reconnect: bool, principal: str = "") -> None:
@@ -46,6 +48,7 @@ class RuntimeLine:
         self.session: Session
         self.names: AgentNames
         self.attached: set[int] = set()
+        self.mailbox_capacity = DEFAULT_CAPACITY
         self._directory = runtime_dir
         self._reconnect = reconnect
         self._principal = principal

@@ -134,7 +134,7 @@ class Guests(Turns):
     """Turns as they are, in guests that the test writes: `work(agent, what it is given)` returns bytes, or raises."""
 
     def __init__(self, work, routes, lane):
-        note, output = SimpleNamespace(cells=[0] * 4), GuestOutput(AgentNames(KEY))
+        note, output = SimpleNamespace(cells=[0] * 7), GuestOutput(AgentNames(KEY))
         attempts, journal, keys = lane.attempts, lane.journal, lane.keys
         watchdog = SimpleNamespace(overruns=0, rest=lambda: None)
         super().__init__(
