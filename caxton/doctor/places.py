@@ -53,11 +53,13 @@ class Rule(NamedTuple):
 def standing(name: str, path: Path) -> Finding:
     """Judge whether a directory is ours alone; one that is not there yet will be."""
     try:
+        str(path).encode()
         found = path.lstat()
     except FileNotFoundError:
         return _to_be_made(name, path)
-    except OSError as error:
-        return problem(name, f"{path} cannot be looked at: {error.strerror}", _OWN)
+    except (OSError, UnicodeEncodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "its name is not UTF-8"
+        return problem(name, f"{path} cannot be used: {why}", _OWN)
     if not stat.S_ISDIR(found.st_mode):
         return problem(name, f"{path} is no directory itself", _OWN)
     if found.st_uid != os.geteuid():

@@ -5,8 +5,9 @@ agent sends to another shard is shown there to who watches its conversation.
 """
 
 from collections.abc import Callable, Iterable
+from sys import getsizeof
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from caxton.acl.envelope import Envelope
 from caxton.errors import CaxtonError, ResourceExhausted
@@ -20,8 +21,8 @@ from workers.watching.waits import Waits
 MOST_WATCHES, MOST_WATCHES_OF_ONE = 32, 8
 # Of one watch.
 MOST_WATCHED, MOST_WATCHED_BYTES = MAX_WATCHED_PAGE, 1 << 20
-# What a message takes beside its content, and more if it has rare fields.
-OF_MESSAGE, OF_RARE = 640, 2_560
+# What a message takes beside its content, and more if it has rare fields, beside their texts.
+OF_MESSAGE, OF_RARE = 700, 1_050
 _MOST_ERROR = 200
 
 
@@ -128,7 +129,9 @@ class Watchers:
     def _add(self, watcher: Watcher, message: Envelope, wall_ms: int, error: str) -> None:
         content = message.content[:MAX_SHOWN_CONTENT] if watcher.asked.with_content else b""
         shown = replace(message, content=content, cause=None)
-        ring, weighs = watcher.ring, OF_MESSAGE + len(content) + len(error) + OF_RARE * (message.rare is not None)
+        ring, weighs = watcher.ring, OF_MESSAGE + len(content) + len(error)
+        if message.rare is not None:
+            weighs += OF_RARE + sum(getsizeof(value) for value in astuple(message.rare) if type(value) is str)
         before = ring.dropped
         ring.add(WatchedMessage(ring.last + 1, wall_ms, self._shard, shown, len(message.content), error), weighs)
         self.dropped += ring.dropped - before

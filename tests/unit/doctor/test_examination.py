@@ -28,6 +28,12 @@ def test_links_that_end_nowhere_are_found(look, tmp_path):
     assert all(found[f"{which} file system"].found.startswith("on ") for which in ("runtime", "data"))
 
 
+def test_a_directory_that_no_runtime_would_take_is_a_problem(look):
+    """As one whose name is no text."""
+    found = look("run-\udcff", "data-\udcff")
+    assert (found["runtime directory"].verdict, found["data directory"].verdict) == (Verdict.PROBLEM, Verdict.PROBLEM)
+
+
 def test_a_package_without_what_it_says_of_itself_is_found(look, monkeypatch):
     """As where the folder with that was removed."""
 

@@ -1,5 +1,7 @@
 """Who watches what, what is kept for each, and when a watch ends."""
 
+from sys import getsizeof
+
 import pytest
 
 from caxton.acl.envelope import Cause, Rare
@@ -80,9 +82,18 @@ def test_a_watch_keeps_so_many_bytes(watchers, message):
     watcher = watch(watchers, with_content=True)
     for _ in range(400):
         watchers.came([message(CLIENT, HERE, content=b"x" * 9_000, rare=Rare(ontology="y" * 255))], 5)
-    weighs = room.OF_MESSAGE + room.OF_RARE + MAX_SHOWN_CONTENT
+    weighs = room.OF_MESSAGE + room.OF_RARE + MAX_SHOWN_CONTENT + getsizeof("y" * 255)
     assert room.MOST_WATCHED_BYTES - weighs < watcher.ring.bytes <= room.MOST_WATCHED_BYTES
     assert watchers.dropped == 400 - len(watcher.ring) > 0
+
+
+def test_texts_of_rare_fields_weigh_what_they_take(watchers, message):
+    """Characters of four bytes each, in as many fields as a message has."""
+    text = "\U0001f600" * 255
+    watcher = watch(watchers)
+    rare = Rare(text, text, text, text, trace_context=text, idempotency_key=text, capability=text, receiver_name=text)
+    watchers.came([message(CLIENT, HERE, rare=rare)] * 1_000, 5)
+    assert len(watcher.ring) * 8 * getsizeof(text) <= room.MOST_WATCHED_BYTES
 
 
 def test_the_fullest_page_travels(watchers, message):
