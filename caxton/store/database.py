@@ -15,12 +15,13 @@ from typing import Self, TypeVar
 import aiosqlite
 
 from caxton.errors import CaxtonError, StorageDamaged, StorageError
-from caxton.store.backup.online_copy import OnlineCopy, make_empty, sync
+from caxton.store.backup.online_copy import OnlineCopy, make_empty, remove, sync
 from caxton.store.earlier_copy import keep_copy
 from caxton.store.premises import check_premises
 from caxton.store.schema.migrations import SCHEMA_VERSION, OtherVersion, check_schema, migrate
 from caxton.store.seal import BrokenSeal
 from caxton.store.sqlite_errors import mapped
+from caxton.threads import to_its_end
 
 # How long a successor waits for the process that held the file before it: that one is killed, and the kernel may take
 # a moment to be done with it.
@@ -106,23 +107,36 @@ class Database:
         """Make a copy of the file, while everything that is asked of it meanwhile is done; one at a time.
 
         Returns when it is whole and on the disk, which `copy.is_done` says, or when there will be none, and
-        `copy.failed` says why. Nothing is left of one that failed.
+        `copy.failed` says why: whatever goes wrong is a matter of the copy, and not of the shard. Nothing is left of
+        one that failed, unless its disk lets nothing be removed.
         """
         try:
-            await asyncio.to_thread(make_empty, copy.path)
-            try:
-                await self._make(copy)
-                await asyncio.to_thread(sync, copy.path)
-            except BaseException:
-                copy.path.unlink(missing_ok=True)
-                raise
+            await self._make_on_disk(copy)
         except CaxtonError as error:
             copy.close(error)
         except BaseException as error:
             copy.close(StorageError(str(copy.path), f"not made: {error!r}"))
-            raise
+            if not isinstance(error, Exception):
+                raise
         else:
             copy.close()
+
+    async def _make_on_disk(self, copy: OnlineCopy) -> None:
+        is_made = False
+
+        def begin() -> None:
+            nonlocal is_made
+            make_empty(copy.path)
+            is_made = True
+
+        try:
+            await to_its_end(begin)
+            await self._make(copy)
+            await asyncio.to_thread(sync, copy.path)
+        except BaseException:
+            if is_made:  # and not somebody else's, which was there before
+                await to_its_end(partial(remove, copy.path))
+            raise
 
     async def _make(self, copy: OnlineCopy) -> None:
         """Let it have the thread until it is made. Raises StorageError."""

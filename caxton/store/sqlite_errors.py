@@ -1,14 +1,13 @@
 """What SQLite says, in the words of `caxton.errors`."""
 
-import errno
 import os
 import sqlite3
 import tempfile
 from pathlib import Path
 
 from caxton.errors import StorageDamaged, StorageError, StorageFull
+from caxton.store.file_errors import NO_ROOM
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _DAMAGED = {
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
@@ -45,5 +44,5 @@ def _has_room(directory: Path) -> bool:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        return error.errno not in _NO_ROOM
+        return error.errno not in NO_ROOM
     return True

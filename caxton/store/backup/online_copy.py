@@ -19,6 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from caxton.errors import CaxtonError, StorageError
+from caxton.store.file_errors import refused
 from caxton.store.sqlite_errors import mapped
 
 # 1 MiB of a shard's file: what a commit waits for at most, beside the disk.
@@ -226,8 +227,8 @@ def make_empty(path: Path) -> None:
     """Make the file of a copy, for its user alone, where nothing is. Raises StorageError."""
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-    except OSError as error:
-        raise StorageError(str(path), f"the copy cannot be made: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a path with a NUL in it names nothing
+        raise refused(path, error, "the copy cannot be made") from error
 
 
 def sync(path: Path) -> None:
@@ -239,4 +240,10 @@ def sync(path: Path) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise StorageError(str(path), f"the copy is not on the disk: {error.strerror}") from error
+        raise refused(path, error, "the copy is not on the disk") from error
+
+
+def remove(path: Path) -> None:
+    """Remove what there is of a copy, if that can be done: without a manifest it is no backup."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)

@@ -2,12 +2,13 @@
 
 import asyncio
 import sqlite3
+import threading
 
 import pytest
 
 from caxton.errors import StorageError, StorageFull
 from caxton.store.backup import online_copy
-from caxton.store.backup.online_copy import SLICE_PAGES, OnlineCopy
+from caxton.store.backup.online_copy import SLICE_PAGES, OnlineCopy, make_empty
 from caxton.store.database import Database
 
 PAGE = bytes(4_000)
@@ -148,13 +149,72 @@ async def test_nothing_is_copied_over_what_is_there(database, tmp_path):
     there, link = tmp_path / "there", tmp_path / "link"
     there.write_bytes(b"somebody's")
     link.symlink_to(there)
-    for path in (there, link, tmp_path / "nowhere" / "copy"):
+    for path in (there, link, tmp_path / "nowhere" / "copy", tmp_path / "a\0b"):
         copy = OnlineCopy(path)
         await database.copy(copy)
         assert isinstance(copy.failed, StorageError)
 
     assert there.read_bytes() == b"somebody's"
     assert link.is_symlink()
+
+
+async def test_what_cannot_be_removed_concerns_the_copy_alone(database, tmp_path):
+    """A copy whose name stands for something else by its end fails; the shard is written as before."""
+    copy = OnlineCopy(tmp_path / "copy")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(database.copy(copy))
+        await until(lambda: copy.is_ready, lambda: database.run(lambda _db: None))
+        copy.path.rename(tmp_path / "moved")
+        copy.path.mkdir()
+        copy.give_up()
+
+    assert "given up" in str(copy.failed)
+    await database.write(note(-1))
+
+
+async def test_an_error_of_any_kind_is_the_copys(database, tmp_path, monkeypatch):
+    """Also one that nobody has thought of: whoever waits is told, and the file goes."""
+
+    def broken(_path):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("caxton.store.database.sync", broken)
+    copy = OnlineCopy(tmp_path / "copy")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(database.copy(copy))
+        await until(lambda: copy.is_ready, lambda: database.run(lambda _db: None))
+        assert await copy.hold()
+        assert await copy.end()
+
+    assert isinstance(copy.failed, StorageError)
+    assert "a bug" in str(copy.failed)
+    assert not copy.path.exists()
+
+
+async def test_a_copy_that_is_cancelled_leaves_nothing(database, tmp_path, monkeypatch, one_turn_of_the_loop):
+    """Also while its file is being made: it is waited for, and removed."""
+    begun, goes_on, made = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(path):
+        begun.set()
+        goes_on.wait()
+        make_empty(path)
+        made.set()
+
+    monkeypatch.setattr("caxton.store.database.make_empty", slow)
+    copy = OnlineCopy(tmp_path / "copy")
+    copying = asyncio.ensure_future(database.copy(copy))
+    await asyncio.to_thread(begun.wait)
+    copying.cancel()
+    await one_turn_of_the_loop()
+    await one_turn_of_the_loop()
+    goes_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await copying
+    await asyncio.to_thread(made.wait)
+
+    assert copy.is_over
+    assert not copy.path.exists()
 
 
 async def test_one_copy_at_a_time(database, tmp_path):
