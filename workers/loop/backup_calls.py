@@ -34,6 +34,11 @@ class BackupCalls:
             raise copy.failed
         return _state(copy, did=did)
 
+    def session_ended(self, session: int) -> None:
+        """Give up what is copied for a client that is gone."""
+        if self._session == session:
+            self.end()
+
     def end(self) -> None:
         """Give up what is being copied."""
         if self._copy is not None:

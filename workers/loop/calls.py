@@ -111,6 +111,7 @@ class Calls:
         self._logs, self._watches = LogCalls(shard), WatchCalls(shard, passes.wake)
         self._conversations = ConversationCalls(shard, CallLine(), passes.wake)
         self._backups = BackupCalls(shard.store.database, group)
+        shard.on_session_end = self._backups.session_ended
         self._stopping = False
         self._registry = shard.registry
         self._lifecycle = shard.lifecycle

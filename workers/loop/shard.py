@@ -1,5 +1,6 @@
 """The shard of one worker, put together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from caxton.store.books import Book
@@ -55,6 +56,8 @@ class Shard:
     watching: Watching
     # For how long a message has waited that may have its turn, as it was at the last tick.
     oldest_ms: int = 0
+    # Told which client is gone; set by who answers calls, and has something under way beside them.
+    on_session_end: Callable[[int], None] = lambda _session: None
     _ended_sessions: list[int] = field(default_factory=list)
     _ended_workers: list[int] = field(default_factory=list)
 
@@ -119,6 +122,7 @@ class Shard:
         self.capabilities.end(session)
         self.watching.end(session)
         self.durable.journal.conversations.rules.left(session)
+        self.on_session_end(session)
         self._keep_row(session, self._ended_sessions)
 
     def serve(self, incarnations: list[int]) -> list[int]:
