@@ -192,6 +192,7 @@ _OF_THEIR_CALLERS = (
     "caxton/ids.py",
     "caxton/directories.py",
     "caxton/lines.py",
+    "caxton/threads.py",
     "caxton/placement/",
     "caxton/printable.py",
     "caxton/transport/",

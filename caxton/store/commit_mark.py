@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from caxton.errors import StorageError
+from caxton.store.file_errors import refused
 from caxton.store.regular_file import NotRegularFileError, opened
 
 _WORD = 8
@@ -77,7 +78,7 @@ class CommitMark:
             finally:
                 os.close(descriptor)
         except OSError as error:
-            raise StorageError(str(path), f"the mark cannot be made: {error.strerror}") from error
+            raise refused(path, error, "the mark cannot be made") from error
         mark = cls(mapped)
         mark._begin(marked)
         return mark

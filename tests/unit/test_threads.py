@@ -22,15 +22,15 @@ async def test_whoever_is_cancelled_waits_for_the_end(one_turn_of_the_loop):
         ended.set()
         raise ValueError
 
-    working = asyncio.ensure_future(to_its_end(work, told.set))
-    await one_turn_of_the_loop()
-    working.cancel()
-    await one_turn_of_the_loop()
-    await one_turn_of_the_loop()
-    waited = told.is_set() and not working.done()
-    end.set()
-    with pytest.raises(asyncio.CancelledError):
-        await working
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(to_its_end(work, told.set))
+        await one_turn_of_the_loop()
+        working.cancel()
+        await one_turn_of_the_loop()
+        await one_turn_of_the_loop()
+        waited = told.is_set() and not working.done()
+        end.set()
 
     assert waited
     assert ended.is_set()
+    assert working.cancelled()

@@ -1,16 +1,17 @@
 """A backup of a runtime that goes on serving: every shard's file, all of one moment."""
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from caxton.agents.limits import MAX_MODULE
 from caxton.client.calls.runtime_calls import RuntimeCalls
 from caxton.directories import own_directory, sync_directory
-from caxton.errors import CaxtonError, ConfigurationError, ShardUnavailable, StorageError, StorageFull, Timeout
+from caxton.errors import CaxtonError, ConfigurationError, ShardUnavailable, StorageError, Timeout
 from caxton.printable import shown
 from caxton.store.backup.contents import modules_in, schema_of
 from caxton.store.backup.manifest import (
@@ -20,27 +21,34 @@ from caxton.store.backup.manifest import (
     MODULES,
     Backup,
     BackupFile,
+    begin_manifest,
     copy_file,
+    damaged,
     look_at_file,
     module_name,
     shard_name,
     write_manifest,
 )
 from caxton.store.backup.online_copy import HOLD_S
+from caxton.store.backup.room import check_room
+from caxton.store.file_errors import acting_on
+from caxton.threads import to_its_end
 from caxton.wire.backup import BackupRequest, CopyShard, CopyState, CopyStep, Step
 
 T = TypeVar("T")
-
 # Told now and then: how many of how many bytes are copied. Both grow while the runtime writes.
 Progress = Callable[[int, int], None]
-# What a backup leaves free, so that a runtime on the same disk goes on.
-SPARED_BYTES = 64 << 20
 _PAGE_BYTES = 4_096
 _LOOK_S = 0.05
 # How long shards are waited for to give up: whoever has pressed Ctrl-C waits too.
 _DROP_S = 2.0
 # On a machine so busy that two questions take longer than a shard stands still, everything is copied once more.
 _TRIES = 3
+# For how long the moment is looked for: one shard or another may have more to copy each time.
+MOMENT_S = 60.0
+# For how long no page of any shard may be copied, nor its copy be on the disk: a large one is written out at its end.
+STALL_S = 600.0
+_MOST_IDENTITY = 4_096
 
 
 class BackupCalls(RuntimeCalls):
@@ -57,7 +65,7 @@ class BackupCalls(RuntimeCalls):
         progress: called with the bytes copied so far, and of how many. Raises ConfigurationError for a directory that
         is not empty, not ours, open to others or a link; StorageFull when there is no room, StorageError;
         ShardUnavailable while a shard does not serve, NetworkError when one ends meanwhile, ResourceExhausted while
-        another backup is being taken, Timeout when shards do not stand still at one moment.
+        another backup is being taken, Timeout when shards do not stand still at one moment, or a copy does not go on.
         """
         return await _Taking(self, _absolute(directory), progress or (lambda _done, _of: None)).run()
 
@@ -83,16 +91,33 @@ class _Taking:
         self._release: str
         self._shards = 0
         self._copies: list[Path]
+        # Whether the directory was not there; whether it is this backup's by now; whether nobody wants it any more.
+        self._is_new = self._is_ours = self._is_given_up = False
 
     async def run(self) -> Backup:
         """Take it. What was made is removed again when it fails, or is cancelled."""
         await self._look_at_runtime()
-        is_new = await asyncio.to_thread(_acting_on, self._directory, self._begin)
         try:
+            await self._on_disk(self._begin)
             return await self._take()
         except BaseException:
-            await self._undo(is_new=is_new)
+            if self._is_ours:
+                await self._undo()
+            elif self._is_new:
+                await to_its_end(self._remove_directory)
             raise
+
+    async def _on_disk(self, act: Callable[[], T]) -> T:
+        """Do something with files, on a thread. Whoever is cancelled waits until nothing more is done there."""
+        return await to_its_end(partial(acting_on, self._directory, act), self._give_up)
+
+    def _give_up(self) -> None:
+        self._is_given_up = True
+
+    def _check_wanted(self, _bytes: int = 0) -> None:
+        """Go on with files only for somebody who waits; called between pieces of them. Raises StorageError."""
+        if self._is_given_up:
+            raise StorageError(str(self._directory), "the backup was given up")
 
     async def _look_at_runtime(self) -> None:
         health = await self._client.health()
@@ -103,38 +128,42 @@ class _Taking:
         self._copies = [self._directory / shard_name(shard) for shard in range(self._shards)]
         self._source, self._release = Path(health.data_dir), health.version
 
-    def _begin(self) -> bool:
-        """Look whether there is room, and make the directory; returns whether it was not there."""
-        is_new = not self._directory.exists()
-        self._check_room()
+    def _begin(self) -> None:
+        """Look whether there is room, make the directory and let it be this backup's, whoever else wants it."""
+        self._is_new = not self._directory.exists()
+        check_room(self._directory, self._needed(), "a backup")
         own_directory(self._directory)
-        strangers = sorted(path.name for path in self._directory.iterdir())
+        self._check_empty()
+        try:
+            own = begin_manifest(self._directory)
+        except FileExistsError:
+            problem = "another backup is being taken into it, or was ended in its midst"
+            raise ConfigurationError(str(self._directory), problem, "name a new or an empty directory") from None
+        try:  # another one may have begun, and even ended, since this one looked
+            self._check_empty(own.name)
+        except ConfigurationError:
+            own.unlink()
+            raise
+        self._is_ours = True
+
+    def _check_empty(self, own: str = "") -> None:
+        strangers = sorted(path.name for path in self._directory.iterdir() if path.name != own)
         if strangers:
             raise ConfigurationError(
                 str(self._directory), f"it is not empty ({strangers[0]!r:.100})", "name a new or an empty directory"
             )
-        return is_new
 
-    def _check_room(self) -> None:
-        needed = sum(path.stat().st_size for path in self._sources())
-        there = next(path for path in (self._directory, *self._directory.parents) if path.exists())
-        found = os.statvfs(there)
-        free = found.f_bavail * found.f_frsize
-        if needed + SPARED_BYTES > free:
-            problem = (
-                f"a backup takes {needed >> 20} MiB and leaves {SPARED_BYTES >> 20}, and {free >> 20} MiB are free"
-            )
-            full = StorageFull(str(self._directory), problem)
-            raise full.suggesting("make room, or name a directory on another disk")
-
-    def _sources(self) -> list[Path]:
-        modules = (self._source / MODULES).glob("*.wasm")
-        return [self._source / IDENTITY, *self._source.glob("shard-*.db"), *modules]
+    def _needed(self) -> int:
+        needed = (self._source / IDENTITY).stat().st_size
+        for path in (*self._source.glob("shard-*.db"), *(self._source / MODULES).glob("*.wasm")):
+            with suppress(FileNotFoundError):  # modules that nobody uses go at any time
+                needed += path.stat().st_size
+        return needed
 
     async def _take(self) -> Backup:
         taken_at, held_ms = await self._copied()
-        modules = await asyncio.to_thread(self._find_modules)
-        return await asyncio.to_thread(_acting_on, self._directory, lambda: self._finish(modules, taken_at, held_ms))
+        modules = await self._on_disk(self._find_modules)
+        return await self._on_disk(lambda: self._finish(modules, taken_at, held_ms))
 
     async def _copied(self) -> tuple[int, int]:
         """Copy every shard's file; returns what `_end_at_once` does. Raises Timeout."""
@@ -147,14 +176,26 @@ class _Taking:
                 await self._until(lambda state: state.done)
                 return moment
             await self._each("drop")
-            for path in self._copies:
-                path.unlink(missing_ok=True)
-        problem = Timeout(f"the moment that all {self._shards} shards stand still at", HOLD_S)
-        raise problem.suggesting("the machine is too busy for it: try again when it is less so")
+            await self._on_disk(self._remove_copies)
+        raise self._no_moment(HOLD_S)
+
+    def _remove_copies(self) -> None:
+        for path in self._copies:
+            path.unlink(missing_ok=True)
+
+    def _no_moment(self, timeout_s: float) -> Timeout:
+        problem = Timeout(f"the moment that all {self._shards} shards stand still at", timeout_s)
+        return problem.suggesting("the machine is too busy for it: try again when it is less so")
 
     async def _until(self, holds: Callable[[CopyState], bool]) -> list[CopyState]:
+        before: list[CopyState] = []
+        give_up_at = 0.0
         while True:
             states = await self._each("look")
+            if states != before:
+                before, give_up_at = states, time.monotonic() + STALL_S
+            elif time.monotonic() >= give_up_at:
+                raise Timeout(f"copying the files of {self._shards} shards", STALL_S)
             self._tell(*(_PAGE_BYTES * sum(part) for part in zip(*((s.copied, s.pages) for s in states), strict=True)))
             if all(map(holds, states)):
                 return states
@@ -167,9 +208,10 @@ class _Taking:
         """Let every shard's copy be of one moment: after the last one has begun to stand still, before any goes on.
 
         Returns when that was, in ms since 1970, and how many ms passed until all could go on; None when some copies are
-        of that moment, and others not.
+        of that moment, and others not. Raises Timeout when there is no such moment for a minute.
         """
-        while True:
+        give_up_at = time.monotonic() + MOMENT_S
+        while time.monotonic() < give_up_at:
             began = time.monotonic()
             if all(state.did for state in await self._each("hold")):
                 taken_at = time.time_ns() // 1_000_000
@@ -178,18 +220,26 @@ class _Taking:
                 return None
             await self._each("go_on")  # one has more to copy now
             await self._until(lambda state: state.ready)
+        raise self._no_moment(MOMENT_S)
 
     def _find_modules(self) -> set[bytes]:
-        return set().union(*(modules_in(path) for path in self._copies))
+        found: set[bytes] = set()
+        for path in self._copies:
+            self._check_wanted()
+            found |= modules_in(path)
+        return found
 
     def _finish(self, modules: set[bytes], taken_at: int, held_ms: int) -> Backup:
         """Copy the rest, and say last that it is whole."""
-        copied = {path.name: look_at_file(path, _nothing) for path in self._copies}
-        copied[IDENTITY] = copy_file(self._source / IDENTITY, self._directory / IDENTITY, _nothing)
+        copied = {path.name: look_at_file(path, path.stat().st_size, self._check_wanted) for path in self._copies}
+        copied[IDENTITY] = self._copied_file(IDENTITY, _MOST_IDENTITY)
         (self._directory / MODULES).mkdir(mode=0o700)
         for module in sorted(modules):
             name = module_name(module)
-            copied[name] = copy_file(self._source / name, self._directory / name, _nothing)
+            copied[name] = self._copied_file(name, MAX_MODULE)
+            if copied[name][1] != module.hex():
+                problem = damaged(self._source / name, "its sha256 is not the one in its name")
+                raise problem.suggesting("put this very module there again, and take another backup")
         sync_directory(self._directory / MODULES)
         files = [BackupFile(name, *found) for name, found in copied.items()]
         schema = schema_of(self._copies[0])
@@ -197,15 +247,22 @@ class _Taking:
         write_manifest(self._directory, backup)
         return backup
 
-    async def _undo(self, *, is_new: bool) -> None:
+    def _copied_file(self, name: str, most: int) -> tuple[int, str]:
+        source = self._source / name
+        found = copy_file(source, self._directory / name, most, self._check_wanted)
+        if found[0] > most:
+            raise StorageError(str(source), f"longer than the {most} bytes that it may have")
+        return found
+
+    async def _undo(self) -> None:
         with suppress(
             CaxtonError, TimeoutError
         ):  # a shard that does not answer gives up by itself, and removes its copy
             async with asyncio.timeout(_DROP_S):
                 await self._each("drop")
-        await asyncio.to_thread(self._remove, is_new=is_new)
+        await to_its_end(self._remove)
 
-    def _remove(self, *, is_new: bool) -> None:
+    def _remove(self) -> None:
         with suppress(OSError):  # what cannot be removed has no manifest, and is refused by name
             for path in (*(self._directory / name for name in (MANIFEST, f"{MANIFEST}.new", IDENTITY)), *self._copies):
                 path.unlink(missing_ok=True)
@@ -213,25 +270,20 @@ class _Taking:
                 path.unlink()
             with suppress(FileNotFoundError):
                 (self._directory / MODULES).rmdir()
-            if is_new:
-                self._directory.rmdir()
+        if self._is_new:
+            self._remove_directory()
+
+    def _remove_directory(self) -> None:
+        with suppress(OSError):
+            self._directory.rmdir()
 
 
 def _absolute(directory: Path | str) -> Path:
     try:
-        return Path(directory).absolute()
+        path = Path(directory).absolute()
+        if "\0" not in str(path):
+            return path
+        problem = f"{shown(directory)} has a NUL in it"
     except TypeError:
         problem = f"{shown(directory)} is not a path"
-        raise ConfigurationError("directory", problem, "give a Path or its text") from None
-
-
-def _nothing(_bytes: int) -> None:
-    """Tell nobody: the shards' files are what takes long, and they are told of as they are copied."""
-
-
-def _acting_on(path: Path, act: Callable[[], T]) -> T:
-    """Do something with files; raises StorageError for what the system says against it."""
-    try:
-        return act()
-    except OSError as error:
-        raise StorageError(str(error.filename or path), error.strerror or str(error)) from None
+    raise ConfigurationError("directory", problem, "give a Path or its text")

@@ -6,7 +6,6 @@ The manifest names every file with its size and sha256, and is written last: a d
 import hashlib
 import os
 import re
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, BinaryIO
@@ -14,8 +13,9 @@ from typing import Annotated, BinaryIO
 import msgspec
 
 from caxton.directories import sync_directory
-from caxton.errors import ConfigurationError, StorageDamaged, StorageError
+from caxton.errors import ConfigurationError, StorageDamaged
 from caxton.placement.slot_table import MAX_WORKERS
+from caxton.store.file_errors import refused
 from caxton.store.regular_file import opened
 
 MANIFEST, IDENTITY, MODULES = "manifest.json", "identity", "modules"
@@ -23,7 +23,7 @@ FORMAT = 1
 # A manifest has a hundred and fifty bytes for each module, and an agent may have one of its own.
 MAX_MANIFEST_BYTES = 256 << 20
 _PIECE = 1 << 20
-_NAME = re.compile(r"identity|shard-(0|[1-9][0-9]?)\.db|modules/[0-9a-f]{64}\.wasm")
+_MODULE = re.compile(r"modules/[0-9a-f]{64}\.wasm")
 # Told now and then: bytes more that were seen to.
 Tell = Callable[[int], None]
 
@@ -66,10 +66,20 @@ def module_name(sha256: bytes) -> str:
     return f"{MODULES}/{sha256.hex()}.wasm"
 
 
+def begin_manifest(directory: Path) -> Path:
+    """Let a directory be one backup's, until its manifest is written; returns the file that says so.
+
+    Raises FileExistsError when it is another's, and OSError.
+    """
+    path = directory / f"{MANIFEST}.new"
+    new_file(path).close()
+    return path
+
+
 def write_manifest(directory: Path, backup: Backup) -> None:
     """Say that the backup is whole. Everything else is on the disk by then. Raises OSError."""
     new = directory / f"{MANIFEST}.new"
-    with new_file(new) as file:
+    with _written(new, os.O_TRUNC) as file:
         file.write(msgspec.json.format(msgspec.json.encode(backup), indent=1) + b"\n")
         file.flush()
         os.fsync(file.fileno())
@@ -93,8 +103,8 @@ def read_manifest(directory: Path) -> Backup:
             f"no backup, or one that was not taken to its end: it has no {MANIFEST}",
             "name the directory of a whole one; `caxton backup DIR` takes another",
         ) from None
-    except OSError as error:
-        raise StorageError(str(path), error.strerror or str(error)) from None
+    except (OSError, ValueError) as error:  # a path with a NUL in it names nothing
+        raise refused(path, error) from None
     if len(raw) > MAX_MANIFEST_BYTES:
         raise damaged(path, f"larger than {MAX_MANIFEST_BYTES} bytes")
     try:
@@ -110,32 +120,37 @@ def read_manifest(directory: Path) -> Backup:
     return backup
 
 
-def copy_file(source: Path, target: Path, tell: Tell) -> tuple[int, str]:
-    """Copy a regular file to where nothing is, for its user alone; returns its size and sha256.
+def copy_file(source: Path, target: Path, most: int, tell: Tell) -> tuple[int, str]:
+    """Copy a regular file to where nothing is, for its user alone; returns the size and sha256 of what was copied.
 
-    The copy is on the disk when this returns, its name is not. Raises OSError.
+    most: bytes that it may have; of a longer one, one byte more is copied, which tells that it is longer. The copy is
+    on the disk when this returns, its name is not. Raises OSError.
     """
     with new_file(target) as out:
-        found = _read(source, out.write, tell)
+        found = _read(source, most, out.write, tell)
         out.flush()
         os.fsync(out.fileno())
     return found
 
 
-def look_at_file(path: Path, tell: Tell) -> tuple[int, str]:
-    """Return the size and the sha256 of a regular file. Raises OSError."""
-    return _read(path, lambda _piece: None, tell)
+def look_at_file(path: Path, most: int, tell: Tell) -> tuple[int, str]:
+    """Return the size and the sha256 of a regular file; most: as of `copy_file`. Raises OSError."""
+    return _read(path, most, lambda _piece: None, tell)
 
 
 def new_file(path: Path) -> BinaryIO:
     """Open a file that is not there yet, for its user alone, to be written. Raises OSError."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600), "wb")
+    return _written(path, os.O_EXCL)
 
 
-def _read(path: Path, take: Callable[[bytes], object], tell: Tell) -> tuple[int, str]:
+def _written(path: Path, how: int) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | how, 0o600), "wb")
+
+
+def _read(path: Path, most: int, take: Callable[[bytes], object], tell: Tell) -> tuple[int, str]:
     digest, size = hashlib.sha256(), 0
     with opened(path) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as file:
-        while piece := file.read(_PIECE):
+        while piece := file.read(min(_PIECE, most + 1 - size)):
             digest.update(piece)
             size += len(piece)
             take(piece)
@@ -149,14 +164,18 @@ class _Version(msgspec.Struct):
 
 def _check_names(path: Path, backup: Backup) -> None:
     """Raise StorageDamaged unless the files are those that a backup of so many shards has, each once."""
-    names = Counter(file.name for file in backup.files)
     wanted = {IDENTITY, *(shard_name(shard) for shard in range(backup.shards))}
-    wrong = [name for name, count in names.items() if count > 1 or not _NAME.fullmatch(name)]
-    wrong += [name for name in names if not name.startswith(f"{MODULES}/") and name not in wanted and name not in wrong]
-    if wrong:
-        raise damaged(path, f"it names {wrong[0]!r:.100}, which no backup of {backup.shards} shards has, or has once")
-    if wanted - names.keys():
-        raise damaged(path, f"it does not name {min(wanted - names.keys())}")
+    names: set[str] = set()
+    for name in (file.name for file in backup.files):
+        if name in names or (name not in wanted and not _MODULE.fullmatch(name)):
+            problem = f"it names {name!r:.100}, which no backup of {backup.shards} shards has, or has once"
+            raise damaged(path, problem)
+        names.add(name)
+    for file in backup.files:  # the names of modules are what they have to be
+        if file.name.startswith(f"{MODULES}/") and file.name != f"{MODULES}/{file.sha256}.wasm":
+            raise damaged(path, f"it has another sha256 for {file.name}")
+    if missing := wanted - names:
+        raise damaged(path, f"it does not name {min(missing)}")
 
 
 def damaged(path: Path, problem: str) -> StorageDamaged:

@@ -1,16 +1,13 @@
 """A backup is looked through, and becomes the data directory of a runtime that nobody serves yet."""
 
-import errno
-from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
 from caxton.directories import make_directory, own_directory, sync_directory
-from caxton.errors import ConfigurationError, StorageError, StorageFull
+from caxton.errors import ConfigurationError
 from caxton.store.backup.contents import ShardContents, look_through
 from caxton.store.backup.manifest import (
     IDENTITY,
@@ -26,13 +23,14 @@ from caxton.store.backup.manifest import (
     read_manifest,
     shard_name,
 )
+from caxton.store.backup.room import check_room
 from caxton.store.commit_mark import CommitMark, Marked, mark_path
 from caxton.store.directory_lock import DirectoryLock
+from caxton.store.file_errors import acting_on
 from caxton.store.ledger import Figures, check
 from caxton.store.schema.migrations import SCHEMA_VERSION
 from caxton.supervisor.premises.identity import Identity
 
-T = TypeVar("T")
 # Incarnations that the runtime may have given since it was backed up: nothing of theirs is taken for one of the new.
 _INCARNATIONS_PASSED_OVER = 1 << 20
 _LOCK = "lock"
@@ -56,7 +54,7 @@ def verify(directory: Path, tell: Tell) -> tuple[Backup, Figures]:
     _check_schema(directory, backup)
     for file in backup.files:
         path = directory / file.name
-        _check_file(path, file, _acting_on(path, partial(look_at_file, path, tell)))
+        _check_file(path, file, acting_on(path, partial(look_at_file, path, file.size, tell)))
     return backup, _look_through(directory, directory / IDENTITY, backup)[0]
 
 
@@ -69,10 +67,9 @@ def restore(directory: Path, data_dir: Path, tell: Tell) -> Restored:
     """
     backup = read_manifest(directory)
     _check_schema(directory, backup)
-    is_new = not data_dir.exists()
-    _acting_on(data_dir, partial(own_directory, data_dir))
-    with closing(DirectoryLock(data_dir)):
-        strangers = sorted(path.name for path in data_dir.iterdir() if path.name != _LOCK)
+    is_new = acting_on(data_dir, partial(_begin, data_dir, backup))
+    with closing(acting_on(data_dir, partial(DirectoryLock, data_dir))):
+        strangers = acting_on(data_dir, lambda: sorted(path.name for path in data_dir.iterdir() if path.name != _LOCK))
         if strangers:
             raise ConfigurationError(
                 str(data_dir), f"it is not empty ({strangers[0]!r:.100})", "choose an empty or a new --data-dir"
@@ -86,19 +83,27 @@ def restore(directory: Path, data_dir: Path, tell: Tell) -> Restored:
     return Restored(str(data_dir), backup, found)
 
 
+def _begin(data_dir: Path, backup: Backup) -> bool:
+    """Look whether there is room, and make the directory; returns whether it was not there."""
+    is_new = not data_dir.exists()
+    check_room(data_dir, backup.size, "what is restored")
+    own_directory(data_dir)
+    return is_new
+
+
 def _restore(directory: Path, data_dir: Path, backup: Backup, tell: Tell) -> Figures:
-    _acting_on(data_dir, partial(make_directory, data_dir / MODULES))
+    acting_on(data_dir, partial(make_directory, data_dir / MODULES))
     waits = data_dir / f"{IDENTITY}.new"
     for file in backup.files:
         source = directory / file.name
         target = waits if file.name == IDENTITY else data_dir / file.name
-        _check_file(source, file, _acting_on(target, partial(copy_file, source, target, tell)))
+        _check_file(source, file, acting_on(target, partial(copy_file, source, target, file.size, tell)))
     figures, contents = _look_through(data_dir, waits, backup)
     for shard, content in enumerate(contents):  # from now on nothing of it goes unnoticed
         marked = Marked(content.meta.file_id, content.meta.commits)
         CommitMark.open(mark_path(data_dir / shard_name(shard)), marked).close()
     for made in (data_dir / MODULES, data_dir):
-        _acting_on(made, partial(sync_directory, made))
+        acting_on(made, partial(sync_directory, made))
     Identity.adopt(waits, data_dir, _INCARNATIONS_PASSED_OVER)
     return figures
 
@@ -130,7 +135,9 @@ def _check_schema(directory: Path, backup: Backup) -> None:
 
 def _check_file(path: Path, told: BackupFile, found: tuple[int, str]) -> None:
     size, sha256 = found
-    if size != told.size:
+    if size > told.size:  # and who knows how many: no more is read
+        raise damaged(path, f"longer than the {told.size} bytes that its manifest says")
+    if size < told.size:
         raise damaged(path, f"{size} bytes, and its manifest says {told.size}")
     if sha256 != told.sha256:
         raise damaged(path, "its sha256 is not the one that its manifest has")
@@ -146,13 +153,3 @@ def _remove(data_dir: Path, backup: Backup, *, is_new: bool) -> None:
     if is_new:
         (data_dir / _LOCK).unlink(missing_ok=True)
         data_dir.rmdir()
-
-
-def _acting_on(path: Path, act: Callable[[], T]) -> T:
-    """Do something with files; raises StorageError for what the system says against it."""
-    try:
-        return act()
-    except OSError as error:
-        problem = error.strerror or str(error)
-        kind = StorageFull if error.errno in {errno.ENOSPC, errno.EDQUOT} else StorageError
-        raise kind(str(error.filename or path), problem) from None

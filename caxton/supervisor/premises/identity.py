@@ -13,6 +13,7 @@ from pathlib import Path
 from caxton.directories import sync_directory
 from caxton.errors import ConfigurationError, StorageError
 from caxton.placement.slot_table import MAX_WORKERS
+from caxton.store.file_errors import refused
 from caxton.store.regular_file import opened
 
 FILE_NAME = "identity"
@@ -163,7 +164,7 @@ class Identity:
             new.replace(self._path)
             sync_directory(self._path.parent)
         except OSError as error:
-            raise StorageError(str(self._path), error.strerror or str(error)) from None
+            raise refused(self._path, error) from None
 
 
 def _check(body: bytes) -> bytes:

@@ -8,7 +8,6 @@ before. The old files are kept until somebody says that they may go.
 import asyncio
 import os
 import shutil
-from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from caxton.directories import sync_directory
 from caxton.errors import ConfigurationError, StorageError
 from caxton.placement.slot_table import MAX_WORKERS
 from caxton.store.directory_lock import DirectoryLock
+from caxton.store.file_errors import acting_on
 from caxton.store.ledger import Figures
 from caxton.store.reshard.copying import Copied, Progress, copy
 from caxton.supervisor.premises.identity import FILE_NAME, Identity
@@ -91,7 +91,7 @@ def forget(data_dir: Path) -> list[str]:
         check_not_under_way(data_dir)
         gone = sorted(path for path in data_dir.glob(f"{BEFORE}*") if path.is_dir() and not path.is_symlink())
         for path in gone:
-            _acting_on(path, partial(shutil.rmtree, path))
+            acting_on(path, partial(shutil.rmtree, path))
     return [str(path) for path in gone]
 
 
@@ -104,7 +104,7 @@ def _check_is_one(data_dir: Path) -> None:
 def _make(data_dir: Path, plan: Plan, tell: Progress) -> tuple[Copied, Figures]:
     """Make the new files, and then make them valid."""
     making = data_dir / MAKING
-    _acting_on(making, lambda: _begin(making, plan))
+    acting_on(making, lambda: _begin(making, plan))
     try:
         old = [data_dir / f"shard-{shard}.db" for shard in range(plan.shards_before)]
         found = asyncio.run(copy(old, making, plan.shards, tell))
@@ -112,7 +112,7 @@ def _make(data_dir: Path, plan: Plan, tell: Progress) -> tuple[Copied, Figures]:
         with suppress(OSError):
             shutil.rmtree(making)
         raise
-    _acting_on(making, lambda: _end_making(data_dir))
+    acting_on(making, lambda: _end_making(data_dir))
     return found
 
 
@@ -138,9 +138,9 @@ def _put_in_place(
 ) -> Resharded:
     """Move the old files away and the new ones to their places, from wherever an earlier run ended."""
     made, kept = data_dir / MADE, data_dir / f"{BEFORE}{plan.table_version}"
-    _acting_on(data_dir, lambda: _move(data_dir, made, kept, plan))
+    acting_on(data_dir, lambda: _move(data_dir, made, kept, plan))
     identity.become(plan.shards, plan.table_version + 1)
-    _acting_on(made, lambda: _end(data_dir, made))
+    acting_on(made, lambda: _end(data_dir, made))
     earlier = tuple(sorted(str(path) for path in kept.glob("*.db.version-*")))
     return Resharded(plan.shards_before, plan.shards, str(kept), copied, books, earlier)
 
@@ -171,10 +171,3 @@ def _read_plan(made: Path) -> Plan:
         return msgspec.json.decode((made / _PLAN).read_bytes(), type=Plan)
     except (OSError, msgspec.DecodeError) as error:
         raise StorageError(str(made / _PLAN), f"cannot be read: {error}") from None
-
-
-def _acting_on(path: Path, act: Callable[[], object]) -> None:
-    try:
-        act()
-    except OSError as error:
-        raise StorageError(str(path), error.strerror or str(error)) from None

@@ -21,6 +21,6 @@ class BackupCalls(RuntimeCalls):
         progress: called with the bytes copied so far, and of how many. Raises ConfigurationError for a directory that
         is not empty, not ours, open to others or a link; StorageFull when there is no room, StorageError;
         ShardUnavailable while a shard does not serve, NetworkError when one ends meanwhile, ResourceExhausted while
-        another backup is being taken, Timeout when shards do not stand still at one moment.
+        another backup is being taken, Timeout when shards do not stand still at one moment, or a copy does not go on.
         """
         return self._run(self._client.backup(directory, progress=progress))

@@ -76,6 +76,6 @@ def test_ctrl_c_leaves_nothing(ready, place):
     taking.send_signal(signal.SIGINT)
     _, told = taking.communicate()
 
-    assert there == {"shard-0.db", "shard-1.db"}
+    assert there == {"manifest.json.new", "shard-0.db", "shard-1.db"}
     assert (taking.returncode, told) == (1, f"caxton: interrupted: no backup was taken into {place / 'backup'}\n")
     assert not (place / "backup").exists()

@@ -1,17 +1,29 @@
 """A runtime is backed up while it works, and another one goes on from what was copied."""
 
 import asyncio
+import threading
 from contextlib import asynccontextmanager, suppress
 
+import msgspec
 import pytest
 
 import caxton
 from caxton.acl.message import Message
+from caxton.client.calls import backup_calls
 from caxton.client.calls.backup_calls import _Taking
 from caxton.client.routes.receipts import Receipt
 from caxton.demo.cast import COUNTER_WASM, SPLITTER_WASM
 from caxton.demo.report import Report, question
-from caxton.errors import NetworkError, ResourceExhausted, ShardUnavailable, StorageError, StorageFull
+from caxton.errors import (
+    ConfigurationError,
+    NetworkError,
+    ResourceExhausted,
+    ShardUnavailable,
+    StorageDamaged,
+    StorageError,
+    StorageFull,
+    Timeout,
+)
 from caxton.supervisor.premises.backups import restore, verify
 from caxton.testing import eventually, runtime
 
@@ -21,6 +33,7 @@ OPTIONS = ("--restart-limit", "1000")
 # A counter's state has room for some thousand words, and every word is another one.
 COUNTERS, SPLITTERS = 64, 4
 BATCH = 50
+PRESENT = {"identity", "manifest.json", "modules", "shard-0.db", "shard-1.db"}
 
 
 def quiet(_bytes):
@@ -142,7 +155,7 @@ async def test_a_backup_that_is_cancelled_leaves_nothing(client, tmp_path, at_th
         taking.cancel()
     at_the_end(copied.wait)
 
-    assert there == {"shard-0.db", "shard-1.db"}
+    assert there == {"manifest.json.new", "shard-0.db", "shard-1.db"}
     assert taking.cancelled()
     assert not directory.exists()
     assert (await client.backup(directory)).shards == WORKERS
@@ -186,9 +199,95 @@ async def test_one_backup_at_a_time(served, client, tmp_path, at_the_end):
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
+async def test_a_backup_that_is_cancelled_at_its_end_leaves_nothing(client, tmp_path, monkeypatch):
+    """What is copied on a thread by then is given up between two pieces, and waited for, before anything is removed."""
+    begun, over, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def long(_source, target, _most, tell):
+        begun.set()
+        try:
+            while not over.wait(0.001):
+                tell(1)
+        finally:
+            target.write_bytes(b"")
+            ended.set()
+        return 0, ""
+
+    monkeypatch.setattr(backup_calls, "copy_file", long)
+    async with asyncio.TaskGroup() as group:
+        taking = group.create_task(client.backup(tmp_path / "b"))
+        await asyncio.to_thread(begun.wait)
+        taking.cancel()
+    waited = ended.is_set()
+    over.set()
+
+    assert waited
+    assert taking.cancelled()
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("limit", ["MOMENT_S", "STALL_S"])
+async def test_no_backup_waits_without_an_end(client, tmp_path, monkeypatch, limit):
+    """Shards that have more to copy each time they are to stand still, or a copy that never is on the disk."""
+    asked = _Taking._each
+
+    async def never(taking, step):
+        if limit == "MOMENT_S" and step == "hold":
+            return [msgspec.structs.replace(state, did=False) for state in await asked(taking, "look")]
+        return [msgspec.structs.replace(state, done=False) for state in await asked(taking, step)]
+
+    monkeypatch.setattr(_Taking, "_each", never)
+    monkeypatch.setattr(backup_calls, limit, 0.2)
+    with pytest.raises(Timeout, match=f"no answer within {0.2} s"):
+        await client.backup(tmp_path / "b")
+
+    assert not (tmp_path / "b").exists()
+
+
+async def test_two_backups_into_one_directory(client, served, tmp_path, at_the_end):
+    """The second one is refused and leaves what the first has copied, whenever it looks."""
+    directory, looks = tmp_path / "b", _Taking._check_empty
+
+    async def try_another(text, look):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_Taking, "_check_empty", look)
+            async with served.connect() as other:
+                with pytest.raises(ConfigurationError, match=text):
+                    await other.backup(directory)
+
+    def looked_before(taking, own=""):
+        if own:
+            looks(taking, own)
+
+    async def try_others():
+        await try_another("not empty", looks)
+        await try_another("another backup", looked_before)
+
+    at_the_end(try_others)
+    backup = await client.backup(directory)
+    await try_another("not empty", looked_before)
+
+    assert verify(directory, quiet)[0] == backup
+    assert {path.name for path in directory.iterdir()} == PRESENT
+
+
+async def test_a_module_that_is_not_what_it_was_is_told(served, client, cast, tmp_path):
+    """Nobody finds out at the restore that an agent cannot be made any more."""
+    path = next((served.data_dir / "modules").glob("*.wasm"))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1])
+    try:
+        with pytest.raises(StorageDamaged, match=f"{path.name}.*sha256"):
+            await client.backup(tmp_path / "b")
+    finally:
+        path.write_bytes(whole)
+
+    assert not (tmp_path / "b").exists()
+
+
 async def test_no_room_is_told_before_anything_is_copied(client, tmp_path, monkeypatch):
     """Where the backup and some room to spare do not fit, nothing is begun."""
-    monkeypatch.setattr("caxton.client.calls.backup_calls.SPARED_BYTES", 1 << 62)
+    monkeypatch.setattr("caxton.store.backup.room.SPARED_BYTES", 1 << 62)
     with pytest.raises(StorageFull, match="free"):
         await client.backup(tmp_path / "b")
     assert not (tmp_path / "b").exists()

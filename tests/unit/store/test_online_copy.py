@@ -203,16 +203,16 @@ async def test_a_copy_that_is_cancelled_leaves_nothing(database, tmp_path, monke
 
     monkeypatch.setattr("caxton.store.database.make_empty", slow)
     copy = OnlineCopy(tmp_path / "copy")
-    copying = asyncio.ensure_future(database.copy(copy))
-    await asyncio.to_thread(begun.wait)
-    copying.cancel()
-    await one_turn_of_the_loop()
-    await one_turn_of_the_loop()
-    goes_on.set()
-    with pytest.raises(asyncio.CancelledError):
-        await copying
+    async with asyncio.TaskGroup() as group:
+        copying = group.create_task(database.copy(copy))
+        await asyncio.to_thread(begun.wait)
+        copying.cancel()
+        await one_turn_of_the_loop()
+        await one_turn_of_the_loop()
+        goes_on.set()
     await asyncio.to_thread(made.wait)
 
+    assert copying.cancelled()
     assert copy.is_over
     assert not copy.path.exists()
 

@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from caxton.errors import ConfigurationError, StorageDamaged, StorageError
-from caxton.store.backup.manifest import FORMAT, Backup, BackupFile, look_at_file, write_manifest
+from caxton.errors import ConfigurationError, StorageDamaged, StorageError, StorageFull
+from caxton.store.backup.manifest import FORMAT, Backup, BackupFile, look_at_file, read_manifest, write_manifest
 from caxton.store.commit import Commit, SourceRow
 from caxton.store.commit_mark import mark_path, read_mark
 from caxton.store.schema.migrations import SCHEMA_VERSION
@@ -37,7 +37,7 @@ async def make_shards(directory, taken=0):
 def describe(directory, **changed):
     """Write the manifest that the files in a directory would have."""
     names = ["identity", *(f"shard-{shard}.db" for shard in range(SHARDS))]
-    files = [BackupFile(name, *look_at_file(directory / name, quiet)) for name in names]
+    files = [BackupFile(name, *look_at_file(directory / name, 1 << 30, quiet)) for name in names]
     told = {"format": FORMAT, "caxton": "0.1.0", "schema": SCHEMA_VERSION, "taken_at": 1, "held_ms": 2}
     write_manifest(directory, Backup(**(told | {"shards": SHARDS, "files": files} | changed)))
 
@@ -84,6 +84,15 @@ def changed_manifest(**changed):
     return change
 
 
+def add_file(name):
+    def change(path):
+        told = json.loads(path.read_text())
+        told["files"].append({"name": name, "size": 1, "sha256": "0" * 64})
+        path.write_text(json.dumps(told))
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "error"),
     [
@@ -106,6 +115,12 @@ def changed_manifest(**changed):
             changed_manifest(files=[{"name": "../x", "size": 1, "sha256": "0" * 64}]),
             StorageDamaged,
         ),
+        ("manifest.json", add_file("identity"), StorageDamaged),
+        ("manifest.json", add_file("shard-2.db"), StorageDamaged),
+        ("manifest.json", add_file(f"modules/{'1' * 64}.wasm"), StorageDamaged),
+        ("manifest.json", lambda path: (path.unlink(), os.mkfifo(path)), StorageError),
+        ("shard-1.db", lambda path: (path.unlink(), os.mkfifo(path)), StorageError),
+        ("shard-1.db", lambda path: (path.unlink(), path.symlink_to("/dev/zero")), StorageError),
     ],
 )
 def test_what_is_not_as_it_was_written_is_refused(backup, tmp_path, name, damage, error):
@@ -118,6 +133,47 @@ def test_what_is_not_as_it_was_written_is_refused(backup, tmp_path, name, damage
         assert "\n" not in str(refused.value)
 
     assert not (tmp_path / "data").exists()
+
+
+def test_no_more_is_read_than_the_manifest_says(backup, tmp_path):
+    """A file that is longer, by however much, is refused after one byte more."""
+    path = backup / "shard-1.db"
+    size = path.stat().st_size
+    os.truncate(path, 1 << 40)
+    for use in (verify, lambda directory, tell: restore(directory, tmp_path / "data", tell)):
+        read = []
+        with pytest.raises(StorageDamaged, match=f"shard-1.db: longer than the {size} bytes"):
+            use(backup, read.append)
+        assert sum(read) == sum(file.size for file in read_manifest(backup).files) + 1
+
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_manifest_of_any_length_is_refused_at_its_first_wrong_name(backup):
+    """However many of its names are wrong: they are not compared with each other."""
+    wrong = [{"name": f"w{number}", "size": 1, "sha256": "0" * 64} for number in range(200_000)]
+    changed_manifest(files=wrong)(backup / "manifest.json")
+    with pytest.raises(StorageDamaged, match="names 'w0'"):
+        verify(backup, quiet)
+
+
+def test_where_there_is_no_room_nothing_is_restored(backup, tmp_path, monkeypatch):
+    """It is told before anything is copied."""
+    monkeypatch.setattr("caxton.store.backup.room.SPARED_BYTES", 1 << 62)
+    with pytest.raises(StorageFull, match="what is restored takes"):
+        restore(backup, tmp_path / "data", quiet)
+
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_path_that_cannot_be_is_refused(backup, tmp_path):
+    """With a typed error, whoever reads it."""
+    with pytest.raises(StorageError, match="null"):
+        restore(backup, tmp_path / "a\0b", quiet)
+    with pytest.raises(StorageError, match="null"):
+        verify(tmp_path / "a\0b", quiet)
+    with pytest.raises(StorageError, match="too long"):
+        restore(backup, tmp_path / ("a" * 300), quiet)
 
 
 def test_copies_of_two_moments_do_not_balance(backup, tmp_path):
