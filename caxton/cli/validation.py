@@ -5,8 +5,9 @@ from pathlib import Path
 
 from caxton.agents.limits import DEFAULT_LIMITS, Limits
 from caxton.cli.progress import modules_done
-from caxton.errors import CaxtonError, DeploymentError
+from caxton.errors import CaxtonError, DeploymentError, ValidationError
 from caxton.manifests.reading import Reading
+from caxton.store.module_file import read_module
 from caxton.supervisor.compiler.process import COMPILER_COMMAND, CompilerProcess
 from caxton.wire.compile_job import CompileJob
 
@@ -39,10 +40,12 @@ async def _problem(agent: str, path: Path, limits: Limits) -> str | None:
     try:
         if await compiler.ready() is None:
             return "it cannot be compiled here: the compiler does not start"
-        await compiler.compile(CompileJob(agent, limits, await asyncio.to_thread(path.read_bytes)))
+        await compiler.compile(CompileJob(agent, limits, await asyncio.to_thread(read_module, path)))
     except DeploymentError as error:
         names = ", ".join(getattr(error, "names", ()))
         return f"{error.problem} ({names})" if names else error.problem
+    except ValidationError as error:  # it was read before, so somebody has put something else there
+        return error.problem
     except (CaxtonError, OSError) as error:
         return str(error)
     finally:

@@ -5,11 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from caxton.agents.limits import MAX_MODULE
 from caxton.agents.module_imports import imports_of
 from caxton.errors import ValidationError
 from caxton.printable import shown
-from caxton.store.regular_file import NotRegularFileError, opened
+from caxton.store.module_file import read_module
 
 
 @dataclass(frozen=True)
@@ -58,15 +57,6 @@ def check_imports(wanted: Iterable[str], module: ReadModule) -> None:
 
 def _look(path: Path, text: str) -> ReadModule | ValidationError:
     try:
-        with opened(path) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
-            wasm = file.read(MAX_MODULE + 1)
-    except NotRegularFileError:
-        return ValidationError("wasm", f"{shown(text)} is not a regular file")
-    except OSError as error:
-        return ValidationError("wasm", f"{shown(text)}: {error.strerror}")
-    if len(wasm) > MAX_MODULE:
-        return ValidationError("wasm", f"{shown(text)} is longer than the {MAX_MODULE:,} bytes that a module may have")
-    try:
-        return ReadModule(path, imports_of(wasm))
+        return ReadModule(path, imports_of(read_module(path)))
     except ValidationError as error:
         return ValidationError("wasm", f"{shown(text)}: {error.problem}")

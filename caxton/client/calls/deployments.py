@@ -26,6 +26,8 @@ from caxton.errors import (
     from_fields,
 )
 from caxton.ids import AgentId
+from caxton.printable import shown
+from caxton.store.module_file import read_module
 from caxton.wire.calls import MAX_BATCH, Deploy, Deployed
 from caxton.wire.supervision import MODULE_CHUNK, Accepted, UploadModule
 
@@ -76,7 +78,7 @@ class Deployments:
         """Have a module compiled for an agent that is not deployed yet. Raises InvalidModule, and why it is unknown."""
         modules = Modules()
         manifest = await manifest_of(deployment, modules)
-        error = await self._upload(manifest, modules.wasm[manifest.module], timeout_s)
+        error = await self._upload(manifest, modules, timeout_s)
         if error is not None:
             raise error
 
@@ -89,7 +91,7 @@ class Deployments:
         for place, manifest in manifests.items():
             kind = (manifest.module, manifest.limits.max_memory_bytes)
             if kind not in tried:
-                tried[kind] = await self._upload(manifest, modules.wasm[manifest.module], timeout_s)
+                tried[kind] = await self._upload(manifest, modules, timeout_s)
             error = tried[kind]
             if error is None:
                 ready[place] = manifest
@@ -97,7 +99,7 @@ class Deployments:
                 refused[place] = error
         return {**refused, **await self._register(ready, timeout_s)}
 
-    async def _upload(self, manifest: Manifest, wasm: bytes, timeout_s: float) -> CaxtonError | None:
+    async def _upload(self, manifest: Manifest, modules: "Modules", timeout_s: float) -> CaxtonError | None:
         """Upload a module and have it compiled; returns why it was not. It is not sent when it is there by then."""
         try:
             async with asyncio.timeout(timeout_s):
@@ -106,7 +108,7 @@ class Deployments:
             return Timeout("uploading the module, behind others", timeout_s)
         limits = with_capacity(manifest.limits, self._runtime.mailbox_capacity)
         try:
-            offset = 0
+            wasm, offset = await modules.content(manifest), 0
             while True:
                 chunk = wasm[offset : offset + MODULE_CHUNK]
                 upload = UploadModule(manifest.module, len(wasm), offset, chunk, manifest.name, limits)
@@ -154,32 +156,38 @@ class Deployments:
 
 
 class Modules:
-    """The modules of one call, each read and hashed once."""
+    """The modules of one call, each hashed once. What is in a file is not kept: it is read again where it is needed."""
 
     def __init__(self) -> None:
-        self.wasm: dict[bytes, bytes] = {}
+        # What the caller has given as the module of this sha256: a path, or whatever holds bytes.
+        self._given: dict[bytes, object] = {}
         self._by_path: dict[Path, bytes] = {}
-        self._by_identity: dict[int, bytes] = {}
+        # With what has this identity, which nobody else gets as long as it is kept.
+        self._by_identity: dict[int, tuple[object, bytes]] = {}
 
     async def digest(self, agent: str, wasm: object) -> bytes:
         """Return the sha256 of a module; raises InvalidModule when it cannot be read or is too large."""
         if isinstance(wasm, str | PathLike):
-            path = Path(wasm)
+            path = _path_of(wasm)
             found = self._by_path.get(path)
             if found is None:
-                found = self._by_path[path] = self._enter(agent, await asyncio.to_thread(_read, agent, path))
+                found = self._by_path[path] = await asyncio.to_thread(_digest_of, agent, path)
+                self._given[found] = path
             return found
-        found = self._by_identity.get(id(wasm))
-        if found is None:
-            found = self._by_identity[id(wasm)] = self._enter(agent, _bytes_of(agent, wasm))
-        return found
+        if id(wasm) not in self._by_identity:
+            digest = sha256(_bytes_of(agent, wasm)).digest()
+            self._by_identity[id(wasm)] = wasm, digest
+            self._given[digest] = wasm
+        return self._by_identity[id(wasm)][1]
 
-    def _enter(self, agent: str, wasm: bytes) -> bytes:
-        if len(wasm) > MAX_MODULE:
-            raise InvalidModule(agent, str(MessageTooLarge.of(len(wasm), MAX_MODULE, "module")))
-        digest = sha256(wasm).digest()
-        self.wasm[digest] = wasm
-        return digest
+    async def content(self, manifest: Manifest) -> bytes:
+        """Return the bytes of a module that was hashed. Raises InvalidModule when they are others by now."""
+        agent, given = manifest.name, self._given[manifest.module]
+        wasm = await asyncio.to_thread(_read, agent, given) if isinstance(given, Path) else _bytes_of(agent, given)
+        if await asyncio.to_thread(lambda: sha256(wasm).digest()) != manifest.module:
+            what = given if isinstance(given, Path) else "its module"
+            raise InvalidModule(agent, f"{what} was changed while it was being deployed; deploy it again")
+        return wasm
 
 
 async def manifest_of(deployment: object, modules: Modules, system: str | None = None) -> Manifest:
@@ -204,25 +212,30 @@ async def manifest_of(deployment: object, modules: Modules, system: str | None =
 
 def _bytes_of(agent: str, wasm: Any) -> bytes:
     """Return what any buffer holds, copied unless it is bytes already; a large one is refused before that."""
-    if isinstance(wasm, bytes):
-        return wasm
     try:
         buffer = memoryview(wasm)
     except TypeError:
         raise ValidationError("wasm", f"{type(wasm).__name__} where a path or bytes are wanted") from None
+    except ValueError as error:  # it was released, or is closed
+        raise ValidationError("wasm", str(error)) from None
     if buffer.nbytes > MAX_MODULE:
         raise InvalidModule(agent, str(MessageTooLarge.of(buffer.nbytes, MAX_MODULE, "module")))
-    return buffer.tobytes()
+    return wasm if isinstance(wasm, bytes) else buffer.tobytes()
+
+
+def _path_of(wasm: Any) -> Path:
+    try:
+        return Path(wasm)
+    except TypeError:
+        raise ValidationError("wasm", f"{shown(wasm)} is a path of bytes; give it as text") from None
+
+
+def _digest_of(agent: str, path: Path) -> bytes:
+    return sha256(_read(agent, path)).digest()
 
 
 def _read(agent: str, path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_MODULE:
-            raise InvalidModule(agent, str(MessageTooLarge.of(path.stat().st_size, MAX_MODULE, "module")))
-        with path.open("rb") as file:
-            wasm = file.read(MAX_MODULE + 1)  # a device has no size, and may have no end
-    except (OSError, ValueError) as error:  # a path with a NUL in it names nothing
-        raise InvalidModule(agent, f"{path}: {getattr(error, 'strerror', error)}") from error
-    if len(wasm) > MAX_MODULE:
-        raise InvalidModule(agent, f"{path} is longer than the {MAX_MODULE} bytes that a module may have")
-    return wasm
+        return read_module(path)
+    except ValidationError as error:
+        raise InvalidModule(agent, f"{path}: {error.problem}") from None
