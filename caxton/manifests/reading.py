@@ -7,7 +7,7 @@ with it all at once.
 import os
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,8 +65,8 @@ def read_manifest(path: Path | str, *, root: Path | str | None = None) -> Deploy
     root: the folder below which its module has to be; the manifest's own if it is not said. Raises InvalidManifest,
     which names all mistakes with their lines.
     """
-    file = _as_path(path)
-    reading = examine([file], root, folders=False)
+    file = _as_path(path, "path")
+    reading = examine([file], None if root is None else _as_path(root, "root"), folders=False)
     if not reading.mistakes and len(reading.agents) != 1:
         reading.mistakes.add(file, 0, "", f"it describes {len(reading.agents)} agents where one is wanted")
     reading.mistakes.check(file)
@@ -78,8 +78,8 @@ def read_system(path: Path | str, *, root: Path | str | None = None) -> System:
 
     root and errors as of `read_manifest`.
     """
-    file = _as_path(path)
-    reading = examine([file], root, folders=False)
+    file = _as_path(path, "path")
+    reading = examine([file], None if root is None else _as_path(root, "root"), folders=False)
     reading.mistakes.check(file)
     return System(reading.system, reading.agents)
 
@@ -89,22 +89,34 @@ def examine(paths: Iterable[Path], root: Path | str | None = None, *, folders: b
     mistakes, files, system = Mistakes(), 0, ""
     agents: dict[str, Deployment] = {}
     places: dict[str, Place] = {}
-    for path in paths:
-        modules = Modules(Path(root) if root is not None else path if os.path.isdir(path) else path.parent)  # noqa: PTH112
-        for file in _files(path, mistakes) if folders else [path]:
-            files += 1
-            one = _File(file, modules, mistakes)
-            system = one.system or system
-            for deployment, place in one.agents:
-                if (before := places.get(deployment.name)) is not None:
-                    problem = f"{shown(deployment.name)} is the name of the one at {before.file}:{before.line}"
-                    mistakes.add(file, place.line, "name", problem)
-                else:
-                    agents[deployment.name], places[deployment.name] = deployment, place
-            if len(agents) > MAX_AGENTS:
-                mistakes.add(file, 0, "", f"there are more than {MAX_AGENTS:,} agents")
-                break
+    for file, modules in _files_of(paths, root, mistakes, folders=folders):
+        files += 1
+        one = _File(file, modules, mistakes)
+        system = one.system or system
+        for deployment, place in one.agents:
+            if (before := places.get(deployment.name)) is not None:
+                problem = f"{shown(deployment.name)} is the name of the one at {before.file}:{before.line}"
+                mistakes.add(file, place.line, "name", problem)
+            else:
+                agents[deployment.name], places[deployment.name] = deployment, place
+        if len(agents) > MAX_AGENTS:
+            mistakes.add(file, 0, "", f"there are more than {MAX_AGENTS:,} agents")
+            break
     return Reading(files, system, tuple(agents.values()), mistakes, places)
+
+
+def _files_of(
+    paths: Iterable[Path], root: Path | str | None, mistakes: Mistakes, *, folders: bool
+) -> Iterator[tuple[Path, Modules]]:
+    """Each manifest, with the modules that it may name."""
+    for path in paths:
+        try:
+            modules = Modules(Path(root) if root is not None else path if os.path.isdir(path) else path.parent)  # noqa: PTH112
+        except ValueError as error:  # a path with a NUL in it names nothing
+            mistakes.add(path, 0, "", f"root {shown(str(root))}: {error}" if root is not None else str(error))
+            continue
+        for file in _files(path, mistakes) if folders else [path]:
+            yield file, modules
 
 
 class _File:
@@ -216,8 +228,8 @@ def _parsed(text: str) -> dict[str, Any]:
         raise Unreadable(0, "values lie too deep in each other") from None
 
 
-def _as_path(path: object) -> Path:
+def _as_path(path: object, name: str) -> Path:
     try:
         return Path(path)  # type: ignore[arg-type] # whatever is none is refused
     except TypeError:
-        raise ConfigurationError("path", f"{shown(path)} is not a path", "give a Path or its text") from None
+        raise ConfigurationError(name, f"{shown(path)} is not a path", "give a Path or its text") from None

@@ -241,7 +241,7 @@ def test_nobody_waits_for_what_is_no_file(write):
     loop = path.parent / "loop.toml"
     loop.symlink_to(loop)
 
-    assert mistakes(path) == [(2, "wasm", "'guests/echo.wasm' is not a regular file")]
+    assert mistakes(path) == [(2, "wasm", "'guests/echo.wasm': not a regular file")]
     assert mistakes(fifo) == [(0, "", "it is not a regular file")]
     assert mistakes(loop) == [(0, "", "it is not a regular file")]
     assert mistakes(Path("nowhere.toml")) == [(0, "", "No such file or directory")]
@@ -266,3 +266,28 @@ def test_a_path_is_a_path(path):
     """What can be none is refused by name."""
     with pytest.raises(ConfigurationError, match="is not a path"):
         caxton.read_manifest(path)
+
+
+def test_a_path_or_a_root_that_cannot_be_is_told(write):
+    """Whatever is asked for, it is a mistake of the manifest or an error of the call."""
+    path = write(AGENT)
+    for root in ("a\0b", Path("a\0b")):
+        assert "null" in mistakes(path, root=root)[0][2]
+        with pytest.raises(InvalidManifest, match=r"root 'a.*null"):
+            caxton.read_system(path, root=root)
+    assert "null" in mistakes(Path("a\0/b"))[0][2]
+    with pytest.raises(ConfigurationError, match="root: 5 is not a path"):
+        caxton.read_manifest(path, root=5)
+
+
+def test_beyond_the_most_agents_nothing_more_is_read(write, monkeypatch):
+    """Neither the rest of a folder, nor what is named after it."""
+    monkeypatch.setattr(reading, "MAX_AGENTS", 3)
+    folder = write("").parent
+    for number in range(5):
+        write(AGENT.replace("echo", f"a{number}", 1), f"{number}.toml")
+    (folder / "agent.toml").unlink()
+    found = examine([folder, folder, folder])
+
+    assert (found.files, len(found.agents)) == (4, 4)
+    assert [one.problem for one in found.mistakes.found] == ["there are more than 3 agents"]
