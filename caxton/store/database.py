@@ -20,7 +20,7 @@ from caxton.store.earlier_copy import keep_copy
 from caxton.store.premises import check_premises
 from caxton.store.schema.migrations import SCHEMA_VERSION, OtherVersion, check_schema, migrate
 from caxton.store.seal import BrokenSeal
-from caxton.store.sqlite_errors import mapped
+from caxton.store.sqlite_errors import mapped, one_line
 from caxton.threads import to_its_end
 
 # How long a successor waits for the process that held the file before it: that one is killed, and the kernel may take
@@ -220,7 +220,7 @@ def _prepare(db: sqlite3.Connection, path: Path, patience_s: float, *, may_be_ne
         _pragma(db, path, name, value, wanted)
     problems = [text for (text,) in db.execute("PRAGMA quick_check(1)") if text != "ok"]
     if problems:
-        raise StorageDamaged(str(path), str(problems[0]))
+        raise StorageDamaged(str(path), one_line(problems[0]))
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if not version and not may_be_new:
         raise StorageDamaged(str(path), "empty, and it was not")

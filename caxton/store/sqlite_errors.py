@@ -24,7 +24,7 @@ def mapped(path: Path, error: sqlite3.Error) -> StorageError:
     """Return the error that this one of SQLite's means for the file at `path`."""
     code = getattr(error, "sqlite_errorcode", 0)  # an error that Python's module raises by itself has none
     name = getattr(error, "sqlite_errorname", "")
-    text = f"{error} ({name})" if name else str(error)
+    text = one_line(f"{error} ({name})" if name else str(error))
     if code == sqlite3.SQLITE_FULL:
         return StorageFull(str(path), text)
     if code & 0xFF == sqlite3.SQLITE_IOERR and code not in _DAMAGED and not _has_room(path.parent):
@@ -34,6 +34,11 @@ def mapped(path: Path, error: sqlite3.Error) -> StorageError:
     if code in _DAMAGED or code & 0xFF == sqlite3.SQLITE_CORRUPT or text.startswith(_UNREADABLE):
         return StorageDamaged(str(path), text)
     return StorageError(str(path), text)
+
+
+def one_line(problem: str) -> str:
+    """Return what SQLite says without the name that it gives every database, and its lines as one."""
+    return " ".join(problem.removeprefix("*** in database main ***").split())
 
 
 def _has_room(directory: Path) -> bool:

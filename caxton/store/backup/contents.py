@@ -11,7 +11,8 @@ from caxton.store.ledger_rows import read_shard_ledger
 from caxton.store.meta import Meta, read_meta
 from caxton.store.read_only import named_errors, read_only
 from caxton.store.recovered import read_everything
-from caxton.store.schema.migrations import check_schema
+from caxton.store.schema.migrations import SCHEMA_VERSION, check_schema
+from caxton.store.sqlite_errors import one_line
 from caxton.wire.shard_ledger import ShardLedger
 
 _NO_MODULE = bytes(SHA256_BYTES)
@@ -26,14 +27,16 @@ class ShardContents(NamedTuple):
 
 
 def look_through(path: Path, shard: int) -> ShardContents:
-    """Read every row of a shard's copy, and what it is by its own account.
+    """Read every row of a shard's copy, of the present schema, and what it is by its own account.
 
     Raises StorageDamaged when it is not whole, or another shard's; StorageError when it cannot be read.
     """
     with named_errors(path), read_only(path) as db:
         problems = [text for (text,) in db.execute("PRAGMA integrity_check(1)") if text != "ok"]
         if problems:
-            raise damaged(path, str(problems[0]))
+            raise damaged(path, one_line(problems[0]))
+        if (version := _version(db)) != SCHEMA_VERSION:
+            raise damaged(path, f"of version {version} of the schema, and its manifest says {SCHEMA_VERSION}")
         check_schema(db)
         meta = read_meta(db)
         if meta.shard != shard:
@@ -53,7 +56,11 @@ def modules_in(path: Path) -> set[bytes]:
 def schema_of(path: Path) -> int:
     """Return the version of a shard's schema that its copy has. Raises StorageError."""
     with named_errors(path), read_only(path) as db:
-        return int(db.execute("PRAGMA user_version").fetchone()[0])
+        return _version(db)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _modules(db: sqlite3.Connection) -> set[bytes]:

@@ -135,6 +135,28 @@ def test_what_is_not_as_it_was_written_is_refused(backup, tmp_path, name, damage
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "at", "says"),
+    [
+        ("shard-0.db", 36, "Main freelist"),  # its length
+        ("shard-0.db", 63, "of version . of the schema, and its manifest says"),
+        ("identity", 0, "not an identity file"),
+    ],
+)
+def test_a_manifest_that_agrees_with_the_damage_helps_nobody(backup, tmp_path, name, at, says):
+    """Files are looked through too; what SQLite says in several lines is told in one."""
+    raw = bytearray((backup / name).read_bytes())
+    raw[at] ^= 1
+    (backup / name).write_bytes(raw)
+    describe(backup)
+    for use in (lambda: verify(backup, quiet), lambda: restore(backup, tmp_path / "data", quiet)):
+        with pytest.raises((StorageError, ConfigurationError), match=says) as refused:
+            use()
+        assert "\n" not in str(refused.value)
+
+    assert not (tmp_path / "data").exists()
+
+
 def test_no_more_is_read_than_the_manifest_says(backup, tmp_path):
     """A file that is longer, by however much, is refused after one byte more."""
     path = backup / "shard-1.db"
