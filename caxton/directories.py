@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,12 +13,25 @@ _OTHERS = 0o077
 
 def make_directory(path: Path) -> None:
     """Make a directory unless it is there, and what is missing above it, each for its owner alone. Raises OSError."""
-    missing = [path]
-    while not missing[-1].parent.exists() and missing[-1].parent != missing[-1]:
-        missing.append(missing[-1].parent)
-    for directory in reversed(missing):
+    for directory in reversed(missing_directories(path)):
         with suppress(FileExistsError):
             directory.mkdir(mode=0o700)
+
+
+def missing_directories(path: Path) -> list[Path]:
+    """Return what is to be made so that a directory is there: itself, and what is missing above it. Raises OSError."""
+    missing: list[Path] = []
+    while not path.exists() and (not missing or path != missing[-1]):
+        missing.append(path)
+        path = path.parent
+    return missing
+
+
+def remove_directories(made: Sequence[Path]) -> None:
+    """Remove directories that were missing, up to one that is not empty, or not there."""
+    with suppress(OSError):
+        for directory in made:
+            directory.rmdir()
 
 
 def own_directory(path: Path) -> None:

@@ -20,4 +20,6 @@ async def to_its_end(work: Callable[[], T], give_up: Callable[[], None] | None =
         if give_up is not None:
             give_up()
         await asyncio.wait([working])
+        if not working.cancelled():
+            working.exception()  # nobody wants to know any more
         raise

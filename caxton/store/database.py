@@ -147,8 +147,10 @@ class Database:
         self._copy = copy
         try:
             await connection._execute(copy.make, connection._conn)  # type: ignore[no-untyped-call] # noqa: SLF001 (as in run)
-        finally:
+        except BaseException:
             copy.give_up()  # it is over, unless this was cancelled
+            raise
+        finally:
             self._copy = None  # whatever is asked from now on comes after the rest of what was asked of the copy
             await connection._execute(copy.serve_rest)  # type: ignore[no-untyped-call] # noqa: SLF001 (as in run)
 

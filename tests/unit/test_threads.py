@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -15,6 +16,7 @@ async def test_what_the_work_returns_or_raises_is_told():
 
 async def test_whoever_is_cancelled_waits_for_the_end(one_turn_of_the_loop):
     """The work is told that it may end early; what it raises then is nobody's business."""
+    said = []
     told, end, ended = threading.Event(), threading.Event(), threading.Event()
 
     def work():
@@ -22,6 +24,7 @@ async def test_whoever_is_cancelled_waits_for_the_end(one_turn_of_the_loop):
         ended.set()
         raise ValueError
 
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context))
     async with asyncio.TaskGroup() as group:
         working = group.create_task(to_its_end(work, told.set))
         await one_turn_of_the_loop()
@@ -34,3 +37,6 @@ async def test_whoever_is_cancelled_waits_for_the_end(one_turn_of_the_loop):
     assert waited
     assert ended.is_set()
     assert working.cancelled()
+    del working
+    gc.collect()
+    assert said == []

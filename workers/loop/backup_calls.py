@@ -47,11 +47,14 @@ class BackupCalls:
     async def _begin(self, session: int, path: Path) -> CopyState:
         if not path.is_absolute():
             raise StorageError(str(path), "not an absolute path")
-        while self._copy is not None and not self._copy.is_over:
-            if self._copy.is_given_up:
-                await self._copy.over()
-                continue
-            raise ResourceExhausted(f"backups of {self._database.path.name} at a time", MOST_COPIES)
+        while self._copy is not None:
+            if self._copy.is_wanted:  # also one that is made: its client still waits for other shards
+                raise ResourceExhausted(f"backups of {self._database.path.name} at a time", MOST_COPIES)
+            copy = self._copy
+            copy.give_up()
+            await copy.over()
+            if self._copy is copy:
+                self._copy = None
         copy = self._copy = OnlineCopy(path)
         self._session = session
         self._group.create_task(self._database.copy(copy))

@@ -62,16 +62,20 @@ def take(
     if directory.name in {_TAKE, _VERIFY} and directory == Path(directory.name):
         raise typer.BadParameter(f"for a directory of this name say ./{directory.name}")
 
-    async def use() -> Backup:
+    taken: list[Backup] = []
+
+    async def use() -> None:
         async with caxton.connect(resolve_runtime_dir(runtime_dir), reconnect=False) as client:
             with bytes_of("copied", hidden=output is Format.JSON) as tell:
-                return await client.backup(directory, progress=tell)
+                taken.append(await client.backup(directory, progress=tell))
 
     try:
-        backup = asyncio.run(use())
+        asyncio.run(use())
     except KeyboardInterrupt:
-        print_hint(f"interrupted: no backup was taken into {directory}")
-        raise typer.Exit(FAILED) from None
+        if not taken:  # by then it was whole: it is told
+            print_hint(f"interrupted: no backup was taken into {directory}")
+            raise typer.Exit(FAILED) from None
+    (backup,) = taken
     if output is Format.JSON:
         print_json(_values(directory, backup))
     else:

@@ -13,6 +13,7 @@ from caxton.cli.progress import bytes_done
 from caxton.config.settings import data_directory
 from caxton.printable import counted
 from caxton.store.backup.manifest import read_manifest
+from caxton.supervisor.premises.backups import Restored
 from caxton.supervisor.premises.backups import restore as make
 
 EXAMPLES = (
@@ -36,12 +37,14 @@ def restore(
     meanwhile, also the one that was backed up. The backup stays as it is.
     """
     where = data_directory(data_dir, os.environ)
+    found: Restored | None = None
     try:
         with bytes_done("restored", read_manifest(directory).size, hidden=output is Format.JSON) as tell:
             found = make(directory, where, tell)
     except KeyboardInterrupt:
-        print_hint(f"interrupted: nothing was restored into {where}")
-        raise typer.Exit(FAILED) from None
+        if found is None:  # else it was done by then, and is told
+            print_hint(f"interrupted: nothing was restored into {where}")
+            raise typer.Exit(FAILED) from None
     if output is Format.JSON:
         told = {"data_dir": found.data_dir, **values(found.backup), "durable": msgspec.to_builtins(found.durable)}
         print_json(told)

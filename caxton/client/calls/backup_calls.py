@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from caxton.agents.limits import MAX_MODULE
 from caxton.client.calls.runtime_calls import RuntimeCalls
-from caxton.directories import own_directory, sync_directory
+from caxton.directories import missing_directories, own_directory, remove_directories, sync_directory
 from caxton.errors import CaxtonError, ConfigurationError, ShardUnavailable, StorageError, Timeout
+from caxton.placement.slot_table import MAX_WORKERS
 from caxton.printable import shown
 from caxton.store.backup.contents import modules_in, schema_of
 from caxton.store.backup.manifest import (
@@ -49,6 +50,8 @@ MOMENT_S = 60.0
 # For how long no page of any shard may be copied, nor its copy be on the disk: a large one is written out at its end.
 STALL_S = 600.0
 _MOST_IDENTITY = 4_096
+# SQLite opens no file of a longer name, in bytes.
+_LONGEST_NAME = 504
 
 
 class BackupCalls(RuntimeCalls):
@@ -69,9 +72,9 @@ class BackupCalls(RuntimeCalls):
         """
         return await _Taking(self, _absolute(directory), progress or (lambda _done, _of: None)).run()
 
-    async def _asked_each(self, requests: Iterable[BackupRequest]) -> list[CopyState]:
-        """Ask every shard at once; raises the first error when all have answered."""
-        calls = [self._call(shard, request, CopyState) for shard, request in enumerate(requests)]
+    async def _asked_each(self, requests: Iterable[BackupRequest], start: int = 0) -> list[CopyState]:
+        """Ask shards at once, from `start` on; raises the first error when all have answered."""
+        calls = [self._call(shard, request, CopyState) for shard, request in enumerate(requests, start)]
         states: list[CopyState] = []
         for told in await asyncio.gather(*calls, return_exceptions=True):
             if isinstance(told, BaseException):
@@ -91,8 +94,10 @@ class _Taking:
         self._release: str
         self._shards = 0
         self._copies: list[Path]
-        # Whether the directory was not there; whether it is this backup's by now; whether nobody wants it any more.
-        self._is_new = self._is_ours = self._is_given_up = False
+        # Directories that were not there: its own, and what was missing above it.
+        self._made: list[Path] = []
+        # Whether the directory is this backup's by now, the shards make copies for it, and nobody wants it any more.
+        self._is_ours = self._is_copying = self._is_given_up = False
 
     async def run(self) -> Backup:
         """Take it. What was made is removed again when it fails, or is cancelled."""
@@ -103,8 +108,8 @@ class _Taking:
         except BaseException:
             if self._is_ours:
                 await self._undo()
-            elif self._is_new:
-                await to_its_end(self._remove_directory)
+            else:
+                await to_its_end(partial(remove_directories, self._made))
             raise
 
     async def _on_disk(self, act: Callable[[], T]) -> T:
@@ -130,7 +135,7 @@ class _Taking:
 
     def _begin(self) -> None:
         """Look whether there is room, make the directory and let it be this backup's, whoever else wants it."""
-        self._is_new = not self._directory.exists()
+        self._made = missing_directories(self._directory)
         check_room(self._directory, self._needed(), "a backup")
         own_directory(self._directory)
         self._check_empty()
@@ -168,16 +173,24 @@ class _Taking:
     async def _copied(self) -> tuple[int, int]:
         """Copy every shard's file; returns what `_end_at_once` does. Raises Timeout."""
         for _ in range(_TRIES):
-            requests = [CopyShard(str(path)) for path in self._copies]
-            await self._client._asked_each(requests)  # noqa: SLF001 (a part of it)
+            await self._begin_copies()
             await self._until(lambda state: state.ready)
             moment = await self._end_at_once()
             if moment is not None:
                 await self._until(lambda state: state.done)
+                with suppress(CaxtonError):  # they are whole and on the disk, whatever becomes of a shard now
+                    await self._each("drop")
                 return moment
             await self._each("drop")
             await self._on_disk(self._remove_copies)
         raise self._no_moment(HOLD_S)
+
+    async def _begin_copies(self) -> None:
+        """Have each shard begin: of several backups at a time, the one that the first shard copies for goes on."""
+        first, *others = (CopyShard(str(path)) for path in self._copies)
+        await self._client._asked_each([first])  # noqa: SLF001 (a part of it)
+        self._is_copying = True
+        await self._client._asked_each(others, 1)  # noqa: SLF001 (a part of it)
 
     def _remove_copies(self) -> None:
         for path in self._copies:
@@ -255,11 +268,11 @@ class _Taking:
         return found
 
     async def _undo(self) -> None:
-        with suppress(
-            CaxtonError, TimeoutError
-        ):  # a shard that does not answer gives up by itself, and removes its copy
-            async with asyncio.timeout(_DROP_S):
-                await self._each("drop")
+        if self._is_copying:
+            # A shard that does not answer gives up by itself, and removes its copy.
+            with suppress(CaxtonError, TimeoutError):
+                async with asyncio.timeout(_DROP_S):
+                    await self._each("drop")
         await to_its_end(self._remove)
 
     def _remove(self) -> None:
@@ -270,20 +283,22 @@ class _Taking:
                 path.unlink()
             with suppress(FileNotFoundError):
                 (self._directory / MODULES).rmdir()
-        if self._is_new:
-            self._remove_directory()
-
-    def _remove_directory(self) -> None:
-        with suppress(OSError):
-            self._directory.rmdir()
+        remove_directories(self._made)
 
 
 def _absolute(directory: Path | str) -> Path:
     try:
         path = Path(directory).absolute()
-        if "\0" not in str(path):
-            return path
-        problem = f"{shown(directory)} has a NUL in it"
+        room = _LONGEST_NAME - len(str(path / shard_name(MAX_WORKERS)).encode())
     except TypeError:
         problem = f"{shown(directory)} is not a path"
-    raise ConfigurationError("directory", problem, "give a Path or its text")
+    except UnicodeEncodeError:
+        problem = f"{shown(str(directory))} is not UTF-8"
+    else:
+        if "\0" in str(path):
+            problem = f"{shown(str(directory))} has a NUL in it"
+        elif room < 0:
+            problem = f"{shown(str(path))} is {-room} bytes longer than SQLite takes"
+        else:
+            return path
+    raise ConfigurationError("directory", problem, "name another one, as a Path or its text")

@@ -66,6 +66,11 @@ class OnlineCopy:
         """Whether nothing more will come of it."""
         return self.is_done or self.failed is not None
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody still asks after it."""
+        return not self.is_given_up and time.monotonic() - self._looked_s <= LEASE_S
+
     async def run(self, work: Callable[[], T]) -> T:
         """Run `work` on the connection's thread between two slices, and return what it returns."""
         return await self._ask(work)  # type: ignore[no-any-return] # what work returns
@@ -77,7 +82,6 @@ class OnlineCopy:
     def close(self, failed: CaxtonError | None = None) -> None:
         """Nothing more comes of it, whatever it is: nobody has the connection's thread for it."""
         self.failed, self.is_done = failed, failed is None
-        self.give_up()
         self.serve_rest()
         self._over.set()
 
@@ -130,7 +134,7 @@ class OnlineCopy:
                 _serve(self._asked.get_nowait())
 
     async def _ask(self, work: Work | _Order) -> Any:
-        if self.is_given_up and isinstance(work, _Order):
+        if (self.is_given_up or self.is_over) and isinstance(work, _Order):
             return False  # nobody may have the thread any more
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._asked.put((answer, work))
@@ -158,7 +162,7 @@ class OnlineCopy:
     def _check_wanted(self) -> None:
         if self.is_given_up:
             raise StorageError(str(self.path), "the backup was given up")
-        if time.monotonic() - self._looked_s > LEASE_S:
+        if not self.is_wanted:
             raise StorageError(str(self.path), f"the backup was given up: nobody asked after it for {LEASE_S:g} s")
 
     def _serve_one(self, asked: _Asked) -> None:

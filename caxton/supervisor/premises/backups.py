@@ -6,7 +6,13 @@ from pathlib import Path
 
 import msgspec
 
-from caxton.directories import make_directory, own_directory, sync_directory
+from caxton.directories import (
+    make_directory,
+    missing_directories,
+    own_directory,
+    remove_directories,
+    sync_directory,
+)
 from caxton.errors import ConfigurationError
 from caxton.store.backup.contents import ShardContents, look_through
 from caxton.store.backup.manifest import (
@@ -67,7 +73,7 @@ def restore(directory: Path, data_dir: Path, tell: Tell) -> Restored:
     """
     backup = read_manifest(directory)
     _check_schema(directory, backup)
-    is_new = acting_on(data_dir, partial(_begin, data_dir, backup))
+    made = acting_on(data_dir, partial(_begin, data_dir, backup))
     with closing(acting_on(data_dir, partial(DirectoryLock, data_dir))):
         strangers = acting_on(data_dir, lambda: sorted(path.name for path in data_dir.iterdir() if path.name != _LOCK))
         if strangers:
@@ -78,17 +84,17 @@ def restore(directory: Path, data_dir: Path, tell: Tell) -> Restored:
             found = _restore(directory, data_dir, backup, tell)
         except BaseException:
             with suppress(OSError):  # what is left has no identity, and is refused by name
-                _remove(data_dir, backup, is_new=is_new)
+                _remove(data_dir, backup, made)
             raise
     return Restored(str(data_dir), backup, found)
 
 
-def _begin(data_dir: Path, backup: Backup) -> bool:
-    """Look whether there is room, and make the directory; returns whether it was not there."""
-    is_new = not data_dir.exists()
+def _begin(data_dir: Path, backup: Backup) -> list[Path]:
+    """Look whether there is room, and make the directory; returns what was not there."""
+    made = missing_directories(data_dir)
     check_room(data_dir, backup.size, "what is restored")
     own_directory(data_dir)
-    return is_new
+    return made
 
 
 def _restore(directory: Path, data_dir: Path, backup: Backup, tell: Tell) -> Figures:
@@ -143,13 +149,13 @@ def _check_file(path: Path, told: BackupFile, found: tuple[int, str]) -> None:
         raise damaged(path, "its sha256 is not the one that its manifest has")
 
 
-def _remove(data_dir: Path, backup: Backup, *, is_new: bool) -> None:
+def _remove(data_dir: Path, backup: Backup, made: list[Path]) -> None:
     for file in backup.files:
         (data_dir / file.name).unlink(missing_ok=True)
     for path in (*data_dir.glob("shard-*.mark"), data_dir / f"{IDENTITY}.new"):
         path.unlink(missing_ok=True)
     with suppress(FileNotFoundError):
         (data_dir / MODULES).rmdir()
-    if is_new:
+    if made:
         (data_dir / _LOCK).unlink(missing_ok=True)
-        data_dir.rmdir()
+        remove_directories(made)

@@ -182,6 +182,39 @@ async def test_a_shard_that_dies_meanwhile_ends_the_backup(served, client, tmp_p
     assert (await eventually(taken)).shards == WORKERS
 
 
+async def test_of_several_backups_at_once_one_is_taken(served, client, tmp_path):
+    """Each time, whoever begins: the others are refused and leave nothing, also those of the same client."""
+    async with served.connect() as other, served.connect() as third:
+        for turn in range(3):
+            directories = [tmp_path / f"{turn}-{number}" for number in range(4)]
+            calls = [who.backup(path) for who, path in zip((client, client, other, third), directories, strict=True)]
+            told = await asyncio.gather(*calls, return_exceptions=True)
+            taken = [path for path, one in zip(directories, told, strict=True) if not isinstance(one, Exception)]
+            assert taken
+            assert {type(one) for one in told if isinstance(one, Exception)} <= {ResourceExhausted}
+            assert [path for path in directories if path.exists()] == taken
+            for path in taken:
+                verify(path, quiet)
+
+
+async def test_a_directory_that_cannot_be_is_told(client, tmp_path):
+    """With what is wrong with it; what was made above it is gone, too."""
+    for directory, says in (
+        (5, "5 is not a path"),
+        ("a\0b", "NUL"),
+        (str(tmp_path / "a\udcffb"), "not UTF-8"),
+        (tmp_path / ("a" * 250) / ("b" * 250), "longer than SQLite takes"),
+    ):
+        with pytest.raises(ConfigurationError, match=says):
+            await client.backup(directory)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backup_calls, "write_manifest", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            await client.backup(tmp_path / "a" / "b" / "c")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_one_backup_at_a_time(served, client, tmp_path, at_the_end):
     """Another client's is refused while one is taken, and leaves that one alone."""
     refused = []

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from caxton.errors import StorageError
+from caxton.errors import ResourceExhausted, StorageError
 from caxton.store.database import Database
 from caxton.testing import eventually
 from caxton.wire.backup import CopyShard, CopyStep
@@ -45,6 +45,41 @@ async def test_a_copy_ends_with_its_client(database, tmp_path):
         calls.end()
 
     assert "copy" not in there
+
+
+async def test_a_copy_that_is_made_keeps_its_place(database, tmp_path):
+    """Its client waits for other shards by then: whoever comes next is refused until that one lets go of it."""
+    async with asyncio.TaskGroup() as group:
+        calls = BackupCalls(database, group)
+        await calls.answer(1, CopyShard(str(tmp_path / "copy")))
+
+        async def stands(what):
+            return getattr(await calls.answer(1, CopyStep()), what)
+
+        await eventually(lambda: stands("ready"))
+        await calls.answer(1, CopyStep("hold"))
+        await calls.answer(1, CopyStep("end"))
+        await eventually(lambda: stands("done"))
+        with pytest.raises(ResourceExhausted):
+            await calls.answer(2, CopyShard(str(tmp_path / "other")))
+        assert await stands("done")
+        await calls.answer(1, CopyStep("drop"))
+        await calls.answer(2, CopyShard(str(tmp_path / "other")))
+        calls.end()
+
+    assert (tmp_path / "copy").exists()
+
+
+async def test_a_copy_that_nobody_asks_after_keeps_no_place(database, tmp_path, monkeypatch):
+    """Its client was stopped, and is there all the same: another one's backup goes on."""
+    async with asyncio.TaskGroup() as group:
+        calls = BackupCalls(database, group)
+        await calls.answer(1, CopyShard(str(tmp_path / "copy")))
+        monkeypatch.setattr("caxton.store.backup.online_copy.LEASE_S", -1.0)
+        await calls.answer(2, CopyShard(str(tmp_path / "other")))
+        calls.end()
+
+    assert not (tmp_path / "copy").exists()
 
 
 def test_the_end_of_a_client_reaches_its_copy(shard, monkeypatch):
