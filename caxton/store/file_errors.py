@@ -9,6 +9,8 @@ from typing import TypeVar
 from caxton.errors import CaxtonError, StorageError, StorageFull
 
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+# What to do about a full disk where nobody goes on by himself.
+TRY_AGAIN = "make room on its disk, and try again"
 T = TypeVar("T")
 
 
@@ -23,7 +25,8 @@ def acting_on(path: Path, act: Callable[[], T]) -> T:
     except CaxtonError:  # some of them are Python's own errors too
         raise
     except (OSError, ValueError) as error:
-        raise refused(path, error) from None
+        told = refused(path, error)
+        raise (told.suggesting(TRY_AGAIN) if isinstance(told, StorageFull) else told) from None
 
 
 def refused(path: Path, error: OSError | ValueError, problem: str = "") -> StorageError:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from caxton.agents.limits import MAX_MODULE
 from caxton.client.calls.runtime_calls import RuntimeCalls
 from caxton.directories import missing_directories, own_directory, remove_directories, sync_directory
-from caxton.errors import CaxtonError, ConfigurationError, ShardUnavailable, StorageError, Timeout
+from caxton.errors import CaxtonError, ConfigurationError, ShardUnavailable, StorageError, StorageFull, Timeout
 from caxton.placement.slot_table import MAX_WORKERS
 from caxton.printable import shown
 from caxton.store.backup.contents import modules_in, schema_of
@@ -32,7 +32,7 @@ from caxton.store.backup.manifest import (
 )
 from caxton.store.backup.online_copy import HOLD_S
 from caxton.store.backup.room import check_room
-from caxton.store.file_errors import acting_on
+from caxton.store.file_errors import TRY_AGAIN, acting_on
 from caxton.threads import to_its_end
 from caxton.wire.backup import BackupRequest, CopyShard, CopyState, CopyStep, Step
 
@@ -166,7 +166,10 @@ class _Taking:
         return needed
 
     async def _take(self) -> Backup:
-        taken_at, held_ms = await self._copied()
+        try:
+            taken_at, held_ms = await self._copied()
+        except StorageFull as full:  # the shards say that what waits goes on by itself
+            raise full.suggesting(TRY_AGAIN) from None
         modules = await self._on_disk(self._find_modules)
         return await self._on_disk(lambda: self._finish(modules, taken_at, held_ms))
 

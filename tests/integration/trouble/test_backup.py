@@ -318,6 +318,17 @@ async def test_a_module_that_is_not_what_it_was_is_told(served, client, cast, tm
     assert not (tmp_path / "b").exists()
 
 
+async def test_a_full_disk_says_what_to_do(client, tmp_path, monkeypatch):
+    """Nothing of a backup goes on by itself, as what waits in a shard does."""
+
+    async def full(*_):
+        raise StorageFull("b/shard-0.db", "no room")
+
+    monkeypatch.setattr(_Taking, "_until", full)
+    with pytest.raises(StorageFull, match="try again"):
+        await client.backup(tmp_path / "b")
+
+
 async def test_no_room_is_told_before_anything_is_copied(client, tmp_path, monkeypatch):
     """Where the backup and some room to spare do not fit, nothing is begun."""
     monkeypatch.setattr("caxton.store.backup.room.SPARED_BYTES", 1 << 62)

@@ -32,6 +32,7 @@ def test_what_the_system_says_names_the_file(error, kind, text):
         raises(error)()
     assert type(told.value) is kind
     assert str(told.value).startswith(text)
+    assert str(told.value).endswith("try again") is (kind is StorageFull)
 
 
 def test_what_is_named_already_stays():
