@@ -8,7 +8,7 @@ import msgspec
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.failure import report
 from caxton.acl.performative import Performative
-from caxton.delivery.causes import after
+from caxton.delivery.causes import after, to_keep
 from caxton.errors import AlreadyAccepted, AnswerNotKept, CaxtonError, IdempotencyKeyReused, ResourceExhausted
 from caxton.ids import AgentId, UuidSource
 from caxton.store.commit import KeyRow
@@ -22,7 +22,7 @@ MOST_KEYS = 100_000
 MOST_OF_AGENT = MOST_KEYS // 2
 # Of answers that are kept; at it no new key is taken. Answers of requests that are under way may go beyond.
 MOST_ANSWER_BYTES = 64 << 20
-# Requests that wait for the answer to one key, and in all. Of each only what its answer needs is kept, some 300 bytes.
+# Requests that wait for the answer to one key, and in all. Of each only what its answer needs is kept, some 500 bytes.
 MOST_WAITERS = 1_024
 MOST_WAITERS_IN_ALL = 32_768
 # In the place of an answer: there will be none.
@@ -161,7 +161,7 @@ class IdempotencyKeys:
         if self._waiters >= MOST_WAITERS_IN_ALL:
             return ResourceExhausted("requests with idempotency keys that wait for answers", MOST_WAITERS_IN_ALL)
         self._waiters += 1
-        waiting.append(msgspec.structs.replace(message, content=b"", rare=None))
+        waiting.append(msgspec.structs.replace(message, content=b"", rare=None, cause=to_keep(message)))
         return None
 
     def _take_waiting(self, key: _Key) -> list[Envelope]:

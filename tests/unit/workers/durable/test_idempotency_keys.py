@@ -1,6 +1,7 @@
 import pytest
+from msgspec.structs import replace
 
-from caxton.acl.envelope import AUTOMATIC, DURABLE, Cause, Rare
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Cause, Rare, Waiters
 from caxton.acl.failure import read_report
 from caxton.errors import AgentError, AlreadyAccepted, AnswerNotKept, IdempotencyKeyReused, ResourceExhausted
 from caxton.ids import AgentId, UuidSource
@@ -199,6 +200,22 @@ def test_of_who_waits_little_is_kept(keys, asked, monkeypatch):
 
     keys.failed(first)
     assert is_known(keys.admit(asked("b", content=bytes(1_000_000))))
+
+
+def test_an_answer_follows_from_who_waited_for_it(keys, asked, durable_message):
+    """With the limits of its own root; and of who waits, in turn, for the one that asked nothing is kept."""
+    first, root, within = asked(), asked(sender=SESSION + 1), asked(sender=SESSION + 2)
+    root.rare = replace(root.rare, max_hops=2, max_work=7)
+    waited_for = Cause(3, b"o" * 16, most_hops=5, waiters=Waiters((b"w" * 16,) * 64))
+    within.cause = waited_for
+    for one in (first, root, within):
+        keys.admit(one)
+    assert [one.cause.waiters for waiting in keys._waiting.values() for one in waiting] == [None, None]
+    keys.answered(first, [answer_to(first, durable_message)])
+    assert [one.cause for one in keys.due] == [
+        Cause(1, root.message_id, "", 2, 7),
+        Cause(4, b"o" * 16, most_hops=5),
+    ]
 
 
 def test_a_key_outlives_the_worker(keys, journal, asked, durable_message):
