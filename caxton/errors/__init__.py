@@ -42,6 +42,11 @@
     ├── AnswerOverdue .............. the other party of a protocol did not say in time what was waited for
     ├── NetworkError ............... a peer ended; what was under way may have happened or not
     ├── SecurityError .............. a sender, session or mark that is not what it claims
+    ├── AccessError ................ who asks from elsewhere is not let in, or may not do this
+    │   ├── TokenMissing ........... nobody asks without a token
+    │   ├── TokenRefused ........... it is no token, has expired or was revoked
+    │   ├── FailedTooOften ......... too many tokens from this address were refused
+    │   └── AccessDenied ........... the token's role or its agents do not include this
     ├── DeploymentError ............ an agent that was not deployed
     │   ├── AgentAlreadyRegistered
     │   │   └── AlreadyAttached .... another client, or another block of this one, runs it
@@ -67,6 +72,13 @@ Errors travel as their class's name and their fields (`to_fields`, `from_fields`
 under which somebody may look for one.
 """
 
+from caxton.errors.access import (
+    AccessDenied,
+    AccessError,
+    FailedTooOften,
+    TokenMissing,
+    TokenRefused,
+)
 from caxton.errors.agents import (
     AgentAlreadyRegistered,
     AgentError,
@@ -141,6 +153,8 @@ from caxton.errors.travel import BY_NAME, from_fields, to_fields
 
 __all__ = [
     "BY_NAME",
+    "AccessDenied",
+    "AccessError",
     "AgentAlreadyRegistered",
     "AgentError",
     "AgentFailure",
@@ -161,6 +175,7 @@ __all__ = [
     "DeadLetterNotFound",
     "Deadlock",
     "DeploymentError",
+    "FailedTooOften",
     "HandlerFailed",
     "HopLimitExceeded",
     "IdempotencyKeyReused",
@@ -196,6 +211,8 @@ __all__ = [
     "StorageError",
     "StorageFull",
     "Timeout",
+    "TokenMissing",
+    "TokenRefused",
     "TooManyParticipants",
     "UnknownError",
     "UnknownProtocol",

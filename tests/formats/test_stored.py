@@ -38,10 +38,13 @@ from caxton.store.meta import Meta, read_meta, write_meta
 from caxton.store.module_cache import ModuleCache
 from caxton.store.routes import Route
 from caxton.store.schema.migrations import SCHEMA_VERSION, migrate
+from caxton.store.token_file import read_tokens, write_tokens
 from caxton.store.transaction import apply
 from caxton.store.waiting import Waiting, decode_waiting, encode_waiting
 from caxton.supervisor.premises.identity import FILE_NAME, Identity
 from caxton.supervisor.workforce.crash_note import CrashNote
+from caxton.tokens.role import Role
+from caxton.tokens.token import Token
 from caxton.wire.calls import DeadLetterFilter, Failed
 from caxton.wire.link_state import Refusal
 from workers.crash_note import read_note
@@ -330,6 +333,12 @@ def write_artifact(path, value):
     ModuleCache(path.parent, SHA).put_artifact(SHA, "e1", value)
 
 
+TOKENS = (
+    Token("1f" * 8, "ci", Role.VIEWER, ("*",), SHA, 1_767_225_600_000),
+    Token(
+        "2f" * 8, "café", Role.ADMIN, ("a*", "b"), SHA[::-1], 1_767_225_600_000, 1_767_225_900_000, 1_767_225_700_000
+    ),
+)
 FILES = {
     "mark": in_a_file("shard-0.mark", write_mark, read_mark, Marked(77, 9)),
     "identity": in_a_file(FILE_NAME, write_identity, read_identity, (SHA, 65, 1, 2)),
@@ -345,6 +354,7 @@ FILES = {
         lambda path: ModuleCache(path.parent, SHA).artifact(SHA, "e1"),
         b"native code",
     ),
+    "tokens": in_a_file("tokens", write_tokens, lambda path: read_tokens(path).tokens, TOKENS),
 }
 VALUES = {
     "envelope": (msgspec.msgpack.encode, msgspec.msgpack.Decoder(Envelope).decode, (FULL, NEWER, NEWEST, AWAITED)),

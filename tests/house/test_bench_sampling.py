@@ -8,7 +8,14 @@ import pytest
 from caxton.errors import ConfigurationError
 
 # What runs in neither a worker nor a client that sends messages.
-ELSEWHERE = ("caxton/demo/", "caxton/guests/", "caxton/supervisor/")
+ELSEWHERE = (
+    "caxton/demo/",
+    "caxton/gateway/",
+    "caxton/guests/",
+    "caxton/supervisor/",
+    "caxton/telemetry/",
+    "caxton/tokens/",
+)
 RAW = """\
 thread (71): MainThread;main (workers/main.py:71);run (uvloop/loop.py:92);handle (workers/sandbox/sandbox.py:153) 6
 thread (71): MainThread;main (workers/main.py:71);run (uvloop/loop.py:92);handle (workers/sandbox/sandbox.py:150) 1

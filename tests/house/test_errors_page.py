@@ -34,6 +34,8 @@ def made(sources, tree):
     found = set()
     for path in sources("caxton", "workers"):
         for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Name) and node.exc.id in BY_NAME:
+                found |= {kind.__name__ for kind in BY_NAME[node.exc.id].__mro__}
             if isinstance(node, ast.Call):
                 name = ast.unparse(node.func).removeprefix("errors.").removesuffix(".of")
                 found |= {kind.__name__ for kind in BY_NAME[name].__mro__} if name in BY_NAME else set()

@@ -17,7 +17,15 @@ from caxton.wire.counters import COUNTERS
 BOUND = re.compile(r"(^|_)(MAX|MOST|KEPT|LONGEST|LARGEST|CAPACITY|WINDOW|POOL|AT_ONCE|OVERSHOOT|ENOUGH)(_|$)")
 TIME = re.compile(r"_(S|MS|NS)$")
 # Where things are kept for others. Commands, the demo and the kit for tests end with the program of one user.
-ROOMS = ("workers", "caxton/client", "caxton/supervisor", "caxton/links", "caxton/transport", "caxton/store")
+ROOMS = (
+    "workers",
+    "caxton/client",
+    "caxton/supervisor",
+    "caxton/links",
+    "caxton/transport",
+    "caxton/store",
+    "caxton/gateway",
+)
 PASSING = re.compile(r"caxton\.(cli|demo|testing)\b")
 NAME_IT = "say in docs/limits.toml what these bound or keep, then run `python docs/limits_page.py`:\n"
 GROWS = {"deque", "dict", "set", "list", "defaultdict", "OrderedDict", "bytearray", "Counter"}

@@ -1,0 +1,92 @@
+"""Who may come in: tokens are compared with those that the runtime keeps, as they are at this moment."""
+
+import hmac
+import time
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from pathlib import Path
+
+from caxton.errors import TokenMissing, TokenRefused
+from caxton.gateway.access.grant import Grant
+from caxton.store.token_file import FileMark, mark_of, read_tokens
+from caxton.tokens.token import Token, digest_of
+
+# What is compared with the digest of a token that nobody has: who is refused waits as long, for whatever reason.
+_NOBODYS = bytes(32)
+
+
+class Refusal(StrEnum):
+    """Why a token lets nobody in: for logs and the audit, never for who sent it."""
+
+    MALFORMED = "malformed"
+    UNKNOWN = "unknown"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class Access:
+    """Compares tokens with those in the file of a data directory, which is read anew whenever it was replaced.
+
+    path: of that file, `caxton.store.token_file.FILE_NAME` in the data directory; it need not be there. now_ms: since
+    1970.
+    """
+
+    def __init__(self, path: Path, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        self._path = path
+        self._now_ms = now_ms
+        self._mark: FileMark | None = None
+        self._by_digest: dict[bytes, Token] = {}
+        self._by_id: dict[str, Token] = {}
+
+    def authenticate(self, bearer: str | None) -> Grant:
+        """Return what a token lets its holder do; bearer: what follows `Bearer ` in the header, None without a header.
+
+        Raises TokenMissing; TokenRefused, of which `why` is a Refusal; StorageError when the file cannot be read,
+        ConfigurationError when a later version wrote it.
+        """
+        if not bearer:
+            raise TokenMissing
+        digest = digest_of(bearer)
+        if digest is None:
+            raise _refused(Refusal.MALFORMED)
+        self._look()
+        token = self._by_digest.get(digest)
+        same = hmac.compare_digest(digest, _NOBODYS if token is None else token.digest)
+        if token is None or not same:
+            raise _refused(Refusal.UNKNOWN)
+        return self._granted(token)
+
+    def check(self, grant: Grant) -> None:
+        """Let pass what was granted before and still is: before each use of it, and now and then in a long one.
+
+        Raises what `authenticate` does: TokenRefused when the token was revoked or has expired meanwhile, or is gone.
+        """
+        self._look()
+        token = self._by_id.get(grant.token_id)
+        if token is None:
+            raise _refused(Refusal.UNKNOWN, grant.token_id)
+        self._granted(token)
+
+    def _granted(self, token: Token) -> Grant:
+        if token.revoked_at is not None:
+            raise _refused(Refusal.REVOKED, token.token_id)
+        if token.has_expired(self._now_ms()):
+            raise _refused(Refusal.EXPIRED, token.token_id)
+        return Grant(token)
+
+    def _look(self) -> None:
+        """Read the file if it is another one than was read last. While it cannot be read, nobody is let in."""
+        if mark_of(self._path) == self._mark:
+            return
+        self._keep((), None)
+        self._keep(*read_tokens(self._path))
+
+    def _keep(self, tokens: Iterable[Token], mark: FileMark | None) -> None:
+        kept = tuple(tokens)
+        self._by_digest = {token.digest: token for token in kept}
+        self._by_id = {token.token_id: token for token in kept}
+        self._mark = mark
+
+
+def _refused(why: Refusal, token_id: str = "") -> TokenRefused:
+    return TokenRefused().because(why, token_id)
