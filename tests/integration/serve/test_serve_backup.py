@@ -20,6 +20,24 @@ async def wait(_taking):
 _Taking._end_at_once = wait
 main()
 """
+# `caxton`, which is interrupted when there is nothing left to do.
+LATE = """
+from contextlib import contextmanager
+from caxton.cli.commands import backup, restore
+from caxton.cli.main import main
+
+def late(begin):
+    @contextmanager
+    def interrupted(*about, **options):
+        with begin(*about, **options) as tell:
+            yield tell
+        raise KeyboardInterrupt
+    return interrupted
+
+backup.bytes_of = late(backup.bytes_of)
+restore.bytes_done = late(restore.bytes_done)
+main()
+"""
 PRESENT = {"identity", "manifest.json", "modules", "shard-0.db", "shard-1.db"}
 
 
@@ -79,3 +97,14 @@ def test_ctrl_c_leaves_nothing(ready, place):
     assert there == {"manifest.json.new", "shard-0.db", "shard-1.db"}
     assert (taking.returncode, told) == (1, f"caxton: interrupted: no backup was taken into {place / 'backup'}\n")
     assert not (place / "backup").exists()
+
+
+def test_ctrl_c_after_the_end_takes_nothing_back(ready, place):
+    """What is whole by then is told of as it is."""
+    for words, says in (
+        (("backup", place / "backup", "--runtime-dir", ready.runtime_dir), "2 shards, 3 files"),
+        (("restore", place / "backup", "--data-dir", place / "new"), "serve it with"),
+    ):
+        done = subprocess.run([sys.executable, "-P", "-c", LATE, *words], check=False, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert says in done.stdout
