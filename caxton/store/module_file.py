@@ -16,11 +16,13 @@ def read_module(path: Path) -> bytes:
     """
     try:
         with opened(Path(os.path.realpath(path))) as descriptor, os.fdopen(os.dup(descriptor), "rb") as file:
-            wasm = file.read(MAX_MODULE + 1) if os.fstat(descriptor).st_size <= MAX_MODULE else None
+            is_short = os.fstat(descriptor).st_size <= MAX_MODULE
+            # Nothing where it has to be waited for: some files of /proc say that they are regular.
+            wasm = (file.read(MAX_MODULE + 1) or b"") if is_short else b""
     except NotRegularFileError:
         raise ValidationError("wasm", "not a regular file") from None
     except (OSError, ValueError) as error:  # a path with a NUL in it names nothing
         raise ValidationError("wasm", str(getattr(error, "strerror", error))) from None
-    if wasm is None or len(wasm) > MAX_MODULE:
+    if not is_short or len(wasm) > MAX_MODULE:
         raise ValidationError("wasm", f"longer than the {MAX_MODULE:,} bytes that a module may have")
     return wasm

@@ -116,7 +116,7 @@ class Deployments:
                 if offset >= len(wasm):
                     return None
         except CaxtonError as error:
-            return error
+            return error.with_traceback(None)  # it would keep the module for as long as somebody has the error
         finally:
             self._uploading.release()
 

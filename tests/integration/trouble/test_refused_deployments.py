@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+import traceback
 from array import array
 from hashlib import sha256
 from pathlib import Path
@@ -112,6 +113,17 @@ async def test_a_component_is_refused(remains):
     error = await remains(b"\0asm\x0d\0\1\0")
 
     assert "component" in error.problem
+
+
+async def test_an_error_keeps_no_module(client, tmp_path):
+    """However many modules are refused, and however long somebody has the errors: they are not in memory with them."""
+    path = tmp_path / "none.wasm"
+    path.write_bytes(b"no module, and never one")
+    (error,) = await client.deploy_many([Deployment("none", path)])
+    locals_of = [frame.f_locals.values() for frame, _ in traceback.walk_tb(error.__traceback__)]
+
+    assert isinstance(error, InvalidModule)
+    assert not any(path.read_bytes() in values for values in locals_of)
 
 
 @pytest.mark.parametrize("as_path", [False, True])
