@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 MAX_DEPTH = 8
 # Keys and elements of arrays in one file.
 MAX_PLACES = 500_000
-# Possessive, so that nothing is looked at twice.
+# Whatever a text begins with, one way alone goes on from there, so nothing is looked at more than twice. (Possessive
+# quantifiers would say so, and Python 3.11.2 has them wrong.)
 _PIECES = re.compile(
-    r"""(?P<blank>[ \t]++|\#[^\n]*+)
+    r"""(?P<blank>[ \t]+|\#[^\n]*)
       | (?P<end>\r?\n)
-      | (?P<quoted>\"{3}(?:[^"\\]|\\.|"{1,2}(?!"))*+"{3,5}
-                  |'{3}(?:[^']|'{1,2}(?!'))*+'{3,5}
-                  |"(?!"")(?:[^"\\\n]|\\[^\n])*+"
-                  |'(?!'')[^'\n]*+')
-      | (?P<bare>[A-Za-z0-9_-]++)
+      | (?P<quoted>\"{3}(?:[^"\\]|\\.|"{1,2}(?!"))*"{3,5}
+                  |'{3}(?:[^']|'{1,2}(?!'))*'{3,5}
+                  |"(?!"")(?:[^"\\\n]|\\[^\n])*"
+                  |'(?!'')[^'\n]*')
+      | (?P<bare>[A-Za-z0-9_-]+)
       | (?P<mark>[][{}=,.:+])""",
     re.VERBOSE | re.DOTALL,
 )

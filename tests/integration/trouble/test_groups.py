@@ -203,8 +203,13 @@ async def test_programs_join_again_after_a_restart_of_their_worker(client, serve
     ):
         await served.kill_worker(0)
         await eventually(lambda: _members(client, desk, 2), 60)
-        answers = [(await client.request(desk, b"", options=DURABLE)).content for _ in range(8)]
-        assert set(answers) == {b"one", b"two"}
+        answers = set()
+
+        async def both_answered():
+            answers.add((await client.request(desk, b"", options=DURABLE)).content)
+            return answers == {b"one", b"two"}
+
+        await eventually(both_answered, 60)  # what comes goes to who is free, and that is mostly who was free before
 
 
 @pytest.mark.parametrize("options", [{"batch": True}, {"concurrency": 1}, {"order": "none"}], ids=str)

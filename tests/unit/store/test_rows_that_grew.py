@@ -62,7 +62,7 @@ async def test_everything_is_there_in_the_rows_of_now(path):
 
     assert version == (4,)
     assert content(earlier) == before
-    limits = Limits(max_execution_ms=10_000)
+    limits = Limits(max_execution_ms=10_000, mailbox_capacity=1_000)
     assert {name: (manifest.encoding, manifest.limits, state) for name, (manifest, state) in agents.items()} == {
         "desk": (Encoding.MSGPACK, limits, AgentState.PAUSED),
         "program": (Encoding.ATTACHED, limits, AgentState.RUNNING),
