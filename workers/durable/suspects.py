@@ -15,7 +15,8 @@ _AGENTS = 0
 class Suspects:
     """charges: deaths by root (source, sequence). What is claimed here waits until it can run alone.
 
-    agents: deaths by agent, in whose turns they happened. alone: what has its turn alone now.
+    agents: deaths by agent, in whose turns they happened. alone: what has its turn alone now; passes_on: the deaths
+    that it is charged with, and with it what it sends here: the worker may have died of one of these.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -24,6 +25,7 @@ class Suspects:
         self.agents: dict[int, int] = {}
         self.waiting: deque[tuple[Agent, Delivery]] = deque()
         self.alone: Delivery | None = None
+        self.passes_on = 0
 
     def restore(self, charges: dict[tuple[int, int], int]) -> None:
         """Know what the file holds."""
@@ -60,6 +62,19 @@ class Suspects:
         self._journal.linger(delivery)
         self.waiting.append((agent, delivery))
         return True
+
+    def begin_alone(self, delivery: Delivery) -> None:
+        """A message has its turn, and nothing else has."""
+        self.alone, self.passes_on = delivery, self.deaths(delivery)
+
+    def end_alone(self) -> None:
+        """Its turn is over."""
+        self.alone, self.passes_on = None, 0
+
+    def pass_on(self, delivery: Delivery) -> None:
+        """Charge what is sent in a turn alone with the deaths of what had it: the worker died of one of them."""
+        self._journal.linger(delivery)
+        self._set((delivery.source, delivery.sequence), self.passes_on)
 
     def acquit(self, delivery: Delivery) -> None:
         """Forget the charge of a message that is finished, or has another root now."""

@@ -3,6 +3,7 @@ from collections import Counter
 import msgspec
 import pytest
 
+from caxton.acl.envelope import Envelope
 from caxton.store.ledger import check
 from caxton.wire.calls import DeadLetterFilter
 from workers.agents.delivery import DURABLE_ROOT, ROW_SPAN, Delivery
@@ -243,6 +244,37 @@ def test_a_death_before_the_commit_is_charged_to_what_is_sent_again(deadly, conv
     letters, _ = shard.runner.run(shard.store.letters_with_messages(DeadLetterFilter(), 10))
     assert (1 + deaths, [letter.reason for letter in letters], client.acknowledged) == (3, ["poison"], 3)
     assert shard.durable.suspects.charges == {}
+
+
+def test_what_a_suspect_sends_is_suspected_in_its_place(deadly, converse, successor, send):
+    """The first death is charged to what caused the message, which the file did not have; it is dead after three."""
+    relay, victim = deadly.agent(1), deadly.agent(2)
+    work = deadly.turns.work
+
+    def relayed(agent, given):
+        if agent.agent_id != relay.agent_id:
+            return work(agent, given)
+        if msgspec.msgpack.decode(given)["content"] != b"any":
+            return None  # it is told what came of it
+        contents = (b"before", b"kill", b"after")
+        messages = [{"receiver": victim.agent_id, "content": content} for content in contents]
+        return msgspec.msgpack.encode({"messages": messages})
+
+    deadly.turns.work = relayed
+    send(relay, b"any")
+    shard, deaths = live(deadly, converse, successor)
+    letters, _ = shard.runner.run(shard.store.letters_with_messages(DeadLetterFilter(), 10))
+    assert (deaths, [msgspec.msgpack.decode(letter.message, type=Envelope).content for letter in letters]) == (
+        3,
+        [b"kill"],
+    )
+    states = [shard.registry.find(agent.agent_id).state.value for agent in (relay, victim)]
+    assert states == ["running", "failed"]
+
+    shard.runner.run(shard.lifecycle.resume(victim.agent_id))
+    converse(shard, deadly.client)
+    assert deadly.handled[-1] == b"after"
+    assert (shard.durable.suspects.charges, shard.ledger().pending) == ({}, 0)
 
 
 def test_a_death_of_what_nobody_knows_is_charged_to_its_agent_alone(deadly, successor):
