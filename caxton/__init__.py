@@ -56,6 +56,7 @@ __all__ = [
     "LogLine",
     "Message",
     "MessageId",
+    "NewToken",
     "Outcome",
     "Performative",
     "Receipt",
@@ -65,6 +66,7 @@ __all__ = [
     "Subscription",
     "Summary",
     "System",
+    "TokenView",
     "Turn",
     "WatchedMessage",
     "WorkerHealth",
@@ -120,6 +122,7 @@ if TYPE_CHECKING:
     from caxton.wire.calls import AgentView, DeadLetter, Failed
     from caxton.wire.capability_calls import CapabilityView
     from caxton.wire.kept import KeptMessage
+    from caxton.wire.tokens import NewToken, TokenView
     from caxton.wire.told import (
         ComponentHealth,
         ConversationStats,
@@ -177,6 +180,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
             "RouterStats",
             "WorkerHealth",
         ),
+        "caxton.wire.tokens": ("NewToken", "TokenView"),
         "caxton.wire.watching": ("LogLine", "WatchedMessage"),
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -35,6 +35,7 @@ from caxton.client.calls.log_calls import LogCalls
 from caxton.client.calls.message_calls import MessageCalls, SomeAgent
 from caxton.client.calls.runtime_calls import RuntimeCalls
 from caxton.client.calls.subscription_calls import SubscriptionCalls
+from caxton.client.calls.token_calls import TokenCalls
 from caxton.client.calls.watch_calls import WatchCalls
 from caxton.client.connection import Connection
 from caxton.store.ledger import Figures, Ledger
@@ -65,6 +66,7 @@ CALLS: dict[str, type] = {
     "Dead letters": DeadLetterCalls,
     "The runtime": RuntimeCalls,
     "Backups": BackupCalls,
+    "Tokens": TokenCalls,
 }
 GIVEN: tuple[type, ...] = (
     caxton.Message,
@@ -109,6 +111,8 @@ TOLD: tuple[type, ...] = (
     caxton.ComponentHealth,
     caxton.WorkerHealth,
     caxton.RouterStats,
+    caxton.NewToken,
+    caxton.TokenView,
 )
 # What is written by its name, because its definition would be longer than what it is for.
 NAMED: dict[Any, str] = {

@@ -32,6 +32,7 @@ COMMANDS = {
     "conversation": "What agents and clients say to each other, by conversation.",
     "watch": "Show the messages of an agent or of a conversation as they go by, until Ctrl-C.",
     "deadletter": "Messages that came to nothing: look at them, send them again, forget them.",
+    "token": "Tokens with which others come in by the gateway: make them, list them, revoke them.",
     "demo": "See agents at work.",
 }
 

@@ -19,6 +19,7 @@ from caxton.client.calls.interaction_calls import InteractionCalls
 from caxton.client.calls.kept_calls import KeptCalls
 from caxton.client.calls.log_calls import LogCalls
 from caxton.client.calls.subscription_calls import SubscriptionCalls
+from caxton.client.calls.token_calls import TokenCalls
 from caxton.client.calls.watch_calls import WatchCalls
 from caxton.config.settings import runtime_directory
 from caxton.errors import ConfigurationError
@@ -55,6 +56,7 @@ class Client(
     LogCalls,
     DeadLetterCalls,
     BackupCalls,
+    TokenCalls,
     WatchCalls,
 ):
     """Everything a program may ask of a runtime, over one session, for one event loop."""

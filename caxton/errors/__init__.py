@@ -10,6 +10,7 @@
     │   ├── DeadLetterNotFound ..... no dead letter has this number any more, or ever had
     │   ├── MessageNotFound ........ no message with this id is kept any more, or ever was
     │   ├── UnknownProtocol ........ a protocol whose name begins with fipa- or caxton:, and that is none
+    │   ├── TokenNotFound .......... no token has this id any more, or ever had
     │   └── ConversationNotFound ... no shard knows a conversation with this id any more, or ever did
     ├── ConfigurationError ......... an option, a directory or a runtime that does not fit
     │   └── InvalidManifest ........ a manifest file with mistakes, all of which it names
@@ -77,6 +78,7 @@ from caxton.errors.access import (
     AccessError,
     FailedTooOften,
     TokenMissing,
+    TokenNotFound,
     TokenRefused,
 )
 from caxton.errors.agents import (
@@ -212,6 +214,7 @@ __all__ = [
     "StorageFull",
     "Timeout",
     "TokenMissing",
+    "TokenNotFound",
     "TokenRefused",
     "TooManyParticipants",
     "UnknownError",

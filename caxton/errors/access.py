@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from caxton.errors.given import ValidationError
 from caxton.errors.root import CaxtonError
 from caxton.printable import shown
 
@@ -71,3 +72,8 @@ class AccessDenied(AccessError):
         else:
             text = f"this token is not for the agent {shown(self.agent)}"
         return f"{text}; {self.hint}"
+
+
+@dataclass(eq=False)
+class TokenNotFound(ValidationError):
+    """No token has this id: it was forgotten, or there never was one."""

@@ -66,6 +66,11 @@ def digest_of(text: str) -> bytes | None:
     return hashlib.sha256(text.encode("ascii")).digest()
 
 
+def is_token_id(token_id: object) -> bool:
+    """Tell whether this may be the id of a token: 16 hex digits."""
+    return isinstance(token_id, str) and re.fullmatch(rf"[0-9a-f]{{{2 * ID_BYTES}}}", token_id) is not None
+
+
 def checked_token_name(name: object) -> str:
     """Return a token's name, in Unicode's composed form; raises ValidationError as `normal_label`, and for none."""
     label = normal_label("name", name)

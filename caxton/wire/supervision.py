@@ -1,4 +1,4 @@
-"""What clients ask the supervisor, and what it answers: sessions, modules, health, stats, stop.
+"""What clients ask the supervisor, and what it answers: sessions, modules, health, stats, tokens, stop.
 
 One request, one answer, over a ROUTER socket; a request carries a number that its caller chose, its answer the same.
 """
@@ -12,6 +12,7 @@ from caxton.agents.limits import DEFAULT_CAPACITY, MAX_MODULE, Limits
 from caxton.wire.calls import Failed, Name
 from caxton.wire.control import Topology
 from caxton.wire.link_state import Mark
+from caxton.wire.tokens import CreateToken, ListTokens, NewToken, RevokeToken, Tokens, TokenView
 
 MODULE_CHUNK = 4 << 20
 Version = Annotated[int, msgspec.Meta(ge=1)]
@@ -69,7 +70,10 @@ class EndSession(msgspec.Struct, array_like=True, tag=7, frozen=True):
     mark: Mark
 
 
-SupervisorRequest = OpenSession | UploadModule | AskHealth | AskStats | StopRuntime | RestartWorkers | EndSession
+TokenRequest = CreateToken | ListTokens | RevokeToken
+SupervisorRequest = (
+    OpenSession | UploadModule | AskHealth | AskStats | StopRuntime | RestartWorkers | EndSession | TokenRequest
+)
 
 
 class SupervisorCall(msgspec.Struct, array_like=True, frozen=True):
@@ -106,7 +110,7 @@ class Told(msgspec.Struct, array_like=True, tag=12, frozen=True):
     values: dict[str, Any]
 
 
-SupervisorResult = SessionOpened | Accepted | Told | Failed
+SupervisorResult = SessionOpened | Accepted | Told | NewToken | Tokens | TokenView | Failed
 
 
 class SupervisorAnswer(msgspec.Struct, array_like=True, frozen=True):

@@ -15,6 +15,7 @@ from caxton.conversations.view import ConversationView
 from caxton.delivery.levels import NearLimit
 from caxton.placement.slot_table import SlotTable
 from caxton.protocols import Standing
+from caxton.tokens.role import Role
 from caxton.wire import calls, control, supervision
 from caxton.wire.backup import CopyShard, CopyState, CopyStep
 from caxton.wire.busy import AskBusiest, Busiest, BusyAgent, BusyBy
@@ -42,6 +43,7 @@ from caxton.wire.frames import DataFrame, PackedFrame
 from caxton.wire.kept import FindMessage, KeptMessage, KeptMessages, ListKept
 from caxton.wire.link_state import LinkState, Refusal
 from caxton.wire.shard_ledger import ShardLedger
+from caxton.wire.tokens import CreateToken, ListTokens, NewToken, RevokeToken, Tokens, TokenView
 from caxton.wire.watching import EndWatch, LogLine, LogPage, ReadLog, Watch, WatchedMessage, WatchPage
 
 SESSION, SHARD, AGENT, OTHER = 1 << 63 | 0x5E55, 7, 0x1EE739EADAAE6CAA, 0x4E23A4A71D626885
@@ -68,6 +70,7 @@ TO_CAPABLE = msgspec.structs.replace(
 FAILED = calls.Failed(
     "QueueFull", {"agent": "echo", "capacity": 3, "wait": 0.5, "again": True, "more": ["a"], "x": None}
 )
+TOKEN = TokenView("1f" * 8, "ci é", "sender", ("a*", "b"), 1_767_225_600_000, 1_767_225_900_000, 1_767_225_700_000)
 LIMITS = Limits(max_fuel=20_000, mailbox_capacity=1_000)
 MANIFEST = Manifest("word counter é", SHA, Encoding.MSGPACK, ("count", "words"), LIMITS)
 VIEW = calls.AgentView(
@@ -278,12 +281,18 @@ QUESTIONS = (
     supervision.StopRuntime(),
     supervision.RestartWorkers(),
     supervision.EndSession(SESSION, MARK),
+    CreateToken("ci é", Role.SENDER, ("a*", "b"), 1_767_225_900_000),
+    ListTokens("1f" * 8, 100),
+    RevokeToken("1f" * 8),
 )
 ANSWERS = (
     supervision.SessionOpened(SESSION, MARK, SHA, TOPOLOGY),
     supervision.SessionOpened(SESSION, MARK, SHA, TOPOLOGY, 2),
     supervision.SessionOpened(SESSION, MARK, SHA, TOPOLOGY, 2, 100_000),
     supervision.Accepted(4_096),
+    TOKEN,
+    NewToken("cx_secret", TOKEN),
+    Tokens([TOKEN], more=True),
     supervision.Told({"status": "healthy", "workers": [{"shard": 0}]}),
 )
 

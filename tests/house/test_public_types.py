@@ -230,6 +230,10 @@ async def operate(client: caxton.Client, directory: Path) -> None:
         assert_type(watched, caxton.WatchedMessage)
     busiest = assert_type(await client.busiest("time", limit=5), caxton.Busiest)
     assert_type(busiest.agents, list[caxton.BusyAgent])
+    made = assert_type(await client.create_token("ci", "viewer", agents=["shop-*"]), caxton.NewToken)
+    assert_type(made.about, caxton.TokenView)
+    assert_type(await client.tokens(), list[caxton.TokenView])
+    assert_type(await client.revoke_token(made.about.token_id), caxton.TokenView)
     backup = assert_type(await client.backup(directory), caxton.Backup)
     assert_type(backup.files, list[caxton.BackupFile])
 

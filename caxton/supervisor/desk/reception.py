@@ -9,9 +9,10 @@ from collections.abc import Callable
 import msgspec
 
 from caxton import __version__
-from caxton.errors import RuntimeNotFound
+from caxton.errors import RuntimeNotFound, SecurityError
 from caxton.links.principals import acts_for
 from caxton.store.claims import write_claim
+from caxton.store.token_file import FILE_NAME as TOKENS_FILE
 from caxton.supervisor.compiler.host import CompilerHost
 from caxton.supervisor.desk import stats
 from caxton.supervisor.desk.caller import Caller
@@ -22,6 +23,7 @@ from caxton.supervisor.desk.near_limits import NearLimits
 from caxton.supervisor.desk.rates import Rates
 from caxton.supervisor.desk.reasons import Reasons, ShardSeen, reasons_of, status_of
 from caxton.supervisor.desk.sessions import Sessions
+from caxton.supervisor.desk.token_desk import TokenDesk
 from caxton.supervisor.events import Event
 from caxton.supervisor.premises.premises import Premises
 from caxton.supervisor.stop_requests import StopRequests
@@ -44,6 +46,7 @@ from caxton.wire.supervision import (
     Told,
     UploadModule,
 )
+from caxton.wire.tokens import CreateToken, ListTokens, RevokeToken
 from caxton.wire.told import ComponentHealth, Health, HealthReason, LimitWarning, RouterStats
 
 # Sessions that are closed in one go, so that many ends at once do not hold the loop.
@@ -75,6 +78,7 @@ class Reception:
         self._dropped = dropped
         self._started_s = time.monotonic()
         self.sessions = Sessions(premises.runtime_dir.book, premises.room)
+        self._tokens = TokenDesk(premises.data_dir / TOKENS_FILE)
         self.intake = ModuleIntake(premises.modules, compiler)
         self.opened = asyncio.Event()
         self._closing: asyncio.Handle | None = None
@@ -89,23 +93,26 @@ class Reception:
         match request:
             case OpenSession():
                 await self._wait_for_opening()
-                return self._open_session(request)
+                return self._open_session(caller, request)
             case UploadModule():
                 await self._wait_for_opening()
                 return await self.intake.take(caller, request)
             case AskHealth() | AskStats():
                 asked = isinstance(request, AskHealth)
                 return Told(msgspec.to_builtins(self._health() if asked else await self._stats()))
+            case CreateToken() | ListTokens() | RevokeToken():
+                if not self.sessions.is_owners(caller.line):
+                    raise SecurityError("tokens are for sessions of the runtime's owner, who acts for nobody else")
+                return await self._tokens.answer(request)
             case RestartWorkers():
                 await self._wait_for_opening()
                 self._workforce.planned.ask_all()
-                return Accepted()
             case StopRuntime():
                 self._stop.request()
-                return Accepted()
             case EndSession():
                 self._end_session(request)
                 return None
+        return Accepted()
 
     def look_for_ended(self, _late_s: float = 0.0) -> None:
         """Look which clients are gone without a word, and close their sessions."""
@@ -144,10 +151,10 @@ class Reception:
         if self._stop.requested.is_set():
             raise RuntimeNotFound(str(self._premises.runtime_dir.path))
 
-    def _open_session(self, request: OpenSession) -> SessionOpened:
+    def _open_session(self, caller: Caller, request: OpenSession) -> SessionOpened:
         version = agreed(SPOKEN, Versions(request.oldest, request.newest))
         principal = acts_for(request.principal, os.geteuid(), may_claim=self._premises.gateway_principals)
-        session = self.sessions.open(request.pid, request.client, time.monotonic(), principal).number
+        session = self.sessions.open(request.pid, request.client, time.monotonic(), principal, caller.line).number
         if principal:
             self._claim(session, principal)
         self._ledger.enter(session)

@@ -17,13 +17,17 @@ ARRIVAL_TIMEOUT_S = 5.0
 
 @dataclass
 class Session:
-    """One connected client. `pid` and `client` are what it says of itself: for people only. principal: it acts for."""
+    """One connected client. `pid` and `client` are what it says of itself: for people only. principal: it acts for.
+
+    line: the connection to the supervisor on which it was opened.
+    """
 
     number: int
     pid: int
     client: str
     opened_s: float
     principal: str = ""
+    line: int = 0
 
 
 class Sessions:
@@ -42,11 +46,12 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._open)
 
-    def open(self, pid: int, client: str, now_s: float, principal: str = "") -> Session:
+    def open(self, pid: int, client: str, now_s: float, principal: str = "", line: int = 0) -> Session:
         """Let a client in under a number that nobody can guess; raises ResourceExhausted when there are too many."""
         if len(self._open) + len(self._ended) >= self.room.most_sessions:
             raise self.room.full()
-        session = Session(session_id(secrets.randbits(SESSION_BIT.bit_length() - 1)), pid, client, now_s, principal)
+        number = session_id(secrets.randbits(SESSION_BIT.bit_length() - 1))
+        session = Session(number, pid, client, now_s, principal, line)
         self._open[session.number] = session
         return session
 
@@ -54,6 +59,11 @@ class Sessions:
         """Return for whom an open session acts, "" for its own user and for one that is not open."""
         session = self._open.get(number)
         return "" if session is None else session.principal
+
+    def is_owners(self, line: int) -> bool:
+        """Tell whether whoever speaks on this line has a session, and acts for nobody but the runtime's owner."""
+        here = [session.principal for session in self._open.values() if session.line == line]
+        return bool(here) and not any(here)
 
     def end(self, number: int) -> bool:
         """Its client says that a session is over; False when it is not open."""

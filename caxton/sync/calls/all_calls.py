@@ -10,6 +10,7 @@ from caxton.sync.calls.interaction_calls import InteractionCalls
 from caxton.sync.calls.kept_calls import KeptCalls
 from caxton.sync.calls.log_calls import LogCalls
 from caxton.sync.calls.subscription_calls import SubscriptionCalls
+from caxton.sync.calls.token_calls import TokenCalls
 from caxton.sync.calls.watch_calls import WatchCalls
 
 
@@ -24,6 +25,7 @@ class AllCalls(
     LogCalls,
     DeadLetterCalls,
     BackupCalls,
+    TokenCalls,
     WatchCalls,
 ):
     """Everything that a client without a loop may be asked."""

@@ -43,3 +43,17 @@ async def test_users_of_the_machine_are_nobody_s_to_claim(served, principal):
     with pytest.raises(SecurityError, match="cannot act for"):
         async with Client(served.runtime_dir, principal=principal):
             pass
+
+
+async def test_who_acts_for_others_has_nothing_to_do_with_tokens(served):
+    """They are for the runtime's owner to make, to see and to revoke."""
+    async with Client(served.runtime_dir) as owner:
+        made = await owner.create_token("ci", "viewer")
+    async with Client(served.runtime_dir, principal="alice") as gateway:
+        for call in (
+            gateway.create_token("ci", "admin"),
+            gateway.tokens(),
+            gateway.revoke_token(made.about.token_id),
+        ):
+            with pytest.raises(SecurityError, match="runtime's owner"):
+                await call
