@@ -10,9 +10,9 @@ import pytest
 import caxton
 
 # What a distribution is called when it is imported, where that differs.
-IMPORTED_AS = {"pyyaml": "yaml", "pyzmq": "zmq"}
+IMPORTED_AS = {"prometheus-client": "prometheus_client", "pyyaml": "yaml", "pyzmq": "zmq"}
 # Extras of the package itself, not of what is done to it: each import of theirs says how to install it where it fails.
-EXTRAS = ("pytest", "reload")
+EXTRAS = ("http", "pytest", "reload")
 
 
 @pytest.fixture(scope="module")

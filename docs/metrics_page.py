@@ -1,0 +1,69 @@
+"""Writes docs/metrics.md, all metrics of a runtime: `python docs/metrics_page.py`.
+
+It comes from `caxton.telemetry`. A test holds the page to it, so that nobody renames what others have alerts on.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from caxton.delivery.latency import BUCKETS
+from caxton.store.ledger import Figures, Ledger
+from caxton.telemetry.families import Parts, families
+from caxton.telemetry.family import Histogram, Kind, Told
+from caxton.wire.busy import Busiest
+from caxton.wire.told import ConversationStats, DeadLetterStats, Health, RouterStats
+
+PAGE = Path(__file__).with_name("metrics.md")
+HEAD = f"""# Metrics
+
+What Prometheus is told of a runtime: `python docs/metrics_page.py` writes this page from `caxton.telemetry`, and a test
+holds both together. Counters of workers that have ended are in those of the run, so `kill -9` takes nothing back; where
+a counter begins anew, with its runtime or its worker, `rate()` knows it.
+
+- Histograms have {BUCKETS} buckets, four to each doubling, from a microsecond to half an hour: a quantile is at most a
+  quarter off. On a busy runtime some messages are measured, each for several others ([operating.md](operating.md)).
+- Labels have a bound: an agent's name stands only beside the fifty that are busiest, and all others are the `agent_id`
+  `other`. Senders, receivers and performatives are no labels: there are as many as agents are made.
+- What a shard that does not answer would have told is left out, and `caxton_scrape_parts` is 0 for it.
+
+The share of turns that failed, the 99th percentile of waiting, and what to be woken for:
+
+```text
+sum(rate(caxton_messages_processed_total{{status!="success"}}[5m])) / sum(rate(caxton_messages_processed_total[5m]))
+histogram_quantile(0.99, rate(caxton_message_waiting_duration_seconds_bucket[5m]))
+caxton_health_status{{status="unhealthy"}} == 1 or caxton_ledger_balanced == 0
+```
+
+| metric | kind | labels | what it says |
+|---|---|---|---|
+"""
+_FIGURES = Figures(0, 0, 0, 0, 0, 0, 0, 0, balanced=True, problems=[])
+_STATS = RouterStats(0.0, 0, 0, [], {}, {}, 0, {})
+_HEALTH = Health("healthy", None, [], 0.0, "", 0, "", "", 0, 0, [], [])
+_PARTS = Parts(
+    Ledger(_FIGURES, {}),
+    DeadLetterStats(0, {}, None, 0, 0, 0),
+    ConversationStats(0, 0, 0, 0, 0.0, {}, 0, 0, 0, 0, 0, 0),
+    Busiest([], 0, 0),
+)
+
+
+def page() -> str:
+    """Return the whole page."""
+    return HEAD + "".join(f"{row}\n" for row in _rows())
+
+
+def _rows() -> Iterator[str]:
+    for told in families(_STATS, _HEALTH, _PARTS):
+        yield f"| {' | '.join(_row(told))} |"
+
+
+def _row(told: Told) -> tuple[str, ...]:
+    if isinstance(told, Histogram):
+        return f"`{told.name}`", "histogram", "`le`", told.says
+    suffix = "_total" if told.kind is Kind.COUNTER else ""
+    return f"`{told.name}{suffix}`", told.kind.value, ", ".join(f"`{label}`" for label in told.labels), told.says
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
