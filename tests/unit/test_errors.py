@@ -22,6 +22,7 @@ VALUES = {
     str: TEXT,
     int: st.integers(-(2**63), 2**63 - 1),
     float: st.floats(allow_nan=False),
+    str | None: st.none() | TEXT,
     tuple[str, ...]: st.lists(TEXT, max_size=4).map(tuple),
 }
 

@@ -63,7 +63,7 @@ JOURNEYS = {
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
     },
 }
-FIELDS = {str: "text", int: 5, float: 0.5, tuple[str, ...]: ("a", "b")}
+FIELDS = {str: "text", str | None: "text", int: 5, float: 0.5, tuple[str, ...]: ("a", "b")}
 
 
 def with_packed(message, envelope):

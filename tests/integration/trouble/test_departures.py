@@ -161,6 +161,10 @@ async def test_a_request_to_a_capability_is_cancelled_where_it_went(client):
         assert chosen.acts == ["request", "cancel"]
 
 
+async def _drains(client, name):
+    return (await client.inspect(name)).state == "draining"
+
+
 async def test_an_agent_that_drains_is_free_when_its_client_is_killed(client, run):
     """What an agent that drains waits for ends with the client that would have said it."""
     bidder = Bidder(f"talker {next(NUMBERS)}")
@@ -169,8 +173,8 @@ async def test_an_agent_that_drains_is_free_when_its_client_is_killed(client, ru
             async with client.host(caxton.agent(bidder.name)(bidder)):
                 program = run("net", "at_least_once", [bidder])
                 await bidder.asked.wait()
-                await client.stop(bidder.name, drain=True)
-                program.kill()
                 draining = group.create_task(client.drain(bidder.name, timeout_s=60))
+                await eventually(lambda: _drains(client, bidder.name))
+                program.kill()
                 await asyncio.Event().wait()
     assert draining.result().is_complete
