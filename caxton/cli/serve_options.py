@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from caxton.config.delivery import retention_ms
+from caxton.config.gateway import GatewaySettings
 from caxton.config.keys import BY_OPTION, Kind
 from caxton.errors import ConfigurationError
 
-_METAVARS = {"retention": "TIME", "worker_memory_limit": "MIB"}
+_METAVARS = {"retention": "TIME", "worker_memory_limit": "MIB", "http": "ADDRESS:PORT", "http_names": "NAMES"}
 
 
 def _option(name: str) -> Any:
@@ -42,6 +43,9 @@ LogLevel = Annotated[str | None, _option("log_level")]
 RestartLimit = Annotated[int, _option("restart_limit")]
 DrainTimeout = Annotated[float, _option("drain_timeout")]
 WorkerMemoryLimit = Annotated[int | None, _option("worker_memory_limit")]
+Http = Annotated[str | None, _option("http")]
+HttpNames = Annotated[str | None, _option("http_names")]
+HttpBehindProxy = Annotated[bool, _option("http_behind_proxy")]
 GatewayPrincipals = Annotated[bool, _option("gateway_principals")]
 Workers = Annotated[int | None, _option("workers")]
 ConversationTimeout = Annotated[int, _option("conversation_timeout_s")]
@@ -68,6 +72,13 @@ def read_retention(text: str) -> int:
         return retention_ms(text)
     except ConfigurationError as error:
         raise typer.BadParameter(f"{error.problem}; {error.remedy}", param_hint="--retention") from None
+
+
+def read_gateway(http: str | None, names: str | None, *, behind_proxy: bool) -> GatewaySettings | None:
+    """Return where HTTP is served, None for nowhere. Raises ConfigurationError."""
+    if http is None:
+        return None
+    return GatewaySettings.of(http, names, behind_proxy=behind_proxy)
 
 
 def read_log_level(text: str | None) -> int | None:

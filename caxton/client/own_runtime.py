@@ -85,11 +85,17 @@ def _stop(child: "subprocess.Popen[bytes]") -> None:
 
 def main(parent: int, command: list[str]) -> None:
     """Become `command`, which is told to end (SIGTERM) when the process `parent` has ended, however it ends."""
+    end_with(parent, signal.SIGTERM)
+    os.execv(command[0], command)  # noqa: S606 (the command is ours, a list, and needs no shell)
+
+
+def end_with(parent: int, number: signal.Signals) -> None:
+    """Have the kernel send us a signal when the process `parent` has ended; ends here where it has ended already."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0):
+    if libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    if os.getppid() == parent:
-        os.execv(command[0], command)  # noqa: S606 (the command is ours, a list, and needs no shell)
+    if os.getppid() != parent:
+        raise SystemExit(0)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 """Every setting of `caxton serve`: how a file, a flag and the environment call it, and what it may be. One table."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 from caxton.acl.conversation_limits import MAX_TIMEOUT_S, MIN_TIMEOUT_S
-from caxton.config import conversations, delivery
+from caxton.config import conversations, delivery, gateway
 from caxton.config.conversations import DEFAULT_CONVERSATIONS
 from caxton.config.delivery import DEFAULT_DELIVERY, DEFAULT_RETENTION, DeliverySettings, retention_ms
 from caxton.config.settings import DRAIN_TIMEOUT_S, LEAST_MEMORY_LIMIT_MIB, RESTART_LIMIT
@@ -30,6 +30,8 @@ class Kind(Enum):
     TIME = "time"
     WORD = "word"
     PATH = "path"
+    ADDRESS = "address and port"
+    NAMES = "names, with commas between them"
 
 
 class MisfitError(ValueError):
@@ -106,8 +108,8 @@ class Key:
             raise MisfitError("it is empty", "leave the key out, or give it a value")
         if self.kind is Kind.WORD and text not in self.choices:
             raise MisfitError(f"{shown(text)} is not one of them", f"choose from {', '.join(self.choices)}")
-        if self.kind is Kind.TIME:
-            _check_time(text)
+        if self.kind in _CHECKS:
+            _checked(_CHECKS[self.kind], text)
         if self.kind is Kind.PATH and (text.startswith("~") or "\0" in text):
             raise MisfitError(
                 f"{shown(text)} is no path", "write it whole, or relative to this file; ~ stands for nothing"
@@ -140,8 +142,19 @@ def _plain(number: float) -> str:
 
 
 def _check_time(text: str) -> None:
+    DeliverySettings(retention_ms=retention_ms(text))
+
+
+_CHECKS: dict[Kind, Callable[[str], object]] = {
+    Kind.TIME: _check_time,
+    Kind.ADDRESS: gateway.read_address,
+    Kind.NAMES: gateway.read_names,
+}
+
+
+def _checked(check: Callable[[str], object], text: str) -> None:
     try:
-        DeliverySettings(retention_ms=retention_ms(text))
+        check(text)
     except ConfigurationError as error:
         raise MisfitError(error.problem, error.remedy) from None
 
@@ -220,6 +233,27 @@ KEYS = (
         "gateway_principals",
         Kind.SWITCH,
         "Let programs act for others, as gateways do: connect(principal=...).",
+        default=False,
+    ),
+    Key(
+        "gateway",
+        "http",
+        Kind.ADDRESS,
+        "Serve HTTP there, such as 127.0.0.1:8080; port 0 is any that is free. It needs the extra caxton[http].",
+        unset="no HTTP",
+    ),
+    Key(
+        "gateway",
+        "http_names",
+        Kind.NAMES,
+        "Names of hosts that requests may call it by, besides its address.",
+        unset="none",
+    ),
+    Key(
+        "gateway",
+        "http_behind_proxy",
+        Kind.SWITCH,
+        "A proxy in front of it has TLS, so that it may listen where other machines reach it.",
         default=False,
     ),
     Key(

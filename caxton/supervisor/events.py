@@ -49,6 +49,8 @@ def ready(fields: dict[str, Any], failed: list[int], quarantined: list[int]) -> 
         f"serving with {workers} in {fields['runtime_dir']} (pid {fields['pid']}); "
         f"stop with Ctrl-C or `caxton stop --runtime-dir {fields['runtime_dir']}`"
     )
+    if fields.get("http"):
+        text += f"; HTTP at {fields['http']}"
     if failed:
         text += f"; FAILED shards: {', '.join(map(str, failed))}"
     if quarantined:
@@ -153,6 +155,27 @@ def modules_removed(modules: list[str]) -> Event:
 def modules_not_removed(error: CaxtonError) -> Event:
     """Modules that nobody uses could not be removed; they are tried again."""
     return Event("modules_not_removed", "warning", f"unused modules were not removed: {error}", {"problem": str(error)})
+
+
+def gateway_ready(url: str, pid: int) -> Event:
+    """The HTTP gateway answers."""
+    return Event("gateway_ready", "info", f"the HTTP gateway answers at {url} (pid {pid})", {"url": url, "pid": pid})
+
+
+def gateway_refused(error: CaxtonError) -> Event:
+    """Nobody listens for HTTP, because the address cannot be had; it is tried again."""
+    return Event("gateway_refused", "error", f"HTTP is not served: {error}", {"problem": str(error)})
+
+
+def gateway_died(pid: int, how: str) -> Event:
+    """The HTTP gateway ended, and was not asked to."""
+    return Event("gateway_died", "warning", f"the HTTP gateway died (pid {pid}, {how})", {"pid": pid, "how": how})
+
+
+def gateway_failed(how: str) -> Event:
+    """The HTTP gateway was given up: it died too often."""
+    text = f"the HTTP gateway died too often (the last: {how}), and is not started again until `caxton restart`"
+    return Event("gateway_failed", "error", text, {"how": how})
 
 
 def call_failed(problem: str) -> Event:

@@ -1,12 +1,14 @@
 """The supervisor: enter the premises, start the workers, serve, drain, end. It touches no message of the data path."""
 
 import asyncio
+import logging
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
+from caxton import __version__
 from caxton.config.settings import ServeSettings
 from caxton.errors import CaxtonError, ConfigurationError
 from caxton.supervisor import events
@@ -15,12 +17,15 @@ from caxton.supervisor.compiler.process import COMPILER_COMMAND
 from caxton.supervisor.desk.desk import MAX_CALL_BYTES, FrontDesk
 from caxton.supervisor.desk.reception import Reception
 from caxton.supervisor.events import Event, Telling
+from caxton.supervisor.gateway.host import GatewayHost, check_installed
+from caxton.supervisor.gateway.process import GATEWAY_COMMAND
 from caxton.supervisor.premises.inventory import TOUCH_PERIOD_S
 from caxton.supervisor.premises.premises import Premises
 from caxton.supervisor.stop_requests import StopRequests
 from caxton.supervisor.workforce.heartbeats import HeartbeatInlet
 from caxton.supervisor.workforce.notices import Notices
 from caxton.supervisor.workforce.orphans import Orphans
+from caxton.supervisor.workforce.restart_policy import RestartPolicy
 from caxton.supervisor.workforce.run_ledger import RunLedger
 from caxton.supervisor.workforce.shard import ShardState
 from caxton.supervisor.workforce.worker_process import WORKER_COMMAND
@@ -29,6 +34,7 @@ from caxton.transport.descriptors import most_lines
 from caxton.transport.endpoints import SUPERVISOR
 from caxton.transport.sockets import Context, Desk, Inlet, end_context, new_context
 from caxton.transport.zmtp import SMALL_FRAME
+from caxton.wire.gateway_spec import GatewaySpec
 
 CHECK_PERIOD_S = 0.25
 SESSION_PERIOD_S = 0.5
@@ -40,6 +46,8 @@ _LATE_S = 1.0
 # SIGKILL takes effect at once, unless the kernel is in the middle of something for the process.
 _REAP_TIMEOUT_S = 5.0
 _LAST_ANSWERS_MS = 100
+# What the gateway has to finish requests, of the time that a drain has.
+GATEWAY_STOP_S = 3.0
 _SERVE_AGAIN = "nobody could reach it any more, so it has ended; serve again, in a directory that nobody tidies"
 
 
@@ -56,17 +64,21 @@ class Supervisor:
         tell: Callable[[Event], None],
         worker_command: Sequence[str] = WORKER_COMMAND,
         compiler_command: Sequence[str] = COMPILER_COMMAND,
+        gateway_command: Sequence[str] = GATEWAY_COMMAND,
     ) -> None:
         self.settings = settings
         self.tell = tell
         self.worker_command = worker_command
         self.compiler_command = compiler_command
+        self.gateway_command = gateway_command
 
     async def run(self) -> int:
         """Serve until told to stop; returns the exit code: 0 after a drain, 1 when a second signal cut it short.
 
         Raises ConfigurationError or StorageError when it cannot start.
         """
+        if self.settings.gateway is not None:
+            check_installed()
         stop = StopRequests()
         with stop.listening(), Premises(self.settings) as premises:
             context = new_context()
@@ -102,9 +114,10 @@ class _Life:
         self._ledger = ledger = RunLedger(directory.book)
         self._workforce = Workforce(premises, plan.worker_command, plan.settings, notices, ledger, tell, dropped)
         self._compiler = CompilerHost(plan.compiler_command, lambda how: tell(events.compiler_died(how)))
-        self._orphans = Orphans(lambda: {*self._workforce.pids, self._compiler.pid})
+        self._gateway = self._gateway_host(plan)
+        self._orphans = Orphans(self._own_pids)
         self._reception = reception = Reception(
-            premises, self._workforce, self._compiler, notices, ledger, stop, dropped, tell
+            premises, self._workforce, self._compiler, notices, ledger, stop, dropped, tell, self._gateway
         )
         lines = most_lines(premises.room.most_sessions, premises.identity.shards)
         inlet = Inlet(directory.control(SUPERVISOR), SMALL_FRAME, lines)
@@ -133,6 +146,8 @@ class _Life:
             return self._lost or ended
         finally:
             # Also when a part of us failed: no child and no socket is left.
+            if self._gateway is not None:
+                self._gateway.close()
             self._workforce.end_unseen()
             self._desk.close(_LAST_ANSWERS_MS)
             self._reception.close()
@@ -178,6 +193,9 @@ class _Life:
                 "pid": os.getpid(),
             }
             self._reception.opened.set()
+            if self._gateway is not None:
+                self._gateway.open()
+                about |= {"http": self._gateway.url}
             self._tell(events.ready(about, failed, quarantined))
         return failure
 
@@ -187,8 +205,9 @@ class _Life:
         self._reception.opened.set()
         workforce, insisted = self._workforce, self._stop.insisted
         deadline_s = time.monotonic() + timeout_s
-        workforce.drain(1)
         self._tell(events.drain_started(timeout_s))
+        await self._end_gateway(deadline_s)
+        workforce.drain(1)
         await self._first_of(workforce.at_rest.wait(), workforce.emptied.wait(), insisted.wait(), until_s=deadline_s)
         if not insisted.is_set() and time.monotonic() < deadline_s:
             workforce.drain(2)
@@ -200,6 +219,41 @@ class _Life:
         self._tell(events.stopped(self._ledger.lost()["total"], killed, insisted=insisted.is_set()))
         return 1 if insisted.is_set() else 0
 
+    async def _end_gateway(self, deadline_s: float) -> None:
+        """Let the gateway answer what it was asked, while there are workers who do it."""
+        if self._gateway is None:
+            return
+        self._gateway.stop()
+        until_s = min(deadline_s, time.monotonic() + GATEWAY_STOP_S)
+        await self._first_of(self._gateway.ended.wait(), self._stop.insisted.wait(), until_s=until_s)
+        self._gateway.close()
+
+    def _gateway_host(self, plan: Supervisor) -> GatewayHost | None:
+        settings = plan.settings.gateway
+        if settings is None:
+            return None
+        level = logging.WARNING if plan.settings.log_level is None else plan.settings.log_level
+
+        def spec_of(descriptor: int, address: str, port: int) -> GatewaySpec:
+            return GatewaySpec(
+                runtime_dir=str(self._premises.runtime_dir.path),
+                data_dir=str(self._premises.data_dir),
+                supervisor_pid=os.getpid(),
+                descriptor=descriptor,
+                address=address,
+                port=port,
+                names=settings.names,
+                release=__version__,
+                log_level=level,
+            )
+
+        policy = RestartPolicy(plan.settings.restart_limit)
+        return GatewayHost(settings, plan.gateway_command, spec_of, policy, self._tell)
+
+    def _own_pids(self) -> set[int]:
+        gateway = 0 if self._gateway is None else self._gateway.pid
+        return {*self._workforce.pids, self._compiler.pid, gateway}
+
     def _say_of_workers(self) -> None:
         """Tell of a number of workers that is configured, and that this data directory was not made with."""
         wanted, shards = self._settings.workers_when_made, self._premises.identity.shards
@@ -208,6 +262,8 @@ class _Life:
 
     def _check(self, late_s: float) -> None:
         self._workforce.check(forgive=late_s > _LATE_S)
+        if self._gateway is not None:
+            self._gateway.check(forgive=late_s > _LATE_S)
         self._orphans.reap()
 
     def _repeat(self, _late_s: float) -> None:

@@ -21,6 +21,9 @@ from caxton.cli.serve_options import (
     DrainTimeout,
     EffectsOnDisk,
     GatewayPrincipals,
+    Http,
+    HttpBehindProxy,
+    HttpNames,
     InboundQueueSize,
     LogLevel,
     MaxRetries,
@@ -35,6 +38,7 @@ from caxton.cli.serve_options import (
     States,
     WorkerMemoryLimit,
     Workers,
+    read_gateway,
     read_log_level,
     read_retention,
 )
@@ -50,7 +54,7 @@ from caxton.supervisor.supervisor import Supervisor
 EXAMPLES = (
     "Examples: caxton serve; caxton serve --workers 2 --data-dir ./data --runtime-dir ./run -o json; "
     "caxton serve --dead-letter-eviction --retry-delay-ms 200 --worker-memory-limit 2048; "
-    "caxton serve --preset production --config ./caxton.yaml"
+    "caxton serve --preset production --config ./caxton.yaml; caxton serve --http 127.0.0.1:8080"
 )
 COMMAND = LayeredCommand
 
@@ -68,6 +72,9 @@ def serve(
     restart_limit: RestartLimit = RESTART_LIMIT,
     drain_timeout: DrainTimeout = DRAIN_TIMEOUT_S,
     worker_memory_limit: WorkerMemoryLimit = None,
+    http: Http = None,
+    http_names: HttpNames = None,
+    http_behind_proxy: HttpBehindProxy = False,
     gateway_principals: GatewayPrincipals = False,
     dead_letter_capacity: DeadLetterCapacity = DEFAULT_DELIVERY.dead_letter_capacity,
     dead_letter_eviction: DeadLetterEviction = False,
@@ -118,7 +125,9 @@ def serve(
         restart_limit=restart_limit,
         drain_timeout_s=drain_timeout,
         worker_memory_limit_mib=worker_memory_limit,
-        gateway_principals=gateway_principals,
+        # Its users are principals, and it claims them.
+        gateway_principals=gateway_principals or http is not None,
+        gateway=read_gateway(http, http_names, behind_proxy=http_behind_proxy),
         delivery=delivery,
         conversations=ConversationSettings(
             conversation_timeout_s=conversation_timeout_s,

@@ -9,14 +9,19 @@ from caxton.wire.told import ComponentHealth, HealthReason
 
 # Parts beside the shards, and how the reasons begin that are theirs.
 _OTHERS = {"compiler": "compiler_", "files": "files_", "clients": "clients_"}
+_GATEWAY = {"gateway": "gateway_"}
 # Of a shard that comes and goes as it should; the deaths of its workers are counted by themselves.
 _PASSING = {"shard_starting", "shard_restarting", "shard_draining"}
 
 
 class Components:
-    """Keeps what began. Owned by the supervisor, which looks often. last_error: the last there was, of any of them."""
+    """Keeps what began. Owned by the supervisor, which looks often. last_error: the last there was, of any of them.
 
-    def __init__(self) -> None:
+    has_gateway: whether there is to be one.
+    """
+
+    def __init__(self, *, has_gateway: bool = False) -> None:
+        self._others = _OTHERS | _GATEWAY if has_gateway else _OTHERS
         self.last_error: str | None = None
         self._problems: set[tuple[str, str]] = set()
         self._began: Counter[str] = Counter()
@@ -39,7 +44,9 @@ class Components:
         self._problems = {(part, reason.name) for part, reason in problems}
         ill = {part for part, _ in problems}
         found = {_name(shard): self._of_shard(shard, ill, now_ms) for shard in shards}
-        return found | {part: self._told(part, "degraded" if part in ill else "healthy", now_ms) for part in _OTHERS}
+        return found | {
+            part: self._told(part, "degraded" if part in ill else "healthy", now_ms) for part in self._others
+        }
 
     def _of_shard(self, shard: ShardSeen, ill: set[str], now_ms: int) -> ComponentHealth:
         name = _name(shard)
@@ -62,4 +69,4 @@ def _name(shard: ShardSeen) -> str:
 def _part(reason: HealthReason) -> str:
     if reason.shard is not None:
         return f"shard {reason.shard}"
-    return next((part for part, beginning in _OTHERS.items() if reason.name.startswith(beginning)), "")
+    return next((part for part, beginning in (_OTHERS | _GATEWAY).items() if reason.name.startswith(beginning)), "")

@@ -38,6 +38,7 @@ KINDS = {
     ),
     "worker_silent": Kind(PROBLEM, "wait: it is killed if this is no turn that may last; or pause that agent"),
     "compiler_missing": Kind(PROBLEM, "wait; if it stays, see what the compiler wrote"),
+    "gateway_missing": Kind(PROBLEM, "wait; if it stays, see what the gateway wrote, mend it and `caxton restart`"),
     "files_gone": Kind(PROBLEM, "do as the text says, and let nobody tidy up the runtime's directories"),
     "clients_full": Kind(PROBLEM, "end programs, let one connection serve all tasks of each, or raise `ulimit -n`"),
     "clients_near": Kind(WARNING, "let one connection serve all tasks of a program, or raise `ulimit -n`"),
@@ -109,12 +110,19 @@ class Found(NamedTuple):
 
 
 def reasons_of(
-    shards: Sequence[ShardSeen], sessions: int, most_sessions: int, compiler: str | None, files: str | None
+    shards: Sequence[ShardSeen],
+    sessions: int,
+    most_sessions: int,
+    compiler: str | None,
+    files: str | None,
+    gateway: str | None = None,
 ) -> list[Found]:
-    """Return every reason that holds. compiler, files: what is wrong with them, if anything is."""
+    """Return every reason that holds. compiler, files, gateway: what is wrong with them, if anything is."""
     found = [reason for shard in shards for reason in _of_shard(shard)]
     if compiler is not None:
         found.append(Found("compiler_missing", None, compiler))
+    if gateway is not None:
+        found.append(Found("gateway_missing", None, gateway))
     if files is not None:
         found.append(Found("files_gone", None, files))
     found += _near("clients", None, "clients are connected", sessions, most_sessions)

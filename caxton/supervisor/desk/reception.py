@@ -25,6 +25,7 @@ from caxton.supervisor.desk.reasons import Reasons, ShardSeen, reasons_of, statu
 from caxton.supervisor.desk.sessions import Sessions
 from caxton.supervisor.desk.token_desk import TokenDesk
 from caxton.supervisor.events import Event
+from caxton.supervisor.gateway.host import GatewayHost
 from caxton.supervisor.premises.premises import Premises
 from caxton.supervisor.stop_requests import StopRequests
 from caxton.supervisor.workforce.notices import Notices
@@ -68,6 +69,7 @@ class Reception:
         stop: StopRequests,
         dropped: Counter[str],
         tell: Callable[[Event], None],
+        gateway: GatewayHost | None = None,
     ) -> None:
         self._premises = premises
         self._workforce = workforce
@@ -83,7 +85,8 @@ class Reception:
         self.opened = asyncio.Event()
         self._closing: asyncio.Handle | None = None
         self._reasons = Reasons()
-        self._components = Components()
+        self._gateway = gateway
+        self._components = Components(has_gateway=gateway is not None)
         self._near_limits = NearLimits(tell)
         self._rates = Rates(GAUGES)
         self._warnings: list[LimitWarning] = []
@@ -107,6 +110,8 @@ class Reception:
             case RestartWorkers():
                 await self._wait_for_opening()
                 self._workforce.planned.ask_all()
+                if self._gateway is not None:
+                    self._gateway.again()
             case StopRuntime():
                 self._stop.request()
             case EndSession():
@@ -178,7 +183,8 @@ class Reception:
         seen = [seen_of(shard, limit_bytes, now_s) for shard in self._workforce.shards]
         self._rates.look(now_s, {s.process.incarnation: s.counters for s in self._workforce.shards if s.process})
         sessions = len(self.sessions), self.sessions.room.most_sessions
-        found = reasons_of(seen, *sessions, self._compiler.problem, self._premises.inventory.problem)
+        gateway = None if self._gateway is None else self._gateway.problem
+        found = reasons_of(seen, *sessions, self._compiler.problem, self._premises.inventory.problem, gateway)
         now_ms = time.time_ns() // 1_000_000
         reasons = self._reasons.look(found, now_ms)
         self._warnings = self._near_limits.look(seen, *sessions, now_ms)

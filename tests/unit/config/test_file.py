@@ -5,9 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caxton.config.file import MAX_FILE_BYTES, read_config
-from caxton.config.keys import BY_PATH, KEYS, REFUSED
+from caxton.config.keys import BY_PATH, KEYS, REFUSED, Kind
 from caxton.config.yaml_lines import MAX_DEPTH, MOST_MISTAKES, Document
 from caxton.errors import ConfigurationError
+
+# Values of those kinds that have neither a least one nor a choice.
+LEAST = {Kind.ADDRESS: "127.0.0.1:8080", Kind.NAMES: "caxton.example"}
 
 
 @pytest.fixture
@@ -225,7 +228,8 @@ def test_every_key_may_stand_in_one_file(read):
         if key.section != section:
             section = key.section
             lines.append(f"{section}:")
-        value = key.written(key.default) if key.default is not None else (key.least or (key.choices or ("./x",))[0])
+        least = key.least or (key.choices or (LEAST.get(key.kind, "./x"),))[0]
+        value = least if key.default is None else key.written(key.default)
         indent = "  " if section else ""
         lines.append(f"{indent}{key.name}: {str(value).lower() if isinstance(value, bool) else value}")
     file = read("\n".join(lines))

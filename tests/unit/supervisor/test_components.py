@@ -91,3 +91,16 @@ def test_every_reason_is_of_a_part(name):
     parts = Components().look([ShardSeen(0, READY)], [ill], 0)
 
     assert [part.status for part in parts.values()].count("degraded") == 1
+
+
+def test_a_gateway_is_a_part_where_there_is_to_be_one():
+    """It is degraded while there is none, and else healthy."""
+    components = Components(has_gateway=True)
+    shards, all_is_well = [ShardSeen(0, READY)], reasons_of([ShardSeen(0, READY)], 0, 100, None, None)
+    missing = reasons_of(shards, 0, 100, None, None, "the gateway died (exit code 1)")
+    seen = [components.look(shards, Reasons().look(found, 1), 1)["gateway"] for found in (all_is_well, missing)]
+
+    assert seen == [
+        ComponentHealth("healthy", 1, 0),
+        ComponentHealth("degraded", 1, 1, "the gateway died (exit code 1)"),
+    ]

@@ -17,8 +17,8 @@ READY, FAILED, RESTARTING = ShardState.READY, ShardState.FAILED, ShardState.REST
 MIB = 1 << 20
 
 
-def looked(*shards, sessions=0, most_sessions=100, compiler=None, files=None, now_ms=5_000):
-    return Reasons().look(reasons_of(shards, sessions, most_sessions, compiler, files), now_ms)
+def looked(*shards, sessions=0, most_sessions=100, compiler=None, files=None, gateway=None, now_ms=5_000):
+    return Reasons().look(reasons_of(shards, sessions, most_sessions, compiler, files, gateway), now_ms)
 
 
 def conditioned(**condition):
@@ -192,7 +192,8 @@ def test_a_reason_keeps_the_moment_at_which_it_began():
 def test_every_reason_can_come_about():
     """No reason is listed that nothing gives, and none is given that the list does not know."""
     shards = [ShardSeen(n, state) for n, state in enumerate(ShardState) if state is not READY]
-    found = [*looked(*shards, compiler="x", files="y"), *(r for _, c, _ in HOLDING for r in looked(conditioned(**c)))]
+    found = [*looked(*shards, compiler="x", files="y", gateway="z")]
+    found += [reason for _, condition, _ in HOLDING for reason in looked(conditioned(**condition))]
     found += looked(ShardSeen(0, READY, silent_ms=9_000, resident_bytes=9, memory_limit=9 * MIB), sessions=80)
     found += looked(ShardSeen(0, READY, resident_bytes=9 * MIB, memory_limit=9 * MIB), sessions=100)
     found += looked(ShardSeen(0, READY, resident_bytes=8 * MIB, memory_limit=9 * MIB))

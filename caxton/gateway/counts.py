@@ -1,0 +1,19 @@
+"""What the gateway did, has and refused since it started: plain numbers, gone with it."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Counts:
+    """answered: requests by status. refused: by the limit or the check that refused them, before anything was done.
+
+    under_way, streams, body_bytes: now. cut_off: connections that the gateway ended, by why.
+    """
+
+    answered: Counter[int] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    cut_off: Counter[str] = field(default_factory=Counter)
+    under_way: int = 0
+    streams: int = 0
+    body_bytes: int = 0

@@ -1,0 +1,199 @@
+"""Through here every request comes: is it for us, has it room, who asks, how long may it take. Then the application."""
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from caxton.errors import CaxtonError, MessageTooLarge, ResourceExhausted, SecurityError, Timeout
+from caxton.gateway.asgi import Application, Event, Receive, Scope, Send
+from caxton.gateway.counts import Counts
+from caxton.gateway.hosts import Hosts
+from caxton.gateway.identity import Identify
+from caxton.gateway.limits import (
+    MAX_BODIES_BYTES,
+    MAX_BODY_BYTES,
+    MAX_MODULE_BODY_BYTES,
+    MAX_REQUESTS,
+    REQUEST_TIMEOUT_S,
+    SEND_TIMEOUT_S,
+)
+from caxton.gateway.problem import MEDIA_TYPE, Problem, retry_after_s
+
+log = logging.getLogger("caxton.gateway")
+
+# Where what the door knows of a request is, for those inside.
+REQUEST = "caxton.request"
+OPEN_PATHS = frozenset({"/health", "/ready"})
+# Where modules are sent.
+_MODULE_PATHS = frozenset({"/v1/agents", "/v1/agents/"})
+_CHALLENGE = ((b"www-authenticate", b'Bearer realm="caxton"'),)
+
+
+class Gone(Exception):
+    """Whoever asked has closed the connection, or does not read."""
+
+
+class Passage:
+    """One request on its way through: its body is counted, its answer is not waited for without end.
+
+    grant: who asks and what they may, None where anybody may ask. is_stream: whether the answer lasts.
+    """
+
+    def __init__(self, counts: Counts, receive: Receive, send: Send, most_bytes: int) -> None:
+        self._counts = counts
+        self._receive = receive
+        self._send = send
+        self._most_bytes = most_bytes
+        self._read = 0
+        self._deadline: asyncio.Timeout | None = None
+        self.grant: Any = None
+        self.body_read = False
+        self.status = 0
+        self.is_stream = False
+
+    def last(self) -> None:
+        """Let the answer last: it is a stream, and has no deadline."""
+        self.is_stream = True
+        if self._deadline is not None:
+            self._deadline.reschedule(None)
+
+    async def receive(self) -> Event:
+        """Return the next part of the body; raises MessageTooLarge, ResourceExhausted."""
+        event = await self._receive()
+        if event["type"] != "http.request":
+            return event
+        size = len(event.get("body", b""))
+        self._read += size
+        self._counts.body_bytes += size
+        if self._read > self._most_bytes:
+            self._counts.refused["large bodies"] += 1
+            raise MessageTooLarge.of(self._read, self._most_bytes, "body")
+        if self._counts.body_bytes > MAX_BODIES_BYTES:
+            self._counts.refused["bodies at once"] += 1
+            raise ResourceExhausted("room for the bodies of all requests", MAX_BODIES_BYTES)
+        self.body_read = not event.get("more_body", False)
+        return event
+
+    async def send(self, event: Event) -> None:
+        """Send a part of the answer; raises Gone when nobody reads it."""
+        if event["type"] == "http.response.start":
+            self.status = event["status"]
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                await self._send(event)
+        except TimeoutError:
+            self._counts.cut_off["readers that did not read"] += 1
+            raise Gone from None
+
+    async def answer(self, problem: Problem, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        """Answer with a problem, unless something was answered already."""
+        if self.status:
+            return
+        body = problem.encode()
+        told = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode()), *headers]
+        if not self.body_read:  # what follows on this connection would be the rest of a body that nobody wants
+            told.append((b"connection", b"close"))
+        await self.send({"type": "http.response.start", "status": problem.status, "headers": told})
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def run(self, app: Application, scope: Scope, timeout_s: float) -> None:
+        """Have the application answer; where it does not in time, say so."""
+        try:
+            async with asyncio.timeout(timeout_s) as self._deadline:
+                await app(scope, self.receive, self.send)
+        except TimeoutError:
+            await self.answer(self._late(timeout_s))
+
+    def end(self) -> None:
+        """Give back what its body took."""
+        self._counts.body_bytes -= self._read
+
+    def _late(self, timeout_s: float) -> Problem:
+        if self.body_read:
+            self._counts.refused["deadlines"] += 1
+            return Problem.of(Timeout("the request", timeout_s))
+        self._counts.refused["slow bodies"] += 1
+        return Problem.told(HTTPStatus.REQUEST_TIMEOUT, f"the body did not come within {timeout_s:g} s")
+
+
+class Door:
+    """The outermost application: one for all requests."""
+
+    def __init__(
+        self,
+        app: Application,
+        hosts: Hosts,
+        identify: Identify,
+        counts: Counts,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._identify = identify
+        self._counts = counts
+        self._timeout_s = timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        counts = self._counts
+        most_bytes = MAX_MODULE_BODY_BYTES if scope["path"] in _MODULE_PATHS else MAX_BODY_BYTES
+        passage = scope[REQUEST] = Passage(counts, receive, send, most_bytes)
+        counts.under_way += 1
+        try:
+            await self._pass(scope, passage, most_bytes)
+        except Gone:
+            raise
+        except CaxtonError as error:
+            await self._refuse(passage, error)
+        except Exception:
+            log.exception("%s %s ended with an error that nobody foresaw", scope["method"], scope["path"])
+            detail = "an error that nobody foresaw; it is in what the gateway logged"
+            await passage.answer(Problem.told(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+        finally:
+            counts.under_way -= 1
+            counts.answered[passage.status] += 1
+            passage.end()
+
+    async def _pass(self, scope: Scope, passage: Passage, most_bytes: int) -> None:
+        named: dict[bytes, list[bytes]] = {}
+        for name, value in scope["headers"]:
+            named.setdefault(name, []).append(value)
+        passage.body_read = named.get(b"content-length", [b"0"]) == [b"0"] and b"transfer-encoding" not in named
+        if (problem := self._hosts.refuses(named.get(b"host", []), named.get(b"origin", []))) is not None:
+            self._counts.refused["hosts and origins"] += 1
+            await passage.answer(problem)
+        elif (full := self._full(named.get(b"content-length", [b"0"])[0], most_bytes)) is not None:
+            await self._refuse(passage, full)
+        else:
+            try:
+                if scope["path"] not in OPEN_PATHS:
+                    passage.grant = await self._identify(named.get(b"authorization", []))
+            except SecurityError as error:
+                self._counts.refused["without a token that counts"] += 1
+                problem = Problem.of(error)
+                await passage.answer(Problem.told(HTTPStatus.UNAUTHORIZED, problem.detail), _CHALLENGE)
+                return
+            await passage.run(self._app, scope, self._timeout_s)
+
+    def _full(self, length: bytes, most_bytes: int) -> CaxtonError | None:
+        """Return why there is no room for a request with a body of such a length."""
+        if self._counts.under_way - self._counts.streams > MAX_REQUESTS:
+            self._counts.refused["too many at once"] += 1
+            return ResourceExhausted("requests at once", MAX_REQUESTS)
+        wanted = int(length) if length.isdigit() else 0
+        if wanted > most_bytes:
+            self._counts.refused["large bodies"] += 1
+            return MessageTooLarge.of(wanted, most_bytes, "body")
+        return None
+
+    async def _refuse(self, passage: Passage, error: CaxtonError) -> None:
+        await passage.answer(Problem.of(error), retry_header(error))
+
+
+def retry_header(error: CaxtonError) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the header that says when to ask again, where that is known."""
+    after_s = retry_after_s(error)
+    return () if after_s is None else ((b"retry-after", str(after_s).encode()),)

@@ -1,0 +1,25 @@
+"""What the gateway keeps for whoever asks, and for how long. Beyond each of these a request is refused, and counted."""
+
+# Connections, whether anything is asked on them or not.
+MAX_CONNECTIONS = 512
+# Requests under way, streams aside.
+MAX_REQUESTS = 256
+# Bytes of a request's line and headers; and of one body, where a module or where anything else is sent.
+MAX_HEAD_BYTES, MAX_BODY_BYTES, MAX_MODULE_BODY_BYTES = 32 << 10, 24 << 20, 96 << 20
+# Bytes of all bodies that are being read or answered.
+MAX_BODIES_BYTES = 256 << 20
+# Clients of the runtime, one for each principal that was here lately.
+MAX_CLIENTS = 64
+
+# From the first byte of a connection, or of its next request, to the end of the headers.
+HEAD_TIMEOUT_S = 10.0
+# From the headers to the end of the answer, streams aside.
+REQUEST_TIMEOUT_S = 60.0
+# Until a reader that does not read is left.
+SEND_TIMEOUT_S = 20.0
+# Until a connection is cut off that was closed and takes nothing.
+CLOSE_TIMEOUT_S = 5.0
+# Until a connection is closed on which nothing more is asked.
+KEEP_ALIVE_S = 30
+# For what is under way when the gateway is told to end.
+STOP_TIMEOUT_S = 2

@@ -1,0 +1,181 @@
+"""Keeps the HTTP gateway running: its socket, its process, its restarts, and why there is none."""
+
+import asyncio
+import importlib.util
+import random
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from caxton.config.gateway import GatewaySettings, url_of
+from caxton.errors import ConfigurationError
+from caxton.supervisor import events
+from caxton.supervisor.events import Event
+from caxton.supervisor.gateway.listening import listen
+from caxton.supervisor.gateway.process import GatewayProcess
+from caxton.supervisor.workforce.restart_policy import RestartPolicy
+from caxton.supervisor.workforce.worker_process import Exit
+from caxton.wire.gateway_spec import GatewaySpec
+
+# It imports for half a second, and answers; on a busy machine later.
+START_TIMEOUT_S = 30.0
+# It tells each second that its loop goes round.
+SILENCE_TIMEOUT_S = 10.0
+# Until a port that is taken is tried again.
+BIND_AGAIN_S = 5.0
+_NEEDS = ("litestar", "uvicorn", "httptools")
+
+
+def check_installed() -> None:
+    """Raise ConfigurationError where the extra that serves HTTP is not installed."""
+    if any(importlib.util.find_spec(module) is None for module in _NEEDS):
+        raise ConfigurationError(
+            "--http", "what serves HTTP is not installed", "install it with `pip install 'caxton[http]'`"
+        )
+
+
+class GatewayHost:
+    """Starts a gateway again when it has ended, as the policy allows. Lives in the supervisor's loop and main thread.
+
+    spec_of: makes a spec of the socket's descriptor, its address and its port. url: where HTTP is asked for, "" while
+    nobody listens. problem: why there is no gateway, None when there is one, or will be in a moment. ended: none runs
+    and none will.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        command: Sequence[str],
+        spec_of: Callable[[int, str, int], GatewaySpec],
+        policy: RestartPolicy,
+        tell: Callable[[Event], None],
+    ) -> None:
+        self._settings = settings
+        self._command = command
+        self._spec_of = spec_of
+        self._policy = policy
+        self._tell = tell
+        self._socket: socket.socket | None = None
+        self._process: GatewayProcess | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._began_s = self._heard_s = 0.0
+        self._ready_s: float | None = None
+        self._stopping = False
+        self.url = ""
+        self.problem: str | None = None
+        self.ended = asyncio.Event()
+
+    @property
+    def pid(self) -> int:
+        """Its process id, 0 while there is none."""
+        return 0 if self._process is None else self._process.pid
+
+    def open(self) -> None:
+        """Listen, and start a gateway; where the port is taken, say so, and try again later."""
+        self._timer = None
+        if self._stopping or self._process is not None:
+            return
+        if self._socket is None:
+            try:
+                self._socket = listen(self._settings)
+            except ConfigurationError as error:
+                if self.problem is None:
+                    self._tell(events.gateway_refused(error))
+                self.problem = str(error)
+                self._later(BIND_AGAIN_S)
+                return
+            self.url = url_of(*self._socket.getsockname()[:2])
+        self._launch(self._socket)
+
+    def again(self) -> None:
+        """Start one that was given up: somebody asked for another try."""
+        if self._process is None and not self._stopping:
+            self._policy.forget()
+            self._forget_timer()
+            self.open()
+
+    def check(self, *, forgive: bool = False) -> None:
+        """Kill a gateway that is silent for too long; `forgive` when the supervisor itself was not running."""
+        process, now_s = self._process, time.monotonic()
+        if process is None:
+            return
+        if forgive:
+            self._heard_s = now_s
+        elif now_s - self._heard_s > (START_TIMEOUT_S if self._ready_s is None else SILENCE_TIMEOUT_S):
+            self.problem = f"the gateway said nothing for {now_s - self._heard_s:.0f} s"
+            process.kill()
+
+    def stop(self) -> None:
+        """Let it finish what it has, and end; `ended` follows."""
+        self._stopping = True
+        self._forget_timer()
+        if self._process is None:
+            self.ended.set()
+        else:
+            self._process.terminate()
+
+    def close(self) -> None:
+        """Kill it, and listen no more: nobody is left to act on its end. Closing twice is fine."""
+        self._stopping = True
+        self._forget_timer()
+        if self._process is not None:
+            self._process.end_unseen()
+            self._process = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        self.ended.set()
+
+    def _launch(self, listening: socket.socket) -> None:
+        self._began_s = self._heard_s = time.monotonic()
+        self._ready_s = None
+        address, port = listening.getsockname()[:2]
+        spec = self._spec_of(listening.fileno(), address, port)
+        try:
+            self._process = GatewayProcess(self._command, spec, self._heard, self._ended)
+        except OSError as error:
+            self._died(f"not started: {error}", 0)
+
+    def _heard(self) -> None:
+        self._heard_s = time.monotonic()
+        if self._ready_s is None:
+            self._ready_s = self._heard_s
+            self.problem = None
+            self._tell(events.gateway_ready(self.url, self.pid))
+
+    def _ended(self, how: Exit) -> None:
+        process, self._process = self._process, None
+        if self._stopping:
+            self.ended.set()
+        else:
+            self._died(str(how), 0 if process is None else process.pid)
+
+    def _died(self, how: str, pid: int) -> None:
+        now_s = time.monotonic()
+        served_s = 0.0 if self._ready_s is None else now_s - self._ready_s
+        delay_s = self._policy.after_death(now_s, served_s, random.random())  # noqa: S311 (spreads waits)
+        self._tell(events.gateway_died(pid, how))
+        self.problem = f"the gateway died ({how})"
+        if delay_s is None:
+            self.problem = f"the gateway died too often (the last: {how}), and is not started again"
+            self._tell(events.gateway_failed(how))
+            self._hang_up()
+        else:
+            self._later(delay_s)
+
+    def _hang_up(self) -> None:
+        """Listen no more: whoever asks is refused at once, and does not wait for nobody."""
+        if self._socket is not None:
+            self._settings = msgspec.structs.replace(self._settings, port=self._socket.getsockname()[1])
+            self._socket.close()
+            self._socket = None
+
+    def _later(self, delay_s: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self.open)
+
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

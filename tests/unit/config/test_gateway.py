@@ -1,0 +1,52 @@
+import pytest
+
+from caxton.config.gateway import MAX_NAMES, GatewaySettings, read_address, read_names, url_of
+from caxton.errors import ConfigurationError
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "port"),
+    [
+        ("127.0.0.1:8080", "127.0.0.1", 8080),
+        ("localhost:0", "127.0.0.1", 0),
+        ("[::1]:80", "::1", 80),
+        ("10.0.0.1:65535", "10.0.0.1", 65_535),
+    ],
+)
+def test_an_address_is_read(text, address, port):
+    """An IP address, or localhost, with a port."""
+    assert read_address(text) == (address, port)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "8080", ":8080", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x", "caxton.example:80", "::1:80", "1.2.3.4:65536"],
+)
+def test_what_is_no_address_is_refused(text):
+    """Names are not resolved: what they mean may change while a runtime serves."""
+    with pytest.raises(ConfigurationError, match="--http"):
+        read_address(text)
+
+
+def test_other_machines_need_a_proxy():
+    """Tokens are not to travel as plain text, so an address that others reach is refused unless a proxy has TLS."""
+    with pytest.raises(ConfigurationError, match="--http-behind-proxy"):
+        GatewaySettings.of("10.0.0.1:80", None, behind_proxy=False)
+    assert GatewaySettings.of("10.0.0.1:80", None, behind_proxy=True).address == "10.0.0.1"
+
+
+def test_names_are_in_lower_case_and_once():
+    """Hosts are compared without regard to case."""
+    assert read_names("Caxton.Example, caxton.example,b") == ("caxton.example", "b")
+
+
+@pytest.mark.parametrize("text", ["a:80", "-a", "a b", "http://a", ",".join(f"n{n}" for n in range(MAX_NAMES + 1))])
+def test_what_is_no_list_of_names_is_refused(text):
+    """Without ports, and not too many."""
+    with pytest.raises(ConfigurationError, match="--http-names"):
+        read_names(text)
+
+
+def test_an_address_of_version_6_has_brackets_in_its_url():
+    """As every URL has it."""
+    assert url_of("::1", 80) == "http://[::1]:80"

@@ -1,0 +1,108 @@
+"""The gateway's parts in the test's own loop: a door before any application, and a server at a port that is free."""
+
+import asyncio
+import json
+import socket
+from contextlib import asynccontextmanager
+
+import pytest
+
+from caxton.errors import SecurityError
+from caxton.gateway.counts import Counts
+from caxton.gateway.door import REQUEST, Door
+from caxton.gateway.hosts import Hosts
+
+
+class Answer:
+    def __init__(self, events):
+        start = next(event for event in events if event["type"] == "http.response.start")
+        self.status = start["status"]
+        self.headers = {name.decode(): value.decode() for name, value in start["headers"]}
+        self.body = b"".join(event.get("body", b"") for event in events)
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+async def known(given):
+    """Who says Bearer good may do everything."""
+    if given != [b"Bearer good"]:
+        raise SecurityError("no token; make one with `caxton token create`")
+    return "granted"
+
+
+async def reads(scope, receive, send):
+    """Read the body, and answer with how long it was."""
+    length, more = 0, True
+    while more:
+        event = await receive()
+        length, more = length + len(event.get("body", b"")), event.get("more_body", False)
+    body = json.dumps({"read": length, "grant": scope[REQUEST].grant}).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Asked:
+    """A door, and what goes through it without a network."""
+
+    def __init__(self, app, timeout_s):
+        self.counts = Counts()
+        self.door = Door(app, Hosts("127.0.0.1", 80, []), known, self.counts, timeout_s)
+
+    async def ask(self, path="/v1/x", body=(b"",), headers=(), host=b"localhost", token=b"Bearer good", reading=None):
+        """Ask; the parts of a body come one after the other, and None stands for one that never comes."""
+        parts = iter(body)
+
+        async def receive():
+            part = next(parts)
+            if part is None:
+                await asyncio.get_running_loop().create_future()
+            return {"type": "http.request", "body": part, "more_body": part != body[-1]}
+
+        events = []
+
+        async def send(event):
+            events.append(event)
+            if reading is not None:
+                await reading.wait()
+
+        told = [(b"host", host), (b"authorization", token), *headers]
+        if any(body) and b"content-length" not in dict(headers):
+            told.append((b"transfer-encoding", b"chunked"))
+        scope = {"type": "http", "method": "POST", "path": path, "headers": [(n, v) for n, v in told if v]}
+        await self.door(scope, receive, send)
+        return Answer(events)
+
+
+@pytest.fixture
+def door():
+    """Make doors before an application: one that reads, unless told otherwise."""
+
+    def make(app=reads, timeout_s=30.0):
+        return Asked(app, timeout_s)
+
+    return make
+
+
+@pytest.fixture
+def listening():
+    """Serve an application at a port that is free, as the gateway does; yields the port, the counts and the server."""
+
+    @asynccontextmanager
+    async def serve(app):
+        from caxton.gateway.protocol import BoundedProtocol  # noqa: PLC0415 (it needs the extra)
+        from caxton.gateway.serving import Server, config  # noqa: PLC0415
+
+        BoundedProtocol.counts = Counts()
+        taken = socket.create_server(("127.0.0.1", 0))
+        server = Server(config(app))
+        serving = asyncio.get_running_loop().create_task(server.serve([taken]))
+        await server.answers.wait()
+        try:
+            yield taken.getsockname()[1], BoundedProtocol.counts, server
+        finally:
+            server.stop()
+            await serving
+
+    return serve

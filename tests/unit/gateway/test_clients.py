@@ -1,0 +1,100 @@
+import asyncio
+
+import pytest
+
+from caxton.errors import ResourceExhausted, RuntimeNotFound
+from caxton.gateway.clients import Clients
+
+
+class Session:
+    """What a client is to whoever keeps it: opened, used and closed, from one task."""
+
+    def __init__(self, principal):
+        self.principal = principal
+        self.events = []
+        self.failure = None
+
+    async def __aenter__(self):
+        self.task = asyncio.current_task()
+        if self.failure is not None:
+            raise self.failure
+        self.events.append("opened")
+        return self
+
+    async def __aexit__(self, *_):
+        assert asyncio.current_task() is self.task
+        self.events.append("closed")
+
+
+@pytest.fixture
+def made():
+    return []
+
+
+@pytest.fixture
+def connect(made):
+    """Make a session, which `made` has too."""
+
+    def make(principal):
+        made.append(Session(principal))
+        return made[-1]
+
+    return make
+
+
+async def use(clients, principal):
+    async with clients.acting_for(principal) as client:
+        return client
+
+
+async def test_a_principal_has_one_client(connect, made):
+    """However many ask at the same time; all are closed at the end."""
+    async with Clients(connect) as clients:
+        used = await asyncio.gather(*(use(clients, name) for name in "aabab"))
+        assert [client.principal for client in used] == [*"aabab"]
+        assert len(made) == len(clients) == 2
+
+    assert [session.events for session in made] == [["opened", "closed"]] * 2
+
+
+async def test_so_many_clients_and_no_more(connect, made, one_turn_of_the_loop):
+    """The one that was used least recently goes; when all are in use, who comes next is refused."""
+    async with Clients(connect, most=2) as clients:
+        for name in "abac":
+            await use(clients, name)
+        await one_turn_of_the_loop()
+        assert [(session.principal, session.events[-1]) for session in made] == [
+            ("a", "opened"),
+            ("b", "closed"),
+            ("c", "opened"),
+        ]
+        async with clients.acting_for("a"), clients.acting_for("c"):
+            with pytest.raises(ResourceExhausted, match="principals at once"):
+                await use(clients, "d")
+        await use(clients, "d")
+
+
+async def test_one_that_cannot_be_opened_is_tried_anew(connect, made):
+    """Whoever waits for it gets the error, and the next one another try."""
+    failing = True
+
+    def sometimes(principal):
+        session = connect(principal)
+        session.failure = RuntimeNotFound("r") if failing else None
+        return session
+
+    async with Clients(sometimes) as clients:
+        results = await asyncio.gather(use(clients, "a"), use(clients, "a"), return_exceptions=True)
+        assert [type(result) for result in results] == [RuntimeNotFound] * 2
+        failing = False
+        assert (await use(clients, "a")).principal == "a"
+
+
+async def test_who_gives_up_waiting_leaves_it_to_the_others(connect, one_turn_of_the_loop):
+    """A request that is cancelled while its client opens does not take it from others."""
+    async with Clients(connect) as clients:
+        given_up = asyncio.get_running_loop().create_task(use(clients, "a"))
+        waiting = asyncio.get_running_loop().create_task(use(clients, "a"))
+        await one_turn_of_the_loop()
+        given_up.cancel()
+        assert (await waiting).principal == "a"

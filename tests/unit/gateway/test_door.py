@@ -1,0 +1,135 @@
+import asyncio
+
+import pytest
+
+from caxton.errors import AgentNotFound
+from caxton.gateway import door as door_module
+
+
+async def test_whoever_has_a_token_comes_in(door):
+    """With what it grants."""
+    answer = await door().ask(body=[b"abc", b"de"])
+
+    assert (answer.status, answer.json) == (200, {"read": 5, "grant": "granted"})
+
+
+@pytest.mark.parametrize("token", [b"", b"Bearer bad", b"good"])
+async def test_without_a_token_that_counts_nobody_comes_in(door, token):
+    """The answer says how to get one, and is a challenge as RFC 6750 has it."""
+    asked = door()
+    answer = await asked.ask(token=token)
+
+    assert (answer.status, answer.json["code"]) == (401, "Unauthorized")
+    assert "caxton token create" in answer.json["detail"]
+    assert answer.headers["www-authenticate"] == 'Bearer realm="caxton"'
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+async def test_two_paths_are_open(door, path):
+    """To whoever looks whether it is well."""
+    assert (await door().ask(path, token=b"")).json["grant"] is None
+
+
+async def test_so_many_requests_at_once_and_no_more(door, monkeypatch):
+    """The next one is told to ask again, and the others go on."""
+    monkeypatch.setattr(door_module, "MAX_REQUESTS", 2)
+    go, inside = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def waits(scope, receive, send):
+        inside.release()
+        await go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    asked = door(waits)
+    async with asyncio.TaskGroup() as group:
+        first = [group.create_task(asked.ask()) for _ in range(2)]
+        await inside.acquire()
+        await inside.acquire()
+        refused = await asked.ask()
+        go.set()
+
+    assert (refused.status, refused.json["code"], refused.headers["retry-after"]) == (503, "ResourceExhausted", "1")
+    assert [task.result().status for task in first] == [200, 200]
+    assert asked.counts.under_way == 0
+
+
+@pytest.mark.parametrize(("path", "bound"), [("/v1/x", "MAX_BODY_BYTES"), ("/v1/agents", "MAX_MODULE_BODY_BYTES")])
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_body_is_so_long_and_no_longer(door, monkeypatch, path, bound, told):
+    """Whether its length is told beforehand or not."""
+    for name in ("MAX_BODY_BYTES", "MAX_MODULE_BODY_BYTES"):
+        monkeypatch.setattr(door_module, name, 4 if name == bound else 1 << 30)
+    asked = door()
+
+    for body, status in (([b"ab", b"cd"], 200), ([b"ab", b"cd", b"e"], 413)):
+        length = [(b"content-length", str(sum(map(len, body))).encode())] if told else []
+        answer = await asked.ask(path, body, length)
+        assert answer.status == status
+    assert (answer.json["code"], answer.json["fields"]["limit"]) == ("MessageTooLarge", 4)
+
+
+async def test_all_bodies_together_have_a_bound(door, monkeypatch):
+    """What one has read is given back when it is answered."""
+    monkeypatch.setattr(door_module, "MAX_BODIES_BYTES", 4)
+    asked = door()
+
+    assert [(await asked.ask(body=[b"abcd"])).status for _ in range(3)] == [200, 200, 200]
+    assert (await asked.ask(body=[b"abcd", b"e"])).status == 503
+    assert asked.counts.body_bytes == 0
+
+
+async def test_a_request_has_a_deadline(door):
+    """Who answers late is not waited for; a body that does not come is the fault of who sends it."""
+
+    async def never(scope, receive, send):
+        await asyncio.get_running_loop().create_future()
+
+    late = await door(never, 0.0).ask()
+    slow = await door(timeout_s=0.0).ask(body=[b"ab", None, b"c"])
+
+    assert (late.status, late.json["code"]) == (504, "Timeout")
+    assert (slow.status, slow.json["code"], slow.headers["connection"]) == (408, "RequestTooSlow", "close")
+
+
+async def test_who_does_not_read_is_left(door, monkeypatch):
+    """A part of an answer that nobody takes ends the request."""
+    monkeypatch.setattr(door_module, "SEND_TIMEOUT_S", 0.0)
+    asked = door()
+
+    with pytest.raises(door_module.Gone):
+        await asked.ask(reading=asyncio.Event())
+    assert asked.counts.cut_off == {"readers that did not read": 1}
+    assert asked.counts.under_way == 0
+
+
+async def test_an_error_that_nobody_foresaw_is_told_as_no_more_than_that(door, caplog):
+    """What it was is in the log, and not in the answer; one after the answer has begun changes nothing of it."""
+
+    async def fails(scope, receive, send):
+        raise ValueError("the secret")
+
+    async def fails_late(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise AgentNotFound("x")
+
+    answer = await door(fails).ask()
+    late = await door(fails_late).ask()
+
+    assert (answer.status, answer.json["code"]) == (500, "InternalError")
+    assert b"secret" not in answer.body
+    assert "the secret" in caplog.text
+    assert late.status == 200
+
+
+async def test_what_is_refused_is_counted(door):
+    """By why; and what is answered by its status."""
+    asked = door()
+    await asked.ask(host=b"evil.example")
+    await asked.ask(token=b"")
+    await asked.ask(headers=[(b"content-length", b"9" * 19)])
+    await asked.ask(headers=[(b"origin", b"http://evil.example")])
+
+    assert asked.counts.refused == {"hosts and origins": 2, "without a token that counts": 1, "large bodies": 1}
+    assert asked.counts.answered == {421: 1, 401: 1, 413: 1, 403: 1}

@@ -1,0 +1,175 @@
+import asyncio
+import json
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from importlib.util import find_spec
+
+import pytest
+
+from caxton.gateway.limits import CLOSE_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_HEAD_BYTES
+from caxton.testing import eventually
+
+if find_spec("uvicorn") is None:
+    pytest.skip("uvicorn is not installed: pip install 'caxton[http]'", allow_module_level=True)
+
+from caxton.gateway import protocol
+
+HELLO = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def hello(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def floods(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for _ in range(2):
+        await send({"type": "http.response.body", "body": bytes(32 << 20), "more_body": True})
+
+
+@asynccontextmanager
+async def connected(port):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def said(port, raw):
+    """Say something, and return everything that is answered until the end."""
+    async with connected(port) as (reader, writer):
+        writer.write(raw)
+        return await reader.read()
+
+
+def problem_of(raw):
+    head, _, body = raw.partition(b"\r\n\r\n")
+    assert b"application/problem+json" in head
+    assert b"connection: close" in head
+    return json.loads(body)
+
+
+async def test_requests_are_answered_on_one_connection(listening):
+    """One after the other, and what was sent at once too."""
+    async with listening(hello) as (port, counts, _), connected(port) as (reader, writer):
+        for _ in range(2):
+            writer.write(HELLO * 2)
+            for _ in range(2):
+                await reader.readuntil(b"hello")
+    assert counts.refused == {}
+
+
+async def test_so_many_connections_and_no_more(listening, monkeypatch):
+    """The next one is told so and closed; when one is gone there is room again."""
+    monkeypatch.setattr(protocol, "MAX_CONNECTIONS", 2)
+    async with listening(hello) as (port, counts, server), AsyncExitStack() as open_now:
+        for _ in range(2):
+            reader, writer = await open_now.enter_async_context(connected(port))
+            writer.write(HELLO)
+            await reader.readuntil(b"hello")
+
+        assert problem_of(await said(port, HELLO))["status"] == 503
+        assert counts.refused == {"too many connections": 1}
+        await open_now.aclose()
+        await gone(server)
+        async with connected(port) as (reader, writer):
+            writer.write(HELLO)
+            await reader.readuntil(b"hello")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /%s HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX: %s",
+        b"GET /%s",
+    ],
+)
+async def test_a_head_is_so_long_and_no_longer(listening, head):
+    """In one line or another, whether it ever ends or not."""
+    async with listening(hello) as (port, counts, _):
+        assert problem_of(await said(port, head % (b"a" * (2 * MAX_HEAD_BYTES))))["status"] == 431
+        async with connected(port) as (reader, writer):
+            writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n" % (b"a" * (MAX_HEAD_BYTES - 100)))
+            await reader.readuntil(b"hello")
+    assert counts.refused == {"long heads": 1}
+
+
+async def test_many_headers_are_a_long_head(listening):
+    """Small ones together are as long as one that is large."""
+    lines = b"".join(b"X-%d: %s\r\n" % (n, b"a" * 50) for n in range(1_000))
+    async with listening(hello) as (port, _, _):
+        raw = b"GET / HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n"
+        assert problem_of(await said(port, raw))["status"] == 431
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"hello\r\n\r\n", b"\x16\x03\x01\x02\x00", b"GET / HTTP/9.9\r\n\r\n", b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n"],
+)
+async def test_what_is_no_http_is_told_so(listening, raw):
+    """As a problem, and the connection is closed."""
+    async with listening(hello) as (port, counts, _):
+        assert problem_of(await said(port, raw))["status"] == 400
+    assert counts.refused == {"no HTTP": 1}
+
+
+@pytest.mark.parametrize("beginning", [b"", b"GET / HT", HELLO + b"GET"])
+async def test_a_head_that_does_not_come_is_not_waited_for(listening, beginning):
+    """Nor the first byte of the first; the time for it is passed in here."""
+    async with listening(hello) as (port, counts, server), connected(port) as (reader, writer):
+        writer.write(beginning)
+        if beginning.startswith(HELLO):
+            await reader.readuntil(b"hello")
+
+        async def in_head():
+            found = server.server_state.connections
+            return found and all(c._in_head and (c._head_bytes or beginning in {b"", HELLO + b"GET"}) for c in found)
+
+        await eventually(in_head)
+        (connection,) = server.server_state.connections
+        now_s = asyncio.get_running_loop().time()
+        connection.look(now_s)
+        assert not connection.transport.is_closing()
+        connection.look(now_s + HEAD_TIMEOUT_S + 1)
+        assert problem_of(await reader.read())["status"] == 408
+        assert counts.cut_off == {"slow heads": 1}
+
+
+async def gone(server):
+    """Wait until there are no connections."""
+
+    async def none():
+        return not server.server_state.connections
+
+    await eventually(none)
+
+
+async def test_a_close_that_nobody_notices_is_cut_off(listening):
+    """What a closed connection has yet to send is not kept for who reads nothing."""
+    async with listening(floods) as (port, counts, server), connected(port) as (_, writer):
+        writer.write(HELLO)
+
+        async def stuck():
+            return any(connection.flow.write_paused for connection in server.server_state.connections)
+
+        await eventually(stuck)
+        (connection,) = server.server_state.connections
+        connection.transport.close()
+        now_s = asyncio.get_running_loop().time()
+        connection.look(now_s)
+        connection.look(now_s + CLOSE_TIMEOUT_S + 1)
+        await gone(server)
+        assert counts.cut_off == {"closes that were not noticed": 1}
+
+
+async def test_nothing_is_upgraded(listening):
+    """Whoever asks for another protocol is answered in this one."""
+    raw = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    async with listening(hello) as (port, _, _), connected(port) as (reader, writer):
+        writer.write(raw)
+        assert b" 200 OK" in await reader.readuntil(b"hello")

@@ -1,0 +1,165 @@
+import asyncio
+import os
+import signal
+import socket
+import sys
+from contextlib import closing
+
+import pytest
+
+from caxton.config.gateway import GatewaySettings
+from caxton.supervisor.gateway import host as host_module
+from caxton.supervisor.gateway.host import GatewayHost
+from caxton.supervisor.workforce.restart_policy import RestartPolicy
+from caxton.testing import eventually
+from caxton.wire.gateway_spec import GatewaySpec
+
+# A gateway that says that it answers, and then waits for its end.
+SERVES = """
+import os, sys, signal
+from caxton.wire.gateway_spec import GatewaySpec
+spec = GatewaySpec.decode(sys.stdin.buffer.read())
+os.fstat(spec.descriptor)
+os.write(1, b".")
+signal.pause()
+"""
+MUTE = "import signal; signal.pause()"
+
+
+@pytest.fixture
+async def host_of():
+    """Make hosts whose gateways run this program; what they tell is in `told`."""
+    hosts = []
+
+    def make(program, port=0, limit=3):
+        def spec_of(descriptor, address, bound):
+            return GatewaySpec(
+                runtime_dir="r",
+                data_dir="d",
+                supervisor_pid=os.getpid(),
+                descriptor=descriptor,
+                address=address,
+                port=bound,
+                names=(),
+                release="",
+                log_level=30,
+            )
+
+        told = []
+        settings = GatewaySettings(address="127.0.0.1", port=port)
+        host = GatewayHost(settings, (sys.executable, "-P", "-c", program), spec_of, RestartPolicy(limit), told.append)
+        host.told = told
+        hosts.append(host)
+        return host
+
+    yield make
+    for host in hosts:
+        host.close()
+
+
+async def names(host, *wanted):
+    """Wait until so many things were told; returns their names."""
+
+    async def told():
+        return len(host.told) >= len(wanted)
+
+    await eventually(told)
+    return [event.name for event in host.told]
+
+
+async def test_a_gateway_is_started_and_says_when_it_answers(host_of):
+    """Port 0 becomes the one that it is, and it listens before anybody answers."""
+    host = host_of(SERVES)
+    host.open()
+    url = host.url
+
+    assert url.startswith("http://127.0.0.1:")
+    assert not url.endswith(":0")
+    assert await names(host, "gateway_ready") == ["gateway_ready"]
+    assert host.told[0].fields == {"url": url, "pid": host.pid}
+    assert host.problem is None
+
+
+async def test_one_that_is_killed_is_followed_by_another_at_the_same_port(host_of):
+    """Meanwhile connections wait: the socket is the supervisor's."""
+    host = host_of(SERVES)
+    host.open()
+    await names(host, "gateway_ready")
+    url, pid = host.url, host.pid
+
+    os.kill(pid, signal.SIGKILL)
+
+    assert await names(host, *"123") == ["gateway_ready", "gateway_died", "gateway_ready"]
+    assert (host.url, host.problem) == (url, None)
+    assert host.pid != pid
+
+
+async def test_one_that_dies_at_every_start_is_given_up_until_somebody_asks(host_of):
+    """It is told once, health has the reason, and nobody waits at its port any more."""
+    host = host_of("raise SystemExit(7)", limit=1)
+    host.open()
+    port = int(host.url.rpartition(":")[2])
+
+    assert await names(host, *"123") == ["gateway_died", "gateway_died", "gateway_failed"]
+    assert host.problem == "the gateway died too often (the last: exit code 7), and is not started again"
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+    host.again()
+    assert (await names(host, *"123456"))[3:] == ["gateway_died", "gateway_died", "gateway_failed"]
+
+
+async def test_a_port_that_is_taken_is_told_once_and_tried_again(host_of, monkeypatch):
+    """Until it is free: then a gateway serves there, and the reason is gone."""
+    monkeypatch.setattr(host_module, "BIND_AGAIN_S", 0.01)
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        host = host_of(SERVES, port=other.getsockname()[1])
+        host.open()
+        host.again()
+        assert [event.name for event in host.told] == ["gateway_refused"]
+        assert "the port is taken; end who listens there" in host.problem
+        assert (host.url, host.pid) == ("", 0)
+
+    assert await names(host, *"12") == ["gateway_refused", "gateway_ready"]
+    assert host.problem is None
+
+
+@pytest.mark.parametrize(("program", "ready"), [(MUTE, False), (SERVES, True)])
+async def test_one_that_says_nothing_is_killed(host_of, monkeypatch, program, ready):
+    """Whether it never answered or stopped to: but not when the supervisor itself was not running."""
+    host = host_of(program)
+    host.open()
+    if ready:
+        await names(host, "gateway_ready")
+    pid = host.pid
+    monkeypatch.setattr(host_module, "START_TIMEOUT_S" if not ready else "SILENCE_TIMEOUT_S", -1.0)
+
+    host.check(forgive=True)
+    assert host.problem is None
+    host.check()
+
+    assert "the gateway said nothing" in host.problem
+    died = next(event for event in await died_events(host) if event.name == "gateway_died")
+    assert died.fields == {"pid": pid, "how": "killed by SIGKILL"}
+
+
+async def died_events(host):
+    async def died():
+        return any(event.name == "gateway_died" for event in host.told)
+
+    await eventually(died)
+    return host.told
+
+
+async def test_it_is_stopped_and_is_not_followed(host_of):
+    """Told to end, it ends, and that is no death."""
+    host = host_of(SERVES)
+    host.open()
+    await names(host, "gateway_ready")
+
+    host.stop()
+    await asyncio.wait_for(host.ended.wait(), 30)
+
+    assert [event.name for event in host.told] == ["gateway_ready"]
+    assert host.pid == 0
+    host.again()
+    assert host.pid == 0
