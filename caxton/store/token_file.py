@@ -64,7 +64,7 @@ def read_tokens(path: Path) -> Kept:
     try:
         with opened(path) as descriptor:
             found = os.fstat(descriptor)
-            raw = _read(descriptor)
+            raw = _read(path, descriptor, found.st_size)
     except FileNotFoundError:
         return Kept((), None)
     except OSError as error:
@@ -98,9 +98,11 @@ def encoded_size(tokens: tuple[Token, ...]) -> int:
     return _HEAD.size + len(msgspec.msgpack.encode(tokens)) + _CHECK_BYTES
 
 
-def _read(descriptor: int) -> bytes:
+def _read(path: Path, descriptor: int, size: int) -> bytes:
+    if size > MOST_FILE_BYTES:
+        raise StorageError(str(path), _damage(f"{size} bytes, and no file of tokens has more than {MOST_FILE_BYTES}"))
     with os.fdopen(os.dup(descriptor), "rb") as file:
-        return file.read(MOST_FILE_BYTES + 1)
+        return file.read(size)
 
 
 def _decoded(path: Path, raw: bytes) -> tuple[Token, ...]:
@@ -113,7 +115,7 @@ def _decoded(path: Path, raw: bytes) -> tuple[Token, ...]:
             f"format {version}, and this version of Caxton reads up to {FORMAT_VERSION}",
             "serve it with the version of Caxton that wrote it, or a later one",
         )
-    if len(raw) > MOST_FILE_BYTES or _check(raw[:-_CHECK_BYTES]) != raw[-_CHECK_BYTES:]:
+    if _check(raw[:-_CHECK_BYTES]) != raw[-_CHECK_BYTES:]:
         raise StorageError(str(path), _damage("its checksum does not match"))
     try:
         return _BODY.decode(raw[_HEAD.size : -_CHECK_BYTES])

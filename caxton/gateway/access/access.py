@@ -78,7 +78,6 @@ class Access:
         """Read the file if it is another one than was read last. While it cannot be read, nobody is let in."""
         if mark_of(self._path) == self._mark:
             return
-        self._keep((), None)
         self._keep(*read_tokens(self._path))
 
     def _keep(self, tokens: Iterable[Token], mark: FileMark | None) -> None:

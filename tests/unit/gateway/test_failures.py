@@ -72,3 +72,5 @@ def test_no_more_addresses_are_kept_than_the_bound(monkeypatch):
         failures.count(f"192.0.2.{number}", 0.0)
         assert not fails(failures, "192.0.2.1", 0.0)
         assert len(failures) <= 3
+    assert [fails(failures, "192.0.2.49", 0.0) for _ in range(10)] == [True] * 9 + [False]
+    assert [fails(failures, "192.0.2.2", 0.0) for _ in range(11)] == [True] * 10 + [False]

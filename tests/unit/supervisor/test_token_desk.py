@@ -3,12 +3,14 @@ import asyncio
 import msgspec
 import pytest
 
-from caxton.errors import ResourceExhausted, StorageError, TokenNotFound, ValidationError
+from caxton.errors import InvalidMessageFormat, ResourceExhausted, StorageError, TokenNotFound, ValidationError
 from caxton.store.token_file import FILE_NAME, read_tokens, write_tokens
 from caxton.supervisor.desk import token_desk as desk_module
 from caxton.supervisor.desk.token_desk import TokenDesk
 from caxton.tokens.role import Role
 from caxton.tokens.token import digest_of
+from caxton.wire.codec import SUPERVISOR_CALL
+from caxton.wire.supervision import SupervisorCall
 from caxton.wire.tokens import CreateToken, ListTokens, RevokeToken
 
 
@@ -54,7 +56,17 @@ async def test_tokens_are_told_by_pages(desk):
     rest = await desk.answer(ListTokens(first.tokens[-1].token_id, 3))
 
     assert (first.tokens + rest.tokens, first.more, rest.more) == (views, True, False)
+    assert not (await desk.answer(ListTokens("", 5))).more
     assert b"digest" not in msgspec.json.encode(msgspec.to_builtins(first))
+
+
+def test_a_page_has_at_most_five_hundred():
+    """Whoever asks for more at a time is no client of ours."""
+    for limit in (0, 501):
+        with pytest.raises(InvalidMessageFormat):
+            SUPERVISOR_CALL.decode(bytes(SUPERVISOR_CALL.encode(SupervisorCall(1, ListTokens("", limit)))))
+    call = SupervisorCall(1, ListTokens("", 500))
+    assert SUPERVISOR_CALL.decode(bytes(SUPERVISOR_CALL.encode(call))) == call
 
 
 async def test_revoking_is_for_good(desk, now):

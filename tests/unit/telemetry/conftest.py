@@ -56,9 +56,9 @@ def stats():
 
 @pytest.fixture
 def health():
-    """One worker is ready, one is not, which is a problem; and one limit is near, in two ways."""
+    """One worker is ready, one is not, which is a problem; and one limit is near, for three agents."""
     reasons = [HealthReason("shard_down", "problem", shard, "", "", 0) for shard in (0, 1)]
-    near = [LimitWarning("mailbox", 0, whose, have, 10, "", 0) for whose, have in (("a", 8), ("b", 9))]
+    near = [LimitWarning("mailbox", 0, whose, have, 10, "", 0) for whose, have in (("a", 8), ("b", 9), ("c", 8))]
     workers = [
         WorkerHealth(0, 5, 1, "ready", 2, 3, 1_000, 1),
         WorkerHealth(1, 0, 0, "restarting", 0, 0, 0, 0),
