@@ -54,7 +54,8 @@ class Access:
         same = hmac.compare_digest(digest, _NOBODYS if token is None else token.digest)
         if token is None or not same:
             raise _refused(Refusal.UNKNOWN)
-        return self._granted(token)
+        self._check_token(token)
+        return Grant(token)
 
     def check(self, grant: Grant) -> None:
         """Let pass what was granted before and still is: before each use of it, and now and then in a long one.
@@ -65,14 +66,13 @@ class Access:
         token = self._by_id.get(grant.token_id)
         if token is None:
             raise _refused(Refusal.UNKNOWN, grant.token_id)
-        self._granted(token)
+        self._check_token(token)
 
-    def _granted(self, token: Token) -> Grant:
+    def _check_token(self, token: Token) -> None:
         if token.revoked_at is not None:
             raise _refused(Refusal.REVOKED, token.token_id)
         if token.has_expired(self._now_ms()):
             raise _refused(Refusal.EXPIRED, token.token_id)
-        return Grant(token)
 
     def _look(self) -> None:
         """Read the file if it is another one than was read last. While it cannot be read, nobody is let in."""
