@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from caxton.cli.following import show_until_told
-from caxton.cli.message_text import moment
 from caxton.cli.moments import since_1970_ms
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_hint, print_json, print_text, reports_errors
 from caxton.cli.pages import MOST
 from caxton.cli.session import AgentArgument, with_agent
 from caxton.client.client import Client
+from caxton.forms.moments import moment
 from caxton.ids import AgentId
 from caxton.wire.watching import NOTE, LogLine
 

@@ -1,10 +1,10 @@
 """Messages and dead letters as `-o json` prints them."""
 
 import base64
-from datetime import UTC, datetime
 from typing import Any
 
 from caxton.acl.message import Message
+from caxton.forms.moments import moment
 from caxton.wire.calls import DeadLetter
 from caxton.wire.kept import KeptMessage
 
@@ -68,16 +68,6 @@ def kept_values(kept: KeptMessage, *, with_content: bool) -> dict[str, Any]:
         **head_values(message),
     }
     return values | content_values(message.content) if with_content else values
-
-
-def moment(since_1970_ms: int | None) -> str | None:
-    """Return a moment as ISO 8601 writes it, in UTC; a number that no calendar has is written as it is."""
-    if since_1970_ms is None:
-        return None
-    try:
-        return datetime.fromtimestamp(since_1970_ms / 1_000, UTC).isoformat(timespec="milliseconds")
-    except (OverflowError, ValueError, OSError):
-        return f"{since_1970_ms} ms"
 
 
 def head_values(message: Message) -> dict[str, Any]:

@@ -4,34 +4,91 @@ import logging
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
 
-from caxton.errors import CaxtonError
+from caxton import __version__
+from caxton.errors import CaxtonError, ValidationError
 from caxton.gateway.asgi import Application
-from caxton.gateway.door import retry_header
+from caxton.gateway.caller import Caller
+from caxton.gateway.door import REQUEST, retry_header
 from caxton.gateway.house import House
-from caxton.gateway.problem import MEDIA_TYPE, Problem
-from caxton.gateway.routes import vital_routes
+from caxton.gateway.openapi import TITLE, completed
+from caxton.gateway.problem import MEDIA_TYPE, Problem, as_json
+from caxton.gateway.routes import (
+    agent_routes,
+    conversation_routes,
+    deployment_routes,
+    letter_routes,
+    log_routes,
+    message_routes,
+    runtime_routes,
+    vital_routes,
+)
 
 log = logging.getLogger("caxton.gateway")
+
+ROUTES = [
+    *vital_routes.ROUTES,
+    *agent_routes.ROUTES,
+    *deployment_routes.ROUTES,
+    *log_routes.ROUTES,
+    *message_routes.ROUTES,
+    *letter_routes.ROUTES,
+    *conversation_routes.ROUTES,
+    *runtime_routes.ROUTES,
+]
 
 
 def application(house: House) -> Application:
     """Return what answers requests that came through the door."""
-    app: Application = Litestar(
-        route_handlers=[*vital_routes.ROUTES],
-        dependencies={"house": Provide(lambda: house, sync_to_thread=False)},
-        exception_handlers={
-            CaxtonError: _of_ours,
-            HTTPException: _of_litestar,
-            Exception: _unforeseen,
+
+    def caller(request: Request[Any, Any, Any]) -> Caller:
+        return Caller(house, request.scope[REQUEST].grant)
+
+    document = b""
+
+    @get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response[bytes]:
+        return Response(document, media_type="application/json")
+
+    # The names of query parameters, by path and method.
+    known: dict[tuple[str, str], set[str]] = {}
+
+    def check_query(request: Request[Any, Any, Any]) -> None:
+        names = known.get((request.scope["path_template"], request.method), set())
+        if unknown := {*request.query_params} - names:
+            there_are = f"; there are {', '.join(sorted(names))}" if names else "; there are none here"
+            raise ValidationError("query", f"{min(unknown)[:100]!r} is no parameter{there_are}")
+
+    app: Any = Litestar(
+        route_handlers=[*ROUTES, openapi],
+        dependencies={
+            "house": Provide(lambda: house, sync_to_thread=False),
+            "caller": Provide(caller, sync_to_thread=False),
         },
-        openapi_config=None,
+        before_request=check_query,
+        exception_handlers={CaxtonError: _of_ours, HTTPException: _of_litestar, Exception: _unforeseen},
+        openapi_config=OpenAPIConfig(title=TITLE, version=__version__, path="/openapi-unused", render_plugins=[]),
         logging_config=None,
     )
-    return app
+    told = completed(app.openapi_schema.to_schema(), _said(app))
+    document = as_json(told)
+    for path, methods in told["paths"].items():
+        for method, operation in methods.items():
+            known[path, method.upper()] = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"}
+    return app  # type: ignore[no-any-return] # nothing is known of it where nothing of HTTP is installed
+
+
+def _said(app: Any) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return what each route says of itself, by its path as the document has it, and its method."""
+    return {
+        (route.path_format, method): handler.opt
+        for route in app.routes
+        for method, (handler, _) in getattr(route, "route_handler_map", {}).items()
+    }
 
 
 def _of_ours(_request: Request[Any, Any, Any], error: CaxtonError) -> Response[bytes]:
@@ -39,16 +96,16 @@ def _of_ours(_request: Request[Any, Any, Any], error: CaxtonError) -> Response[b
 
 
 def _of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    cause = error.__cause__
-    if isinstance(cause, CaxtonError):
-        return _of_ours(request, cause)
-    detail = error.detail
-    if error.status_code == 404:  # noqa: PLR2004 (it is the status)
+    detail, status = error.detail, error.status_code
+    if status == 404:  # noqa: PLR2004 (it is the status)
         detail = f"there is nothing at {request.url.path}; /openapi.json has all there is"
-    elif isinstance(cause, msgspec.MsgspecError):
-        detail = str(cause)
+    elif status == 405:  # noqa: PLR2004 (it is the status)
+        detail = f"{request.method} is not for {request.url.path}"
     headers = {name: value for name, value in (error.headers or {}).items() if name.lower() == "allow"}
-    return _response(Problem.told(error.status_code, detail), headers)
+    problem = Problem.told(status, detail)
+    if wrong := getattr(error, "extra", None):
+        problem = msgspec.structs.replace(problem, fields={"parameters": wrong})
+    return _response(problem, headers)
 
 
 def _unforeseen(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -5,7 +5,15 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from caxton.errors import CaxtonError, MessageTooLarge, ResourceExhausted, SecurityError, Timeout
+from caxton.errors import (
+    AccessError,
+    CaxtonError,
+    MessageTooLarge,
+    ResourceExhausted,
+    Timeout,
+    TokenMissing,
+    TokenRefused,
+)
 from caxton.gateway.asgi import Application, Event, Receive, Scope, Send
 from caxton.gateway.counts import Counts
 from caxton.gateway.hosts import Hosts
@@ -27,7 +35,6 @@ REQUEST = "caxton.request"
 OPEN_PATHS = frozenset({"/health", "/ready"})
 # Where modules are sent.
 _MODULE_PATHS = frozenset({"/v1/agents", "/v1/agents/"})
-_CHALLENGE = ((b"www-authenticate", b'Bearer realm="caxton"'),)
 
 
 class Gone(Exception):
@@ -170,11 +177,11 @@ class Door:
         else:
             try:
                 if scope["path"] not in OPEN_PATHS:
-                    passage.grant = await self._identify(named.get(b"authorization", []))
-            except SecurityError as error:
+                    address = (scope.get("client") or ("",))[0]
+                    passage.grant = self._identify(named.get(b"authorization", []), address)
+            except AccessError as error:
                 self._counts.refused["without a token that counts"] += 1
-                problem = Problem.of(error)
-                await passage.answer(Problem.told(HTTPStatus.UNAUTHORIZED, problem.detail), _CHALLENGE)
+                await passage.answer(Problem.of(error), _challenge(error) + retry_header(error))
                 return
             await passage.run(self._app, scope, self._timeout_s)
 
@@ -197,3 +204,11 @@ def retry_header(error: CaxtonError) -> tuple[tuple[bytes, bytes], ...]:
     """Return the header that says when to ask again, where that is known."""
     after_s = retry_after_s(error)
     return () if after_s is None else ((b"retry-after", str(after_s).encode()),)
+
+
+def _challenge(error: AccessError) -> tuple[tuple[bytes, bytes], ...]:
+    """Return the header that RFC 6750 wants with a 401."""
+    if not isinstance(error, TokenMissing | TokenRefused):
+        return ()
+    wrong = b', error="invalid_token"' if isinstance(error, TokenRefused) else b""
+    return ((b"www-authenticate", b'Bearer realm="caxton"' + wrong),)

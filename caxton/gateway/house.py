@@ -1,7 +1,9 @@
 """What the routes of the gateway work with: one of each, for all requests."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
+from caxton.gateway.access.access import Access
 from caxton.gateway.clients import Clients
 from caxton.gateway.counts import Counts
 from caxton.gateway.vitals import Vitals
@@ -9,8 +11,13 @@ from caxton.gateway.vitals import Vitals
 
 @dataclass(frozen=True)
 class House:
-    """clients: of the runtime, by principal. vitals: how the runtime is. counts: what the gateway did and refused."""
+    """clients: of the runtime, by principal. vitals: how the runtime is. counts: what the gateway did and refused.
+
+    access: who keeps the tokens. stopping: set when the gateway is to end, so that streams do.
+    """
 
     clients: Clients
     vitals: Vitals
     counts: Counts
+    access: Access
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,55 +1,46 @@
-"""Who asks: what a bearer token grants, and what is said to whoever has none."""
+"""Who asks: what a bearer token grants, and how often an address may be wrong."""
 
+import logging
 import re
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias
+import time
+from collections.abc import Callable
+from typing import TypeAlias
 
-from caxton.errors import SecurityError
+from caxton.errors import TokenRefused
+from caxton.gateway.access.access import Access, Refusal
+from caxton.gateway.access.failures import Failures
+from caxton.gateway.access.grant import Grant
 
-_BEARER = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/=-]{1,4096})")
+log = logging.getLogger("caxton.gateway")
 
-
-class Grant(Protocol):
-    """What a token lets its bearer do. principal: for whom what it sends is done."""
-
-    @property
-    def principal(self) -> str:
-        """A name of its own for each token."""
-
-    def allows(self, role: str, agent: str | None) -> bool:
-        """Whether it may act in this role: viewer, sender, operator, admin. agent: on whom; None for all of them."""
+_BEARER = re.compile(rb"[Bb]earer +([A-Za-z0-9._~+/=-]{1,4096})")
+# The values of a request's Authorization headers, and where it comes from → what is granted.
+Identify: TypeAlias = Callable[[list[bytes], str], Grant]
 
 
-class Access(Protocol):
-    """Whoever keeps the tokens."""
+class Identity:
+    """Finds out who asks. clock: in seconds, one that only goes on."""
 
-    async def authenticate(self, bearer: str | None) -> Grant:
-        """Return what a token grants; raises SecurityError for none, and for one that grants nothing now."""
+    def __init__(self, access: Access, failures: Failures, clock: Callable[[], float] = time.monotonic) -> None:
+        self.access = access
+        self._failures = failures
+        self._clock = clock
 
-
-# The values of a request's Authorization headers → what is granted; raises SecurityError.
-Identify: TypeAlias = Callable[[list[bytes]], Awaitable[Grant]]
-
-
-def identify_by(access: Access) -> Identify:
-    """Return how requests are asked for their token."""
-
-    async def identify(given: list[bytes]) -> Grant:
-        return await access.authenticate(bearer_of(given))
-
-    return identify
+    def __call__(self, given: list[bytes], address: str) -> Grant:
+        """Return what a token grants. Raises TokenMissing, TokenRefused, FailedTooOften, StorageError."""
+        try:
+            return self.access.authenticate(bearer_of(given))
+        except TokenRefused as error:
+            self._failures.count(address, self._clock())
+            log.info("a token of %s was refused: it is %s", error.token_id or address, error.why)
+            raise
 
 
 def bearer_of(given: list[bytes]) -> str | None:
-    """Return the token of Authorization headers, None where there is none; raises SecurityError for anything else."""
+    """Return the token of Authorization headers, None where there is none; raises TokenRefused for anything else."""
     if not given:
         return None
     found = _BEARER.fullmatch(given[0]) if len(given) == 1 else None
     if found is None:
-        raise SecurityError("the header Authorization is to be `Bearer TOKEN`, once")
+        raise TokenRefused().because(Refusal.MALFORMED)
     return found[1].decode("ascii")
-
-
-async def nobody(_given: list[bytes]) -> Grant:
-    """Refuse: where nobody keeps tokens, nobody has one."""
-    raise SecurityError("this gateway knows no tokens, so only /health and /ready answer")

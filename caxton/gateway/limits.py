@@ -10,6 +10,12 @@ MAX_HEAD_BYTES, MAX_BODY_BYTES, MAX_MODULE_BODY_BYTES = 32 << 10, 24 << 20, 96 <
 MAX_BODIES_BYTES = 256 << 20
 # Clients of the runtime, one for each principal that was here lately.
 MAX_CLIENTS = 64
+# Streams, which last.
+MAX_STREAMS = 64
+# Items of one page of a list.
+MAX_PAGE = 500
+# Messages in one batch.
+MAX_MESSAGES = 10_000
 
 # From the first byte of a connection, or of its next request, to the end of the headers.
 HEAD_TIMEOUT_S = 10.0
@@ -23,3 +29,9 @@ CLOSE_TIMEOUT_S = 5.0
 KEEP_ALIVE_S = 30
 # For what is under way when the gateway is told to end.
 STOP_TIMEOUT_S = 2
+# Longest time that a message may take which a request waits for.
+MESSAGE_TIMEOUT_S = 30.0
+# For compiling a module.
+DEPLOY_TIMEOUT_S = 50.0
+# Between two signs of life in a stream that has nothing to say.
+HEARTBEAT_S = 10.0

@@ -7,7 +7,15 @@ from typing import Any
 import msgspec
 import orjson
 
-from caxton.errors import CaxtonError, CircuitBreakerOpen, QueueFull, ResourceExhausted, ShardUnavailable, to_fields
+from caxton.errors import (
+    CaxtonError,
+    CircuitBreakerOpen,
+    FailedTooOften,
+    QueueFull,
+    ResourceExhausted,
+    ShardUnavailable,
+    to_fields,
+)
 from caxton.gateway.statuses import status_of
 from caxton.printable import printable
 
@@ -89,6 +97,8 @@ def retry_after_s(error: CaxtonError) -> int | None:
     """Return in how many seconds an error may be no more; None where nobody knows."""
     if isinstance(error, CircuitBreakerOpen):
         return max(1, round(error.retry_in_s))
+    if isinstance(error, FailedTooOften):
+        return max(1, round(error.retry_after_s))
     return _RETRY_AFTER_S if isinstance(error, QueueFull | ResourceExhausted | ShardUnavailable) else None
 
 

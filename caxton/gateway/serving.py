@@ -12,6 +12,8 @@ import uvicorn
 
 from caxton.client.call_line import ask_soon
 from caxton.client.client import connect
+from caxton.gateway.access.access import Access
+from caxton.gateway.access.failures import Failures
 from caxton.gateway.application import application
 from caxton.gateway.asgi import Application
 from caxton.gateway.clients import Clients
@@ -19,10 +21,11 @@ from caxton.gateway.counts import Counts
 from caxton.gateway.door import Door
 from caxton.gateway.hosts import Hosts
 from caxton.gateway.house import House
-from caxton.gateway.identity import nobody
+from caxton.gateway.identity import Identity
 from caxton.gateway.limits import KEEP_ALIVE_S, STOP_TIMEOUT_S
 from caxton.gateway.protocol import BoundedProtocol
 from caxton.gateway.vitals import Vitals
+from caxton.store.token_file import FILE_NAME
 from caxton.wire.answered import answered
 from caxton.wire.gateway_spec import TICK, TICK_PERIOD_S, GatewaySpec
 from caxton.wire.supervision import AskHealth, Told
@@ -39,10 +42,16 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
         return read_told(told.values, Health)
 
     async with Clients(lambda principal: connect(directory, principal=principal)) as clients:
-        app = application(House(clients, Vitals(ask_health), counts))
-        door = Door(app, Hosts(spec.address, spec.port, spec.names), nobody, counts)
+        identity = Identity(Access(Path(spec.data_dir) / FILE_NAME), Failures())
+        house = House(clients, Vitals(ask_health), counts, identity.access)
+        door = Door(application(house), Hosts(spec.address, spec.port, spec.names), identity, counts)
         server = Server(config(door))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+
+        def stop() -> None:
+            house.stopping.set()
+            server.stop()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
         async with asyncio.TaskGroup() as tasks:
             ticking = tasks.create_task(_tick(server, ticks))
             await server.serve([socket.socket(fileno=spec.descriptor)])

@@ -10,6 +10,7 @@ from caxton.errors import ConfigurationError
 # What runs in neither a worker nor a client that sends messages.
 ELSEWHERE = (
     "caxton/demo/",
+    "caxton/forms/",
     "caxton/gateway/",
     "caxton/guests/",
     "caxton/supervisor/",

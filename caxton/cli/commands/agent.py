@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from caxton.agents.lifecycle import TOLD_STATES
@@ -23,6 +24,7 @@ from caxton.cli.session import AgentArgument, with_agent, with_client
 from caxton.client.calls.agent_calls import DRAIN_TIMEOUT_S, LONGEST_DRAIN_S
 from caxton.client.calls.drain_calls import Drained
 from caxton.client.client import Client
+from caxton.forms.agent_form import AgentForm
 from caxton.ids import AgentId
 from caxton.printable import counted
 from caxton.wire.calls import AgentView
@@ -228,32 +230,8 @@ def _row(view: AgentView) -> dict[str, Any]:
 
 def _values(view: AgentView) -> dict[str, Any]:
     """Return an agent as `-o json` prints it."""
-    return {
-        "agent_id": str(AgentId(view.agent_id)),
-        "name": view.name,
-        "state": view.state,
-        "shard": view.shard,
-        "encoding": view.encoding,
-        "escalate_to": view.escalate_to,
-        "capabilities": list(view.capabilities),
-        "weight": view.weight,
-        "version": view.version,
-        "system": view.system,
-        "health": view.health,
-        "healthy": view.is_healthy,
-        "module_sha256": view.module.hex(),
-        "instantiated": view.instantiated,
-        "queued": view.queued,
-        "oldest_ms": view.oldest_ms,
-        "conversations": view.conversations,
-        "drains_for_ms": view.drains_for_ms,
-        "limits": view.limits,
-        "counters": view.counters,
-        "members": [
-            {"session": str(AgentId(each.session)), "under_way": each.under_way, "is_there": each.is_there}
-            for each in view.members
-        ],
-    }
+    values: dict[str, Any] = msgspec.to_builtins(AgentForm.of(view))
+    return values
 
 
 def _share(member: dict[str, Any]) -> str:

@@ -7,17 +7,17 @@ import typer
 
 from caxton.acl.conversation_limits import MAX_TIMEOUT_S, MIN_TIMEOUT_S
 from caxton.acl.performative import ACTS
-from caxton.cli.message_text import content_values, moment
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
 from caxton.cli.pages import LimitOption, Listing, WholeOption, most
 from caxton.cli.session import with_client
 from caxton.client.client import Client
 from caxton.conversations.state import TOLD_STATES
-from caxton.conversations.summary import Summary
 from caxton.conversations.view import ConversationView
 from caxton.errors import AgentNotFound, ParseError
-from caxton.ids import AgentId, MessageId
+from caxton.forms.conversation_form import ConversationForm
+from caxton.forms.moments import moment
+from caxton.ids import AgentId
 from caxton.printable import counted
 from caxton.wire.told import ConversationStats
 
@@ -147,43 +147,12 @@ def resume(
 
 def view_values(view: ConversationView) -> dict[str, Any]:
     """Return a conversation as `-o json` prints it."""
-    return {
-        "id": str(view.id),
-        "state": view.state,
-        "outcome": view.outcome,
-        "error": view.error,
-        "protocol": view.protocol,
-        "initiator": str(AgentId(view.initiator)),
-        "participants": [str(party) for party in view.participants],
-        "messages": view.messages,
-        "bytes": view.size,
-        "created_at": moment(view.opened_at),
-        "last_activity": moment(view.last_activity),
-        "expires_at": moment(view.expires_at),
-        "resumed": view.resumed,
-        "archived": view.is_archived,
-        "shards": list(view.shards),
-        "limits": {name: value for name, value in msgspec.structs.asdict(view.limits).items() if value},
-        "history": [_summary_values(said) for said in view.history],
-    }
+    values: dict[str, Any] = msgspec.to_builtins(ConversationForm.of(view))
+    return values
 
 
 def _row(view: ConversationView) -> dict[str, Any]:
     return view_values(view) | {"participants": len(view.participants)}
-
-
-def _summary_values(said: Summary) -> dict[str, Any]:
-    values = {
-        "message_id": str(MessageId(said.message_id)),
-        "performative": ACTS[said.performative],
-        "sender": str(AgentId(said.sender)),
-        "receiver": str(AgentId(said.receiver)),
-        "sent_at": moment(said.sent_at),
-        "bytes": said.size,
-        "in_reply_to": None if said.in_reply_to is None else str(MessageId(said.in_reply_to)),
-        "automatic": said.automatic,
-    }
-    return values if said.content is None else values | content_values(said.content)
 
 
 def _told(view: ConversationView, names: dict[int, str]) -> list[list[object]]:

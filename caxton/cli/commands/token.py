@@ -6,12 +6,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from caxton.cli.message_text import moment
 from caxton.cli.moments import to_come_ms
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_hint, print_json, print_table, print_text, reports_errors
 from caxton.cli.session import with_client
 from caxton.client.client import Client
+from caxton.forms.moments import moment
 from caxton.tokens.role import Role
 from caxton.wire.tokens import NewToken, TokenView
 

@@ -7,13 +7,14 @@ import typer
 
 from caxton.acl.message import Message
 from caxton.cli.following import show_until_told
-from caxton.cli.message_text import content_values, head_values, moment
+from caxton.cli.message_text import content_values, head_values
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_hint, print_json, print_text, reports_errors
 from caxton.cli.party_names import PartyNames
 from caxton.cli.session import found_agent, not_found, with_client
 from caxton.client.client import Client
 from caxton.errors import AgentNotFound, ParseError
+from caxton.forms.moments import moment
 from caxton.ids import ConversationId
 from caxton.printable import counted
 from caxton.wire.watching import WatchedMessage

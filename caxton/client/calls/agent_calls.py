@@ -280,14 +280,16 @@ class AgentCalls(Connection):
             drain_s=drain_s,
         )
 
-    def agents(self, *, name: str | None = None, state: str | None = None, limit: int | None = None) -> AgentListing:
+    def agents(
+        self, *, name: str | None = None, state: str | None = None, limit: int | None = None, after: str = ""
+    ) -> AgentListing:
         """Return agents in the order of their names, to be iterated with `async for`, or awaited for a list of all.
 
         name: those whose whole name fits, where `*` stands for any text, as in `tally-*`. state: those that are
-        running, attached, detached, paused, draining, failed or stopped. limit: at most so many. Raises ValidationError
-        for other values.
+        running, attached, detached, paused, draining, failed or stopped. limit: at most so many. after: those whose
+        names come behind this one. Raises ValidationError for other values.
         """
-        return AgentListing(self._list_agents, self._open().shards, name, state, limit)
+        return AgentListing(self._list_agents, self._open().shards, name, state, limit, after)
 
     async def inspect(self, agent: Agent) -> AgentView:
         """Return all about one agent, as it is now."""

@@ -28,6 +28,7 @@ class AgentListing:
         name: str | None,
         state: str | None,
         limit: int | None,
+        after: str = "",
     ) -> None:
         if name is not None:
             check_text("name", name, MAX_NAME)
@@ -35,10 +36,13 @@ class AgentListing:
             raise ValidationError("state", f"{shown(state)} is not one of {', '.join(TOLD_STATES)}")
         if limit is not None:
             check_whole("limit", limit, 0, sys.maxsize)
+        if after:
+            after = check_text("after", after, MAX_NAME)
         self._ask = ask
         self._name = name
         self._state = state
         self._limit = limit
+        self._after = after
         self._totals = [0] * shards
 
     @property
@@ -72,7 +76,7 @@ class AgentListing:
 
     async def _of_shard(self, shard: int, left: int) -> AsyncIterator[AgentView]:
         """Yield agents of one shard, at most `left` of them."""
-        after, more = "", True
+        after, more = self._after, True
         while more and left:
             page = await self._ask(shard, ListAgents(after, min(left, MAX_BATCH), self._name, self._state))
             self._totals[shard] = page.total

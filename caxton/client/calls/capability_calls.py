@@ -25,18 +25,18 @@ from caxton.wire.capability_calls import (
 class CapabilityCalls(Connection):
     """Every call raises ShardUnavailable, NetworkError or Timeout when a shard does not answer."""
 
-    def find(self, *names: str, limit: int | None = None) -> AgentListing:
+    def find(self, *names: str, limit: int | None = None, after: str = "") -> AgentListing:
         """Return the agents that have all of these capabilities, in the order of their names, whether healthy or not.
 
-        To be iterated with `async for`, or awaited for a list of all. limit: at most so many. Raises ValidationError
-        for what is no capability.
+        To be iterated with `async for`, or awaited for a list of all. limit: at most so many. after: those whose names
+        come behind this one. Raises ValidationError for what is no capability.
         """
         key = Capability(*names).key
 
         async def ask(shard: int, request: ListAgents) -> Agents:
             return await self._call(shard, ListCapable(key, request.after, request.limit), Agents)
 
-        return AgentListing(ask, self._open().shards, None, None, limit)
+        return AgentListing(ask, self._open().shards, None, None, limit, after)
 
     async def lookup(self, agents: Iterable[Agent]) -> list[AgentView | CaxtonError]:
         """Return all about each of these agents, in order, or AgentNotFound where there is none."""

@@ -58,12 +58,17 @@ class ConversationCalls(Connection):
         return meant[0]
 
     async def conversations(
-        self, *, agent: Agent | None = None, state: str | None = None, limit: int | None = None
+        self,
+        *,
+        agent: Agent | None = None,
+        state: str | None = None,
+        limit: int | None = None,
+        after: Named | None = None,
     ) -> AsyncIterator[ConversationView]:
         """Yield conversations in the order of their ids, which is mostly that of their beginnings, without histories.
 
         agent: those that it takes part in. state: initiated, in progress, completed, failed or expired. limit: at most
-        so many. What begins or is forgotten meanwhile may be there or not.
+        so many. after: those behind this one. What begins or is forgotten meanwhile may be there or not.
         """
         if state is not None and state not in TOLD_STATES:
             raise ValidationError("state", f"{shown(state)} is not one of {', '.join(TOLD_STATES)}")
@@ -72,7 +77,8 @@ class ConversationCalls(Connection):
         left = sys.maxsize if limit is None else limit
         some: list[bytes] = []
         member = None if agent is None else int(self.id_of(agent))
-        async for conversation in self._ids_of(member, left):
+        begin = FIRST if after is None else bytes(conversation_id(after))
+        async for conversation in self._ids_of(member, left, begin):
             some.append(conversation)
             if len(some) == PAGE:
                 for view in await self._fitting(some, member, state):
@@ -149,10 +155,10 @@ class ConversationCalls(Connection):
             told += sorted(map(join_all, by_opener.values()), key=_order)
         return told
 
-    async def _ids_of(self, agent: int | None, left: int) -> AsyncIterator[bytes]:
+    async def _ids_of(self, agent: int | None, left: int, begin: bytes) -> AsyncIterator[bytes]:
         """Yield the ids of conversations of all shards, each once, in their order."""
         page = min(MAX_VIEWS, max(1, left))
-        shards = [self._ids_of_shard(shard, agent, page) for shard in range(self._open().shards)]
+        shards = [self._ids_of_shard(shard, agent, page, begin) for shard in range(self._open().shards)]
         firsts = [(shard, await anext(ids, None)) for shard, ids in enumerate(shards)]
         heads = [(first, shard) for shard, first in firsts if first is not None]
         heapify(heads)
@@ -168,8 +174,8 @@ class ConversationCalls(Connection):
             else:
                 heapreplace(heads, (following, shard))
 
-    async def _ids_of_shard(self, shard: int, agent: int | None, page: int) -> AsyncIterator[bytes]:
-        after, more = FIRST, True
+    async def _ids_of_shard(self, shard: int, agent: int | None, page: int, begin: bytes) -> AsyncIterator[bytes]:
+        after, more = begin, True
         while more:
             found = await self._call(shard, ListConversations(after, page, agent), Conversations)
             for view in found.views:

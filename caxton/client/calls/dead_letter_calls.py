@@ -49,23 +49,28 @@ class DeadLetterCalls(Connection):
         sender: Agent | None = None,
         before: int | datetime | None = None,
         limit: int | None = None,
+        after: Letter | None = None,
         with_content: bool = False,
     ) -> AsyncIterator[DeadLetter]:
-        """Yield dead letters, shard by shard, oldest first, at most `limit` of them; with content only if asked."""
+        """Yield dead letters, shard by shard, oldest first, at most `limit` of them; with content only if asked.
+
+        after: those that come behind this one, which need not be there any more.
+        """
         which = self._filter(reason, agent, sender, before)
+        begin = LetterNumber(0, 0) if after is None else LetterNumber.of(after)
         if limit is not None:
             check_whole("limit", limit, 0, sys.maxsize)
         left = limit
-        for shard in range(self._open().shards):
-            after, more = 0, True
+        for shard in range(begin.shard, self._open().shards):
+            last, more = begin.number if shard == begin.shard else 0, True
             while more and (left is None or left > 0):
                 page = min(MAX_BATCH, MAX_BATCH if left is None else left)
-                found = await self._call(shard, ListDeadLetters(which, after, page, with_content), DeadLetters)
+                found = await self._call(shard, ListDeadLetters(which, last, page, with_content), DeadLetters)
                 for letter in found.letters:
                     yield letter
                 left = None if left is None else left - len(found.letters)
                 more = found.more and bool(found.letters)
-                after = found.letters[-1].number if found.letters else 0
+                last = found.letters[-1].number if found.letters else 0
 
     async def dead_letter(self, number: Letter) -> DeadLetter:
         """Return one dead letter with its content; raises DeadLetterNotFound when there is none of that number."""

@@ -219,14 +219,18 @@ class AgentCalls(Connection):
         )
         return AttachedAgent(self._thread, agent, called)
 
-    def agents(self, *, name: str | None = None, state: str | None = None, limit: int | None = None) -> AgentListing:
+    def agents(
+        self, *, name: str | None = None, state: str | None = None, limit: int | None = None, after: str = ""
+    ) -> AgentListing:
         """Return agents in the order of their names, to be iterated with `for`.
 
         name: those whose whole name fits, where `*` stands for any text, as in `tally-*`. state: those that are
-        running, attached, detached, paused, draining, failed or stopped. limit: at most so many. Raises ValidationError
-        for other values.
+        running, attached, detached, paused, draining, failed or stopped. limit: at most so many. after: those whose
+        names come behind this one. Raises ValidationError for other values.
         """
-        return AgentListing(self._thread, self._made(partial(self._client.agents, name=name, state=state, limit=limit)))
+        return AgentListing(
+            self._thread, self._made(partial(self._client.agents, name=name, state=state, limit=limit, after=after))
+        )
 
     def inspect(self, agent: Agent) -> AgentView:
         """Return all about one agent, as it is now."""

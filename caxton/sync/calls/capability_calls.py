@@ -14,13 +14,13 @@ from caxton.wire.capability_calls import CapabilityView
 class CapabilityCalls(Connection):
     """Every call raises ShardUnavailable, NetworkError or Timeout when a shard does not answer."""
 
-    def find(self, *names: str, limit: int | None = None) -> AgentListing:
+    def find(self, *names: str, limit: int | None = None, after: str = "") -> AgentListing:
         """Return the agents that have all of these capabilities, in the order of their names, whether healthy or not.
 
-        To be iterated with `for`. limit: at most so many. Raises ValidationError
-        for what is no capability.
+        To be iterated with `for`. limit: at most so many. after: those whose names
+        come behind this one. Raises ValidationError for what is no capability.
         """
-        return AgentListing(self._thread, self._made(partial(self._client.find, *names, limit=limit)))
+        return AgentListing(self._thread, self._made(partial(self._client.find, *names, limit=limit, after=after)))
 
     def lookup(self, agents: Iterable[Agent]) -> list[AgentView | CaxtonError]:
         """Return all about each of these agents, in order, or AgentNotFound where there is none."""

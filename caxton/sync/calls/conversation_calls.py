@@ -34,14 +34,19 @@ class ConversationCalls(Connection):
         return self._run(self._client.conversation(conversation, with_history=with_history))
 
     def conversations(
-        self, *, agent: Agent | None = None, state: str | None = None, limit: int | None = None
+        self,
+        *,
+        agent: Agent | None = None,
+        state: str | None = None,
+        limit: int | None = None,
+        after: Named | None = None,
     ) -> Iterator[ConversationView]:
         """Yield conversations in the order of their ids, which is mostly that of their beginnings, without histories.
 
         agent: those that it takes part in. state: initiated, in progress, completed, failed or expired. limit: at most
-        so many. What begins or is forgotten meanwhile may be there or not.
+        so many. after: those behind this one. What begins or is forgotten meanwhile may be there or not.
         """
-        return self._iterated(self._client.conversations(agent=agent, state=state, limit=limit))
+        return self._iterated(self._client.conversations(agent=agent, state=state, limit=limit, after=after))
 
     def conversation_stats(self) -> ConversationStats:
         """Return how many conversations there are in all shards, how long they are, and how many take part.

@@ -28,12 +28,22 @@ class DeadLetterCalls(Connection):
         sender: Agent | None = None,
         before: int | datetime | None = None,
         limit: int | None = None,
+        after: Letter | None = None,
         with_content: bool = False,
     ) -> Iterator[DeadLetter]:
-        """Yield dead letters, shard by shard, oldest first, at most `limit` of them; with content only if asked."""
+        """Yield dead letters, shard by shard, oldest first, at most `limit` of them; with content only if asked.
+
+        after: those that come behind this one, which need not be there any more.
+        """
         return self._iterated(
             self._client.dead_letters(
-                reason=reason, agent=agent, sender=sender, before=before, limit=limit, with_content=with_content
+                reason=reason,
+                agent=agent,
+                sender=sender,
+                before=before,
+                limit=limit,
+                after=after,
+                with_content=with_content,
             )
         )
 

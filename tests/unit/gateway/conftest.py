@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from caxton.errors import SecurityError
+from caxton.errors import FailedTooOften, TokenMissing, TokenRefused
 from caxton.gateway.counts import Counts
 from caxton.gateway.door import REQUEST, Door
 from caxton.gateway.hosts import Hosts
@@ -25,10 +25,12 @@ class Answer:
         return json.loads(self.body)
 
 
-async def known(given):
+def known(given, address):
     """Who says Bearer good may do everything."""
+    if not any(given):
+        raise TokenMissing
     if given != [b"Bearer good"]:
-        raise SecurityError("no token; make one with `caxton token create`")
+        raise FailedTooOften(7.0) if address == "10.0.0.9" else TokenRefused
     return "granted"
 
 
@@ -50,8 +52,12 @@ class Asked:
         self.counts = Counts()
         self.door = Door(app, Hosts("127.0.0.1", 80, []), known, self.counts, timeout_s)
 
-    async def ask(self, path="/v1/x", body=(b"",), headers=(), host=b"localhost", token=b"Bearer good", reading=None):
-        """Ask; the parts of a body come one after the other, and None stands for one that never comes."""
+    async def ask(self, path="/v1/x", body=(b"",), headers=(), host=b"localhost", token=b"Bearer good", **more):
+        """Ask; the parts of a body come one after the other, and None stands for one that never comes.
+
+        reading: an event before which nothing of the answer is read. address: from where it is asked.
+        """
+        reading = more.get("reading")
         parts = iter(body)
 
         async def receive():
@@ -71,6 +77,7 @@ class Asked:
         if any(body) and b"content-length" not in dict(headers):
             told.append((b"transfer-encoding", b"chunked"))
         scope = {"type": "http", "method": "POST", "path": path, "headers": [(n, v) for n, v in told if v]}
+        scope["client"] = (more.get("address", "127.0.0.1"), 1)
         await self.door(scope, receive, send)
         return Answer(events)
 

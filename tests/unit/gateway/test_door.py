@@ -13,15 +13,23 @@ async def test_whoever_has_a_token_comes_in(door):
     assert (answer.status, answer.json) == (200, {"read": 5, "grant": "granted"})
 
 
-@pytest.mark.parametrize("token", [b"", b"Bearer bad", b"good"])
-async def test_without_a_token_that_counts_nobody_comes_in(door, token):
-    """The answer says how to get one, and is a challenge as RFC 6750 has it."""
-    asked = door()
-    answer = await asked.ask(token=token)
+CHALLENGE = 'Bearer realm="caxton"'
 
-    assert (answer.status, answer.json["code"]) == (401, "Unauthorized")
-    assert "caxton token create" in answer.json["detail"]
-    assert answer.headers["www-authenticate"] == 'Bearer realm="caxton"'
+
+@pytest.mark.parametrize(
+    ("token", "address", "status", "code", "header"),
+    [
+        (b"", "127.0.0.1", 401, "TokenMissing", ("www-authenticate", CHALLENGE)),
+        (b"Bearer bad", "::1", 401, "TokenRefused", ("www-authenticate", f'{CHALLENGE}, error="invalid_token"')),
+        (b"Bearer bad", "10.0.0.9", 429, "FailedTooOften", ("retry-after", "7")),
+    ],
+)
+async def test_without_a_token_that_counts_nobody_comes_in(door, token, address, status, code, header):
+    """The answer is a challenge as RFC 6750 has it, or says when to try again."""
+    answer = await door().ask(token=token, address=address)
+
+    assert (answer.status, answer.json["code"]) == (status, code)
+    assert header in answer.headers.items()
     assert answer.headers["content-type"] == "application/problem+json"
 
 

@@ -1,0 +1,208 @@
+"""Messages: send, request, and many at once; each in the JSON form that `caxton.acl.json_form` has."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.params import HeaderParameter
+
+from caxton.acl.json_form import message_values, read_message
+from caxton.acl.message import Message
+from caxton.client.client import Client
+from caxton.client.interactions.questions import check_opening
+from caxton.client.routes.receipts import Receipt
+from caxton.errors import CaxtonError, InvalidMessageFormat, ValidationError
+from caxton.gateway.body import JSON, read_value
+from caxton.gateway.caller import Caller
+from caxton.gateway.limits import MAX_MESSAGES
+from caxton.gateway.parameters import Timeout
+from caxton.gateway.problem import Problem, as_json
+from caxton.tokens.role import Role
+
+Key = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key", description="The message's idempotency key: it is taken once in ten minutes."
+    ),
+]
+
+
+class ReceiptForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A message was acknowledged. reliability: at_least_once, and it is in the file, or at_most_once.
+
+    is_new: false when its idempotency key was known. agent, tried: of a message to a capability, who has it and who
+    refused it before.
+    """
+
+    message_id: str
+    reliability: str
+    is_new: bool
+    agent: str | None = None
+    tried: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> "ReceiptForm":
+        """Return the form of a receipt."""
+        return cls(
+            message_id=str(receipt.message_id),
+            reliability=receipt.lane.reliability,
+            is_new=receipt.is_new,
+            agent=None if receipt.agent is None else str(receipt.agent),
+            tried=tuple(map(str, receipt.tried)),
+        )
+
+
+class MessageToSend(msgspec.Struct, frozen=True, kw_only=True):
+    """A message yet to be sent. receiver: an id or a capability, or else receiver_name. content: text, or base64."""
+
+    receiver: str | dict[str, Any] | None = None
+    receiver_name: str | None = None
+    performative: str = "inform"
+    content: str | dict[str, str] = ""
+    language: str | None = None
+    encoding: str | None = None
+    ontology: str | None = None
+    protocol: str | None = None
+    conversation_id: str | None = None
+    in_reply_to: str | None = None
+    reply_to: str | None = None
+    reply_by: int | None = None
+    trace_context: str | None = None
+    delivery_options: dict[str, Any] | None = None
+
+
+class MessagesToSend(msgspec.Struct, frozen=True):
+    """Messages yet to be sent, at most 10,000."""
+
+    messages: list[MessageToSend]
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one message of a batch: it has a receipt, or a problem."""
+
+    receipt: ReceiptForm | None = None
+    problem: Problem | None = None
+
+
+class BatchAnswer(msgspec.Struct, frozen=True):
+    """results: of each message, in order. accepted: how many have a receipt."""
+
+    results: list[Outcome]
+    accepted: int
+
+
+@post("/v1/messages", summary="Send a message", tags=["messages"], status_code=200, opt={"body": MessageToSend})
+async def send_message(
+    caller: Caller, request: Request[Any, Any, Any], key: Key = None, timeout_s: Timeout = 30.0
+) -> ReceiptForm:
+    """Send one message, durable unless its options say otherwise; answers when it is acknowledged."""
+    values = await read_value(request)
+    async with caller.client() as client:
+        message = await _message(caller, client, values, "inform", key)
+        (sent,) = await client.send_batch([message], timeout_s=timeout_s)
+    if isinstance(sent, CaxtonError):
+        raise sent
+    return ReceiptForm.of(sent)
+
+
+@post(
+    "/v1/messages/request",
+    summary="Send a request and return its answer",
+    tags=["messages"],
+    status_code=200,
+    opt={"body": MessageToSend, "answer": MessageToSend},
+)
+async def request_message(
+    caller: Caller, request: Request[Any, Any, Any], key: Key = None, timeout_s: Timeout = 5.0
+) -> Response[bytes]:
+    """Send a request, volatile unless its options say otherwise, and answer with the message that answers it."""
+    values = await read_value(request)
+    async with caller.client() as client:
+        protocol = values.get("protocol")
+        if protocol is not None and not values.get("conversation_id"):
+            values["conversation_id"] = str(client.new_conversation())
+        message = await _message(caller, client, values, "request", key)
+        if protocol is not None:
+            check_opening(str(protocol), message.performative)
+        (reply,) = await client.request_many([message], timeout_s=timeout_s)
+    if isinstance(reply, CaxtonError):
+        raise reply
+    return Response(as_json(message_values(reply)), media_type=JSON)
+
+
+@post(
+    "/v1/messages/batch",
+    summary="Send many messages",
+    tags=["messages"],
+    status_code=200,
+    opt={"body": MessagesToSend, "answer": BatchAnswer},
+)
+async def send_messages(
+    caller: Caller, request: Request[Any, Any, Any], key: Key = None, timeout_s: Timeout = 30.0
+) -> Response[bytes]:
+    """Send messages; answers when each is acknowledged or refused. One that cannot be read refuses them all."""
+    if key is not None:
+        raise ValidationError("Idempotency-Key", "each message of a batch has its own, in its delivery_options")
+    value = await read_value(request)
+    given = value.get("messages")
+    if {*value} != {"messages"} or not isinstance(given, list):
+        raise InvalidMessageFormat("body", 'it is to be {"messages": [message, ...]}')
+    if len(given) > MAX_MESSAGES:
+        raise ValidationError("messages", f"there are {len(given)}, and the limit is {MAX_MESSAGES}")
+    async with caller.client() as client:
+        messages = [
+            await _message(caller, client, one, "inform", None, f"messages[{place}]") for place, one in enumerate(given)
+        ]
+        results = await client.send_batch(messages, timeout_s=timeout_s)
+    told = [
+        Outcome(ReceiptForm.of(one)) if isinstance(one, Receipt) else Outcome(None, Problem.of(one)) for one in results
+    ]
+    accepted = sum(isinstance(one, Receipt) for one in results)
+    return Response(as_json(msgspec.to_builtins(BatchAnswer(told, accepted))), media_type=JSON)
+
+
+async def _message(
+    caller: Caller, client: Client, values: object, performative: str, key: str | None, place: str = ""
+) -> Message:
+    """Return the message of a JSON form that this caller may send; raises what is wrong with it, by its place."""
+    try:
+        message = _read(client, values, performative, key)
+    except ValidationError as error:
+        if place:
+            error.field = f"{place}.{error.field}"
+        raise
+    if message.capability is not None:
+        caller.may(Role.SENDER)
+    else:
+        await _may_send(caller, client, message)
+    if message.reply_to is not None:
+        await caller.may_reach(client, message.reply_to, Role.SENDER)
+    return message
+
+
+async def _may_send(caller: Caller, client: Client, message: Message) -> None:
+    name = message.receiver_name
+    if caller.grant.is_for_all or name is None or client.id_of(name) != message.receiver:
+        await caller.may_reach(client, message.receiver, Role.SENDER)
+    else:
+        caller.grant.allows(Role.SENDER, name)
+
+
+def _read(client: Client, values: object, performative: str, key: str | None) -> Message:
+    if not isinstance(values, dict):
+        raise InvalidMessageFormat("message", "it is no object of JSON")
+    values.setdefault("performative", performative)
+    name = values.get("receiver_name")
+    if values.get("receiver") is None and isinstance(name, str):
+        values["receiver"] = str(client.id_of(name))
+    if key is not None:
+        options = values.get("delivery_options") or {}
+        if isinstance(options, Mapping):
+            if options.get("idempotency_key", key) != key:
+                raise ValidationError("Idempotency-Key", "the message's delivery_options have another one")
+            values["delivery_options"] = {**options, "idempotency_key": key}
+    return read_message(values)
+
+
+ROUTES: list[Any] = [send_message, request_message, send_messages]

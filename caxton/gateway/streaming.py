@@ -1,0 +1,76 @@
+"""Server-sent events: what is live, at the pace of who reads it, with signs of life, and an end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from caxton.errors import CaxtonError, ResourceExhausted
+from caxton.gateway.counts import Counts
+from caxton.gateway.limits import HEARTBEAT_S, MAX_STREAMS
+from caxton.gateway.problem import Problem
+
+T = TypeVar("T")
+
+MEDIA_TYPE = "text/event-stream"
+# A comment, which every reader of events passes over.
+BEAT = b": still here\n\n"
+
+
+def event(name: str, data: bytes) -> bytes:
+    """Return one event; data is JSON, which has no line ends."""
+    return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
+
+
+def enter(counts: Counts) -> None:
+    """Count one more stream; raises ResourceExhausted where there are as many as may be. Whoever enters leaves."""
+    if counts.streams >= MAX_STREAMS:
+        counts.refused["too many streams"] += 1
+        raise ResourceExhausted("streams at once", MAX_STREAMS)
+    counts.streams += 1
+
+
+async def events_of(
+    found: AsyncIterator[T],
+    encode: Callable[[T], bytes],
+    stopping: asyncio.Event,
+    check: Callable[[], None],
+    beat_s: float = HEARTBEAT_S,
+) -> AsyncIterator[bytes]:
+    """Yield what is found, each encoded, and a comment when there is nothing for a while.
+
+    What is found is asked for only when what was found before is taken. `check` is called at each sign of life; it ends
+    with an event `problem` when that raises a CaxtonError, or the search does, and with `end` when all was found, or
+    the gateway stops.
+    """
+    loop = asyncio.get_running_loop()
+    stops, finding = loop.create_task(stopping.wait()), None
+    checked_s = loop.time()
+    yield BEAT  # so that a reader knows at once that it is heard
+    try:
+        while not stopping.is_set():
+            finding = finding or loop.create_task(_next(found))
+            await asyncio.wait({stops, finding}, timeout=beat_s, return_when=asyncio.FIRST_COMPLETED)
+            if loop.time() - checked_s >= beat_s:
+                checked_s = loop.time()
+                check()
+            if not finding.done():
+                yield BEAT
+                continue
+            one, finding = finding.result(), None
+            if one is None:
+                break
+            yield encode(one)
+        yield event("end", b"{}")
+    except CaxtonError as error:
+        yield event("problem", Problem.of(error).encode())
+    finally:
+        for task in (stops, finding):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError, CaxtonError):
+                    await task
+
+
+async def _next(found: AsyncIterator[T]) -> T | None:
+    return await anext(found, None)

@@ -1,0 +1,92 @@
+import asyncio
+import json
+
+import pytest
+
+from caxton.errors import AgentNotFound, ResourceExhausted, TokenRefused
+from caxton.gateway.counts import Counts
+from caxton.gateway.limits import MAX_STREAMS
+from caxton.gateway.streaming import BEAT, enter, event, events_of
+
+
+async def found(*ones):
+    """Yield these, one by one; an error is raised, and None never comes."""
+    for one in ones:
+        if one is None:
+            await asyncio.get_running_loop().create_future()
+        if isinstance(one, Exception):
+            raise one
+        yield one
+
+
+def encode(one):
+    return event("one", json.dumps(one).encode())
+
+
+async def read(stream, check=lambda: None, beat_s=30.0):
+    return [part async for part in events_of(stream, encode, asyncio.Event(), check, beat_s)]
+
+
+async def test_what_is_found_is_told_and_then_the_end():
+    """After a first sign of life, by which a reader knows that it is heard."""
+    assert await read(found(1, 2)) == [
+        BEAT,
+        b"event: one\ndata: 1\n\n",
+        b"event: one\ndata: 2\n\n",
+        b"event: end\ndata: {}\n\n",
+    ]
+
+
+async def test_an_error_in_the_midst_is_told_as_a_problem():
+    """As the last event."""
+    *before, last = await read(found(1, AgentNotFound("echo")))
+    name, data = last.decode().splitlines()[:2]
+
+    assert before == [BEAT, encode(1)]
+    assert (name, json.loads(data.removeprefix("data: "))["code"]) == ("event: problem", "AgentNotFound")
+
+
+async def test_when_there_is_nothing_there_are_signs_of_life():
+    """Until the gateway stops, which ends it at once."""
+    stopping = asyncio.Event()
+    stream = events_of(found(None), encode, stopping, lambda: None, 0.0)
+    assert [await anext(stream) for _ in range(3)] == [BEAT] * 3
+    stopping.set()
+    assert [part async for part in stream][-1] == b"event: end\ndata: {}\n\n"
+
+
+async def test_a_token_that_is_revoked_meanwhile_ends_it():
+    """At the next sign of life at the latest, also where there is always something to tell."""
+
+    def revoked():
+        raise TokenRefused
+
+    assert b"TokenRefused" in (await read(found(None), revoked, 0.0))[-1]
+    assert b"TokenRefused" in (await read(found(*range(100)), revoked, 0.0))[-1]
+
+
+async def test_a_reader_that_leaves_ends_the_search():
+    """Nothing is looked for when nobody reads."""
+    ended = asyncio.Event()
+
+    async def search():
+        try:
+            yield 1
+            await asyncio.get_running_loop().create_future()
+        finally:
+            ended.set()
+
+    stream = events_of(search(), encode, asyncio.Event(), lambda: None, 0.01)
+    assert [await anext(stream) for _ in range(3)] == [BEAT, encode(1), BEAT]
+    await stream.aclose()
+    assert ended.is_set()
+
+
+def test_so_many_streams_and_no_more():
+    """The next one is refused, and counted."""
+    counts = Counts()
+    for _ in range(MAX_STREAMS):
+        enter(counts)
+    with pytest.raises(ResourceExhausted, match="streams at once"):
+        enter(counts)
+    assert (counts.streams, counts.refused) == (MAX_STREAMS, {"too many streams": 1})
