@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from caxton.agents.manifest import Encoding
 from caxton.cli.following import show_until_told
 from caxton.cli.moments import since_1970_ms
 from caxton.cli.options import RuntimeDirOption
@@ -60,6 +61,9 @@ def logs(
     since_ms = None if since is None else since_1970_ms("--since", since)
 
     async def use(client: Client, agent_id: AgentId) -> None:
+        if (await client.inspect(agent_id)).encoding == Encoding.ATTACHED:
+            print_hint(f"{agent} is the agent of a program: what it logs stands where its program logs")
+            return
         found = client.logs(agent_id, tail=tail, since=since_ms, level=level.value, follow=follow)
         await show_until_told(found, _show_as_json if output is Format.JSON else _show)
 

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from caxton.cli.output import FAILED, Format, report_error
+from caxton.cli.usage_mistake import usage_mistake
 from caxton.errors import CaxtonError, ConfigurationError
 
 _COMMANDS = "caxton.cli.commands"
@@ -84,7 +85,10 @@ def load(name: str) -> Any:
     if app is None:
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
         app.command(name, cls=getattr(module, "COMMAND", None), epilog=module.EXAMPLES)(getattr(module, name))
-    return get_command(app)
+    command = get_command(app)
+    for below in getattr(command, "commands", {}).values():
+        below.short_help = (below.help or "").partition("\n")[0]  # whole: typer would cut it after some words
+    return command
 
 
 def _report(error: typer.TyperException, words: Sequence[str]) -> int:
@@ -92,13 +96,7 @@ def _report(error: typer.TyperException, words: Sequence[str]) -> int:
     if error.message.startswith("Usage:"):  # the help of a group that was given without a command
         sys.stderr.write(error.message + "\n")
         return error.exit_code
-    context = getattr(error, "ctx", None)
-    path = "caxton" if context is None else context.command_path
-    remedy = f"see `{path} --help`"
-    if path == "caxton" and words and words[0].startswith("-"):
-        remedy = f"options stand behind the command, as in `caxton health -o json`; {remedy}"
-    told = ConfigurationError("the command line", error.format_message().rstrip("."), remedy)
-    report_error(told, _format(words))
+    report_error(usage_mistake(error, words), _format(words))
     return error.exit_code
 
 

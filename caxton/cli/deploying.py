@@ -183,6 +183,11 @@ def validate(
 
 
 def _deploy_manifests(path: Path, root: Path | None, runtime_dir: Path | None, output: Format) -> None:
+    if path.suffix == ".wasm":
+        raise typer.BadParameter(
+            f"{str(path)!r} is a module and no manifest; name the agent first, as in "
+            f"`caxton agent deploy {path.stem} {path}`"
+        )
     if not os.path.exists(path):  # noqa: PTH110 (a path that is too long is none)
         raise typer.BadParameter(
             f"there is no manifest {str(path)!r}; to deploy a module, name the agent and then the module"

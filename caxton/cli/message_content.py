@@ -12,7 +12,7 @@ from caxton.errors import ConfigurationError, MessageTooLarge
 
 ContentArgument = Annotated[
     str | None,
-    typer.Argument(metavar="[CONTENT]", help="What to say; - is read from standard input.", show_default=False),
+    typer.Argument(metavar="CONTENT", help="What to say; - is read from standard input.", show_default=False),
 ]
 FileOption = Annotated[
     Path | None,

@@ -73,8 +73,9 @@ class InvalidStateTransition(CaxtonError):
     says = "agent {agent} is {state} and cannot become {target}"
 
     def __str__(self) -> str:
+        same = f"agent {self.agent} is {self.state} already" if self.state == self.target else ""
         ends = "a stopped agent stays so; remove it and deploy it again" if self.state == "stopped" else ""
-        return "; ".join(filter(None, (super().__str__(), ends)))
+        return "; ".join(filter(None, (same or super().__str__(), ends)))
 
 
 @dataclass(eq=False)

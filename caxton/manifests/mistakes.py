@@ -68,7 +68,7 @@ class Mistakes:
             raise InvalidManifest(
                 printable(str(path), 4_096),
                 counted(len(self), "mistakes"),
-                "correct the file; `caxton agent validate` shows all of them",
+                "correct it" if len(self) == 1 else "correct the file; `caxton agent validate` shows all of them",
                 tuple(map(str, self.found)),
             )
 

@@ -239,7 +239,7 @@ def test_a_failing_agent_is_an_error(run):
     """An agent's own error code is the error of the request."""
     run("agent", "deploy", "tally", COUNTER, "--encoding", "msgpack")
     answer = refused(run("message", "request", "tally", "\nnonsense", "-o", "json"), 1, "AgentError")
-    assert answer["fields"]["error_code"] == -1
+    assert answer["fields"] == {"agent": "tally", "error_code": -1}
 
 
 def test_an_answer_that_does_not_come(run):

@@ -90,6 +90,15 @@ def test_what_waited_for_a_stopped_agent_is_in_the_dead_letters(run):
     assert reason in run("deadletter", "stats").stdout
 
 
+def test_a_dead_letter_tells_the_name_that_it_was_sent_to(run):
+    """Also when the agent of that name is gone."""
+    bury(run, "one")
+    run("agent", "remove", "tally")
+    (letter,) = told(run("deadletter", "list", "-o", "json"))
+
+    assert letter["receiver_name"] == "tally"
+
+
 def test_what_looks_like_markup_or_controls_a_terminal_is_shown_as_text(run):
     """Names and contents are shown as they are, and what of a content does not print is escaped."""
     names = ["[/]", "[red]", "[link=https://example.org]click[/link]", ":boom:"]

@@ -141,6 +141,15 @@ async def test_a_shell_ends_when_nobody_reads(client, command):
     assert (following.returncode, said) == (1, "")
 
 
+async def test_a_shell_is_told_where_a_program_logs(client, command):
+    """An agent of a program has no log here: that is said, and nobody waits for it."""
+    async with client.attach("clerk", lambda delivered: b""):
+        assert command("clerk", "--follow").communicate() == (
+            "",
+            "caxton: clerk is the agent of a program: what it logs stands where its program logs\n",
+        )
+
+
 async def test_a_shell_shows_lines_for_people(client, command):
     """What is no line of the agent's is on standard error; a moment that is none is said to be wrong."""
     await client.deploy("chatterbox", module("log_many"))

@@ -102,12 +102,19 @@ def compile_module(engine: GuestEngine, agent: str, wasm: bytes) -> wasmtime.Mod
         raise InvalidModule(agent, f"it does not compile: {one_line(str(error), MAX_DETAIL)}") from None
 
 
+def _what_instead(source: bytes) -> str:
+    """Say what to do with what is no binary: it may be WebAssembly text, or the source of one."""
+    if source[:MAX_DETAIL].lstrip().startswith((b"(", b";;")):
+        return "it is text: assemble it first, with wat2wasm or wasmtime.wat2wasm (docs/tutorial.md)"
+    return "compile it first (docs/tutorial.md)"
+
+
 def _refusal(wasm: bytes) -> str | None:
     """Say why `wasm` is not worth compiling; None when it may be."""
     if len(wasm) > MAX_MODULE:
         return f"the module has {len(wasm)} bytes, and the limit is {MAX_MODULE}"
     if not wasm.startswith(_MAGIC):
-        return "this is not a wasm binary: it does not start with \\0asm (text must be assembled first)"
+        return "this is not a wasm binary: it does not start with \\0asm; " + _what_instead(wasm)
     if len(wasm) < _PREAMBLE:
         return f"the module is truncated: it has {len(wasm)} bytes"
     version = wasm[len(_MAGIC) : _PREAMBLE]

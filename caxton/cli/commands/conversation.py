@@ -7,6 +7,7 @@ import typer
 
 from caxton.acl.conversation_limits import MAX_TIMEOUT_S, MIN_TIMEOUT_S
 from caxton.acl.performative import ACTS
+from caxton.cli.conversation_id import conversation_id
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import Format, Output, print_json, print_table, print_text, reports_errors
 from caxton.cli.pages import LimitOption, Listing, WholeOption, most
@@ -75,9 +76,10 @@ def show(
     conversation: ConversationArgument, runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT
 ) -> None:
     """Show all about one conversation, and its last messages as they were said."""
+    meant = conversation_id(conversation)
 
     async def use(client: Client) -> tuple[ConversationView, dict[int, str]]:
-        view = await client.conversation(conversation)
+        view = await client.conversation(meant)
         return view, {} if output is Format.JSON else await _names(client, view)
 
     view, names = with_client(runtime_dir, use)
@@ -86,8 +88,7 @@ def show(
         print_json(values)
         return
     said = values.pop("history")
-    called = [names.get(int(party), str(party)) for party in view.participants]
-    print_table(str(view.id), ["", ""], (values | {"participants": ", ".join(called)}).items())
+    print_table(str(view.id), ["", ""], (values | _shown(view, names)).items())
     print_table(
         f"the last {len(said)} of {counted(view.messages, 'messages')}",
         ["sent_at", "act", "from", "to", "bytes", "answers", "content"],
@@ -134,9 +135,10 @@ def resume(
     output: Output = Format.TEXT,
 ) -> None:
     """Let a conversation go on that expired or came to a limit; its limits begin anew."""
+    meant = conversation_id(conversation)
 
     async def use(client: Client) -> ConversationView:
-        return await client.resume_conversation(conversation, timeout_s=timeout)
+        return await client.resume_conversation(meant, timeout_s=timeout)
 
     view = with_client(runtime_dir, use)
     if output is Format.JSON:
@@ -149,6 +151,16 @@ def view_values(view: ConversationView) -> dict[str, Any]:
     """Return a conversation as `-o json` prints it."""
     values: dict[str, Any] = msgspec.to_builtins(ConversationForm.of(view))
     return values
+
+
+def _shown(view: ConversationView, names: dict[int, str]) -> dict[str, str]:
+    """Return in words what is a list or a table otherwise."""
+    limits = view_values(view)["limits"]
+    return {
+        "participants": ", ".join(names.get(int(party), str(party)) for party in view.participants),
+        "shards": ", ".join(map(str, view.shards)),
+        "limits": ", ".join(f"{name} {value}" for name, value in limits.items()) or "as usual",
+    }
 
 
 def _row(view: ConversationView) -> dict[str, Any]:

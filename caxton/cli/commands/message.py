@@ -14,6 +14,7 @@ from caxton.acl.performative import ACTS, Performative
 from caxton.cli.asked import ToOption, asked_of, names_of_asked
 from caxton.cli.broadcast_text import print_results
 from caxton.cli.capable import BalancingOption, ReceiverArgument, capability_of
+from caxton.cli.conversation_id import conversation_id
 from caxton.cli.handled import handled
 from caxton.cli.message_content import ContentArgument, FileOption, content_of
 from caxton.cli.message_options import (
@@ -102,11 +103,11 @@ def send(
 
     meant = _conversation(conversation)
 
-    async def use(client: Client, to: AgentId | Capability) -> tuple[AgentId | None, Receipt]:
+    async def use(client: Client, to: AgentId | str | Capability) -> tuple[AgentId | None, Receipt]:
         sent = await client.send(to, said, performative=act, options=options, conversation_id=meant)
         if receipt and sent.is_new:
             await handled(client, sent, receipt_timeout)
-        return (sent.agent if isinstance(to, Capability) else to), sent
+        return (sent.agent if isinstance(to, Capability) else client.id_of(to)), sent
 
     agent_id, sent = _with_receiver(runtime_dir, agent, capability_of(agent, balancing), use)
     if output is Format.JSON:
@@ -158,7 +159,7 @@ def request(
 
     meant = _conversation(conversation)
 
-    async def use(client: Client, to: AgentId | Capability) -> Message:
+    async def use(client: Client, to: AgentId | str | Capability) -> Message:
         return await client.request(
             to, said, performative=act, timeout_s=timeout, conversation_id=meant, protocol=protocol
         )
@@ -226,12 +227,19 @@ def _with_receiver(
     runtime_dir: Path | None,
     agent: str,
     capability: Capability | None,
-    use: Callable[[Client, AgentId | Capability], Awaitable[T]],
+    use: Callable[[Client, AgentId | str | Capability], Awaitable[T]],
 ) -> T:
-    """Let `use` do its work with an agent, or with a capability if that is what stands on the command line."""
-    if capability is None:
-        return with_agent(runtime_dir, agent, use)
-    return with_client(runtime_dir, lambda client: use(client, capability))
+    """Let `use` do its work with an agent, or with a capability if that is what stands on the command line.
+
+    An agent that is named is handed on by its name, so that errors and dead letters tell it.
+    """
+    if capability is not None:
+        return with_client(runtime_dir, lambda client: use(client, capability))
+
+    async def named(client: Client, agent_id: AgentId) -> T:
+        return await use(client, agent if agent_id == client.id_of(agent) else agent_id)
+
+    return with_agent(runtime_dir, agent, named)
 
 
 def _conversation(named: str | None) -> ConversationId | None:
@@ -241,7 +249,7 @@ def _conversation(named: str | None) -> ConversationId | None:
     return (
         ConversationId(SecretUuidSource(time.time_ns() // 1_000_000).next())
         if named == "new"
-        else ConversationId.parse(named)
+        else conversation_id(named, may_be_new=True)
     )
 
 

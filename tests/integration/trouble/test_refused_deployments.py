@@ -94,10 +94,10 @@ async def test_nothing_at_all_is_refused(remains):
 
 
 async def test_text_is_refused(remains):
-    """A module as text is refused, and the error says that it must be assembled first."""
+    """A module as text is refused, and the error says what assembles it."""
     error = await remains((Path(__file__).parents[2] / "guests" / "echo.wat").read_bytes())
 
-    assert "text must be assembled first" in error.problem
+    assert "it is text: assemble it first, with wat2wasm" in error.problem
 
 
 @pytest.mark.parametrize("kept", [4, 7, 8, 60, -1])

@@ -44,6 +44,24 @@ def test_every_help_has_examples(invoke):
     assert [line for line, text in shown.items() if f"Examples: caxton {line}".strip() not in text] == []
 
 
+def test_a_group_tells_its_commands_by_whole_sentences(invoke):
+    """No sentence of a command is cut short in the help of its group."""
+    groups = {name: command for name, command in commands_of(get_command(app)).items() if hasattr(command, "commands")}
+    shown = {name: " ".join(invoke(name, "--help").stdout.split()) for name in groups}
+
+    said = [
+        (name, below.help.partition("\n")[0]) for name, group in groups.items() for below in group.commands.values()
+    ]
+    assert len(said) > 20
+    assert [sentence for name, sentence in said if sentence not in shown[name]] == []
+
+
+def test_what_may_be_left_out_is_in_one_pair_of_brackets(invoke):
+    """As in `[CONTENT]`."""
+    assert " {NAME|ID|@CAPABILITY} [CONTENT]" in " ".join(invoke("message", "send", "--help").stdout.split())
+    assert " [-- FLAGS]..." in " ".join(invoke("config", "show", "--help").stdout.split())
+
+
 def test_help_loads_nothing_heavy():
     """`caxton --help` loads neither the client nor any library that only commands need."""
     script = f"""

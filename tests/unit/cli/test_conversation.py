@@ -1,6 +1,9 @@
 """`caxton conversation show` as text and as JSON, from what a runtime tells."""
 
-from caxton.cli.commands.conversation import _told, view_values
+import msgspec
+
+from caxton.acl.envelope import Opening
+from caxton.cli.commands.conversation import _shown, _told, view_values
 from caxton.conversations.summary import Summary
 from caxton.conversations.view import ConversationView
 
@@ -14,3 +17,15 @@ def test_what_the_runtime_says_is_in_nobody_s_name():
     rows = _told(VIEW, {5: "client", 6: "tally"})
     assert [row[2:4] for row in rows] == [["client", "tally"], ["the runtime", "client"]]
     assert [said["automatic"] for said in view_values(VIEW)["history"]] == [False, True]
+
+
+def test_people_are_shown_no_brackets_and_braces():
+    """Shards and limits are words, as the participants are."""
+    view = msgspec.structs.replace(VIEW, shards=(0, 2), limits_given=Opening(turns=7))
+
+    assert _shown(view, {5: "client", 6: "tally"}) == {
+        "participants": "client, tally",
+        "shards": "0, 2",
+        "limits": "max_turns 7",
+    }
+    assert _shown(VIEW, {})["limits"] == "as usual"

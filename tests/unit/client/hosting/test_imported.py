@@ -32,6 +32,10 @@ def shop(tmp_path, monkeypatch):
     (tmp_path / "shop.py").write_text(SHOP, encoding="utf-8")
     (tmp_path / "empty_shop.py").write_text("x = 7\n", encoding="utf-8")
     (tmp_path / "broken_shop.py").write_text("import nothing_of_that_name\n", encoding="utf-8")
+    (tmp_path / "unread_shop.py").write_text("x = 7\ndef sell(:\n", encoding="utf-8")
+    (tmp_path / "torn_shop.py").write_text("def price():\n    return 1 / 0\n\nprice()\n", encoding="utf-8")
+    (tmp_path / "far_shop.py").write_text("x = 7\nimport torn_shop\n", encoding="utf-8")
+    (tmp_path / "blank_shop.py").write_text("import caxton\n\ncaxton.agent(' x')(print)\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     before = {*sys.modules}
     monkeypatch.setattr(sys, "path", [*sys.path])
@@ -61,6 +65,11 @@ def test_a_module_stands_for_all_its_agents():
         ("empty_shop", "there is no agent in this module"),
         ("no_shop_at_all", "there is no such module"),
         ("", "there is no such module"),
+        ("unread_shop", "unread_shop.py:2: SyntaxError: "),
+        ("unread_shop", "; mend it; `python -c 'import unread_shop'` shows"),
+        ("torn_shop", "torn_shop.py:4: ZeroDivisionError: division by zero"),
+        ("broken_shop", "broken_shop.py:1: ModuleNotFoundError: No module named 'nothing_of_that_name'"),
+        ("far_shop", "torn_shop.py:4: ZeroDivisionError"),
     ],
 )
 def test_what_names_no_agent_is_refused(spec, says):
@@ -76,7 +85,7 @@ def test_what_is_no_agent_is_refused():
         agents_of(["shop:nothing"])
 
 
-def test_what_a_module_lacks_is_its_own_error():
-    """A module that cannot be imported since another one is missing says which."""
-    with pytest.raises(ModuleNotFoundError, match="nothing_of_that_name"):
-        agents_of(["broken_shop"])
+def test_what_caxton_says_of_a_module_is_raised():
+    """An error that is Caxton's own keeps its type."""
+    with pytest.raises(ValidationError, match="blanks at its ends"):
+        agents_of(["blank_shop"])
