@@ -90,15 +90,15 @@ def times(latencies: dict[str, LatencyStats]) -> Iterator[str]:
 def this_run(told: RouterStats, durable: dict[str, Any]) -> Iterator[str]:
     """Say what was done, waits, was lost, and is used."""
     yield "this run"
-    lost = ", ".join(f"{place.replace('_', ' ')} {count}" for place, count in told.lost.items())
+    lost = ", ".join(f"{place.replace('_', ' ')} {count:,}" for place, count in told.lost.items())
     dropped = _listed(told.dropped_by_supervisor)
     memory, files = told.memory_usage_bytes / _MIB, told.database_size_bytes / _MIB
-    waiting = f"waiting {told.inbound_queue_depth} for agents and {told.outbound_queue_depth} for other shards"
+    waiting = f"waiting {told.inbound_queue_depth:,} for agents and {told.outbound_queue_depth:,} for other shards"
     lines = [
-        f"processed {told.total_messages_processed}, errors {told.total_errors}, {waiting}",
+        f"processed {told.total_messages_processed:,}, errors {told.total_errors:,}, {waiting}",
         f"lost: {lost}",
         f"memory {memory:.0f} MiB, files of the shards {files:.1f} MiB",
-        f"waited for sessions that ended: {told.undelivered_to_ended_sessions}",
+        f"waited for sessions that ended: {told.undelivered_to_ended_sessions:,}",
         f"dropped by the supervisor: {dropped or 'nothing'}",
         *_durable(durable),
     ]
@@ -170,17 +170,17 @@ def _durable(durable: dict[str, Any]) -> list[str]:
         return []
     ledger, letters = durable["ledger"], durable["dead_letters"]
     names = ("accepted", "processed", "dead", "expired", "pending", "in_flight")
-    figures = ", ".join(f"{name.replace('_', ' ')} {ledger[name]}" for name in names)
+    figures = ", ".join(f"{name.replace('_', ' ')} {ledger[name]:,}" for name in names)
     balance = "balanced" if ledger["balanced"] else "it DOES NOT BALANCE, see `caxton ledger`"
     reasons = _listed(letters["messages_by_reason"]) or "none"
     return [
         f"durable lane, ever: {figures}; {balance}",
-        f"dead letters: {letters['total_messages']} of {letters['capacity']} ({reasons})",
+        f"dead letters: {letters['total_messages']:,} of {letters['capacity']:,} ({reasons})",
     ]
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{what} {count}" for what, count in sorted(counts.items()))
+    return ", ".join(f"{what} {count:,}" for what, count in sorted(counts.items()))
 
 
 def _indented(lines: Iterable[str]) -> Iterator[str]:

@@ -95,8 +95,6 @@ class InvalidManifest(ConfigurationError):
     mistakes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        if len(self.mistakes) == 1:
-            return f"{self.mistakes[0]}; {self.remedy}"
         shown = "; ".join(self.mistakes[:_FEW])
         more = f"; and {len(self.mistakes) - _FEW} more" if len(self.mistakes) > _FEW else ""
         return f"{self.what}: {self.problem}: {shown}{more}; {self.remedy}"

@@ -242,5 +242,7 @@ def test_stats_tell_the_ledger_and_the_dead_letters(run):
     assert values["dead_letters"]["total_messages"] >= 1
     assert "dropped by the supervisor: nothing" in text
     assert "durable lane, ever: accepted " in text
-    assert "agent_stopped 1" in text
+    assert " of 100,000 (agent_stopped 1)" in text
+    assert " s ago; " in (shown := run("deadletter", "stats").stdout)
+    assert "; room for 100,000; evicted: 0" in shown
     assert "in flight" in run("ledger").stdout

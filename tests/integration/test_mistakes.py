@@ -69,7 +69,7 @@ COMMANDS = [
     ("agent deploy {files}/nowhere.toml", WRONG, "ConfigurationError", "there is no manifest"),
     ("agent deploy {files}/bad.toml", FAILED, "InvalidManifest", "did you mean weight?"),
     ("apply", WRONG, "ConfigurationError", "Missing option"),
-    ("apply -f {files}/nowhere.toml", FAILED, "InvalidManifest", "caxton: {files}/nowhere.toml: No such file"),
+    ("apply -f {files}/nowhere.toml", FAILED, "InvalidManifest", "nowhere.toml: No such file or directory; correct it"),
     ("apply -f {files}/bad.toml", FAILED, "InvalidManifest", "did you mean weight?"),
     ("apply -f {files}/good.toml --prune", WRONG, "ValidationError", "without a name"),
     ("apply -f {files}/taken.toml", FAILED, "ConfigurationError", "agent echo cannot be changed in place"),

@@ -81,7 +81,7 @@ def take(
     else:
         print_text(
             f"{directory}: {counted(backup.shards, 'shards')}, {counted(len(backup.files), 'files')}, "
-            f"{backup.size} bytes; the shards stood still for {backup.held_ms} ms"
+            f"{backup.size:,} bytes; the shards stood still for {backup.held_ms} ms"
         )
 
 
@@ -103,7 +103,10 @@ def verify(
         print_text(
             f"{directory}: {counted(backup.shards, 'shards')}, {counted(len(backup.files), 'files')}, as written"
         )
-        print_text(f"the ledger balances: {durable.accepted} durable messages, ever; {durable.pending} wait")
+        print_text(
+            f"the ledger balances: {counted(durable.accepted, 'durable messages')}, ever; "
+            f"{counted(durable.pending, 'messages that wait')}"
+        )
 
 
 def values(backup: Backup) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 
@@ -24,6 +23,7 @@ from caxton.cli.output import (
 )
 from caxton.cli.pages import LimitOption, Listing, WholeOption, most
 from caxton.cli.session import with_client
+from caxton.cli.stats_text import lasted
 from caxton.client.calls.letter_number import LetterNumber, not_there
 from caxton.client.client import Client
 from caxton.errors import ConfigurationError, DeadLetterNotFound, ValidationError, from_fields
@@ -212,8 +212,10 @@ def stats(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) ->
     rows: list[list[object]] = [[reason, count] for reason, count in sorted(found.messages_by_reason.items())]
     print_table("dead letters", ["reason", "count"], [*rows, ["all", found.total_messages]])
     age_ms = found.oldest_message_age_ms
-    oldest = "there is none" if age_ms is None else f"{timedelta(seconds=age_ms // 1_000)} ago"
-    print_text(f"oldest: {oldest}; {found.queue_size_bytes} bytes; room for {found.capacity}; evicted: {found.evicted}")
+    oldest = "there is none" if age_ms is None else f"{lasted(age_ms / 1_000)} ago"
+    print_text(
+        f"oldest: {oldest}; {found.queue_size_bytes:,} bytes; room for {found.capacity:,}; evicted: {found.evicted:,}"
+    )
 
 
 def _check_chosen(choice: Choice, limit: int | None, *, every: bool) -> None:

@@ -7,7 +7,9 @@ import typer
 
 from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
 from caxton.cli.output import FAILED, Format, Output, print_json, print_table, print_text, reports_errors
+from caxton.cli.stats_text import lasted
 from caxton.client.call_line import ask
+from caxton.printable import counted
 from caxton.wire.answered import answered
 from caxton.wire.supervision import AskHealth, AskStats, Told
 from caxton.wire.told import Health, read_told
@@ -48,8 +50,8 @@ def _moment(since_ms: int) -> str:
 def _show(health: Health) -> None:
     reason = f" ({health.reason})" if health.reason else ""
     print_text(
-        f"{health.status}{reason}: up {health.uptime_s:.0f} s, "
-        f"{health.sessions} of {health.most_sessions} sessions, pid {health.pid}, {health.runtime_dir}"
+        f"{health.status}{reason}: up {lasted(health.uptime_s)}, "
+        f"{health.sessions} of {counted(health.most_sessions, 'sessions')}, pid {health.pid}, {health.runtime_dir}"
     )
     if health.reasons:
         print_table(

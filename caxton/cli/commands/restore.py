@@ -49,8 +49,9 @@ def restore(
         told = {"data_dir": found.data_dir, **values(found.backup), "durable": msgspec.to_builtins(found.durable)}
         print_json(told)
     else:
-        print_text(f"{where}: {counted(found.backup.shards, 'shards')}, {found.backup.size} bytes")
+        print_text(f"{where}: {counted(found.backup.shards, 'shards')}, {found.backup.size:,} bytes")
         print_text(
-            f"the ledger balances: {found.durable.accepted} durable messages, ever; {found.durable.pending} wait"
+            f"the ledger balances: {counted(found.durable.accepted, 'durable messages')}, ever; "
+            f"{counted(found.durable.pending, 'messages that wait')}"
         )
         print_text(f"serve it with `caxton serve --data-dir {where}`")

@@ -35,6 +35,8 @@ class CompilerHost:
         self._orders: FairQueue[_Order] = FairQueue(MAX_WAITING)
         self._ordered = asyncio.Event()
         self._order: _Order | None = None
+        # The first compiler of this run is on its way: as long as none has died, nothing is wrong.
+        self.is_starting = True
         self._warm = asyncio.Event()
         self._engine_id = ""
         # The compiler's process id, 0 while there is none.
@@ -45,7 +47,9 @@ class CompilerHost:
     @property
     def problem(self) -> str | None:
         """What keeps modules from being compiled, if anything does."""
-        return None if self._warm.is_set() else "no compiler is ready"
+        if self._warm.is_set():
+            return None
+        return "the compiler starts" if self.is_starting else "no compiler is ready"
 
     async def engine_id(self) -> str:
         """Return the name of the engine that artifacts are for; raises Timeout when no compiler becomes ready."""
@@ -83,6 +87,7 @@ class CompilerHost:
                 delay_s = FIRST_DELAY_S
                 continue
             self._warm.clear()
+            self.is_starting = False
             self._tell_death(how)
             await asyncio.sleep(delay_s)
             delay_s = min(2 * delay_s, LONGEST_DELAY_S)
@@ -100,6 +105,7 @@ class CompilerHost:
                 return f"not ready, {compiler.end()}"
             self._engine_id = engine_id
             self._warm.set()
+            self.is_starting = False
             if self._order is None:
                 self._order = await self._next_order()
             if compiler.alive:

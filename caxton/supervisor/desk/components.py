@@ -10,8 +10,8 @@ from caxton.wire.told import ComponentHealth, HealthReason
 # Parts beside the shards, and how the reasons begin that are theirs.
 _OTHERS = {"compiler": "compiler_", "files": "files_", "clients": "clients_"}
 _GATEWAY = {"gateway": "gateway_"}
-# Of a shard that comes and goes as it should; the deaths of its workers are counted by themselves.
-_PASSING = {"shard_starting", "shard_restarting", "shard_draining"}
+# Of what comes and goes as it should; the deaths of workers are counted by themselves.
+_PASSING = {"shard_starting", "shard_restarting", "shard_draining", "compiler_starting"}
 
 
 class Components:

@@ -37,6 +37,7 @@ KINDS = {
         "bring back this very file and `caxton restart`, or stop and `caxton restore` a backup into a new directory",
     ),
     "worker_silent": Kind(PROBLEM, "wait: it is killed if this is no turn that may last; or pause that agent"),
+    "compiler_starting": Kind(PROBLEM, "wait: modules are compiled as soon as it is ready"),
     "compiler_missing": Kind(PROBLEM, "wait; if it stays, see what the compiler wrote"),
     "gateway_missing": Kind(PROBLEM, "wait; if it stays, see what the gateway wrote, mend it and `caxton restart`"),
     "files_gone": Kind(PROBLEM, "do as the text says, and let nobody tidy up the runtime's directories"),
@@ -116,11 +117,16 @@ def reasons_of(
     compiler: str | None,
     files: str | None,
     gateway: str | None = None,
+    *,
+    compiler_starts: bool = False,
 ) -> list[Found]:
-    """Return every reason that holds. compiler, files, gateway: what is wrong with them, if anything is."""
+    """Return every reason that holds. compiler, files, gateway: what is wrong with them, if anything is.
+
+    compiler_starts: it is the first of the run, and none died.
+    """
     found = [reason for shard in shards for reason in _of_shard(shard)]
     if compiler is not None:
-        found.append(Found("compiler_missing", None, compiler))
+        found.append(Found("compiler_starting" if compiler_starts else "compiler_missing", None, compiler))
     if gateway is not None:
         found.append(Found("gateway_missing", None, gateway))
     if files is not None:

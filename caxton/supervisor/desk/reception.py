@@ -184,7 +184,8 @@ class Reception:
         self._rates.look(now_s, {s.process.incarnation: s.counters for s in self._workforce.shards if s.process})
         sessions = len(self.sessions), self.sessions.room.most_sessions
         gateway = None if self._gateway is None else self._gateway.problem
-        found = reasons_of(seen, *sessions, self._compiler.problem, self._premises.inventory.problem, gateway)
+        compiler, starts = self._compiler.problem, self._compiler.is_starting
+        found = reasons_of(seen, *sessions, compiler, self._premises.inventory.problem, gateway, compiler_starts=starts)
         now_ms = time.time_ns() // 1_000_000
         reasons = self._reasons.look(found, now_ms)
         self._warnings = self._near_limits.look(seen, *sessions, now_ms)

@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
+import caxton
 from caxton.client.call_line import ask
+from caxton.testing import eventually
 from caxton.wire.supervision import AskHealth
 
 COMMAND = (sys.executable, "-P", "-c", "from caxton.cli.main import main; main()")
@@ -23,6 +25,21 @@ def test_ready_within_two_seconds(serve, promise):
     assert (ready["workers"], ready["pid"], ready["failed"]) == (2, served.pid, [])
     about = json.loads((served.runtime_dir / "runtime.json").read_text())
     assert about["pid"] == served.pid
+
+
+async def test_who_has_just_begun_has_no_error(serve):
+    """That its compiler takes a moment longer than its workers is none."""
+    served = serve()
+    served.event("ready")
+    async with caxton.connect(served.runtime_dir) as client:
+
+        async def look():
+            health = await client.health()
+            return health if health.status == "healthy" else None
+
+        health = await eventually(look)
+
+    assert (health.last_error, health.components["compiler"].error_count) == (None, 0)
 
 
 def test_text_output_is_a_line_for_people(place):

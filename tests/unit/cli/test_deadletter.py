@@ -222,5 +222,5 @@ def test_stats_of_dead_letters(client):
         "evicted": 0,
     }
     shown = run("stats").stdout
-    assert "room for 100000" in shown
-    assert "oldest: 0:01:01 ago" in shown
+    assert "room for 100,000" in shown
+    assert "oldest: 1 min 1 s ago" in shown

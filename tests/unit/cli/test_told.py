@@ -68,9 +68,9 @@ def told(monkeypatch):
 
 def test_health_says_why_and_what_was_last(told):
     """Status, every reason with what to do, the last error of the run, and the workers."""
-    shown = told("health", HEALTH).stdout
+    shown = told("health", msgspec.structs.replace(HEALTH, uptime_s=65.0, most_sessions=1_024)).stdout
 
-    assert "degraded (shard 0 takes nothing durable: no room): up 5 s, 1 of 9 sessions" in shown
+    assert "degraded (shard 0 takes nothing durable: no room): up 1 min 5 s, 1 of 1,024 sessions, pid 7" in shown
     assert "make room" in shown
     assert "last error of this run: a worker of shard 0 died: killed by SIGKILL" in shown
     assert "5 MiB" in shown

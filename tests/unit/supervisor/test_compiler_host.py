@@ -60,6 +60,7 @@ async def test_modules_are_compiled_one_after_the_other(host):
     artifacts = await asyncio.gather(*(host.compile("agent", DEFAULT_LIMITS, b"m%d" % n) for n in range(3)))
 
     assert artifacts == [b"m0m0", b"m1m1", b"m2m2"]
+    assert (host.problem, host.is_starting) == (None, False)
     assert await host.engine_id() == "00ff"
     assert (host.compiled, host.refused, host.deaths) == (3, 0, [])
 
@@ -123,12 +124,13 @@ async def test_a_compiler_that_never_gets_ready_is_a_problem(host_of, monkeypatc
     """A compiler that dies at its start is told, is tried again more and more slowly, and shows in the health."""
     monkeypatch.setattr("caxton.supervisor.compiler.host.START_TIMEOUT_S", 0.5)
     host = host_of(command)
+    assert (host.problem, host.is_starting) == ("the compiler starts", True)
 
     with pytest.raises(Timeout, match="starting the compiler"):
         await host.engine_id()
 
     assert 2 <= len(host.deaths) <= 5
-    assert host.problem == "no compiler is ready"
+    assert (host.problem, host.is_starting) == ("no compiler is ready", False)
 
 
 async def test_the_compiler_of_the_house_speaks_the_same_language(host_of):

@@ -57,6 +57,15 @@ def test_a_shard_that_comes_or_goes_has_no_error_by_that(looked, state):
     assert last_error is None
 
 
+def test_a_compiler_that_starts_is_no_error():
+    """Each runtime begins without one."""
+    components, shards = Components(), [ShardSeen(0, READY)]
+    starting = Reasons().look(reasons_of(shards, 0, 100, "it starts", None, compiler_starts=True), 1)
+
+    assert components.look(shards, starting, 1)["compiler"] == ComponentHealth("degraded", 1, 0)
+    assert components.last_error is None
+
+
 def test_a_death_between_two_looks_is_counted(looked):
     """A worker that died and was replaced meanwhile is an error all the same, and the deaths of another are its own."""
     looked(ShardSeen(0, READY), ShardSeen(1, READY, restarts=1, last_exit="exit code 1"))
