@@ -27,12 +27,16 @@ class Roots:
             deaths = self.charges.pop(former)
             commit.charges[former] = 0
             self.charges[file, sequence] = commit.charges[file, sequence] = deaths
-        self._gathered[sequence] = (self.former(former[1]) if former[0] == file else None) or former
+        if former != (file, sequence):
+            self._gathered[sequence] = former
         delivery.source, delivery.sequence = file, sequence
 
     def former(self, sequence: int) -> Root | None:
         """Return what root a message of this file was before, while the file may not have the row; None when it has."""
-        return self._in_doubt.get(sequence) or self._gathered.get(sequence)
+        former = root = self._in_doubt.get(sequence) or self._gathered.get(sequence)
+        while root is not None and root[0] == self._file:
+            former, root = root, self._in_doubt.get(root[1]) or self._gathered.get(root[1])
+        return root or former
 
     def closed(self) -> None:
         """What was gathered is being written."""

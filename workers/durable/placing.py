@@ -146,8 +146,6 @@ class DurablePlacing:
         delivery = agent.take_in(Delivery(message, *root, origin_of(message, a_pass)))
         delivery.since_ns = a_pass.now_ns
         self.wait(agent, delivery)
-        if self._suspects.passes_on and delivery.disk is None:
-            self._suspects.pass_on(delivery)
         return None
 
     def wait(self, agent: Agent, delivery: Delivery) -> None:

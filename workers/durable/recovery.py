@@ -43,9 +43,10 @@ class Recovery:
             # The file never got that row: what is sent again is what it was before.
             known = note[STORED_AS] == sequence
             source, sequence = (note[FORMER_SOURCE], note[FORMER_SEQUENCE]) if known else (0, 0)
-        if sequence & DURABLE_ROOT:
-            suspects.charge((source, sequence))
+        surely = bool(sequence & DURABLE_ROOT) and suspects.charge((source, sequence))
         deaths = suspects.charge_agent(note[AGENT])
+        if surely and deaths >= MOST_DEATHS:
+            suspects.condemn((source, sequence))
         agent = self._registry.find(note[AGENT])
         if agent is None:
             return None

@@ -15,8 +15,7 @@ _AGENTS = 0
 class Suspects:
     """charges: deaths by root (source, sequence). What is claimed here waits until it can run alone.
 
-    agents: deaths by agent, in whose turns they happened. alone: what has its turn alone now; passes_on: the deaths
-    that it is charged with, and with it what it sends here: the worker may have died of one of these.
+    agents: deaths by agent, in whose turns they happened. alone: what has its turn alone now.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -25,7 +24,6 @@ class Suspects:
         self.agents: dict[int, int] = {}
         self.waiting: deque[tuple[Agent, Delivery]] = deque()
         self.alone: Delivery | None = None
-        self.passes_on = 0
 
     def restore(self, charges: dict[tuple[int, int], int]) -> None:
         """Know what the file holds."""
@@ -35,9 +33,15 @@ class Suspects:
             else:
                 self.charges[source, number] = deaths
 
-    def charge(self, root: tuple[int, int]) -> None:
-        """A worker died in a turn of this root."""
-        self._set(root, self.charges.get(root, 0) + 1)
+    def charge(self, root: tuple[int, int]) -> bool:
+        """A worker died in a turn of this root: returns whether it had its turn alone, and so surely died of that."""
+        deaths = self.charges.get(root, 0)
+        self._set(root, deaths + 1)
+        return deaths > 0
+
+    def condemn(self, root: tuple[int, int]) -> None:
+        """An agent has failed of this root: it is poison, also if an earlier death was charged to what caused it."""
+        self._set(root, MOST_DEATHS)
 
     def charge_agent(self, agent_id: int) -> int:
         """A worker died in a turn of this agent: returns how often that was."""
@@ -50,6 +54,7 @@ class Suspects:
         """An agent is trusted again, or gone."""
         if self.agents.pop(agent_id, None) is not None:
             self._journal.commit.charges[_AGENTS, agent_id] = 0
+            self._journal.urgent = True
 
     def deaths(self, delivery: Delivery) -> int:
         """Return how many deaths a message is charged with."""
@@ -62,19 +67,6 @@ class Suspects:
         self._journal.linger(delivery)
         self.waiting.append((agent, delivery))
         return True
-
-    def begin_alone(self, delivery: Delivery) -> None:
-        """A message has its turn, and nothing else has."""
-        self.alone, self.passes_on = delivery, self.deaths(delivery)
-
-    def end_alone(self) -> None:
-        """Its turn is over."""
-        self.alone, self.passes_on = None, 0
-
-    def pass_on(self, delivery: Delivery) -> None:
-        """Charge what is sent in a turn alone with the deaths of what had it: the worker died of one of them."""
-        self._journal.linger(delivery)
-        self._set((delivery.source, delivery.sequence), self.passes_on)
 
     def acquit(self, delivery: Delivery) -> None:
         """Forget the charge of a message that is finished, or has another root now."""

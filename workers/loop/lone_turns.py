@@ -48,9 +48,9 @@ class LoneTurns:
         shard.dispatcher.put_back(agent, behind)
         self.under_way = True
         a_pass.turns += 1
-        self._suspects.begin_alone(delivery)
+        self._suspects.alone = delivery
         message, source, sequence, expires_ns, _, a_pass.origin = first
         shard.turns.take(agent, message, source, sequence, expires_ns, delivery)
         a_pass.origin = 0
-        self._suspects.end_alone()
+        self._suspects.alone = None
         self._journal.urgent = True

@@ -11,6 +11,7 @@ from workers.agents.registry import Hold
 from workers.commit.journal import Journal
 from workers.crash_note import AGENT, SEQUENCE, SOURCE
 from workers.durable.suspects import Suspects
+from workers.sandbox.traps import Trap, TrapReason
 from workers.worker_pass import Pass
 
 SESSION = 1 << 63
@@ -218,7 +219,8 @@ def test_what_has_no_row_in_the_file_yet_is_known_by_its_former_root(durable_mes
     assert (journal.roots.former(first), journal.roots.former(delivery.sequence)) == (root, root)
 
     journal.stored(closed.commit.next_number)
-    assert (journal.roots.former(first), journal.roots.former(delivery.sequence)) == (None, root)
+    assert journal.roots.former(first) is None
+    assert journal.roots.former(delivery.sequence) == (journal.file, first), "the file has its first row"
     journal.stored(journal.close(lambda _: None).commit.next_number)
     assert journal.roots.former(delivery.sequence) is None
 
@@ -246,7 +248,7 @@ def test_a_death_before_the_commit_is_charged_to_what_is_sent_again(deadly, conv
     assert shard.durable.suspects.charges == {}
 
 
-def test_what_a_suspect_sends_is_suspected_in_its_place(deadly, converse, successor, send):
+def test_what_a_suspect_sent_is_dead_when_its_agent_has_failed(deadly, converse, successor, send):
     """The first death is charged to what caused the message, which the file did not have; it is dead after three."""
     relay, victim = deadly.agent(1), deadly.agent(2)
     work = deadly.turns.work
@@ -274,6 +276,40 @@ def test_what_a_suspect_sends_is_suspected_in_its_place(deadly, converse, succes
     shard.runner.run(shard.lifecycle.resume(victim.agent_id))
     converse(shard, deadly.client)
     assert deadly.handled[-1] == b"after"
+    assert (shard.durable.suspects.charges, shard.ledger().pending) == ({}, 0)
+
+
+def test_a_death_before_the_row_of_a_retry_is_there_is_charged_to_the_row_before(deadly, converse, successor, send):
+    """The file has the message in its first row by then: that one is read again, and the client sends nothing."""
+    agent, client, journal = deadly.agent(1), deadly.client, deadly.durable.journal
+    turns = iter([Trap(TrapReason.UNREACHABLE, "once")])
+
+    def work(_agent, _given):
+        raise next(turns, Killed())
+
+    deadly.turns.work = work
+    send(agent, b"any")
+    agent.hold(Hold.PAUSED)
+    client.listen()
+    client.push()
+    deadly.step()
+    first = journal.close(deadly.durable.outboxes.of)
+    agent.release(Hold.PAUSED)
+    deadly.dispatcher.resume(agent)
+    deadly.step()
+    deadly.runner.run(deadly.store.commit(first.commit))
+    journal.stored(first.commit.next_number)
+    journal.close(deadly.durable.outboxes.of)  # and never written
+    (due,) = deadly.durable.retries.due(1 << 62)
+    deadly.dispatcher.put_back(*due)
+    with pytest.raises(Killed):
+        deadly.step()
+
+    heir = successor(deadly, client)
+    heir.client = client
+    shard, deaths = live(heir, converse, successor)
+    letters, _ = shard.runner.run(shard.store.letters_with_messages(DeadLetterFilter(), 10))
+    assert (1 + deaths, [letter.reason for letter in letters]) == (3, ["poison"])
     assert (shard.durable.suspects.charges, shard.ledger().pending) == ({}, 0)
 
 
