@@ -10,7 +10,7 @@ from caxton.acl.conversation_limits import MAX_TIMEOUT_S, MIN_TIMEOUT_S
 from caxton.config import conversations, delivery, gateway
 from caxton.config.conversations import DEFAULT_CONVERSATIONS
 from caxton.config.delivery import DEFAULT_DELIVERY, DEFAULT_RETENTION, DeliverySettings, retention_ms
-from caxton.config.settings import DRAIN_TIMEOUT_S, LEAST_MEMORY_LIMIT_MIB, RESTART_LIMIT
+from caxton.config.settings import BOUNDS, DRAIN_TIMEOUT_S, RESTART_LIMIT
 from caxton.errors import ConfigurationError
 from caxton.placement.slot_table import MAX_WORKERS
 from caxton.printable import shown
@@ -207,7 +207,7 @@ KEYS = (
         Kind.WHOLE,
         "Restarts of one worker in 30 s, then its shard has failed.",
         RESTART_LIMIT,
-        0,
+        *BOUNDS["restart_limit"],
     ),
     Key(
         "runtime",
@@ -215,7 +215,7 @@ KEYS = (
         Kind.NUMBER,
         "Seconds to finish what is under way when stopped or restarted.",
         DRAIN_TIMEOUT_S,
-        0,
+        *BOUNDS["drain_timeout_s"],
         parameter="drain_timeout",
     ),
     Key(
@@ -224,7 +224,7 @@ KEYS = (
         Kind.WHOLE,
         "Resident memory beyond which a worker is restarted in good order, in MiB. Otherwise there is no limit.",
         None,
-        LEAST_MEMORY_LIMIT_MIB,
+        *BOUNDS["worker_memory_limit_mib"],
         unset="no limit",
         parameter="worker_memory_limit",
     ),

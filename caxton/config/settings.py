@@ -18,6 +18,13 @@ RESTART_LIMIT = 5
 DRAIN_TIMEOUT_S = 10.0
 # A worker without agents holds about 45 MiB (a test looks): a limit below this would leave no room for any.
 LEAST_MEMORY_LIMIT_MIB = 128
+# The least and the most of each: more than 10,000 restarts in 30 s cannot be, a drain ends within a day, and no worker
+# has a TiB of memory.
+BOUNDS = {
+    "restart_limit": (0, 10_000),
+    "drain_timeout_s": (0, 86_400),
+    "worker_memory_limit_mib": (LEAST_MEMORY_LIMIT_MIB, 1 << 20),
+}
 
 
 @dataclass(frozen=True)
@@ -53,15 +60,11 @@ class ServeSettings:
         for workers in (self.workers, self.workers_when_made):
             if workers is not None and not 1 <= workers <= MAX_WORKERS:
                 raise ConfigurationError("--workers", f"{workers} workers", f"choose from 1 to {MAX_WORKERS}")
-        if self.restart_limit < 0:
-            raise ConfigurationError("--restart-limit", f"{self.restart_limit} restarts", "choose 0 or more")
-        if not self.drain_timeout_s >= 0:
-            raise ConfigurationError("--drain-timeout", f"{self.drain_timeout_s:g} s", "choose 0 s or more")
-        limit_mib = self.worker_memory_limit_mib
-        if limit_mib is not None and limit_mib < LEAST_MEMORY_LIMIT_MIB:
-            raise ConfigurationError(
-                "--worker-memory-limit", f"{limit_mib} MiB", f"choose {LEAST_MEMORY_LIMIT_MIB} MiB or more"
-            )
+        for field, (least, most) in BOUNDS.items():
+            value = getattr(self, field)
+            if value is not None and not least <= value <= most:  # what is no number is within no bounds
+                option = f"--{field.removesuffix('_s').removesuffix('_mib').replace('_', '-')}"
+                raise ConfigurationError(option, f"{value} is out of bounds", f"choose from {least} to {most}")
 
 
 def runtime_directory(option: Path | None, environ: Mapping[str, str], uid: int) -> Path:

@@ -14,12 +14,11 @@ def written(number):
 
 @pytest.mark.parametrize("key", NUMBERS, ids=lambda key: key.path)
 def test_a_number_may_be_its_bounds_and_nothing_beyond(key):
-    """Each bound is allowed as a file writes it; one step beyond is refused with what may be chosen."""
+    """Each has two, which are allowed as a file writes them; one step beyond is refused with what may be chosen."""
     step = key.unit if key.kind is Kind.WHOLE else 0.1
     for bound in filter(None, (key.least, key.most)):
         assert key.written(key.read(written(bound))) == bound
-    beyond = [key.least - step] + ([] if key.most is None else [key.most + step])
-    for wrong in beyond:
+    for wrong in (key.least - step, key.most + step):
         with pytest.raises(MisfitError, match=f"choose .*{written(key.least)}"):
             key.read(written(round(wrong, 3)))
 

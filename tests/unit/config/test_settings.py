@@ -46,12 +46,25 @@ def test_workers_follow_the_cores_within_bounds(cores):
         {"drain_timeout_s": -0.1},
         {"drain_timeout_s": float("nan")},
         {"worker_memory_limit_mib": 127},
+        {"restart_limit": 10_001},
+        {"drain_timeout_s": 86_401},
+        {"drain_timeout_s": float("inf")},
+        {"worker_memory_limit_mib": (1 << 20) + 1},
     ],
 )
 def test_numbers_out_of_bounds_are_refused(wrong):
     """Settings outside their bounds are a ConfigurationError."""
-    with pytest.raises(ConfigurationError, match="choose"):
+    with pytest.raises(ConfigurationError, match="choose") as caught:
         ServeSettings(Path("/r"), Path("/d"), **wrong)
+    (name,) = wrong
+    assert name.startswith(caught.value.what.removeprefix("--").replace("-", "_"))
+
+
+def test_the_largest_numbers_are_taken():
+    """A day for a drain, 10,000 restarts and a TiB of memory."""
+    largest = {"restart_limit": 10_000, "drain_timeout_s": 86_400.0, "worker_memory_limit_mib": 1 << 20}
+
+    assert ServeSettings(Path("/r"), Path("/d"), **largest).drain_timeout_s == 86_400
 
 
 def test_a_name_that_is_no_text_is_refused():
