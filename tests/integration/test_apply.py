@@ -62,12 +62,12 @@ def names(client):
 def test_what_is_new_is_deployed_once(apply, client):
     """A second time there is nothing to be done; before it, --dry-run does nothing."""
     code, told, _ = apply(TALLY + ECHO, "--dry-run")
-    assert (code, told) == (0, ["deploy tally", "deploy echo", "no agent was as the file says"])
+    assert (code, told) == (0, ["deploy tally", "deploy echo", "unchanged: none"])
     assert names(client) == []
 
-    assert apply(TALLY + ECHO)[:2] == (0, ["deployed tally", "deployed echo", "no agent was as the file says"])
+    assert apply(TALLY + ECHO)[:2] == (0, ["deployed tally", "deployed echo", "unchanged: none"])
     assert {agent.name: agent.system for agent in client.agents()} == {"tally": "shop", "echo": "shop"}
-    assert apply(TALLY + ECHO) == (0, ["2 agents as the file says"], "")
+    assert apply(TALLY + ECHO) == (0, ["unchanged: 2 agents"], "")
     code, told, _ = apply(TALLY + ECHO, "-o", "json")
     assert (code, told["system"], told["dry_run"]) == (0, "shop", False)
     assert [(one["name"], one["action"]) for one in told["changes"]] == [("tally", "keep"), ("echo", "keep")]
@@ -152,12 +152,12 @@ def test_only_prune_removes(apply, client):
     client.deploy("other", GUESTS / "echo.wasm")
     apply(TALLY + ECHO)
     code, told, stderr = apply(ECHO)
-    assert (code, told) == (0, ["left tally", "1 agent as the file says"])
+    assert (code, told) == (0, ["left tally", "unchanged: 1 agent"])
     assert "1 agent of this system, not in the file any more: --prune removes them" in stderr
     code, told, _ = apply(ECHO, "--prune", "--dry-run")
-    assert (code, told) == (0, ["remove tally", "1 agent as the file says"])
+    assert (code, told) == (0, ["remove tally", "unchanged: 1 agent"])
 
-    assert apply(ECHO, "--prune") == (0, ["removed tally", "1 agent as the file says"], "")
+    assert apply(ECHO, "--prune") == (0, ["removed tally", "unchanged: 1 agent"], "")
     assert names(client) == ["echo", "other"]
 
 
@@ -232,5 +232,5 @@ with caxton.connect_sync() as client:
     assert done.returncode == -9
     code, _, _ = apply(changed, "--replace")
     assert code == 0
-    assert apply(changed)[1] == ["40 agents as the file says"]
+    assert apply(changed)[1] == ["unchanged: 40 agents"]
     assert {agent.encoding for agent in client.agents()} == {"msgpack"}

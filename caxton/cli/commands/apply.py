@@ -85,7 +85,7 @@ def _print(changes: list[Change], *, dry_run: bool) -> None:
         if change.action is not Action.KEEP:
             print_text(_line(change, dry_run=dry_run))
     kept = sum(change.action is Action.KEEP for change in changes)
-    print_text(f"{counted(kept, 'agents')} as the file says" if kept else "no agent was as the file says")
+    print_text(f"unchanged: {counted(kept, 'agents') if kept else 'none'}")
     names = [change.name for change in changes if change.action is Action.LEAVE]
     if names:
         print_hint(f"{counted(len(names), 'agents')} of this system, not in the file any more: --prune removes them")
