@@ -105,9 +105,10 @@ def send(
 
     async def use(client: Client, to: AgentId | str | Capability) -> tuple[AgentId | None, Receipt]:
         sent = await client.send(to, said, performative=act, options=options, conversation_id=meant)
-        if receipt and sent.is_new:
-            await handled(client, sent, receipt_timeout)
-        return (sent.agent if isinstance(to, Capability) else client.id_of(to)), sent
+        asked = sent.agent if isinstance(to, Capability) else to
+        if receipt and sent.is_new and asked is not None:
+            await handled(client, sent, receipt_timeout, asked)
+        return (None if asked is None else client.id_of(asked)), sent
 
     agent_id, sent = _with_receiver(runtime_dir, agent, capability_of(agent, balancing), use)
     if output is Format.JSON:
