@@ -17,6 +17,7 @@ try:
         contents,
         conversations,
         flow,
+        gateway,
         hops,
         kill,
         latency,
@@ -51,6 +52,7 @@ app.command(epilog=sustain.EXAMPLES)(sustain.sustain)
 app.command(epilog=hops.EXAMPLES)(hops.hops)
 app.command(epilog=flow.EXAMPLES)(flow.flow)
 app.command(epilog=request.EXAMPLES)(request.request)
+app.command(epilog=gateway.EXAMPLES)(gateway.gateway)
 app.command(epilog=clients.EXAMPLES)(clients.clients)
 app.command(epilog=contents.EXAMPLES)(contents.contents)
 app.command(epilog=agents.EXAMPLES)(agents.agents)

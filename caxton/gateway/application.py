@@ -1,6 +1,8 @@
 """The application: every route, and what becomes of every error."""
 
+import asyncio
 import logging
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -48,18 +50,17 @@ def application(house: House) -> Application:
     def caller(request: Request[Any, Any, Any]) -> Caller:
         return Caller(house, request.scope[REQUEST].grant)
 
-    document = b""
-
     @get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response[bytes]:
-        return Response(document, media_type="application/json")
+        return Response(await asyncio.to_thread(document), media_type="application/json")
 
     # The names of query parameters, by path and method.
     known: dict[tuple[str, str], set[str]] = {}
 
-    def check_query(request: Request[Any, Any, Any]) -> None:
+    async def check_query(request: Request[Any, Any, Any]) -> None:
+        # Not in a thread, which would cost as much as all the rest.
         names = known.get((request.scope["path_template"], request.method), set())
-        if unknown := {*request.query_params} - names:
+        if request.scope["query_string"] and (unknown := {*request.query_params} - names):
             there_are = f"; there are {', '.join(sorted(names))}" if names else "; there are none here"
             raise ValidationError("query", f"{min(unknown)[:100]!r} is no parameter{there_are}")
 
@@ -74,11 +75,15 @@ def application(house: House) -> Application:
         openapi_config=OpenAPIConfig(title=TITLE, version=__version__, path="/openapi-unused", render_plugins=[]),
         logging_config=None,
     )
-    told = completed(app.openapi_schema.to_schema(), _said(app))
-    document = as_json(told)
-    for path, methods in told["paths"].items():
-        for method, operation in methods.items():
-            known[path, method.upper()] = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "query"}
+    for route in app.routes:
+        for method, (_, model) in getattr(route, "route_handler_map", {}).items():
+            known[route.path_format, method] = {parameter.field_alias for parameter in model.expected_query_params}
+
+    @cache
+    def document() -> bytes:
+        """Make it when somebody asks: it takes as long as half of a start."""
+        return as_json(completed(app.openapi_schema.to_schema(), _said(app)))
+
     return app  # type: ignore[no-any-return] # nothing is known of it where nothing of HTTP is installed
 
 

@@ -8,16 +8,19 @@ from typing import Self
 
 from caxton.client.client import Client
 from caxton.errors import NetworkError, ResourceExhausted
+from caxton.gateway.counts import Counts
 from caxton.gateway.limits import MAX_CLIENTS
 
 
 class Clients:
     """Opened by `async with`; at most `most` are open, and of those that nobody uses the least recently used go.
 
-    connect: makes a client, not open yet, that acts for a principal.
+    connect: makes a client, not open yet, that acts for a principal. What agents send to it that no request waits for
+    has nobody to read it: it is taken, so that it holds up nothing else, and counted.
     """
 
-    def __init__(self, connect: Callable[[str], Client], most: int = MAX_CLIENTS) -> None:
+    def __init__(self, connect: Callable[[str], Client], counts: Counts, most: int = MAX_CLIENTS) -> None:
+        self._counts = counts
         self._connect = connect
         self._most = most
         # By principal, the least recently used first.
@@ -67,15 +70,21 @@ class Clients:
     async def _hold(self, principal: str, opened: "_Opened") -> None:
         """Keep a client open, from one task, until it is over."""
         try:
-            async with self._connect(principal) as client:
+            async with self._connect(principal) as client, asyncio.TaskGroup() as tasks:
+                passing = tasks.create_task(self._pass_over(client))
                 opened.client.set_result(client)
                 await opened.over.wait()
+                passing.cancel()
         except Exception as error:  # noqa: BLE001 (it is raised to whoever waits for the client)
             opened.fail(error)
         finally:
             opened.fail(NetworkError("the runtime", "the gateway ends"))
             if self._open.get(principal) is opened:
                 del self._open[principal]
+
+    async def _pass_over(self, client: Client) -> None:
+        async for _ in client.inbox():
+            self._counts.unasked += 1
 
 
 class _Opened:

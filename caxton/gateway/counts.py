@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 class Counts:
     """answered: requests by status. refused: by the limit or the check that refused them, before anything was done.
 
-    under_way, streams, body_bytes: now. cut_off: connections that the gateway ended, by why.
+    unasked: messages to callers that no request of theirs waits for. cut_off: connections that the gateway ended, by
+    why. under_way, streams, body_bytes: now.
     """
 
     answered: Counter[int] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     cut_off: Counter[str] = field(default_factory=Counter)
     under_way: int = 0
+    unasked: int = 0
     streams: int = 0
     body_bytes: int = 0

@@ -41,7 +41,7 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
         told = answered(await ask_soon(directory, AskHealth(), timeout_s), Told, "the supervisor")
         return read_told(told.values, Health)
 
-    async with Clients(lambda principal: connect(directory, principal=principal)) as clients:
+    async with Clients(lambda principal: connect(directory, principal=principal), counts) as clients:
         identity = Identity(Access(Path(spec.data_dir) / FILE_NAME), Failures())
         house = House(clients, Vitals(ask_health), counts, identity.access)
         door = Door(application(house), Hosts(spec.address, spec.port, spec.names), identity, counts)

@@ -92,11 +92,16 @@ class BatchAnswer(msgspec.Struct, frozen=True):
     accepted: int
 
 
+# What no JSON is in an error's fields, such as bytes, is told as text.
+_ANSWER = msgspec.json.Encoder(enc_hook=str)
+
+
 @post("/v1/messages", summary="Send a message", tags=["messages"], status_code=200, opt={"body": MessageToSend})
 async def send_message(
     caller: Caller, request: Request[Any, Any, Any], key: Key = None, timeout_s: Timeout = 30.0
 ) -> ReceiptForm:
     """Send one message, durable unless its options say otherwise; answers when it is acknowledged."""
+    caller.grant.allows_some(Role.SENDER)
     values = await read_value(request)
     async with caller.client() as client:
         message = await _message(caller, client, values, "inform", key)
@@ -117,6 +122,7 @@ async def request_message(
     caller: Caller, request: Request[Any, Any, Any], key: Key = None, timeout_s: Timeout = 5.0
 ) -> Response[bytes]:
     """Send a request, volatile unless its options say otherwise, and answer with the message that answers it."""
+    caller.grant.allows_some(Role.SENDER)
     values = await read_value(request)
     async with caller.client() as client:
         protocol = values.get("protocol")
@@ -142,6 +148,7 @@ async def send_messages(
     caller: Caller, request: Request[Any, Any, Any], key: Key = None, timeout_s: Timeout = 30.0
 ) -> Response[bytes]:
     """Send messages; answers when each is acknowledged or refused. One that cannot be read refuses them all."""
+    caller.grant.allows_some(Role.SENDER)
     if key is not None:
         raise ValidationError("Idempotency-Key", "each message of a batch has its own, in its delivery_options")
     value = await read_value(request)
@@ -159,7 +166,7 @@ async def send_messages(
         Outcome(ReceiptForm.of(one)) if isinstance(one, Receipt) else Outcome(None, Problem.of(one)) for one in results
     ]
     accepted = sum(isinstance(one, Receipt) for one in results)
-    return Response(as_json(msgspec.to_builtins(BatchAnswer(told, accepted))), media_type=JSON)
+    return Response(_ANSWER.encode(BatchAnswer(told, accepted)), media_type=JSON)
 
 
 async def _message(
@@ -172,21 +179,22 @@ async def _message(
         if place:
             error.field = f"{place}.{error.field}"
         raise
-    if message.capability is not None:
-        caller.may(Role.SENDER)
-    else:
-        await _may_send(caller, client, message)
-    if message.reply_to is not None:
-        await caller.may_reach(client, message.reply_to, Role.SENDER)
+    if not caller.grant.is_for_all:
+        await _check_parties(caller, client, message)
     return message
 
 
-async def _may_send(caller: Caller, client: Client, message: Message) -> None:
+async def _check_parties(caller: Caller, client: Client, message: Message) -> None:
+    """Let pass what goes, with its answers, only to agents that a token for some is for."""
     name = message.receiver_name
-    if caller.grant.is_for_all or name is None or client.id_of(name) != message.receiver:
+    if message.capability is not None:
+        caller.may(Role.SENDER)
+    elif name is None or client.id_of(name) != message.receiver:
         await caller.may_reach(client, message.receiver, Role.SENDER)
     else:
         caller.grant.allows(Role.SENDER, name)
+    if message.reply_to is not None:
+        await caller.may_reach(client, message.reply_to, Role.SENDER)
 
 
 def _read(client: Client, values: object, performative: str, key: str | None) -> Message:

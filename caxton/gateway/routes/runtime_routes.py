@@ -17,6 +17,7 @@ class GatewayStats(msgspec.Struct, frozen=True):
     requests: dict[str, int]
     refused: dict[str, int]
     cut_off: dict[str, int]
+    unasked: int
     under_way: int
     streams: int
     body_bytes: int
@@ -69,6 +70,7 @@ async def stats(caller: Caller) -> Stats:
                 {str(int(status)): count for status, count in counts.answered.items()},
                 dict(counts.refused),
                 dict(counts.cut_off),
+                counts.unasked,
                 counts.under_way,
                 counts.streams,
                 counts.body_bytes,

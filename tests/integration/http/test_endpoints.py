@@ -1,5 +1,6 @@
 """Every endpoint does what it says, and only for who may have it done."""
 
+import asyncio
 import base64
 import re
 
@@ -7,6 +8,7 @@ import httpx
 import pytest
 
 import caxton
+import caxton.testing
 
 ROLES = ("viewer", "sender", "operator", "admin")
 # What each takes: method, path, body, and the least role.
@@ -266,6 +268,27 @@ def test_a_token_for_some_agents_is_for_no_others(asking, admin, echo_wasm):
     assert some.post("/v1/messages/request", json=HELLO).json()["content"] == "hello"
     assert some.get("/v1/dead-letters", params={"agent": "echo"}).json()["dead_letters"] == []
     admin.delete("/v1/agents/other")
+
+
+async def test_what_agents_send_unasked_is_counted(served, asking, admin):
+    """Whoever asks by HTTP has nowhere to read it; its durable messages are taken all the same, and hold up nothing."""
+
+    async def talkative(delivered):
+        return [caxton.Message(delivered.message.sender, b"by the way")] * 3
+
+    def unasked():
+        return admin.get("/v1/stats").json()["gateway"]["unasked"]
+
+    before = unasked()
+    async with served.connect() as client, client.attach("talkative", talkative):
+        sent = await asyncio.to_thread(asking("sender").post, "/v1/messages", json={"receiver_name": "talkative"})
+
+        async def counted():
+            return await asyncio.to_thread(unasked) == before + 3
+
+        await caxton.testing.eventually(counted)
+    assert sent.status_code == 200
+    admin.delete("/v1/agents/talkative")
 
 
 def test_a_revoked_token_lets_nobody_in(served, asking, url):

@@ -4,6 +4,7 @@ import pytest
 
 from caxton.errors import ResourceExhausted, RuntimeNotFound
 from caxton.gateway.clients import Clients
+from caxton.gateway.counts import Counts
 
 
 class Session:
@@ -13,6 +14,11 @@ class Session:
         self.principal = principal
         self.events = []
         self.failure = None
+        self.sent = asyncio.Queue()
+
+    async def inbox(self):
+        while True:
+            yield await self.sent.get()
 
     async def __aenter__(self):
         self.task = asyncio.current_task()
@@ -49,7 +55,7 @@ async def use(clients, principal):
 
 async def test_a_principal_has_one_client(connect, made):
     """However many ask at the same time; all are closed at the end."""
-    async with Clients(connect) as clients:
+    async with Clients(connect, Counts()) as clients:
         used = await asyncio.gather(*(use(clients, name) for name in "aabab"))
         assert [client.principal for client in used] == [*"aabab"]
         assert len(made) == len(clients) == 2
@@ -59,7 +65,7 @@ async def test_a_principal_has_one_client(connect, made):
 
 async def test_so_many_clients_and_no_more(connect, made, one_turn_of_the_loop):
     """The one that was used least recently goes; when all are in use, who comes next is refused."""
-    async with Clients(connect, most=2) as clients:
+    async with Clients(connect, Counts(), most=2) as clients:
         for name in "abac":
             await use(clients, name)
         await one_turn_of_the_loop()
@@ -83,7 +89,7 @@ async def test_one_that_cannot_be_opened_is_tried_anew(connect, made):
         session.failure = RuntimeNotFound("r") if failing else None
         return session
 
-    async with Clients(sometimes) as clients:
+    async with Clients(sometimes, Counts()) as clients:
         results = await asyncio.gather(use(clients, "a"), use(clients, "a"), return_exceptions=True)
         assert [type(result) for result in results] == [RuntimeNotFound] * 2
         failing = False
@@ -92,9 +98,20 @@ async def test_one_that_cannot_be_opened_is_tried_anew(connect, made):
 
 async def test_who_gives_up_waiting_leaves_it_to_the_others(connect, one_turn_of_the_loop):
     """A request that is cancelled while its client opens does not take it from others."""
-    async with Clients(connect) as clients:
+    async with Clients(connect, Counts()) as clients:
         given_up = asyncio.get_running_loop().create_task(use(clients, "a"))
         waiting = asyncio.get_running_loop().create_task(use(clients, "a"))
         await one_turn_of_the_loop()
         given_up.cancel()
         assert (await waiting).principal == "a"
+
+
+async def test_what_nobody_waits_for_is_taken_and_counted(connect, made, one_turn_of_the_loop):
+    """Or it would be in the way of what somebody waits for."""
+    counts = Counts()
+    async with Clients(connect, counts) as clients:
+        await use(clients, "a")
+        for number in range(3):
+            made[0].sent.put_nowait(number)
+        await one_turn_of_the_loop()
+        assert counts.unasked == 3
