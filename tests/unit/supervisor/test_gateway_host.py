@@ -8,8 +8,9 @@ from contextlib import closing
 import pytest
 
 from caxton.config.gateway import GatewaySettings
+from caxton.errors import ConfigurationError
 from caxton.supervisor.gateway import host as host_module
-from caxton.supervisor.gateway.host import GatewayHost
+from caxton.supervisor.gateway.host import GatewayHost, check_installed
 from caxton.supervisor.workforce.restart_policy import RestartPolicy
 from caxton.testing import eventually
 from caxton.wire.gateway_spec import GatewaySpec
@@ -163,3 +164,11 @@ async def test_it_is_stopped_and_is_not_followed(host_of):
     assert host.pid == 0
     host.again()
     assert host.pid == 0
+
+
+def test_what_serves_http_may_not_be_there(monkeypatch):
+    """A default install has none of it: `serve --http` says what to install."""
+    check_installed()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "litestar" else name)
+    with pytest.raises(ConfigurationError, match=r"pip install 'caxton\[http\]'"):
+        check_installed()
