@@ -83,16 +83,18 @@ def _shards(seen: Seen, most: int | None) -> Iterator[Line]:
     counters = {one["shard"]: one for one in seen.stats.workers}
     for worker in workers[:most]:
         own = counters.get(worker.shard, {})
-        waiting = [own.get(name) for name in ("queued", "pending", "backlog", "dead_letters", "oldest_ms")]
-        rows.append([*_worker(worker), _rate(seen.rate_of_shard(worker.shard, "run")), *waiting])
-    names = ["shard", "state", "agents", "memory", "restarts", "turns/s"]
-    yield from _table([*names, "waiting", "pending", "for others", "dead letters", "oldest ms"], rows)
+        waiting = [own.get(name) for name in ("queued", "pending", "dead_letters", "oldest_ms")]
+        turns = _rate(seen.rate_of_shard(worker.shard, "run"))
+        rows.append([worker.shard, worker.state, turns, *waiting, *_worker(worker), own.get("backlog")])
+    # The last ones are cut on a terminal of 80 columns.
+    names = ["shard", "state", "turns/s", "waiting", "pending", "dead letters", "oldest ms"]
+    yield from _table([*names, "agents", "memory", "restarts", "for others"], rows)
     if len(rows) < len(workers):
         yield Line(f"  and {counted(len(workers) - len(rows), 'other shards')}")
 
 
 def _worker(worker: WorkerHealth) -> list[object]:
-    return [worker.shard, worker.state, worker.agents, f"{worker.resident_bytes / _MIB:.0f} MiB", worker.restarts]
+    return [worker.agents, f"{worker.resident_bytes / _MIB:.0f} MiB", worker.restarts]
 
 
 def _times(seen: Seen) -> Iterator[Line]:

@@ -67,6 +67,18 @@ def test_a_page_tells_problems_rates_times_shards_and_agents(seen):
     assert any(line.startswith("calm ") and "25.0%" in line for line in shown)
 
 
+def test_what_goes_wrong_in_a_shard_is_seen_in_eighty_columns(seen):
+    """What a narrow terminal cuts is of less weight: memory, restarts, what waits for other shards."""
+    (head,) = (line for line in texts(page(seen, View(), "", None)) if line.startswith("shard "))
+    first = next(line for line in texts(page(seen, View(), "", None)) if line.startswith("0  "))
+
+    assert head[:80].split("  ")[:2] == ["shard", "state"]
+    for name in ("turns/s", "waiting", "pending", "dead letters", "oldest ms", "agents"):
+        assert name in head[:80]
+    assert first[head.index("turns/s") :].startswith("100.0")
+    assert first[head.index("memory") :].startswith("5 MiB")
+
+
 def test_names_of_others_are_text(seen):
     """Nothing of a name moves a cursor, turns text round or makes a line; a long one is cut."""
     shown = texts(page(seen, View(), "x\x1b[31m", 40))
