@@ -60,18 +60,13 @@ class Passes:
 
     def _run(self) -> None:
         a_pass, dispatcher = self.renew(), self._shard.dispatcher
-        dispatcher.lines.round += 1
         if not dispatcher.idle:  # first what is left, so that what comes finds idle agents and costs no mailbox
             self._run_turns(a_pass)
             a_pass.unfinished = False
         while True:
             self._inlet.take(a_pass)
             self._run_turns(a_pass)
-            if a_pass.unfinished or a_pass.hurried:
-                break
-            if not dispatcher.idle:
-                continue  # others may have come meanwhile, who need little
-            if not self._inlet.more or a_pass.turns >= ENOUGH_TURNS:
+            if a_pass.unfinished or not self._inlet.more or a_pass.turns >= ENOUGH_TURNS:
                 break
             if monotonic_ns() - a_pass.now_ns >= MAX_PASS_NS // 2:  # a frame that is begun now is finished in time
                 break  # what comes may cause no turn: frames that nobody can read, messages that are refused

@@ -6,7 +6,6 @@ from heapq import heappop, heappush
 from itertools import islice
 
 from caxton.acl.options import LEVELS
-from workers.agents.mailbox import NORMAL, Mailbox
 from workers.agents.registry import Agent
 from workers.queues.turn_time import LONG_NS, PROVEN, TurnTime
 
@@ -14,8 +13,6 @@ from workers.queues.turn_time import LONG_NS, PROVEN, TurnTime
 QUANTUM = 16
 # Of so many turns, one goes to a lower level than the highest that waits.
 LOWER_EVERY = 8
-# Of so many visits while others wait, one is to who has waited, and the rest to who needs few turns.
-NEWCOMERS = 4
 # Where an agent stands, who came when of those at the same place, and the agent.
 Place = tuple[int, int, Agent]
 
@@ -23,17 +20,13 @@ Place = tuple[int, int, Agent]
 class Lines:
     """Of one dispatcher. An agent stands once on each level on which something waits for it.
 
-    ready: in the order in which they came. newcomers: of the normal level, for whom nothing waited, and who had less
-    than a quantum in this round, of which each pass is one. slow: heaps of those with long turns, who used least first.
-    unknown: of whom nobody knows whether their turns are short, with their level, while it matters. aside: how many are
-    in the last two.
+    ready: in the order in which they came. slow: heaps of those with long turns, who used least first. unknown: of whom
+    nobody knows whether their turns are short, with their level, while it matters. aside: how many are in the last two.
     """
 
     def __init__(self, turn_time: TurnTime) -> None:
         self.ready: tuple[deque[Agent], ...] = tuple(deque() for _ in LEVELS)
         self.slow: tuple[list[Place], ...] = tuple([] for _ in LEVELS)
-        self.newcomers: deque[Agent] = deque()
-        self.round = 0
         self.unknown: deque[tuple[Agent, int]] = deque()
         self.aside = 0
         self._turn_time = turn_time
@@ -47,7 +40,7 @@ class Lines:
     @property
     def empty(self) -> bool:
         """True when nobody stands here."""
-        return not (self.newcomers or self.aside or any(self.ready))
+        return not (self.aside or any(self.ready))
 
     def join(self, agent: Agent, level: int) -> None:
         """Let an agent stand on a level; whoever calls knows that it does not stand there."""
@@ -57,18 +50,6 @@ class Lines:
             self._came += 1
             self.aside += 1
             heappush(self.slow[level], (self._turn_time.place_of(agent), self._came, agent))
-
-    def come(self, agent: Agent, mailbox: Mailbox, level: int) -> None:
-        """As `join`, for an agent for which nothing waited until now: before others, if it has had few turns lately."""
-        if level == NORMAL and agent.long_turns is None and (mailbox.round != self.round or mailbox.had < QUANTUM):
-            self.newcomers.append(agent)
-        else:
-            self.join(agent, level)
-
-    def merge(self) -> None:
-        """Let newcomers stand in front of their level: others are chosen from several."""
-        self.ready[NORMAL].extendleft(reversed(self.newcomers))
-        self.newcomers.clear()
 
     def choose(self, *, long: bool, unknown: bool) -> tuple[Agent, int, int] | None:
         """Take who is next out of line, with the level, and how many turns it may have; somebody stands here.
@@ -98,7 +79,7 @@ class Lines:
 
     def first(self, most: int) -> Iterator[Agent]:
         """Return some of the agents that stand here, of each line so many."""
-        for line in (self.newcomers, *self.ready):
+        for line in self.ready:
             yield from islice(line, most)
         for agent, _ in islice(self.unknown, most):
             yield agent

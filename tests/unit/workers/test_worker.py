@@ -1,7 +1,6 @@
 import asyncio
 import random
 from itertools import repeat
-from math import ceil
 
 import msgspec
 import pytest
@@ -19,7 +18,7 @@ from workers.agents.registry import Hold
 from workers.intake.message_inlet import MAX_FRAMES
 from workers.loop.calls import Calls
 from workers.loop.shard import ENDED_KEPT
-from workers.worker_pass import HISTOGRAMS, MAX_PASS_NS, SLICE_NS
+from workers.worker_pass import HISTOGRAMS, MAX_PASS_NS
 
 OWN = 7
 TOP = (1 << 64) - 1
@@ -164,35 +163,6 @@ def test_a_pass_that_ran_enough_takes_no_more(shard, message, monkeypatch):
 
     shard.settle()
     assert len(shard.turns.taken) == MAX_FRAMES + 1
-
-
-def test_who_comes_while_others_wait_is_seen_to_within_a_slice(shard, message, monkeypatch):
-    """While turns run it is looked who has come, and the answer to one who needs few leaves with the end of a pass."""
-    now_ns, turn_ns, before = 10**9, 100_000, 15
-
-    def clock():
-        return now_ns
-
-    def turn(_agent, _message):
-        nonlocal now_ns
-        now_ns += turn_ns
-        if len(shard.turns.taken) == before:
-            shard.frame(session, [message(session, light.agent_id)])
-        return []
-
-    monkeypatch.setattr("workers.loop.passes.monotonic_ns", clock)
-    monkeypatch.setattr(shard.dispatcher._turn_time, "now_ns", clock)
-    (busy, light), session = (shard.agent(number, capacity=1_000) for number in (1, 2)), shard.sessions[0]
-    busy.hold(Hold.PAUSED)
-    shard.frame(session, [message(session, busy.agent_id) for _ in range(60)])
-    shard.settle()
-    busy.release(Hold.PAUSED)
-    shard.dispatcher.resume(busy)
-    shard.turns.script, shard.turns.clock = turn, lambda: now_ns - turn_ns
-    shard.step()
-
-    assert [agent for agent, _ in shard.turns.taken[-2:]] == [busy, light]
-    assert len(shard.turns.taken) <= before + ceil(SLICE_NS / turn_ns) + 1
 
 
 def test_a_worker_that_drains_takes_nothing_from_clients(shard, message):
