@@ -8,6 +8,10 @@ from caxton.delivery.latency import BUCKETS, LATENCIES
 MAX_TURNS = 4_096
 NS_PER_MS = 1_000_000
 MAX_PASS_NS = 5 * NS_PER_MS
+# For how long turns run while others wait, before it is looked who else has come; and for how long at most when there
+# is an answer for one who needs few turns.
+SLICE_NS = NS_PER_MS // 4
+HURRY_NS = NS_PER_MS // 5
 # When a message expires that does not wait, or not by the monotonic clock: beyond any time of it.
 NEVER = 1 << 62
 # The histograms in a worker's book, with their buckets; its counters are those of `caxton.wire.counters`.
@@ -19,6 +23,7 @@ class Pass:
 
     now_ns: when it began (monotonic). wall_ms: the same, since 1970. taken: the last sequence by source. emitted:
     messages by target peer. tell: peers that are to get a link state. unfinished: turns are left for the next pass.
+    hurried: somebody outside waits for what follows from a turn of an agent that needs few of them.
     origin: whose root the turn under way follows from, 0 when it is a root's own. origins: what turns sent that follow
     from others' roots, by turn.
     held_back: of the turns, how many were none, because the message waits behind another that waits for its retry.
@@ -30,6 +35,7 @@ class Pass:
         "counts",
         "emitted",
         "held_back",
+        "hurried",
         "latencies",
         "now_ns",
         "origin",
@@ -51,6 +57,11 @@ class Pass:
         self.taken: dict[int, int] = {}
         self.emitted: dict[int, list[Envelope]] = {}
         self.tell: set[int] = set()
-        self.unfinished = False
+        self.unfinished = self.hurried = False
         self.counts: Counter[str] = Counter()
         self.latencies: list[tuple[str, int, int]] = []
+
+    @property
+    def taken_messages(self) -> int:
+        """How many messages it has taken from clients and other workers."""
+        return self.counts["taken_from_sessions"] + self.counts["taken_from_workers"]

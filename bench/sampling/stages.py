@@ -94,6 +94,7 @@ _STAGE_OF = {
     "workers/durable/suspects.py": "place",
     "workers/queues/dispatcher.py": "dispatch",
     "workers/queues/admission.py": "dispatch",
+    "workers/queues/accounts.py": "dispatch",
     "workers/queues/backlogs.py": "dispatch",
     "workers/queues/bounds.py": "dispatch",
     "workers/queues/far_shards.py": "dispatch",

@@ -70,7 +70,8 @@ class Mailbox:
     depth: what waits on all levels, also on disk. effects: how many effects are in memory, weight: what these weigh;
     away: how many more wait on disk. root_bytes: what contents of clients' messages have that wait in memory. held:
     effects are not counted among those in line, because the agent has no turns here now. normal: the queue that most
-    messages go through. fed_by: while it is full, the sessions that fed it and are told when there is room.
+    messages go through. fed_by: while it is full, the sessions that fed it and are told when there is room. had: turns
+    in the round that its agent was visited last.
     """
 
     __slots__ = (
@@ -80,18 +81,21 @@ class Mailbox:
         "depth",
         "effects",
         "fed_by",
+        "had",
         "hard",
         "held",
         "high",
         "low",
         "normal",
         "root_bytes",
+        "round",
         "weight",
     )
 
     def __init__(self, capacity: int) -> None:
         self.depth = self.effects = self.weight = self.away = self.root_bytes = 0
         self.held = False
+        self.round = self.had = 0
         self.normal = Queue()
         self._others: dict[int, Queue] | None = None
         self.capacity = capacity

@@ -73,7 +73,7 @@ class MessageInlet:
     def tell_measured(self, a_pass: Pass) -> None:
         """A pass ends: what was measured of one message counts for all that it took."""
         timed, self._timed = self._timed, None
-        taken = a_pass.counts["taken_from_sessions"] + a_pass.counts["taken_from_workers"]
+        taken = a_pass.taken_messages
         if timed is not None and taken:
             a_pass.latencies.append(("routing", self._routed_ns, taken))
             timed.tell(a_pass, taken)

@@ -7,7 +7,7 @@ from time import monotonic_ns
 from workers.commit.committer import Committer
 from workers.commit.journal import Closed
 from workers.durable.paging import Paging
-from workers.intake.message_inlet import MessageInlet
+from workers.intake.message_inlet import AT_ONCE, MessageInlet
 from workers.loop.lone_turns import LoneTurns
 from workers.loop.shard import Shard
 from workers.operations.attached import Attached
@@ -60,13 +60,19 @@ class Passes:
 
     def _run(self) -> None:
         a_pass, dispatcher = self.renew(), self._shard.dispatcher
+        dispatcher.lines.round += 1
         if not dispatcher.idle:  # first what is left, so that what comes finds idle agents and costs no mailbox
             self._run_turns(a_pass)
             a_pass.unfinished = False
         while True:
-            self._inlet.take(a_pass)
+            if dispatcher.idle or a_pass.taken_messages < a_pass.turns + AT_ONCE:  # or mailboxes would fill up with it
+                self._inlet.take(a_pass)
             self._run_turns(a_pass)
-            if a_pass.unfinished or not self._inlet.more or a_pass.turns >= ENOUGH_TURNS:
+            if a_pass.unfinished or a_pass.hurried:
+                break
+            if not dispatcher.idle:
+                continue  # others may have come meanwhile, who need little
+            if not self._inlet.more or a_pass.turns >= ENOUGH_TURNS:
                 break
             if monotonic_ns() - a_pass.now_ns >= MAX_PASS_NS // 2:  # a frame that is begun now is finished in time
                 break  # what comes may cause no turn: frames that nobody can read, messages that are refused

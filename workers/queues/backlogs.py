@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from caxton.acl.envelope import AUTOMATIC, Envelope
 from workers.agents.mailbox import weight
-from workers.queues.dispatcher import Dispatcher, charge
+from workers.queues.accounts import charge
+from workers.queues.dispatcher import Dispatcher
 from workers.worker_pass import NS_PER_MS, Pass
 
 

@@ -11,12 +11,13 @@ from caxton.ids import SESSION_BIT
 from workers.agents.delivery import Delivery
 from workers.agents.mailbox import NORMAL, QUEUE_OF_LEVEL, WEIGHT_SHIFT, Entry, Mailbox, Queue, weight
 from workers.agents.registry import Agent
+from workers.queues.accounts import charge, move
 from workers.queues.bounds import IN_LINE, SOME, turns_for_roots
 from workers.queues.far_shards import FarShards
 from workers.queues.lines import QUANTUM, Lines
 from workers.queues.timed_turn import SampledTurns, Take
 from workers.queues.turn_time import LONG_NS, PROVEN, TurnTime
-from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, NS_PER_MS, Pass
+from workers.worker_pass import HURRY_NS, MAX_PASS_NS, MAX_TURNS, NS_PER_MS, SLICE_NS, Pass
 
 # Agents of each level at which one looks for what has waited longest.
 OLDEST_OF = 256
@@ -63,7 +64,7 @@ class Dispatcher:
         queue = mailbox.normal if level == NORMAL else mailbox.queue(level)
         if not queue.in_line:
             queue.in_line = True
-            self._join(agent, level)
+            self.lines.come(agent, mailbox, level)
         size = len(message.content)
         if message.sender >= SESSION_BIT:
             queue.roots.append(entry)
@@ -141,16 +142,21 @@ class Dispatcher:
                 room(agent, mailbox)
 
     def run(self, a_pass: Pass, take: Take, room: Room) -> None:  # noqa: C901, PLR0912, PLR0915 (the loop around every turn)
-        """Run turns until nothing is ready, or the pass has had its 5 ms or 4,096 of them.
+        """Run turns until nothing is ready, for 0.25 ms at most, or until the pass has had its 5 ms or 4,096 of them.
 
         `take` runs one turn and returns when it began (monotonic ns). `room` is told of each mailbox that was full and
-        is down to a half. A turn that will be long is left for the next pass: what came before it leaves first.
+        is down to a half. A turn that will be long is left for the next pass: what came before it leaves first. The
+        pass is hurried when an agent that needs few turns has handled what a client sent it: then newcomers are the
+        last, for 0.2 ms.
         """
         begun, turn_time, crowded, lines = self.begun, self._turn_time, self.far.crowded, self.lines
         low, normal, high, critical = lines.ready
-        clock, now_ns, end_ns = turn_time.now_ns, a_pass.now_ns, a_pass.now_ns + MAX_PASS_NS
-        if before := a_pass.turns:
-            now_ns = max(now_ns, clock())
+        newcomers = lines.newcomers
+        clock, before, last_ns = turn_time.now_ns, a_pass.turns, a_pass.now_ns + MAX_PASS_NS
+        now_ns = max(a_pass.now_ns, clock())
+        if not before:
+            last_ns = max(last_ns, now_ns + 1)  # however long it took to take what came, somebody has a turn
+        end_ns = min(last_ns, now_ns + SLICE_NS)
         turns, proven = 0, before > 0
         before_ns = now_ns
         visit_ns = turn_time.begin(now_ns, long_wait=lines.aside > 0)
@@ -159,11 +165,11 @@ class Dispatcher:
         stop = 0  # where the next turn may be one that is measured, and at last where the pass ends
         while True:
             several = low or high or critical or lines.aside
-            if not several and not normal:
+            if not newcomers and (a_pass.hurried or not (several or normal)):
                 break
             if turns >= stop or now_ns >= end_ns:
                 if turns >= MAX_TURNS or now_ns >= end_ns:
-                    a_pass.unfinished = True
+                    a_pass.unfinished = turns >= MAX_TURNS or now_ns >= last_ns
                     break
                 sample = sample or SampledTurns(take)
                 take, stop = sample.go_on(turns)
@@ -172,10 +178,13 @@ class Dispatcher:
                 if chosen is None:
                     a_pass.unfinished = True
                     break
-                agent, level, most = chosen
+                agent, level, most, is_new = chosen
                 proven = proven or agent.run >= PROVEN
+            elif newcomers:
+                (agent, is_new), level, most = lines.next_normal(), NORMAL, QUANTUM
             else:
-                agent, level, most = normal.popleft(), NORMAL, QUANTUM
+                agent, level, most, is_new = normal.popleft(), NORMAL, QUANTUM, False
+                lines.in_row = 0
             mailbox = agent.mailbox
             if mailbox is None:
                 continue
@@ -213,7 +222,7 @@ class Dispatcher:
                 most = done + share
             elif begun or self.elsewhere or crowded:
                 most = self._roots(agent, most, queue)
-            of_effects = size
+            of_effects, effects_done = size, done
             while roots and done < most and now_ns < end_ns and not agent.holds:
                 if begun and done and begun.get(agent.agent_id, 0) > IN_LINE // len(begun):
                     break  # what it has just begun is enough
@@ -226,6 +235,8 @@ class Dispatcher:
                 now_ns = take(agent, message, source, sequence, expires_ns, delivery)
             mailbox.root_bytes -= size - of_effects
             turns += done
+            mailbox.had = mailbox.had + done if mailbox.round == lines.round else done
+            mailbox.round = lines.round
             self.queued -= done
             self.queued_bytes -= size
             if visit_ns:
@@ -242,6 +253,10 @@ class Dispatcher:
                 self._join(agent, level)
             else:
                 queue.in_line = False  # `enqueue` or `resume` puts it in line again
+                few = mailbox.had <= QUANTUM and len(newcomers) <= QUANTUM  # a pass for each of many would be too much
+                if is_new and done > effects_done and few and not a_pass.hurried:
+                    a_pass.hurried = True
+                    end_ns = min(end_ns, now_ns + HURRY_NS)
                 if agent.holds:
                     self._hold(mailbox)
             if mailbox.fed_by is not None and mailbox.has_room:
@@ -351,20 +366,12 @@ class Dispatcher:
         """An agent has no turns now: what waits for it is in nobody's way."""
         if not mailbox.held:
             mailbox.held = True
-            self._move(mailbox, self.begun, self.resting)
+            move(mailbox, self.begun, self.resting)
 
     def _release(self, mailbox: Mailbox) -> None:
         """It has turns again."""
         mailbox.held = False
-        self._move(mailbox, self.resting, self.begun)
-
-    @staticmethod
-    def _move(mailbox: Mailbox, source: dict[int, int], target: dict[int, int]) -> None:
-        for _, queue in mailbox.queues():
-            for entry in queue.effects or ():
-                weighs = weight(len(entry[0].content))
-                charge(source, entry[5], -weighs)
-                charge(target, entry[5], weighs)
+        move(mailbox, self.resting, self.begun)
 
 
 def _pick(
@@ -385,12 +392,3 @@ def _pick(
             passed.append(entry)
     line.extendleft(reversed(passed))
     return size
-
-
-def charge(account: dict[int, int], origin: int, weighs: int) -> None:
-    """Add to what waits of an origin; who has nothing left is forgotten."""
-    now = account.get(origin, 0) + weighs
-    if now:
-        account[origin] = now
-    else:
-        del account[origin]

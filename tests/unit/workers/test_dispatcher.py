@@ -1,16 +1,19 @@
 from collections import Counter
-from itertools import pairwise
+from itertools import groupby, pairwise
+from math import ceil
 
 import pytest
 
 from caxton.acl.options import LEVELS
+from workers.agents.long_turns import LongTurns
 from workers.agents.registry import Hold
 from workers.queues.dispatcher import Dispatcher
 from workers.queues.far_shards import FarShards
-from workers.queues.lines import LOWER_EVERY, QUANTUM
+from workers.queues.lines import LOWER_EVERY, NEWCOMERS, QUANTUM
 from workers.queues.turn_time import LONG_NS, MEMORY, OTHERS, PROVEN, TurnTime
-from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, Pass
+from workers.worker_pass import MAX_PASS_NS, MAX_TURNS, SLICE_NS, Pass
 
+SESSION = 1 << 63
 LOW, NORMAL, HIGH, CRITICAL = (int(level) for level in LEVELS)
 
 
@@ -57,8 +60,13 @@ class Line:
 
     def run(self):
         a_pass = Pass(self.now_ns, 0)
-        self.dispatcher.run(a_pass, self.take, lambda _agent, _mailbox: None)
+        self.dispatcher.lines.round += 1
+        self.go_on(a_pass)
         return a_pass
+
+    def go_on(self, a_pass):
+        self.clock.now_ns = max(self.clock.now_ns, self.now_ns)
+        self.dispatcher.run(a_pass, self.take, lambda _agent, _mailbox: None)
 
     def names(self):
         return [agent.manifest.name for agent, _ in self.turns]
@@ -252,14 +260,27 @@ def test_a_pass_ends_after_its_turns(line, agents, message):
     assert first.turns + second.turns == MAX_TURNS + 100
 
 
+def test_turns_run_for_a_slice(line, agents, message):
+    """After 0.25 ms it is looked who else has come, so the pass is not over: no turn begins later, but one."""
+    line.turn_ns = 100_000
+    for place in range(200):
+        line.put(agents[place % 5], message(1, 1))
+    a_pass = line.run()
+
+    assert not a_pass.unfinished
+    assert a_pass.turns == ceil(SLICE_NS / line.turn_ns) + 1
+    assert line.dispatcher.queued == 200 - a_pass.turns
+
+
 def test_a_pass_ends_after_its_time(line, agents, message):
     """No turn begins that is later than 5 ms after the pass began, but the one that shows it."""
     line.turn_ns = 100_000
     for place in range(200):
         line.put(agents[place % 5], message(1, 1))
     a_pass = line.run()
+    while not a_pass.unfinished:
+        line.go_on(a_pass)
 
-    assert a_pass.unfinished
     assert a_pass.turns == MAX_PASS_NS // line.turn_ns + 1
     assert line.dispatcher.queued == 200 - a_pass.turns
 
@@ -362,3 +383,91 @@ def test_room_is_told_once_at_half(line, agents, message):
     line.dispatcher.run(Pass(0, 0), line.take, room)
 
     assert told == [8]  # 40, less two quanta and more than a half before
+
+
+def test_who_needs_few_turns_goes_before_who_waits(line, agents, message):
+    """Who had less than a quantum in this round has the next turn, and who had one stands behind."""
+    busy, light, spent = agents[:3]
+
+    def more(_agent, _message):
+        if len(line.turns) == 2 * QUANTUM:
+            for agent in (spent, light):
+                line.put(agent, message(SESSION, agent.agent_id))
+
+    line.on_take = more
+    for _ in range(QUANTUM):
+        line.put(spent, message(1, spent.agent_id))
+    for _ in range(3 * QUANTUM):
+        line.put(busy, message(1, busy.agent_id))
+    line.run()
+
+    assert line.names()[2 * QUANTUM :] == ["a2"], "and with it the pass ends"
+    line.on_take = None
+    line.run()
+    assert line.names()[2 * QUANTUM + 1 :] == ["a3"] + 2 * QUANTUM * ["a1"], "no answer of who has waited ends a pass"
+
+
+@pytest.mark.parametrize("beside", ["nobody", "another level", "long turns"])
+@pytest.mark.parametrize("turn_ns", [0, SLICE_NS // 2])
+def test_newcomers_leave_others_their_part(line, agents, message, turn_ns, beside):
+    """However many come who need few turns, and however long theirs are, every fourth visit is to who has waited."""
+    busy, odd, *light = agents
+    gone = []
+
+    def again(agent, _message):
+        """The one before is asked again: it stands nowhere."""
+        if agent in light:
+            line.dispatcher.lines.round += 1
+            for before in gone:
+                line.put(before, message(1, before.agent_id))
+            gone[:] = [agent]
+
+    for agent in agents:
+        agent.run = PROVEN
+    for _ in range(8 * QUANTUM):
+        line.put(busy, message(1, busy.agent_id))
+    line.dispatcher.lines.round += 1
+    line.dispatcher.lines.newcomers.clear()
+    line.dispatcher.lines.join(busy, 1)
+    for agent in light:
+        line.put(agent, message(1, agent.agent_id))
+    if beside == "long turns":
+        odd.long_turns = LongTurns(0)
+        odd.long_turns.until_ns = 1 << 62
+    for _ in range(8 * QUANTUM if beside != "nobody" else 0):
+        line.put(odd, message(1, odd.agent_id, level=LOW if beside == "another level" else NORMAL))
+    line.on_take, line.turn_ns = again, turn_ns
+    while len(line.turns) < 200:
+        line.run()
+    visits = [name for name, _ in groupby(name for name in line.names() if name != "a2")]
+    places = [place for place, name in enumerate(visits) if name == "a1"]
+
+    assert max(after - before for before, after in pairwise([-1, *places])) <= NEWCOMERS
+    assert {agent.manifest.name for agent in light} <= set(visits)
+
+
+@pytest.mark.parametrize(
+    ("sender", "count", "hurried"), [(SESSION, 1, True), (1, 1, False), (SESSION, QUANTUM + 1, False)]
+)
+def test_a_pass_is_hurried_when_somebody_outside_waits(line, agents, message, sender, count, hurried):
+    """It is for the answers of agents that need few turns: not for what agents send, nor for who has had a quantum."""
+    light, busy = agents[:2]
+    for _ in range(count):
+        line.put(light, message(sender, light.agent_id))
+    for _ in range(2 * QUANTUM):
+        line.put(busy, message(1, busy.agent_id))
+
+    assert line.run().hurried is hurried
+
+
+def test_no_pass_is_hurried_for_each_of_many(line, shard, message):
+    """While more than a quantum of newcomers wait, their answers leave together."""
+    light = [shard.agent(number, enter=False) for number in range(10, 10 + 3 * QUANTUM)]
+    for agent in light:
+        line.put(agent, message(SESSION, agent.agent_id))
+    line.turn_ns = SLICE_NS // QUANTUM
+    passes = []
+    while not line.dispatcher.idle:
+        passes.append(line.run())
+
+    assert [a_pass.hurried for a_pass in passes[:2]] == [False, True]

@@ -1,6 +1,7 @@
 import asyncio
 import random
 from itertools import repeat
+from math import ceil
 
 import msgspec
 import pytest
@@ -15,10 +16,10 @@ from caxton.wire.codec import CONTROL
 from caxton.wire.control import Call, Drain, Hello, SessionEnded, Topology
 from caxton.wire.link_state import LinkState, Refusal
 from workers.agents.registry import Hold
-from workers.intake.message_inlet import MAX_FRAMES
+from workers.intake.message_inlet import AT_ONCE, MAX_FRAMES
 from workers.loop.calls import Calls
 from workers.loop.shard import ENDED_KEPT
-from workers.worker_pass import HISTOGRAMS, MAX_PASS_NS
+from workers.worker_pass import HISTOGRAMS, MAX_PASS_NS, SLICE_NS
 
 OWN = 7
 TOP = (1 << 64) - 1
@@ -163,6 +164,65 @@ def test_a_pass_that_ran_enough_takes_no_more(shard, message, monkeypatch):
 
     shard.settle()
     assert len(shard.turns.taken) == MAX_FRAMES + 1
+
+
+def test_who_comes_while_others_wait_is_seen_to_within_a_slice(shard, message, monkeypatch):
+    """While turns run it is looked who has come, and the answer to one who needs few leaves with the end of a pass."""
+    now_ns, turn_ns, before = 10**9, 100_000, 15
+
+    def clock():
+        return now_ns
+
+    def turn(_agent, _message):
+        nonlocal now_ns
+        now_ns += turn_ns
+        if len(shard.turns.taken) == before:
+            shard.frame(session, [message(session, light.agent_id)])
+        return []
+
+    monkeypatch.setattr("workers.loop.passes.monotonic_ns", clock)
+    monkeypatch.setattr(shard.dispatcher._turn_time, "now_ns", clock)
+    (busy, light), session = (shard.agent(number, capacity=1_000) for number in (1, 2)), shard.sessions[0]
+    busy.hold(Hold.PAUSED)
+    shard.frame(session, [message(session, busy.agent_id) for _ in range(60)])
+    shard.settle()
+    busy.release(Hold.PAUSED)
+    shard.dispatcher.resume(busy)
+    shard.turns.script, shard.turns.clock = turn, lambda: now_ns - turn_ns
+    shard.step()
+
+    assert [agent for agent, _ in shard.turns.taken[-2:]] == [busy, light]
+    assert len(shard.turns.taken) <= before + ceil(SLICE_NS / turn_ns) + 1
+
+
+def test_what_comes_does_not_outrun_turns(shard, message, monkeypatch):
+    """While others wait, a pass takes no more than it has run, and what is taken at a time: the rest stays outside."""
+    now_ns, turn_ns, calls = 10**9, 100_000, 0
+
+    def turn(_agent, _message):
+        nonlocal now_ns
+        now_ns += turn_ns
+        return []
+
+    def take(a_pass):
+        nonlocal calls
+        calls += 1
+        a_pass.counts["taken_from_sessions"] += AT_ONCE
+
+    monkeypatch.setattr("workers.loop.passes.monotonic_ns", lambda: now_ns)
+    monkeypatch.setattr(shard.dispatcher._turn_time, "now_ns", lambda: now_ns)
+    busy, session = shard.agent(1, capacity=1_000), shard.sessions[0]
+    busy.hold(Hold.PAUSED)
+    shard.frame(session, [message(session, busy.agent_id) for _ in range(60)])
+    shard.settle()
+    busy.release(Hold.PAUSED)
+    shard.dispatcher.resume(busy)
+    monkeypatch.setattr(shard.worker._passes._inlet, "take", take)
+    shard.turns.script, shard.turns.clock = turn, lambda: now_ns - turn_ns
+    shard.step()
+
+    assert len(shard.turns.taken) > MAX_PASS_NS // turn_ns
+    assert calls == 2
 
 
 def test_a_worker_that_drains_takes_nothing_from_clients(shard, message):
