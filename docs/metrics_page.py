@@ -20,6 +20,9 @@ What Prometheus is told of a runtime: `python docs/metrics_page.py` writes this 
 holds both together. Counters of workers that have ended are in those of the run, so `kill -9` takes nothing back; where
 a counter begins anew, with its runtime or its worker, `rate()` knows it.
 
+No port serves them yet. `caxton.telemetry.exposition.exposition` makes the text of what a client is told
+(`client.stats()`, `client.health()`), for a program that serves it itself.
+
 - Histograms have {BUCKETS} buckets, four to each doubling, from a microsecond to half an hour: a quantile is at most a
   quarter off. On a busy runtime some messages are measured, each for several others ([operating.md](operating.md)).
 - Labels have a bound: an agent's name stands only beside the fifty that are busiest, and all others are the `agent_id`

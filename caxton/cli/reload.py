@@ -1,5 +1,6 @@
 """Runs this very command line anew whenever a Python file has changed: for programs that are being written."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -30,13 +31,16 @@ def run_again_when_changed(folder: Path) -> int:
     changes = watchfiles.watch(
         folder, watch_filter=watchfiles.PythonFilter(), stop_event=over, raise_interrupt=False, debounce=400
     )
-    child = subprocess.Popen(command)
+    # Python knows compiled code by the second in which its source was written, and by its size: within one second the
+    # code of before a change would run again.
+    env = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    child = subprocess.Popen(command, env=env)
     try:
         for changed in changes:
             names = sorted({Path(path).name for _, path in changed})
             print_text(f"{', '.join(names)} changed: starting anew")
             _end(child)
-            child = subprocess.Popen(command)
+            child = subprocess.Popen(command, env=env)
     finally:
         _end(child)
     return 0
