@@ -111,10 +111,7 @@ def test_one_agent_for_people(attach, runtime):
 
 
 def test_it_starts_anew_when_its_files_change(attach, runtime, tmp_path):
-    """With --reload the next answer is that of the changed file, also of one that was written in the same second.
-
-    What has an error waits for the next change.
-    """
+    """With --reload the next answer is that of the changed file, also of one that was written in the same second."""
     # A program that another test has killed may have the agents yet, and what cannot start waits for the next change.
     process = attach("shop", "--reload", "--replace")
     assert process.stdout.readline().startswith("attached")
