@@ -153,6 +153,7 @@ class Dispatcher:
         low, normal, high, critical = lines.ready
         newcomers = lines.newcomers
         clock, before, last_ns = turn_time.now_ns, a_pass.turns, a_pass.now_ns + MAX_PASS_NS
+        most_turns = MAX_TURNS - before
         now_ns = max(a_pass.now_ns, clock())
         if not before:
             last_ns = max(last_ns, now_ns + 1)  # however long it took to take what came, somebody has a turn
@@ -168,11 +169,12 @@ class Dispatcher:
             if not newcomers and (a_pass.hurried or not (several or normal)):
                 break
             if turns >= stop or now_ns >= end_ns:
-                if turns >= MAX_TURNS or now_ns >= end_ns:
-                    a_pass.unfinished = turns >= MAX_TURNS or now_ns >= last_ns
+                if turns >= most_turns or now_ns >= end_ns:
+                    a_pass.unfinished = turns >= most_turns or now_ns >= last_ns
                     break
                 sample = sample or SampledTurns(take)
                 take, stop = sample.go_on(turns)
+                stop = min(stop, most_turns)
             if several or owed:
                 chosen = lines.choose(long=not (turns or before), unknown=not proven)
                 if chosen is None:

@@ -260,6 +260,19 @@ def test_a_pass_ends_after_its_turns(line, agents, message):
     assert first.turns + second.turns == MAX_TURNS + 100
 
 
+def test_slices_share_the_turns_of_a_pass(line, agents, message):
+    """However many slices a pass has, its turns are no more than 4,096, and what is left of one quantum."""
+    line.turn_ns = 100
+    for place in range(MAX_TURNS + 1_000):
+        line.put(agents[place % 5], message(1, 1))
+    a_pass = line.run()
+    assert a_pass.turns < MAX_TURNS
+    while not a_pass.unfinished:
+        line.go_on(a_pass)
+
+    assert MAX_TURNS <= a_pass.turns < MAX_TURNS + QUANTUM
+
+
 def test_turns_run_for_a_slice(line, agents, message):
     """After 0.25 ms it is looked who else has come, so the pass is not over: no turn begins later, but one."""
     line.turn_ns = 100_000
