@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import BinaryIO, cast
 
 from caxton.errors import InvalidMessageFormat, InvalidModule
-from caxton.supervisor.workforce.worker_process import Exit
+from caxton.supervisor.workforce.child_process import Exit
 from caxton.wire.compile_job import (
     COMPILE_JOB,
     COMPILE_WALL_S,

@@ -15,8 +15,8 @@ from caxton.supervisor import events
 from caxton.supervisor.events import Event
 from caxton.supervisor.gateway.listening import listen
 from caxton.supervisor.gateway.process import GatewayProcess
+from caxton.supervisor.workforce.child_process import Exit
 from caxton.supervisor.workforce.restart_policy import RestartPolicy
-from caxton.supervisor.workforce.worker_process import Exit
 from caxton.wire.gateway_spec import GatewaySpec
 
 # It imports for half a second, and answers; on a busy machine later.

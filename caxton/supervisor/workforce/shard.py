@@ -9,11 +9,12 @@ from enum import StrEnum
 from typing import Protocol
 
 from caxton.errors import StorageError
+from caxton.supervisor.workforce.child_process import Exit
 from caxton.supervisor.workforce.crash_note import CrashNote
 from caxton.supervisor.workforce.planned_end import PlannedEnd, Step
 from caxton.supervisor.workforce.restart_policy import RestartPolicy
 from caxton.supervisor.workforce.turn_watch import TurnWatch
-from caxton.supervisor.workforce.worker_process import Exit, WorkerProcess
+from caxton.supervisor.workforce.worker_process import WorkerProcess
 from caxton.wire.control import Heartbeat
 
 # A worker waits for its predecessor's lock (up to 10 s), checks its shard's file and reads back what waits in it.

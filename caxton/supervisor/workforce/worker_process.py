@@ -2,13 +2,12 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from caxton.supervisor.workforce.child_process import ChildProcess, Exit
 from caxton.wire.spawn_spec import SpawnSpec
 
 # -P: else a folder `workers/` in the current directory would be run instead.
@@ -27,65 +26,16 @@ def resident_bytes_of(pid: int) -> int:
         return 0
 
 
-@dataclass(frozen=True)
-class Exit:
-    """How a process ended: `status` as subprocess gives it (negative: the signal)."""
-
-    status: int
-
-    @property
-    def by_sigkill(self) -> bool:
-        """True when it was killed from outside, or by the kernel for its memory."""
-        return self.status == -signal.SIGKILL
-
-    def __str__(self) -> str:
-        if self.status >= 0:
-            return f"exit code {self.status}"
-        try:
-            return f"killed by {signal.Signals(-self.status).name}"
-        except ValueError:
-            return f"killed by signal {-self.status}"
-
-
-class WorkerProcess:
-    """A worker's process. Made in the main thread only: children are told to die with the thread that spawned them.
-
-    Raises OSError when it cannot be spawned. `on_exit` is called once, when the process has ended and is reaped.
-    """
+class WorkerProcess(ChildProcess):
+    """A worker's process. Raises OSError when it cannot be spawned."""
 
     def __init__(
         self, command: Sequence[str], spec: SpawnSpec, loop: asyncio.AbstractEventLoop, on_exit: Callable[[Exit], None]
     ) -> None:
         self.shard = spec.shard
         self.incarnation = spec.incarnation
-        self._loop = loop
-        self._on_exit = on_exit
-        # A process group of its own: Ctrl-C is for the supervisor, which drains.
-        self._process = subprocess.Popen([*command], stdin=subprocess.PIPE, process_group=0)
-        self._watched = os.pidfd_open(self._process.pid)
-        loop.add_reader(self._watched, self._ended)
-        self._tell(spec)
-
-    def _tell(self, spec: SpawnSpec) -> None:
-        pipe = self._process.stdin
-        if pipe is None:
-            return
-        try:
-            # A few kilobytes: always within the pipe's buffer, so this does not wait.
-            pipe.write(spec.encode())
-            pipe.close()
-        except BrokenPipeError:
-            return  # it has died already; `_ended` follows
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    @property
-    def alive(self) -> bool:
-        """True until it is reaped."""
-        return self._watched >= 0
+        super().__init__(subprocess.Popen([*command], stdin=subprocess.PIPE, process_group=0), loop, on_exit)
+        self.tell(spec.encode())
 
     @property
     def resident_bytes(self) -> int:
@@ -110,23 +60,3 @@ class WorkerProcess:
             return Path(f"/proc/{self.pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
         except OSError:
             return []
-
-    def kill(self) -> None:
-        """End it at once; `on_exit` follows. Killing twice is fine."""
-        if self.alive:
-            self._process.kill()
-
-    def end_unseen(self) -> None:
-        """Kill and reap it here and now, without `on_exit`: for when nobody is left to act on it. Twice is fine."""
-        if self.alive:
-            self._process.kill()
-            self._reap()
-
-    def _ended(self) -> None:
-        self._on_exit(self._reap())
-
-    def _reap(self) -> Exit:
-        self._loop.remove_reader(self._watched)
-        os.close(self._watched)
-        self._watched = -1
-        return Exit(self._process.wait())

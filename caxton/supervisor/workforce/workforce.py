@@ -15,6 +15,7 @@ from caxton.placement.slot_table import SlotTable
 from caxton.supervisor import events
 from caxton.supervisor.events import Event
 from caxton.supervisor.premises.premises import Premises
+from caxton.supervisor.workforce.child_process import Exit
 from caxton.supervisor.workforce.crash_note import CrashNote
 from caxton.supervisor.workforce.memory_limit import MemoryLimit
 from caxton.supervisor.workforce.notices import Notices
@@ -23,7 +24,7 @@ from caxton.supervisor.workforce.restart_policy import RestartPolicy
 from caxton.supervisor.workforce.run_ledger import RunLedger
 from caxton.supervisor.workforce.settling import Settling, flow_between, on_the_way
 from caxton.supervisor.workforce.shard import GIVEN_UP, Shard, ShardState
-from caxton.supervisor.workforce.worker_process import Exit, WorkerProcess
+from caxton.supervisor.workforce.worker_process import WorkerProcess
 from caxton.wire.control import Heartbeat, Topology
 from caxton.wire.spawn_spec import SpawnSpec
 

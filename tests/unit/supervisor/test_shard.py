@@ -4,10 +4,10 @@ import signal
 import pytest
 
 from caxton.errors import StorageError
+from caxton.supervisor.workforce.child_process import Exit
 from caxton.supervisor.workforce.crash_note import CrashNote
 from caxton.supervisor.workforce.restart_policy import RestartPolicy
 from caxton.supervisor.workforce.shard import EXIT_DAMAGED, Shard, ShardState
-from caxton.supervisor.workforce.worker_process import Exit
 from caxton.wire.control import Heartbeat
 
 

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from caxton.placement.slot_table import SlotTable
-from caxton.supervisor.workforce.worker_process import Exit, WorkerProcess
+from caxton.supervisor.workforce.child_process import Exit
+from caxton.supervisor.workforce.worker_process import WorkerProcess
 from caxton.wire.spawn_spec import SpawnSpec
 
 SPEC = SpawnSpec("/run", "/data", 1, 42, os.getpid(), SlotTable.even(2), bytes(32), bytes(32), bytes(32), b"note")
