@@ -15,7 +15,7 @@ from workers.commit.journal import Journal, Source
 from workers.durable.dead_letters import DeadLetters
 from workers.durable.disk import Disk
 from workers.durable.idempotency_keys import IdempotencyKeys
-from workers.durable.suspects import Suspects
+from workers.durable.suspects import Refused, Suspects
 from workers.queues.admission import Admission
 from workers.queues.backlogs import origin_of
 from workers.queues.dispatcher import Dispatcher
@@ -25,7 +25,6 @@ from workers.volatile.placing import Placing, reads_failures
 from workers.worker_pass import MAX_PASS_NS, NEVER, Pass
 
 Root = tuple[int, int]
-Refused = list[tuple[int, Envelope, CaxtonError]]
 
 
 class DurablePlacing:
@@ -120,6 +119,7 @@ class DurablePlacing:
             delivery = agent.take_in(Delivery(message, file, root, origin))
             delivery.deliveries, delivery.since_ns = int(resent), a_pass.now_ns
             self.wait(agent, delivery)
+        self._suspects.forget_refused(file, refused)
         self._admission.count_crowded(crowded, refused, a_pass)
         self._dispatcher.took_at_once(len(messages))
         return refused

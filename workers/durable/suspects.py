@@ -2,10 +2,14 @@
 
 from collections import deque
 
-from workers.agents.delivery import Delivery
+from caxton.acl.envelope import Envelope
+from caxton.errors import CaxtonError
+from workers.agents.delivery import DURABLE_ROOT, Delivery
 from workers.agents.registry import Agent
 from workers.commit.journal import Journal
 
+# What was not placed: its sequence, and why.
+Refused = list[tuple[int, Envelope, CaxtonError]]
 # Design, section 4: after three deaths a message is dead-lettered as poison, and its agent has failed.
 MOST_DEATHS = 3
 # In the file the charges of agents stand under this source, which is no store's: agents' ids have 63 bits.
@@ -76,6 +80,12 @@ class Suspects:
         """A source is gone, and with it what it never sent again."""
         for root in [root for root in self.charges if root[0] == file]:
             self.forget(root)
+
+    def forget_refused(self, file: int, refused: Refused) -> None:
+        """What a source sent again is refused: nothing is left that its charges are for."""
+        if self.charges:
+            for sequence, _, _ in refused:
+                self.forget((file, sequence | DURABLE_ROOT))
 
     def forget(self, root: tuple[int, int]) -> None:
         """What a charge was for has been seen to."""

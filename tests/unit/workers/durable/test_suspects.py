@@ -116,6 +116,20 @@ def test_who_stands_before_a_suspect_goes_first(deadly, converse, successor, sen
     assert (deaths, deadly.handled) == (1, [b"1", b"1", b"2", b"3"])
 
 
+def test_the_charge_of_what_is_refused_is_forgotten(deadly, converse, successor, send):
+    """What a worker died of comes again, and its agent is gone: nothing waits for it to run alone any more."""
+    agent, client = deadly.agent(1), deadly.client
+    send(agent, b"kill")
+    with pytest.raises(Killed):
+        converse(deadly, client)
+    shard = successor(deadly, client)
+    assert shard.durable.suspects.charges
+    shard.runner.run(shard.lifecycle.remove([agent.agent_id]))
+    converse(shard, client)
+
+    assert shard.durable.suspects.charges == {}
+
+
 def test_a_suspect_shares_no_commit(deadly, charged, send):
     """A charged message runs when all that ran before it is committed, and nothing runs before its own commit is."""
     agent, other, client = deadly.agent(1), deadly.agent(2), deadly.client
