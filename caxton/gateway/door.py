@@ -23,6 +23,7 @@ from caxton.gateway.limits import (
     MAX_BODY_BYTES,
     MAX_MODULE_BODY_BYTES,
     MAX_REQUESTS,
+    MAX_STREAMS,
     REQUEST_TIMEOUT_S,
     SEND_TIMEOUT_S,
 )
@@ -60,7 +61,11 @@ class Passage:
         self.is_stream = False
 
     def last(self) -> None:
-        """Let the answer last: it is a stream, and has no deadline."""
+        """Let the answer last: it is a stream, and has no deadline. Raises ResourceExhausted where too many do."""
+        if self._counts.streams >= MAX_STREAMS:
+            self._counts.refused["too many streams"] += 1
+            raise ResourceExhausted("streams at once", MAX_STREAMS)
+        self._counts.streams += 1
         self.is_stream = True
         if self._deadline is not None:
             self._deadline.reschedule(None)
@@ -113,8 +118,9 @@ class Passage:
             await self.answer(self._late(timeout_s))
 
     def end(self) -> None:
-        """Give back what its body took."""
+        """Give back what its body took, and its place among the streams."""
         self._counts.body_bytes -= self._read
+        self._counts.streams -= self.is_stream
 
     def _late(self, timeout_s: float) -> Problem:
         if self.body_read:

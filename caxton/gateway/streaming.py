@@ -5,9 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from caxton.errors import CaxtonError, ResourceExhausted
-from caxton.gateway.counts import Counts
-from caxton.gateway.limits import HEARTBEAT_S, MAX_STREAMS
+from caxton.errors import CaxtonError
+from caxton.gateway.limits import HEARTBEAT_S
 from caxton.gateway.problem import Problem
 
 T = TypeVar("T")
@@ -20,14 +19,6 @@ BEAT = b": still here\n\n"
 def event(name: str, data: bytes) -> bytes:
     """Return one event; data is JSON, which has no line ends."""
     return b"event: %s\ndata: %s\n\n" % (name.encode(), data)
-
-
-def enter(counts: Counts) -> None:
-    """Count one more stream; raises ResourceExhausted where there are as many as may be. Whoever enters leaves."""
-    if counts.streams >= MAX_STREAMS:
-        counts.refused["too many streams"] += 1
-        raise ResourceExhausted("streams at once", MAX_STREAMS)
-    counts.streams += 1
 
 
 async def events_of(

@@ -12,7 +12,7 @@ from caxton.forms.moments import moment
 from caxton.gateway.caller import Caller
 from caxton.gateway.door import REQUEST
 from caxton.gateway.parameters import Agent
-from caxton.gateway.streaming import MEDIA_TYPE, enter, event, events_of
+from caxton.gateway.streaming import MEDIA_TYPE, event, events_of
 from caxton.ids import AgentId
 from caxton.tokens.role import Role
 from caxton.wire.watching import MAX_LOG_PAGE, LogLine
@@ -62,7 +62,6 @@ async def agent_logs(
         await client.inspect(found)
         if not follow and MEDIA_TYPE not in request.headers.get("accept", ""):
             return Response(Log([LineForm.of(line) async for line in client.logs(found, **asked)]))
-    enter(caller.house.counts)
     request.scope[REQUEST].last()
     lines = _live(caller, found, asked)
     return Stream(lines, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
@@ -70,13 +69,10 @@ async def agent_logs(
 
 async def _live(caller: Caller, agent: AgentId | str, asked: dict[str, Any]) -> AsyncIterator[bytes]:
     house = caller.house
-    try:
-        async with caller.client() as client:
-            lines = client.logs(agent, **asked, follow=True)
-            async for raw in events_of(lines, _event, house.stopping, lambda: house.access.check(caller.grant)):
-                yield raw
-    finally:
-        house.counts.streams -= 1
+    async with caller.client() as client:
+        lines = client.logs(agent, **asked, follow=True)
+        async for raw in events_of(lines, _event, house.stopping, lambda: house.access.check(caller.grant)):
+            yield raw
 
 
 def _event(line: LogLine) -> bytes:

@@ -4,6 +4,7 @@ import pytest
 
 from caxton.errors import AgentNotFound
 from caxton.gateway import door as door_module
+from caxton.gateway.door import REQUEST, Gone
 
 
 async def test_whoever_has_a_token_comes_in(door):
@@ -39,6 +40,12 @@ async def test_two_paths_are_open(door, path):
     assert (await door().ask(path, token=b"")).json["grant"] is None
 
 
+async def empty(send):
+    """Answer with nothing."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
 async def test_so_many_requests_at_once_and_no_more(door, monkeypatch):
     """The next one is told to ask again, and the others go on."""
     monkeypatch.setattr(door_module, "MAX_REQUESTS", 2)
@@ -47,8 +54,7 @@ async def test_so_many_requests_at_once_and_no_more(door, monkeypatch):
     async def waits(scope, receive, send):
         inside.release()
         await go.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b""})
+        await empty(send)
 
     asked = door(waits)
     async with asyncio.TaskGroup() as group:
@@ -61,6 +67,48 @@ async def test_so_many_requests_at_once_and_no_more(door, monkeypatch):
     assert (refused.status, refused.json["code"], refused.headers["retry-after"]) == (503, "ResourceExhausted", "1")
     assert [task.result().status for task in first] == [200, 200]
     assert asked.counts.under_way == 0
+
+
+async def test_so_many_streams_and_no_more(door, monkeypatch):
+    """The next one is refused, and counted; requests go on."""
+    monkeypatch.setattr(door_module, "MAX_STREAMS", 2)
+    go, inside = asyncio.Event(), asyncio.Semaphore(0)
+
+    async def waits(scope, receive, send):
+        scope[REQUEST].last()
+        inside.release()
+        await go.wait()
+        await empty(send)
+
+    asked = door(waits)
+    async with asyncio.TaskGroup() as group:
+        first = [group.create_task(asked.ask()) for _ in range(2)]
+        await inside.acquire()
+        await inside.acquire()
+        refused = await asked.ask()
+        go.set()
+
+    assert (refused.status, refused.json["detail"]) == (503, "no more streams at once: the limit is 2")
+    assert asked.counts.refused == {"too many streams": 1}
+    assert [task.result().status for task in first] == [200, 200]
+
+
+async def test_a_stream_ends_with_its_request(door):
+    """Read to its end, or left before anything was sent."""
+
+    async def leaves(scope, receive, send):
+        scope[REQUEST].last()
+        raise Gone
+
+    async def lasts(scope, receive, send):
+        scope[REQUEST].last()
+        await empty(send)
+
+    left, read = door(leaves), door(lasts)
+    with pytest.raises(Gone):
+        await left.ask()
+    await read.ask()
+    assert (left.counts.streams, read.counts.streams) == (0, 0)
 
 
 @pytest.mark.parametrize(("path", "bound"), [("/v1/x", "MAX_BODY_BYTES"), ("/v1/agents", "MAX_MODULE_BODY_BYTES")])

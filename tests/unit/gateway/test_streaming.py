@@ -1,12 +1,8 @@
 import asyncio
 import json
 
-import pytest
-
-from caxton.errors import AgentNotFound, ResourceExhausted, TokenRefused
-from caxton.gateway.counts import Counts
-from caxton.gateway.limits import MAX_STREAMS
-from caxton.gateway.streaming import BEAT, enter, event, events_of
+from caxton.errors import AgentNotFound, TokenRefused
+from caxton.gateway.streaming import BEAT, event, events_of
 
 
 async def found(*ones):
@@ -80,13 +76,3 @@ async def test_a_reader_that_leaves_ends_the_search():
     assert [await anext(stream) for _ in range(3)] == [BEAT, encode(1), BEAT]
     await stream.aclose()
     assert ended.is_set()
-
-
-def test_so_many_streams_and_no_more():
-    """The next one is refused, and counted."""
-    counts = Counts()
-    for _ in range(MAX_STREAMS):
-        enter(counts)
-    with pytest.raises(ResourceExhausted, match="streams at once"):
-        enter(counts)
-    assert (counts.streams, counts.refused) == (MAX_STREAMS, {"too many streams": 1})
