@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from caxton.config.delivery import retention_ms
-from caxton.config.gateway import GatewaySettings
+from caxton.config.gateway import METRICS, GatewaySettings, read_address, read_names
 from caxton.config.keys import BY_OPTION, Kind
 from caxton.errors import ConfigurationError
 
-_METAVARS = {"retention": "TIME", "worker_memory_limit": "MIB", "http": "ADDRESS:PORT", "http_names": "NAMES"}
+_METAVARS = {"retention": "TIME", "worker_memory_limit": "MIB", "http": "ADDRESS:PORT"}
+_METAVARS |= {"http_names": "NAMES", "metrics": "ADDRESS:PORT"}
 
 
 def _option(name: str) -> Any:
@@ -46,6 +47,8 @@ WorkerMemoryLimit = Annotated[int | None, _option("worker_memory_limit")]
 Http = Annotated[str | None, _option("http")]
 HttpNames = Annotated[str | None, _option("http_names")]
 HttpBehindProxy = Annotated[bool, _option("http_behind_proxy")]
+Metrics = Annotated[str | None, _option("metrics")]
+MetricsOpen = Annotated[bool, _option("metrics_open")]
 GatewayPrincipals = Annotated[bool, _option("gateway_principals")]
 Workers = Annotated[int | None, _option("workers")]
 ConversationTimeout = Annotated[int, _option("conversation_timeout_s")]
@@ -74,11 +77,19 @@ def read_retention(text: str) -> int:
         raise typer.BadParameter(f"{error.problem}; {error.remedy}", param_hint="--retention") from None
 
 
-def read_gateway(http: str | None, names: str | None, *, behind_proxy: bool) -> GatewaySettings | None:
-    """Return where HTTP is served, None for nowhere. Raises ConfigurationError."""
-    if http is None:
+def read_gateway(
+    http: str | None, names: str | None, metrics: str | None, *, behind_proxy: bool, metrics_open: bool
+) -> GatewaySettings | None:
+    """Return where HTTP and metrics are served, None for nowhere. Raises ConfigurationError."""
+    if http is None and metrics is None:
         return None
-    return GatewaySettings.of(http, names, behind_proxy=behind_proxy)
+    return GatewaySettings(
+        http=None if http is None else read_address(http),
+        metrics=None if metrics is None else read_address(metrics, METRICS),
+        metrics_open=metrics_open,
+        names=read_names(names or ""),
+        behind_proxy=behind_proxy,
+    )
 
 
 def read_log_level(text: str | None) -> int | None:

@@ -1,13 +1,16 @@
-"""Where the HTTP gateway listens, and under which names it may be called. Pure: nothing is resolved or bound here."""
+"""Where the gateway listens, and under which names it may be called. Pure: nothing is resolved or bound here."""
 
 import re
 from ipaddress import ip_address
+from typing import NamedTuple
 
 import msgspec
 
 from caxton.errors import ConfigurationError
 from caxton.printable import shown
 
+# The options that say where to listen.
+HTTP, METRICS = "--http", "--metrics"
 MAX_PORT = 65_535
 # Names that the Host header may have, besides the address.
 MAX_NAMES = 32
@@ -17,47 +20,58 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LIKE = "write an address and a port, such as 127.0.0.1:8080 or [::1]:8080; port 0 is any that is free"
 
 
-class GatewaySettings(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
-    """How HTTP is served. address: an IP address, 127.0.0.1 for localhost. port: 0 for any that is free.
-
-    names: further names that requests may call it by. behind_proxy: whether a proxy in front of it has TLS, without
-    which only addresses of this machine alone are listened at. Raises ConfigurationError.
-    """
+class Place(NamedTuple):
+    """Where to listen. address: an IP address, 127.0.0.1 for localhost. port: 0 for any that is free."""
 
     address: str
     port: int
+
+
+class GatewaySettings(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """Where HTTP is served, and metrics: None for nowhere.
+
+    names: further names that requests may call it by. behind_proxy: whether a proxy in front of it has TLS, without
+    which tokens are only taken at addresses of this machine alone. metrics_open: whether metrics are told without a
+    token. Raises ConfigurationError.
+    """
+
+    http: Place | None = None
+    metrics: Place | None = None
+    metrics_open: bool = False
     names: tuple[str, ...] = ()
     behind_proxy: bool = False
 
     def __post_init__(self) -> None:
-        if not ip_address(self.address).is_loopback and not self.behind_proxy:
-            raise ConfigurationError(
-                "--http",
-                f"{self.address} can be reached from other machines, and tokens would travel as plain text",
-                "listen at 127.0.0.1, or say --http-behind-proxy when a proxy in front of it has TLS",
-            )
+        for option, place in self.places.items():
+            takes_tokens = option == HTTP or not self.metrics_open
+            if takes_tokens and not self.behind_proxy and not ip_address(place.address).is_loopback:
+                raise ConfigurationError(
+                    option,
+                    f"{place.address} can be reached from other machines, and tokens would travel as plain text",
+                    "listen at 127.0.0.1, or say --http-behind-proxy when a proxy in front of it has TLS",
+                )
 
-    @classmethod
-    def of(cls, http: str, names: str | None, *, behind_proxy: bool) -> "GatewaySettings":
-        """Return what the three options say. Raises ConfigurationError."""
-        address, port = read_address(http)
-        return cls(address=address, port=port, names=read_names(names or ""), behind_proxy=behind_proxy)
+    @property
+    def places(self) -> dict[str, Place]:
+        """Where to listen, by the option that says so."""
+        found = {HTTP: self.http, METRICS: self.metrics}
+        return {option: place for option, place in found.items() if place is not None}
 
 
-def read_address(text: str) -> tuple[str, int]:
+def read_address(text: str, option: str = HTTP) -> Place:
     """Return address and port of a text such as 127.0.0.1:8080. Raises ConfigurationError."""
     found = _ADDRESS.fullmatch(text)
     if found is None:
-        raise ConfigurationError("--http", f"{shown(text)} is no address and port", _LIKE)
+        raise ConfigurationError(option, f"{shown(text)} is no address and port", _LIKE)
     host, port = found[1] or found[2], int(found[3])
     if port > MAX_PORT:
-        raise ConfigurationError("--http", f"there is no port {port}", f"choose from 0 to {MAX_PORT}")
+        raise ConfigurationError(option, f"there is no port {port}", f"choose from 0 to {MAX_PORT}")
     if host.lower() == LOCALHOST:
-        return "127.0.0.1", port
+        return Place("127.0.0.1", port)
     try:
-        return str(ip_address(host)), port
+        return Place(str(ip_address(host)), port)
     except ValueError:
-        raise ConfigurationError("--http", f"{shown(host)} is no IP address", _LIKE) from None
+        raise ConfigurationError(option, f"{shown(host)} is no IP address", _LIKE) from None
 
 
 def read_names(text: str) -> tuple[str, ...]:

@@ -257,6 +257,20 @@ KEYS = (
         default=False,
     ),
     Key(
+        "gateway",
+        "metrics",
+        Kind.ADDRESS,
+        "Serve metrics for Prometheus there, such as 127.0.0.1:9090, with or without HTTP. It needs caxton[http].",
+        unset="no metrics",
+    ),
+    Key(
+        "gateway",
+        "metrics_open",
+        Kind.SWITCH,
+        "Tell metrics to whoever asks, without a token.",
+        default=False,
+    ),
+    Key(
         "router",
         "worker_thread_count",
         Kind.WHOLE,

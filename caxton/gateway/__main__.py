@@ -28,7 +28,8 @@ def main() -> int:
         logging.getLogger("caxton").setLevel(spec.log_level)  # of libraries nobody wants to read more
         spec.check_release(__version__)
         end_with(spec.supervisor_pid, signal.SIGKILL)
-        setproctitle.setproctitle(f"caxton gateway ({spec.address}:{spec.port})")
+        places = ", ".join(f"{place.address}:{place.port}" for place in spec.listening)
+        setproctitle.setproctitle(f"caxton gateway ({places})")
         os.set_blocking(_STDOUT, False)
         uvloop.run(serve(spec, _STDOUT))
     except CaxtonError as error:

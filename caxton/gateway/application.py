@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -26,6 +27,7 @@ from caxton.gateway.routes import (
     letter_routes,
     log_routes,
     message_routes,
+    metrics_routes,
     runtime_routes,
     vital_routes,
 )
@@ -42,10 +44,11 @@ ROUTES = [
     *conversation_routes.ROUTES,
     *runtime_routes.ROUTES,
 ]
+METRICS_ROUTES = [*vital_routes.ROUTES, *metrics_routes.ROUTES]
 
 
-def application(house: House) -> Application:
-    """Return what answers requests that came through the door."""
+def application(house: House, routes: Sequence[Any] = ROUTES) -> Application:
+    """Return what answers requests that came through the door of one port."""
 
     def caller(request: Request[Any, Any, Any]) -> Caller:
         return Caller(house, request.scope[REQUEST].grant)
@@ -65,7 +68,7 @@ def application(house: House) -> Application:
             raise ValidationError("query", f"{min(unknown)[:100]!r} is no parameter{there_are}")
 
     app: Any = Litestar(
-        route_handlers=[*ROUTES, openapi],
+        route_handlers=[*routes, openapi],
         dependencies={
             "house": Provide(lambda: house, sync_to_thread=False),
             "caller": Provide(caller, sync_to_thread=False),

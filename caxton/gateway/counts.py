@@ -1,4 +1,4 @@
-"""What the gateway did, has and refused since it started: plain numbers, gone with it."""
+"""What a port of the gateway did, has and refused since it started: plain numbers, gone with it."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ class Counts:
     """answered: requests by status. refused: by the limit or the check that refused them, before anything was done.
 
     unasked: messages to callers that no request of theirs waits for. cut_off: connections that the gateway ended, by
-    why. under_way, streams, body_bytes: now.
+    why. under_way, streams, body_bytes, connections: now.
     """
 
     answered: Counter[int] = field(default_factory=Counter)
@@ -19,3 +19,4 @@ class Counts:
     unasked: int = 0
     streams: int = 0
     body_bytes: int = 0
+    connections: int = 0

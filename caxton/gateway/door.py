@@ -131,7 +131,7 @@ class Passage:
 
 
 class Door:
-    """The outermost application: one for all requests."""
+    """The outermost application: one for all requests of a port. open_paths: what needs no token."""
 
     def __init__(
         self,
@@ -140,12 +140,14 @@ class Door:
         identify: Identify,
         counts: Counts,
         timeout_s: float = REQUEST_TIMEOUT_S,
+        open_paths: frozenset[str] = OPEN_PATHS,
     ) -> None:
         self._app = app
         self._hosts = hosts
         self._identify = identify
         self._counts = counts
         self._timeout_s = timeout_s
+        self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -182,7 +184,7 @@ class Door:
             await self._refuse(passage, full)
         else:
             try:
-                if scope["path"] not in OPEN_PATHS:
+                if scope["path"] not in self._open_paths:
                     address = (scope.get("client") or ("",))[0]
                     passage.grant = self._identify(named.get(b"authorization", []), address)
             except AccessError as error:

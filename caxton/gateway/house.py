@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from caxton.gateway.access.access import Access
 from caxton.gateway.clients import Clients
 from caxton.gateway.counts import Counts
+from caxton.gateway.scrapes import Scrapes
 from caxton.gateway.vitals import Vitals
 
 
@@ -13,11 +14,13 @@ from caxton.gateway.vitals import Vitals
 class House:
     """clients: of the runtime, by principal. vitals: how the runtime is. counts: what the gateway did and refused.
 
-    access: who keeps the tokens. stopping: set when the gateway is to end, so that streams do.
+    access: who keeps the tokens. scrapes: what Prometheus is told. stopping: set when the gateway is to end, so that
+    streams do.
     """
 
     clients: Clients
     vitals: Vitals
     counts: Counts
     access: Access
+    scrapes: Scrapes
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -2,6 +2,8 @@
 
 # Connections, whether anything is asked on them or not.
 MAX_CONNECTIONS = 512
+# Of these at the port for metrics.
+MAX_METRICS_CONNECTIONS = 32
 # Requests under way, streams aside.
 MAX_REQUESTS = 256
 # Bytes of a request's line and headers; and of one body, where a module or where anything else is sent.
@@ -33,5 +35,9 @@ STOP_TIMEOUT_S = 2
 MESSAGE_TIMEOUT_S = 30.0
 # For compiling a module.
 DEPLOY_TIMEOUT_S = 50.0
+# For one look at the runtime, and for each part of it that shards tell: Prometheus waits 10 s unless told otherwise.
+LOOK_TIMEOUT_S, PART_TIMEOUT_S = 8.0, 5.0
+# For how long what was told of metrics is told to others.
+SCRAPE_FRESH_S = 1.0
 # Between two signs of life in a stream that has nothing to say.
 HEARTBEAT_S = 10.0

@@ -10,10 +10,16 @@ from caxton.gateway.limits import CLOSE_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_CONNECTIO
 from caxton.gateway.problem import MEDIA_TYPE, Problem
 
 
+def bounded(counts: Counts, most: int) -> "type[BoundedProtocol]":
+    """Return what speaks at one port, where there may be so many connections."""
+    return type("PortProtocol", (BoundedProtocol,), {"counts": counts, "most": most})
+
+
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. counts: of all of them, set once before the first."""
+    """One connection. counts, most: of all of them at one port, and how many there may be; see `bounded`."""
 
     counts = Counts()
+    most = MAX_CONNECTIONS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -28,10 +34,16 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Take a connection, or refuse it where there are too many."""
         super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
+        self.counts.connections = len(self.connections)
+        if len(self.connections) > self.most:
             self._refused = True
             self.counts.refused["too many connections"] += 1
-            self._end(Problem.told(503, f"there are {MAX_CONNECTIONS} connections, as many as there may be"))
+            self._end(Problem.told(503, f"there are {self.most} connections, as many as there may be"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A connection has ended."""
+        super().connection_lost(exc)
+        self.counts.connections = len(self.connections)
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""

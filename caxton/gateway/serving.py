@@ -1,61 +1,80 @@
-"""One life of the gateway: it serves at a socket that the supervisor listens at, until it is told to end."""
+"""One life of the gateway: it serves at sockets that the supervisor listens at, until it is told to end."""
 
 import asyncio
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
 
 from caxton.client.call_line import ask_soon
-from caxton.client.client import connect
+from caxton.client.client import Client, connect
 from caxton.gateway.access.access import Access
 from caxton.gateway.access.failures import Failures
-from caxton.gateway.application import application
+from caxton.gateway.application import METRICS_ROUTES, application
 from caxton.gateway.asgi import Application
 from caxton.gateway.clients import Clients
 from caxton.gateway.counts import Counts
-from caxton.gateway.door import Door
+from caxton.gateway.door import OPEN_PATHS, Door
 from caxton.gateway.hosts import Hosts
 from caxton.gateway.house import House
 from caxton.gateway.identity import Identity
-from caxton.gateway.limits import KEEP_ALIVE_S, STOP_TIMEOUT_S
-from caxton.gateway.protocol import BoundedProtocol
+from caxton.gateway.limits import KEEP_ALIVE_S, MAX_CONNECTIONS, MAX_METRICS_CONNECTIONS, STOP_TIMEOUT_S
+from caxton.gateway.protocol import BoundedProtocol, bounded
+from caxton.gateway.routes.metrics_routes import PATH
+from caxton.gateway.scrapes import Scrapes
 from caxton.gateway.vitals import Vitals
 from caxton.store.token_file import FILE_NAME
 from caxton.wire.answered import answered
-from caxton.wire.gateway_spec import TICK, TICK_PERIOD_S, GatewaySpec
+from caxton.wire.gateway_spec import TICK, TICK_PERIOD_S, GatewaySpec, Listening
 from caxton.wire.supervision import AskHealth, Told
 from caxton.wire.told import Health, read_told
 
 
 async def serve(spec: GatewaySpec, ticks: int) -> None:
     """Serve until SIGTERM; `ticks` is the descriptor on which the supervisor hears that we live."""
-    directory, counts = Path(spec.runtime_dir), Counts()
-    BoundedProtocol.counts = counts
+    directory, counts, of_metrics = Path(spec.runtime_dir), Counts(), Counts()
 
     async def ask_health(timeout_s: float) -> Health:
         told = answered(await ask_soon(directory, AskHealth(), timeout_s), Told, "the supervisor")
         return read_told(told.values, Health)
 
-    async with Clients(lambda principal: connect(directory, principal=principal), counts) as clients:
+    def client_for(principal: str) -> Client:
+        return connect(directory, principal=principal)
+
+    async with Clients(client_for, counts) as clients, Clients(client_for, of_metrics, most=1) as looking:
         identity = Identity(Access(Path(spec.data_dir) / FILE_NAME), Failures())
-        house = House(clients, Vitals(ask_health), counts, identity.access)
-        door = Door(application(house), Hosts(spec.address, spec.port, spec.names), identity, counts)
-        server = Server(config(door))
+        scrapes = Scrapes(looking, {"http": counts, "metrics": of_metrics}, lambda: len(clients))
+        house = House(clients, Vitals(ask_health), counts, identity.access, scrapes)
+        servers: list[tuple[Server, Listening]] = []
+        if (place := spec.http) is not None:
+            door = Door(application(house), _hosts(place, spec), identity, counts)
+            servers.append((Server(config(door, bounded(counts, MAX_CONNECTIONS))), place))
+        if (place := spec.metrics) is not None:
+            app = application(house, METRICS_ROUTES)
+            open_paths = OPEN_PATHS | {PATH} if spec.metrics_open else OPEN_PATHS
+            door = Door(app, _hosts(place, spec), identity, of_metrics, open_paths=open_paths)
+            servers.append((Server(config(door, bounded(of_metrics, MAX_METRICS_CONNECTIONS))), place))
 
         def stop() -> None:
             house.stopping.set()
-            server.stop()
+            for server, _ in servers:
+                server.stop()
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
         async with asyncio.TaskGroup() as tasks:
-            ticking = tasks.create_task(_tick(server, ticks))
-            await server.serve([socket.socket(fileno=spec.descriptor)])
+            ticking = tasks.create_task(_tick([server for server, _ in servers], ticks))
+            async with asyncio.TaskGroup() as serving:
+                for server, place in servers:
+                    serving.create_task(server.serve([socket.socket(fileno=place.descriptor)]))
             ticking.cancel()
+
+
+def _hosts(place: Listening, spec: GatewaySpec) -> Hosts:
+    return Hosts(place.address, place.port, spec.names)
 
 
 class Server(uvicorn.Server):
@@ -87,11 +106,11 @@ class Server(uvicorn.Server):
                 connection.look(now_s)
 
 
-def config(door: Application) -> uvicorn.Config:
+def config(door: Application, protocol: type[BoundedProtocol] = BoundedProtocol) -> uvicorn.Config:
     """Return how an application is served."""
     return uvicorn.Config(
         door,
-        http=BoundedProtocol,
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -103,11 +122,13 @@ def config(door: Application) -> uvicorn.Config:
     )
 
 
-async def _tick(server: Server, ticks: int) -> None:
+async def _tick(servers: Sequence[Server], ticks: int) -> None:
     """Tell the supervisor each second that the loop goes round, from when requests are answered on."""
-    await server.answers.wait()
+    for server in servers:
+        await server.answers.wait()
     while True:
-        server.look()
+        for server in servers:
+            server.look()
         with suppress(BlockingIOError):  # it has not read those before
             os.write(ticks, TICK)
         await asyncio.sleep(TICK_PERIOD_S)

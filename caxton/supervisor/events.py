@@ -1,7 +1,7 @@
 """What the supervisor tells the person or program that started it: facts, in the past tense, with level and text."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +51,8 @@ def ready(fields: dict[str, Any], failed: list[int], quarantined: list[int]) -> 
     )
     if fields.get("http"):
         text += f"; HTTP at {fields['http']}"
+    if fields.get("metrics"):
+        text += f"; metrics at {fields['metrics']}"
     if failed:
         text += f"; FAILED shards: {', '.join(map(str, failed))}"
     if quarantined:
@@ -157,13 +159,14 @@ def modules_not_removed(error: CaxtonError) -> Event:
     return Event("modules_not_removed", "warning", f"unused modules were not removed: {error}", {"problem": str(error)})
 
 
-def gateway_ready(url: str, pid: int) -> Event:
-    """The HTTP gateway answers."""
-    return Event("gateway_ready", "info", f"the HTTP gateway answers at {url} (pid {pid})", {"url": url, "pid": pid})
+def gateway_ready(urls: Mapping[str, str], pid: int) -> Event:
+    """The gateway answers. urls: where it is asked for HTTP, and for metrics; `url` is the first of them."""
+    text = f"the gateway answers at {' and '.join(urls.values())} (pid {pid})"
+    return Event("gateway_ready", "info", text, {"url": next(iter(urls.values())), **urls, "pid": pid})
 
 
 def gateway_refused(error: CaxtonError) -> Event:
-    """Nobody listens for HTTP, because the address cannot be had; it is tried again."""
+    """Nobody listens for the gateway, because the address cannot be had; it is tried again."""
     return Event("gateway_refused", "error", f"HTTP is not served: {error}", {"problem": str(error)})
 
 

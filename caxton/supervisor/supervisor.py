@@ -5,10 +5,11 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from caxton import __version__
+from caxton.config.gateway import HTTP, METRICS
 from caxton.config.settings import ServeSettings
 from caxton.errors import CaxtonError, ConfigurationError
 from caxton.supervisor import events
@@ -34,7 +35,7 @@ from caxton.transport.descriptors import most_lines
 from caxton.transport.endpoints import SUPERVISOR
 from caxton.transport.sockets import Context, Desk, Inlet, end_context, new_context
 from caxton.transport.zmtp import SMALL_FRAME
-from caxton.wire.gateway_spec import GatewaySpec
+from caxton.wire.gateway_spec import GatewaySpec, Listening
 
 CHECK_PERIOD_S = 0.25
 SESSION_PERIOD_S = 0.5
@@ -78,7 +79,7 @@ class Supervisor:
         Raises ConfigurationError or StorageError when it cannot start.
         """
         if self.settings.gateway is not None:
-            check_installed()
+            check_installed(self.settings.gateway)
         stop = StopRequests()
         with stop.listening(), Premises(self.settings) as premises:
             context = new_context()
@@ -195,7 +196,7 @@ class _Life:
             self._reception.opened.set()
             if self._gateway is not None:
                 self._gateway.open()
-                about |= {"http": self._gateway.url}
+                about |= self._gateway.urls
             self._tell(events.ready(about, failed, quarantined))
         return failure
 
@@ -234,14 +235,14 @@ class _Life:
             return None
         level = logging.WARNING if plan.settings.log_level is None else plan.settings.log_level
 
-        def spec_of(descriptor: int, address: str, port: int) -> GatewaySpec:
+        def spec_of(inherited: Mapping[str, Listening]) -> GatewaySpec:
             return GatewaySpec(
                 runtime_dir=str(self._premises.runtime_dir.path),
                 data_dir=str(self._premises.data_dir),
                 supervisor_pid=os.getpid(),
-                descriptor=descriptor,
-                address=address,
-                port=port,
+                http=inherited.get(HTTP),
+                metrics=inherited.get(METRICS),
+                metrics_open=settings.metrics_open,
                 names=settings.names,
                 release=__version__,
                 log_level=level,

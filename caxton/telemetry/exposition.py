@@ -1,6 +1,7 @@
 """The text that Prometheus reads: the only place that knows `prometheus-client`, which the extra `http` brings."""
 
 from collections.abc import Iterable, Iterator
+from enum import Enum
 
 from caxton.delivery.latency import BUCKETS, begins_us
 from caxton.errors import ConfigurationError
@@ -12,11 +13,22 @@ from caxton.wire.told import Health, RouterStats
 try:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-    from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+    from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+    from prometheus_client.openmetrics import exposition as openmetrics
 except ImportError:
     raise ConfigurationError("metrics", "prometheus-client is not installed", "pip install 'caxton[http]'") from None
 
-CONTENT_TYPE = CONTENT_TYPE_LATEST
+_OPEN_METRICS = "application/openmetrics-text"
+
+
+class Format(Enum):
+    """As what it is written, by its media type."""
+
+    TEXT = CONTENT_TYPE_PLAIN_0_0_4
+    OPEN_METRICS = openmetrics.CONTENT_TYPE_LATEST
+
+
+CONTENT_TYPE = Format.TEXT.value
 _US_PER_S = 1_000_000
 # A bucket has what took less than where the next one begins; the last has all that took longer.
 _ENDS = [repr(begins_us(bucket + 1) / _US_PER_S) for bucket in range(BUCKETS - 1)] + ["+Inf"]
@@ -40,10 +52,22 @@ def exposition(stats: RouterStats, health: Health, parts: Parts = _NOTHING_ELSE)
     stats, health: what `client.stats()` and `client.health()` told. parts: what else was; whatever is None is left out,
     and `caxton_scrape_parts` says so. It keeps nothing, and takes some milliseconds whatever the number of agents.
     """
+    return written(families(stats, health, parts), Format.TEXT)
+
+
+def written(told: Iterable[Told], form: Format) -> bytes:
+    """Return metrics as text of one format, in UTF-8."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(families(stats, health, parts)))
-    text: bytes = generate_latest(registry)
+    registry.register(_Collected(told))
+    write = openmetrics.generate_latest if form is Format.OPEN_METRICS else generate_latest
+    text: bytes = write(registry)
     return text
+
+
+def format_for(accept: str) -> Format:
+    """Return the format for whoever accepts these media types: OpenMetrics where it is among them."""
+    asked = {one.partition(";")[0].strip().lower() for one in accept.split(",")}
+    return Format.OPEN_METRICS if _OPEN_METRICS in asked else Format.TEXT
 
 
 def _metric(told: Told) -> Metric:

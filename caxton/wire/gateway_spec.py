@@ -11,22 +11,35 @@ TICK = b"."
 TICK_PERIOD_S = 1.0
 
 
+class Listening(msgspec.Struct, frozen=True):
+    """descriptor: of a socket that listens at `address` and `port`, which the gateway inherits."""
+
+    descriptor: Annotated[int, msgspec.Meta(ge=0)]
+    address: str
+    port: Annotated[int, msgspec.Meta(gt=0, le=65_535)]
+
+
 class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
     """All that a gateway is: it has no state of its own.
 
-    descriptor: of the socket that listens at `address` and `port`, which it inherits. names: by which requests may
-    call it, besides the address. release: of the supervisor. log_level: as in `logging`.
+    http, metrics: where each is asked for, None for nowhere. metrics_open: whether metrics need no token. names: by
+    which requests may call it, besides the address. release: of the supervisor. log_level: as in `logging`.
     """
 
     runtime_dir: str
     data_dir: str
     supervisor_pid: Annotated[int, msgspec.Meta(gt=0)]
-    descriptor: Annotated[int, msgspec.Meta(ge=0)]
-    address: str
-    port: Annotated[int, msgspec.Meta(gt=0, le=65_535)]
+    http: Listening | None
+    metrics: Listening | None
+    metrics_open: bool
     names: tuple[str, ...]
     release: str
     log_level: int
+
+    @property
+    def listening(self) -> tuple[Listening, ...]:
+        """Every socket that it inherits."""
+        return tuple(place for place in (self.http, self.metrics) if place is not None)
 
     def encode(self) -> bytes:
         """Return it as it is sent."""

@@ -27,6 +27,8 @@ from caxton.cli.serve_options import (
     InboundQueueSize,
     LogLevel,
     MaxRetries,
+    Metrics,
+    MetricsOpen,
     OutboundQueueSize,
     Preset,
     ReceiverOnDisk,
@@ -54,7 +56,8 @@ from caxton.supervisor.supervisor import Supervisor
 EXAMPLES = (
     "Examples: caxton serve; caxton serve --workers 2 --data-dir ./data --runtime-dir ./run -o json; "
     "caxton serve --dead-letter-eviction --retry-delay-ms 200 --worker-memory-limit 2048; "
-    "caxton serve --preset production --config ./caxton.yaml; caxton serve --http 127.0.0.1:8080"
+    "caxton serve --preset production --config ./caxton.yaml; "
+    "caxton serve --http 127.0.0.1:8080 --metrics 127.0.0.1:9090"
 )
 COMMAND = LayeredCommand
 
@@ -75,6 +78,8 @@ def serve(
     http: Http = None,
     http_names: HttpNames = None,
     http_behind_proxy: HttpBehindProxy = False,
+    metrics: Metrics = None,
+    metrics_open: MetricsOpen = False,
     gateway_principals: GatewayPrincipals = False,
     dead_letter_capacity: DeadLetterCapacity = DEFAULT_DELIVERY.dead_letter_capacity,
     dead_letter_eviction: DeadLetterEviction = False,
@@ -114,6 +119,7 @@ def serve(
         states_mib=states_mib,
     )
     level = read_log_level(log_level)
+    gateway = read_gateway(http, http_names, metrics, behind_proxy=http_behind_proxy, metrics_open=metrics_open)
     # On the command line it is a claim about this data directory; anywhere else what a new one is made with.
     is_flag = source_of(ctx, "workers") == "flag"
     settings = ServeSettings(
@@ -126,8 +132,8 @@ def serve(
         drain_timeout_s=drain_timeout,
         worker_memory_limit_mib=worker_memory_limit,
         # Its users are principals, and it claims them.
-        gateway_principals=gateway_principals or http is not None,
-        gateway=read_gateway(http, http_names, behind_proxy=http_behind_proxy),
+        gateway_principals=gateway_principals or gateway is not None,
+        gateway=gateway,
         delivery=delivery,
         conversations=ConversationSettings(
             conversation_timeout_s=conversation_timeout_s,

@@ -1,15 +1,13 @@
-"""Keeps the HTTP gateway running: its socket, its process, its restarts, and why there is none."""
+"""Keeps the gateway running: its sockets, its process, its restarts, and why there is none."""
 
 import asyncio
 import importlib.util
 import random
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
-
-from caxton.config.gateway import GatewaySettings, url_of
+from caxton.config.gateway import HTTP, METRICS, GatewaySettings, Place, url_of
 from caxton.errors import ConfigurationError
 from caxton.supervisor import events
 from caxton.supervisor.events import Event
@@ -17,7 +15,7 @@ from caxton.supervisor.gateway.listening import listen
 from caxton.supervisor.gateway.process import GatewayProcess
 from caxton.supervisor.workforce.child_process import Exit
 from caxton.supervisor.workforce.restart_policy import RestartPolicy
-from caxton.wire.gateway_spec import GatewaySpec
+from caxton.wire.gateway_spec import GatewaySpec, Listening
 
 # It imports for half a second, and answers; on a busy machine later.
 START_TIMEOUT_S = 30.0
@@ -25,45 +23,49 @@ START_TIMEOUT_S = 30.0
 SILENCE_TIMEOUT_S = 10.0
 # Until a port that is taken is tried again.
 BIND_AGAIN_S = 5.0
-_NEEDS = ("litestar", "uvicorn", "httptools")
+METRICS_PATH = "/metrics"
+_NEEDS = ("litestar", "uvicorn", "httptools", "prometheus_client")
 
 
-def check_installed() -> None:
+def check_installed(settings: GatewaySettings) -> None:
     """Raise ConfigurationError where the extra that serves HTTP is not installed."""
     if any(importlib.util.find_spec(module) is None for module in _NEEDS):
         raise ConfigurationError(
-            "--http", "what serves HTTP is not installed", "install it with `pip install 'caxton[http]'`"
+            next(iter(settings.places)),
+            "what serves HTTP is not installed",
+            "install it with `pip install 'caxton[http]'`",
         )
 
 
 class GatewayHost:
     """Starts a gateway again when it has ended, as the policy allows. Lives in the supervisor's loop and main thread.
 
-    spec_of: makes a spec of the socket's descriptor, its address and its port. url: where HTTP is asked for, "" while
-    nobody listens. problem: why there is no gateway, None when there is one, or will be in a moment. ended: none runs
-    and none will.
+    spec_of: makes a spec of the sockets, by the option of each. urls: where HTTP and metrics are asked for, by `http`
+    and `metrics`; of none while nobody listens. There is a gateway only where there are all sockets. problem: why there
+    is none, None when there is one, or will be in a moment. ended: none runs and none will.
     """
 
     def __init__(
         self,
         settings: GatewaySettings,
         command: Sequence[str],
-        spec_of: Callable[[int, str, int], GatewaySpec],
+        spec_of: Callable[[Mapping[str, Listening]], GatewaySpec],
         policy: RestartPolicy,
         tell: Callable[[Event], None],
     ) -> None:
-        self._settings = settings
+        # Where to listen, by option, with the numbers of ports once they are known.
+        self._places = settings.places
         self._command = command
         self._spec_of = spec_of
         self._policy = policy
         self._tell = tell
-        self._socket: socket.socket | None = None
+        self._sockets: dict[str, socket.socket] = {}
         self._process: GatewayProcess | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._began_s = self._heard_s = 0.0
         self._ready_s: float | None = None
         self._stopping = False
-        self.url = ""
+        self.urls: dict[str, str] = {}
         self.problem: str | None = None
         self.ended = asyncio.Event()
 
@@ -73,21 +75,19 @@ class GatewayHost:
         return 0 if self._process is None else self._process.pid
 
     def open(self) -> None:
-        """Listen, and start a gateway; where the port is taken, say so, and try again later."""
+        """Listen, and start a gateway; where a port is taken, say so, and try again later."""
         self._timer = None
         if self._stopping or self._process is not None:
             return
-        if self._socket is None:
-            try:
-                self._socket = listen(self._settings)
-            except ConfigurationError as error:
-                if self.problem is None:
-                    self._tell(events.gateway_refused(error))
-                self.problem = str(error)
-                self._later(BIND_AGAIN_S)
-                return
-            self.url = url_of(*self._socket.getsockname()[:2])
-        self._launch(self._socket)
+        try:
+            self._listen()
+        except ConfigurationError as error:
+            if self.problem is None:
+                self._tell(events.gateway_refused(error))
+            self.problem = str(error)
+            self._later(BIND_AGAIN_S)
+            return
+        self._launch()
 
     def again(self) -> None:
         """Start one that was given up: somebody asked for another try."""
@@ -123,16 +123,24 @@ class GatewayHost:
         if self._process is not None:
             self._process.end_unseen()
             self._process = None
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        self._close_sockets()
         self.ended.set()
 
-    def _launch(self, listening: socket.socket) -> None:
+    def _listen(self) -> None:
+        for option, place in self._places.items():
+            if option not in self._sockets:
+                self._sockets[option] = opened = listen(place, option)
+                self._places[option] = Place(*opened.getsockname()[:2])
+        paths = {HTTP: "", METRICS: METRICS_PATH}
+        self.urls = {option.strip("-"): url_of(*place) + paths[option] for option, place in self._places.items()}
+
+    def _launch(self) -> None:
         self._began_s = self._heard_s = time.monotonic()
         self._ready_s = None
-        address, port = listening.getsockname()[:2]
-        spec = self._spec_of(listening.fileno(), address, port)
+        inherited = {
+            option: Listening(opened.fileno(), *self._places[option]) for option, opened in self._sockets.items()
+        }
+        spec = self._spec_of(inherited)
         try:
             self._process = GatewayProcess(self._command, spec, self._heard, self._ended)
         except OSError as error:
@@ -143,7 +151,7 @@ class GatewayHost:
         if self._ready_s is None:
             self._ready_s = self._heard_s
             self.problem = None
-            self._tell(events.gateway_ready(self.url, self.pid))
+            self._tell(events.gateway_ready(self.urls, self.pid))
 
     def _ended(self, how: Exit) -> None:
         process, self._process = self._process, None
@@ -161,16 +169,15 @@ class GatewayHost:
         if delay_s is None:
             self.problem = f"the gateway died too often (the last: {how}), and is not started again"
             self._tell(events.gateway_failed(how))
-            self._hang_up()
+            # Whoever asks is refused at once, and does not wait for nobody.
+            self._close_sockets()
         else:
             self._later(delay_s)
 
-    def _hang_up(self) -> None:
-        """Listen no more: whoever asks is refused at once, and does not wait for nobody."""
-        if self._socket is not None:
-            self._settings = msgspec.structs.replace(self._settings, port=self._socket.getsockname()[1])
-            self._socket.close()
-            self._socket = None
+    def _close_sockets(self) -> None:
+        for opened in self._sockets.values():
+            opened.close()
+        self._sockets.clear()
 
     def _later(self, delay_s: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(delay_s, self.open)

@@ -21,7 +21,8 @@ class GatewayProcess(ChildProcess):
         self, command: Sequence[str], spec: GatewaySpec, on_tick: Callable[[], None], on_exit: Callable[[Exit], None]
     ) -> None:
         pipe = subprocess.PIPE
-        process = subprocess.Popen([*command], stdin=pipe, stdout=pipe, pass_fds=(spec.descriptor,), process_group=0)
+        inherited = tuple(place.descriptor for place in spec.listening)
+        process = subprocess.Popen([*command], stdin=pipe, stdout=pipe, pass_fds=inherited, process_group=0)
         super().__init__(process, asyncio.get_running_loop(), on_exit)
         self._on_tick = on_tick
         self._ticks = -1

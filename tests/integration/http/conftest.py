@@ -1,5 +1,11 @@
 """Runtimes that serve HTTP, and who asks them: each with a token of its own."""
 
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -10,7 +16,11 @@ import caxton
 import caxton.testing
 
 ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
-GUESTS = Path(__file__).parents[2] / "guests"
+ROOT = Path(__file__).parents[3]
+GUESTS = ROOT / "tests" / "guests"
+SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+FUNCTIONS = f'caxton() {{ {shlex.join(CAXTON)} "$@"; }}; python3() {{ {shlex.quote(sys.executable)} "$@"; }}'
 
 
 @pytest.fixture(scope="session")
@@ -87,3 +97,48 @@ def wasm():
         return bytes(wasmtime.wat2wasm((GUESTS / f"{name}.wat").read_text()))
 
     return module
+
+
+@pytest.fixture(scope="session")
+def run_page():
+    """Run what a page of docs tells its reader to run, and compare what is printed with what stands behind it.
+
+    there: of each address that the page has, the one that is meant here. Returns how many lines were compared.
+    """
+    if shutil.which("curl") is None:
+        pytest.skip("the page's reader has curl")
+
+    def run(name, served, there):
+        page = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+        lines = [line for block in SHELL.findall(page) for line in block.splitlines() if "caxton serve" not in line]
+        before, did = [FUNCTIONS], 0
+        for line in lines:
+            at_home = line
+            for address, meant in there.items():
+                at_home = at_home.replace(address, meant)
+            command, _, expected = at_home.partition("  # ")
+            if not expected:
+                if "$(" in command:  # once: it makes a token
+                    variable, _, value = command.partition("=")
+                    command = f"{variable}={shlex.quote(printed(served, [*before, f'echo -n {value}']))}"
+                before.append(command)
+                continue
+            assert printed(served, [*before, command]).strip() == expected, line
+            did += 1
+        return did
+
+    return run
+
+
+def printed(served, commands):
+    done = subprocess.run(
+        ["bash", "-e", "-c", "\n".join(commands)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+        cwd=ROOT,
+        env=os.environ | {"CAXTON_RUNTIME_DIR": str(served.runtime_dir)},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

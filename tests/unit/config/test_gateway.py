@@ -1,6 +1,6 @@
 import pytest
 
-from caxton.config.gateway import MAX_NAMES, GatewaySettings, read_address, read_names, url_of
+from caxton.config.gateway import MAX_NAMES, GatewaySettings, Place, read_address, read_names, url_of
 from caxton.errors import ConfigurationError
 
 
@@ -31,8 +31,17 @@ def test_what_is_no_address_is_refused(text):
 def test_other_machines_need_a_proxy():
     """Tokens are not to travel as plain text, so an address that others reach is refused unless a proxy has TLS."""
     with pytest.raises(ConfigurationError, match="--http-behind-proxy"):
-        GatewaySettings.of("10.0.0.1:80", None, behind_proxy=False)
-    assert GatewaySettings.of("10.0.0.1:80", None, behind_proxy=True).address == "10.0.0.1"
+        GatewaySettings(http=Place("10.0.0.1", 80))
+    with pytest.raises(ConfigurationError, match=r"--metrics: 10\.0\.0\.1"):
+        GatewaySettings(metrics=Place("10.0.0.1", 80))
+    assert GatewaySettings(http=Place("10.0.0.1", 80), behind_proxy=True).places == {"--http": ("10.0.0.1", 80)}
+
+
+def test_metrics_that_need_no_token_are_told_anywhere():
+    """No token travels then, and whoever says so means everybody; HTTP beside them needs a proxy all the same."""
+    assert GatewaySettings(metrics=Place("10.0.0.1", 9090), metrics_open=True).places
+    with pytest.raises(ConfigurationError, match=r"--http: 10\.0\.0\.1"):
+        GatewaySettings(http=Place("10.0.0.1", 80), metrics=Place("10.0.0.1", 9090), metrics_open=True)
 
 
 def test_names_are_in_lower_case_and_once():

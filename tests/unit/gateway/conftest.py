@@ -11,6 +11,7 @@ from caxton.errors import FailedTooOften, TokenMissing, TokenRefused
 from caxton.gateway.counts import Counts
 from caxton.gateway.door import REQUEST, Door
 from caxton.gateway.hosts import Hosts
+from caxton.gateway.limits import MAX_CONNECTIONS
 
 
 class Answer:
@@ -97,17 +98,17 @@ def listening():
     """Serve an application at a port that is free, as the gateway does; yields the port, the counts and the server."""
 
     @asynccontextmanager
-    async def serve(app):
-        from caxton.gateway.protocol import BoundedProtocol  # noqa: PLC0415 (it needs the extra)
+    async def serve(app, most=MAX_CONNECTIONS):
+        from caxton.gateway.protocol import bounded  # noqa: PLC0415 (it needs the extra)
         from caxton.gateway.serving import Server, config  # noqa: PLC0415
 
-        BoundedProtocol.counts = Counts()
+        counts = Counts()
         taken = socket.create_server(("127.0.0.1", 0))
-        server = Server(config(app))
+        server = Server(config(app, bounded(counts, most)))
         serving = asyncio.get_running_loop().create_task(server.serve([taken]))
         await server.answers.wait()
         try:
-            yield taken.getsockname()[1], BoundedProtocol.counts, server
+            yield taken.getsockname()[1], counts, server
         finally:
             server.stop()
             await serving

@@ -11,8 +11,6 @@ from caxton.testing import eventually
 if find_spec("uvicorn") is None:
     pytest.skip("uvicorn is not installed: pip install 'caxton[http]'", allow_module_level=True)
 
-from caxton.gateway import protocol
-
 HELLO = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -62,10 +60,9 @@ async def test_requests_are_answered_on_one_connection(listening):
     assert counts.refused == {}
 
 
-async def test_so_many_connections_and_no_more(listening, monkeypatch):
+async def test_so_many_connections_and_no_more(listening):
     """The next one is told so and closed; when one is gone there is room again."""
-    monkeypatch.setattr(protocol, "MAX_CONNECTIONS", 2)
-    async with listening(hello) as (port, counts, server), AsyncExitStack() as open_now:
+    async with listening(hello, most=2) as (port, counts, server), AsyncExitStack() as open_now:
         for _ in range(2):
             reader, writer = await open_now.enter_async_context(connected(port))
             writer.write(HELLO)
@@ -73,8 +70,10 @@ async def test_so_many_connections_and_no_more(listening, monkeypatch):
 
         assert problem_of(await said(port, HELLO))["status"] == 503
         assert counts.refused == {"too many connections": 1}
+        assert counts.connections >= 2
         await open_now.aclose()
         await gone(server)
+        assert counts.connections == 0
         async with connected(port) as (reader, writer):
             writer.write(HELLO)
             await reader.readuntil(b"hello")

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from caxton.config.gateway import GatewaySettings
+from caxton.config.gateway import GatewaySettings, Place
 from caxton.errors import ConfigurationError
 from caxton.supervisor.gateway import host as host_module
 from caxton.supervisor.gateway.host import GatewayHost, check_installed
@@ -20,7 +20,8 @@ SERVES = """
 import os, sys, signal
 from caxton.wire.gateway_spec import GatewaySpec
 spec = GatewaySpec.decode(sys.stdin.buffer.read())
-os.fstat(spec.descriptor)
+for place in spec.listening:
+    os.fstat(place.descriptor)
 os.write(1, b".")
 signal.pause()
 """
@@ -32,22 +33,24 @@ async def host_of():
     """Make hosts whose gateways run this program; what they tell is in `told`."""
     hosts = []
 
-    def make(program, port=0, limit=3):
-        def spec_of(descriptor, address, bound):
+    def make(program, port=0, limit=3, metrics=None):
+        def spec_of(inherited):
             return GatewaySpec(
                 runtime_dir="r",
                 data_dir="d",
                 supervisor_pid=os.getpid(),
-                descriptor=descriptor,
-                address=address,
-                port=bound,
+                http=inherited.get("--http"),
+                metrics=inherited.get("--metrics"),
+                metrics_open=False,
                 names=(),
                 release="",
                 log_level=30,
             )
 
         told = []
-        settings = GatewaySettings(address="127.0.0.1", port=port)
+        settings = GatewaySettings(
+            http=Place("127.0.0.1", port), metrics=None if metrics is None else Place("127.0.0.1", metrics)
+        )
         host = GatewayHost(settings, (sys.executable, "-P", "-c", program), spec_of, RestartPolicy(limit), told.append)
         host.told = told
         hosts.append(host)
@@ -72,13 +75,38 @@ async def test_a_gateway_is_started_and_says_when_it_answers(host_of):
     """Port 0 becomes the one that it is, and it listens before anybody answers."""
     host = host_of(SERVES)
     host.open()
-    url = host.url
+    url = host.urls["http"]
 
     assert url.startswith("http://127.0.0.1:")
     assert not url.endswith(":0")
     assert await names(host, "gateway_ready") == ["gateway_ready"]
-    assert host.told[0].fields == {"url": url, "pid": host.pid}
+    assert host.told[0].fields == {"url": url, "http": url, "pid": host.pid}
     assert host.problem is None
+
+
+async def test_metrics_have_a_port_of_their_own(host_of):
+    """Both sockets are the supervisor's, and the gateway has both."""
+    host = host_of(SERVES, metrics=0)
+    host.open()
+
+    assert host.urls.keys() == {"http", "metrics"}
+    assert host.urls["metrics"].endswith("/metrics")
+    await names(host, "gateway_ready")
+    assert host.told[0].fields == {"url": host.urls["http"], **host.urls, "pid": host.pid}
+    host.close()
+    for port in (int(url.split(":")[2].partition("/")[0]) for url in host.urls.values()):
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+
+
+async def test_it_does_not_serve_a_part_of_what_it_was_told(host_of):
+    """Where one port is taken none is served, and the other is not listened at by then."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        host = host_of(SERVES, metrics=other.getsockname()[1])
+        host.open()
+
+        assert f"--metrics 127.0.0.1:{other.getsockname()[1]}: the port is taken" in host.problem
+        assert (host.urls, host.pid) == ({}, 0)
 
 
 async def test_one_that_is_killed_is_followed_by_another_at_the_same_port(host_of):
@@ -86,12 +114,12 @@ async def test_one_that_is_killed_is_followed_by_another_at_the_same_port(host_o
     host = host_of(SERVES)
     host.open()
     await names(host, "gateway_ready")
-    url, pid = host.url, host.pid
+    urls, pid = host.urls, host.pid
 
     os.kill(pid, signal.SIGKILL)
 
     assert await names(host, *"123") == ["gateway_ready", "gateway_died", "gateway_ready"]
-    assert (host.url, host.problem) == (url, None)
+    assert (host.urls, host.problem) == (urls, None)
     assert host.pid != pid
 
 
@@ -99,7 +127,7 @@ async def test_one_that_dies_at_every_start_is_given_up_until_somebody_asks(host
     """It is told once, health has the reason, and nobody waits at its port any more."""
     host = host_of("raise SystemExit(7)", limit=1)
     host.open()
-    port = int(host.url.rpartition(":")[2])
+    port = int(host.urls["http"].rpartition(":")[2])
 
     assert await names(host, *"123") == ["gateway_died", "gateway_died", "gateway_failed"]
     assert host.problem == "the gateway died too often (the last: exit code 7), and is not started again"
@@ -118,7 +146,7 @@ async def test_a_port_that_is_taken_is_told_once_and_tried_again(host_of, monkey
         host.again()
         assert [event.name for event in host.told] == ["gateway_refused"]
         assert "the port is taken; end who listens there" in host.problem
-        assert (host.url, host.pid) == ("", 0)
+        assert (host.urls, host.pid) == ({}, 0)
 
     assert await names(host, *"12") == ["gateway_refused", "gateway_ready"]
     assert host.problem is None
@@ -168,7 +196,8 @@ async def test_it_is_stopped_and_is_not_followed(host_of):
 
 def test_what_serves_http_may_not_be_there(monkeypatch):
     """A default install has none of it: `serve --http` says what to install."""
-    check_installed()
+    settings = GatewaySettings(metrics=Place("127.0.0.1", 9_090))
+    check_installed(settings)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "litestar" else name)
-    with pytest.raises(ConfigurationError, match=r"pip install 'caxton\[http\]'"):
-        check_installed()
+    with pytest.raises(ConfigurationError, match=r"--metrics: .*pip install 'caxton\[http\]'"):
+        check_installed(settings)

@@ -1,0 +1,80 @@
+"""What the gateway itself did since it started, and has: of each port, by `http` and `metrics`."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple, TypeAlias
+
+from caxton.telemetry.family import MOST_VALUES, Family, Kind, counter, gauge
+
+Samples: TypeAlias = dict[tuple[str, ...], float]
+
+# The status of a request that was not answered, because nobody read it.
+UNREAD = "none"
+
+
+class PortFigures(NamedTuple):
+    """Of one port. answered: requests by status, 0 where nobody read the answer. refused, cut_off: by reason."""
+
+    answered: Mapping[int, int]
+    refused: Mapping[str, int]
+    cut_off: Mapping[str, int]
+    under_way: int
+    streams: int
+    body_bytes: int
+    connections: int
+
+
+class GatewayFigures(NamedTuple):
+    """ports: what is at each, by its name. unasked: messages that no request waited for. clients: of the runtime.
+
+    cpu_s, resident_bytes, started_s: of its process; started in seconds since 1970.
+    """
+
+    ports: Mapping[str, PortFigures]
+    unasked: int
+    clients: int
+    cpu_s: float
+    resident_bytes: int
+    started_s: float
+
+
+def gateway_families(figures: GatewayFigures) -> Iterator[Family]:
+    """Yield what a gateway tells of itself."""
+    statuses: Samples = {
+        (port, str(status) if status else UNREAD): float(count)
+        for port, one in figures.ports.items()
+        for status, count in one.answered.items()
+    }
+    says = "requests to the gateway, by the status of their answers; `none` where nobody read it"
+    yield Family("caxton_gateway_requests", Kind.COUNTER, says, ("port", "status"), statuses)
+    says = "what the gateway refused before anything was done, by the limit or the check that refused it"
+    yield _by_reason("caxton_gateway_refused", says, figures, lambda one: one.refused)
+    says = "connections that the gateway ended, by why"
+    yield _by_reason("caxton_gateway_cut_off", says, figures, lambda one: one.cut_off)
+    for name, says, value_of in _PRESENT:
+        values: Samples = {(port,): value_of(one) for port, one in figures.ports.items()}
+        yield Family(f"caxton_gateway_{name}", Kind.GAUGE, says, ("port",), values)
+    yield gauge("caxton_gateway_clients", "clients of the runtime that the gateway has open", figures.clients)
+    says = "messages from agents that no request waited for, which the gateway took and nobody read"
+    yield counter("caxton_gateway_unasked_messages", says, figures.unasked)
+    yield counter("caxton_gateway_cpu_seconds", "computing time of the gateway", figures.cpu_s)
+    yield gauge("caxton_gateway_resident_memory_bytes", "resident memory of the gateway", figures.resident_bytes)
+    yield gauge("caxton_gateway_start_time_seconds", "when the gateway started, since 1970", figures.started_s)
+
+
+_PRESENT: tuple[tuple[str, str, Callable[[PortFigures], float]], ...] = (
+    ("requests_under_way", "requests that the gateway works on", lambda one: one.under_way),
+    ("streams", "streams of events that last", lambda one: one.streams),
+    ("body_bytes", "bodies that are being read or answered", lambda one: one.body_bytes),
+    ("connections", "connections to the gateway", lambda one: one.connections),
+)
+
+
+def _by_reason(
+    name: str, says: str, figures: GatewayFigures, counts_of: Callable[[PortFigures], Mapping[str, int]]
+) -> Family:
+    counts: Samples = {
+        (port, reason): float(count)
+        for port, one in figures.ports.items()
+        for reason, count in sorted(counts_of(one).items())[:MOST_VALUES]
+    }
+    return Family(name, Kind.COUNTER, says, ("port", "reason"), counts)

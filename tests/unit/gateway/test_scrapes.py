@@ -1,0 +1,120 @@
+import asyncio
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+
+import pytest
+
+from caxton.errors import NetworkError, ShardUnavailable, Timeout
+from caxton.gateway import scrapes as scrapes_module
+from caxton.gateway.counts import Counts
+from caxton.wire.told import Health, RouterStats
+
+if find_spec("prometheus_client") is None:
+    pytest.skip("prometheus-client is not installed: pip install 'caxton[http]'", allow_module_level=True)
+
+from caxton.telemetry.exposition import Format
+
+
+class Runtime:
+    """What a client tells; going: set for as long as it answers."""
+
+    def __init__(self):
+        self.looks = 0
+        self.going = asyncio.Event()
+        self.going.set()
+        self.error = None
+
+    async def stats(self):
+        self.looks += 1
+        await self.going.wait()
+        if self.error is not None:
+            raise self.error
+        return RouterStats(0.0, 0, 0, [], {}, {}, 0, {})
+
+    async def health(self):
+        return Health("healthy", None, [], 0.0, "", 0, "", "", 0, 0, [], [])
+
+    async def ledger(self):
+        raise ShardUnavailable(1, "down")
+
+    async def dead_letter_stats(self):
+        await asyncio.get_running_loop().create_future()
+
+    async def conversation_stats(self):
+        raise ShardUnavailable(1, "down")
+
+    async def busiest(self, limit):
+        raise ShardUnavailable(1, "down")
+
+
+@pytest.fixture
+def runtime():
+    return Runtime()
+
+
+@pytest.fixture
+def scrapes(runtime, monkeypatch):
+    monkeypatch.setattr(scrapes_module, "PART_TIMEOUT_S", 0.0)
+    monkeypatch.setattr(scrapes_module, "SCRAPE_FRESH_S", 3_600.0)
+
+    class Clients:
+        @asynccontextmanager
+        async def acting_for(self, principal):
+            assert principal
+            yield runtime
+
+    return scrapes_module.Scrapes(Clients(), {"metrics": Counts()}, lambda: 3)
+
+
+async def test_what_a_shard_does_not_tell_is_left_out(scrapes):
+    """Whether it fails or says nothing: it is waited for so long, and the rest is told."""
+    text = (await scrapes.text(Format.TEXT)).decode()
+
+    assert 'caxton_scrape_parts{part="ledger"} 0.0' in text
+    assert 'caxton_scrape_parts{part="dead_letters"} 0.0' in text
+    assert "caxton_gateway_clients 3.0" in text
+
+
+async def test_all_who_ask_within_a_second_share_one_look(scrapes, runtime, one_turn_of_the_loop):
+    """In whichever form, and also who asks while it goes on; who goes away takes nothing with it."""
+    runtime.going.clear()
+    loop = asyncio.get_running_loop()
+    first = loop.create_task(scrapes.text(Format.TEXT))
+    others = [loop.create_task(scrapes.text(form)) for form in Format for _ in range(5)]
+    await one_turn_of_the_loop()
+    first.cancel()
+    runtime.going.set()
+    texts = {await other for other in others}
+
+    assert len(texts) == len(Format)
+    assert await scrapes.text(Format.TEXT) in texts
+    # The one that went away, and the one that all others share.
+    assert runtime.looks <= 2
+
+
+async def test_later_it_looks_again(scrapes, runtime, monkeypatch):
+    """What is told is never older than it may be."""
+    monkeypatch.setattr(scrapes_module, "SCRAPE_FRESH_S", 0.0)
+    await scrapes.text(Format.TEXT)
+    await scrapes.text(Format.TEXT)
+
+    assert runtime.looks == 2
+
+
+async def test_a_failure_is_shared_too(scrapes, runtime):
+    """Nobody asks a runtime that does not answer once more for each who waits."""
+    runtime.error = NetworkError("the runtime", "gone")
+    for _ in range(3):
+        with pytest.raises(NetworkError):
+            await scrapes.text(Format.TEXT)
+
+    assert runtime.looks == 1
+
+
+async def test_a_runtime_that_says_nothing_is_not_waited_for(scrapes, runtime, monkeypatch):
+    """A look has an end, before the one that asks gives up."""
+    monkeypatch.setattr(scrapes_module, "LOOK_TIMEOUT_S", 0.0)
+    runtime.going.clear()
+
+    with pytest.raises(Timeout, match="looking at the runtime"):
+        await scrapes.text(Format.TEXT)
