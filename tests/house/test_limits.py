@@ -154,3 +154,10 @@ def test_what_is_never_reached_is_said_of_bounds(account):
     """Where another number than the usual one turns a limit off, it is one of those that are kept account of."""
     bounds = {bound.partition(" ")[0] for entry in account["kept"] for bound in entry["bounds"]}
     assert account["never"].keys() <= bounds
+
+
+def test_what_is_turned_off_stands_there_once(root, kept):
+    """Lines of code that hold a limit, without a constant of its own, are found as the account has them."""
+    lines = [line for entry in kept for line in entry.get("off", ())]
+    assert lines
+    assert [line for line in lines if (root / line["file"]).read_text("utf-8").count(line["old"]) != 1] == []
