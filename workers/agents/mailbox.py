@@ -1,6 +1,7 @@
 """What waits for one agent: a queue per level, bounded, with a mark where clients are told to slow down."""
 
 from collections import deque
+from collections.abc import Callable
 from operator import itemgetter
 
 from caxton.acl.envelope import Envelope
@@ -20,6 +21,8 @@ OVERSHOOT, STORED_OVERSHOOT = 16_384, 49_152
 # A message weighs 1, and 1 more for each whole KiB of its contents: so one bound holds for number and bytes alike.
 WEIGHT_SHIFT = 10
 NORMAL = 1
+# How many entries of a line are looked at and left, when some are drawn.
+LOOK_AHEAD = 1_024
 # What contents of clients' messages one mailbox holds, in bytes: a quarter of what all of a shard do. Full at a half of
 # it, since what two windows have under way comes on top; room again at a quarter.
 MOST_ROOT_BYTES = 64 << 20
@@ -146,3 +149,23 @@ def entry_of(delivery: Delivery) -> Entry:
     """Return a delivery as a mailbox holds it."""
     message = delivery.message
     return message, delivery.source, delivery.sequence, delivery.expires_ns, delivery, delivery.origin
+
+
+def draw_from(
+    line: deque[Entry], until: int, most_bytes: int, admits: Callable[[Envelope], bool], drawn: list[Entry]
+) -> int:
+    """Move entries that are admitted until so many are drawn; the first of all may be of any size. Returns theirs."""
+    passed: list[Entry] = []
+    size = 0
+    while line and len(drawn) < until and len(passed) < LOOK_AHEAD:
+        length = len(line[0][0].content)
+        if drawn and size + length > most_bytes:
+            break
+        entry = line.popleft()
+        if admits(entry[0]):
+            size += length
+            drawn.append(entry)
+        else:
+            passed.append(entry)
+    line.extendleft(reversed(passed))
+    return size

@@ -104,6 +104,7 @@ class Passes:
             due, keys.due = keys.due, []
             shard.durable.routes.send(due, (0, 0), a_pass)
         self._inlet.tell_measured(a_pass)
+        shard.dispatcher.tell_measured(a_pass)
         shard.pressure.settle(a_pass)
         a_pass.tell.update(shard.admit())
         if shard.dispatcher.arrivals:

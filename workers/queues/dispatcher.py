@@ -3,13 +3,12 @@
 Agents whose turns are long share a tenth of the time while others wait, and each of their turns begins a pass.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
 
 from caxton.acl.envelope import Envelope
 from caxton.ids import SESSION_BIT
 from workers.agents.delivery import Delivery
-from workers.agents.mailbox import NORMAL, QUEUE_OF_LEVEL, WEIGHT_SHIFT, Entry, Mailbox, Queue, weight
+from workers.agents.mailbox import NORMAL, QUEUE_OF_LEVEL, WEIGHT_SHIFT, Entry, Mailbox, Queue, draw_from, weight
 from workers.agents.registry import Agent
 from workers.queues.accounts import charge, move
 from workers.queues.bounds import IN_LINE, SOME, turns_for_roots
@@ -21,8 +20,6 @@ from workers.worker_pass import HURRY_NS, MAX_PASS_NS, MAX_TURNS, NS_PER_MS, SLI
 
 # Agents of each level at which one looks for what has waited longest.
 OLDEST_OF = 256
-# How many entries of a line are looked at and left, when some are drawn.
-LOOK_AHEAD = 1_024
 Room = Callable[[Agent, Mailbox], None]
 
 
@@ -40,6 +37,8 @@ class Dispatcher:
         self.lines = Lines(turn_time)
         self._join = self.lines.join
         self._turn_time = turn_time
+        # Which turn of the pass under way is measured, over all of its slices.
+        self._sample: SampledTurns | None = None
         # How often it was asked how many turns roots may have.
         self._visits = 0
         self.queued = 0
@@ -108,7 +107,7 @@ class Dispatcher:
             kept = self._roots(agent, most - len(drawn), queue) if queue.roots and queue.effects else 0
             for line, until in ((queue.effects, most - kept), (queue.roots, most)):
                 if line and (begins or line is queue.effects):
-                    most_bytes -= _pick(line, until, most_bytes, admits, drawn)
+                    most_bytes -= draw_from(line, until, most_bytes, admits, drawn)
         self._left(agent.mailbox, drawn)
         return drawn
 
@@ -160,10 +159,12 @@ class Dispatcher:
         end_ns = min(last_ns, now_ns + SLICE_NS)
         turns, proven = 0, before > 0
         before_ns = now_ns
-        visit_ns = turn_time.begin(now_ns, long_wait=lines.aside > 0)
+        visit_ns = turn_time.begin(now_ns, a_pass.now_ns, long_wait=lines.aside > 0)
         owed = turn_time.owed_ns > 0
-        sample: SampledTurns | None = None
+        sample = self._sample
         stop = 0  # where the next turn may be one that is measured, and at last where the pass ends
+        if sample is not None:
+            take, stop = sample.resume()
         while True:
             several = low or high or critical or lines.aside
             if not newcomers and (a_pass.hurried or not (several or normal)):
@@ -172,7 +173,8 @@ class Dispatcher:
                 if turns >= most_turns or now_ns >= end_ns:
                     a_pass.unfinished = turns >= most_turns or now_ns >= last_ns
                     break
-                sample = sample or SampledTurns(take)
+                if sample is None:
+                    sample = self._sample = SampledTurns(take)
                 take, stop = sample.go_on(turns)
                 stop = min(stop, most_turns)
             if several or owed:
@@ -267,7 +269,13 @@ class Dispatcher:
             turn_time.watch(before_ns)
         a_pass.turns += turns
         if sample is not None:
-            sample.tell(a_pass, turns)
+            sample.turns += turns
+
+    def tell_measured(self, a_pass: Pass) -> None:
+        """The pass is over: let the turn that was measured count for all that ran."""
+        if self._sample is not None:
+            self._sample.tell(a_pass)
+            self._sample = None
 
     def resume(self, agent: Agent) -> None:
         """Put an agent in line again that was held, or let whoever runs its turns know."""
@@ -374,23 +382,3 @@ class Dispatcher:
         """It has turns again."""
         mailbox.held = False
         move(mailbox, self.resting, self.begun)
-
-
-def _pick(
-    line: deque[Entry], until: int, most_bytes: int, admits: Callable[[Envelope], bool], drawn: list[Entry]
-) -> int:
-    """Move entries that are admitted until so many are drawn; the first of all may be of any size. Returns theirs."""
-    passed: list[Entry] = []
-    size = 0
-    while line and len(drawn) < until and len(passed) < LOOK_AHEAD:
-        length = len(line[0][0].content)
-        if drawn and size + length > most_bytes:
-            break
-        entry = line.popleft()
-        if admits(entry[0]):
-            size += length
-            drawn.append(entry)
-        else:
-            passed.append(entry)
-    line.extendleft(reversed(passed))
-    return size

@@ -57,9 +57,10 @@ class TimedTurn:
 
 
 class SampledTurns:
-    """Of turns that follow each other one is measured, which may be any with the same chance: a reservoir of one.
+    """Of the turns of a pass one is measured, which may be any with the same chance: a reservoir of one.
 
-    Of n turns about ln(n) are looked at, and the last of these is told. dice: numbers from 0 to less than 1.
+    Of n turns about ln(n) are looked at, and the last of these is told. turns: of the slices that are over. dice:
+    numbers from 0 to less than 1.
     """
 
     def __init__(self, take: Take, dice: Callable[[], float] = random) -> None:
@@ -67,20 +68,30 @@ class SampledTurns:
         self._dice = dice
         self._timed: TimedTurn | None = None
         self._measured: TimedTurn | None = None
+        # After how many turns of the pass it is asked again who takes them.
+        self._until = 0
+        self.turns = 0
 
     def go_on(self, turns: int) -> tuple[Take, int]:
-        """Return who takes the next turns, and after how many in all this is to be asked again. turns: so far."""
+        """Return who takes the next turns, and after how many of this slice it is to be asked again. turns: so far."""
+        turns += self.turns
         if self._timed is None:
             self._timed = TimedTurn(self._take)
-            return self._timed, turns + 1
-        self._end()
-        return self._take, min(MAX_TURNS, int(turns / (1 - self._dice())))
+            self._until = turns + 1
+        else:
+            self._end()
+            self._until = min(MAX_TURNS, int(turns / (1 - self._dice())))
+        return self.resume()
 
-    def tell(self, a_pass: Pass, turns: int) -> None:
+    def resume(self) -> tuple[Take, int]:
+        """Return the same for a slice that begins."""
+        return self._timed or self._take, self._until - self.turns
+
+    def tell(self, a_pass: Pass) -> None:
         """Let what was measured count for all turns that there were."""
         self._end()
         if self._measured is not None:
-            self._measured.tell(a_pass, turns)
+            self._measured.tell(a_pass, self.turns)
 
     def _end(self) -> None:
         if self._timed is not None and self._timed.agent is not None:

@@ -49,12 +49,16 @@ class TurnTime:
         # When the first turn of a frame was had at once, 0 when none was.
         self._frame_ns = 0
 
-    def begin(self, now_ns: int, *, long_wait: bool) -> int:
-        """A pass runs turns; returns when, as the clock tells it, or 0 while visits are not looked at."""
-        if now_ns < self._watched_ns:
-            return self._look()
-        self.owed_ns = 0  # so much time has gone by that the others had theirs
-        return self._look() if long_wait else 0
+    def begin(self, now_ns: int, pass_ns: int, *, long_wait: bool) -> int:
+        """A slice of a pass runs turns; returns when, as the clock tells it, or 0 while visits are not looked at.
+
+        What the thread computes is looked at once in a pass, which began at pass_ns.
+        """
+        if now_ns >= self._watched_ns:
+            self.owed_ns = 0  # so much time has gone by that the others had theirs
+            if not long_wait:
+                return 0
+        return now_ns if self._looked_ns > pass_ns else self._look()
 
     def watch(self, began_ns: int, *, owes: bool = False) -> int:
         """Somebody took long since then, or was interrupted: look at each visit for a while; returns when that begins.

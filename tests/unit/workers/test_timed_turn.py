@@ -37,6 +37,10 @@ def turns():
     return Turns()
 
 
+# Where slices begin.
+SLICES = (3, 4)
+
+
 def counted(agent, _message):
     """What a turn does that is one."""
     agent.run += 1
@@ -79,17 +83,21 @@ def test_a_turn_at_once_has_not_waited_and_a_stored_message_since_it_came(turns,
 
 
 def test_each_turn_has_the_same_chance_of_being_measured(turns, message):
-    """Over many passes each of ten turns is the one about as often as each other, and counts for all ten."""
+    """Over many passes of three slices each turn is the one about as often as the others, and counts for all ten."""
     dice, told = Random(5).random, Counter()
     for _ in range(2_000):
         a_pass, sample, stop = Pass(0, 0), SampledTurns(turns.take, dice), 0
         agents = [agent_of(1) for _ in range(10)]
         take = turns.take
         for turn in range(10):
-            while turn >= stop:
-                take, stop = sample.go_on(turn)
+            if turn in SLICES:
+                sample.turns = turn
+                take, stop = sample.resume()
+            while turn - sample.turns >= stop:
+                take, stop = sample.go_on(turn - sample.turns)
             take(agents[turn], message(1, 2), 1, turn, NEVER, None)
-        sample.tell(a_pass, 10)
+        sample.turns = 10
+        sample.tell(a_pass)
         (_, _, waited), (_, _, processed) = a_pass.latencies
         assert waited == processed == 10
         told.update(n for n, agent in enumerate(agents) if agent.took_ns)

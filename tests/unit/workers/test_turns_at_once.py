@@ -79,5 +79,5 @@ def test_who_is_short_or_interrupted_goes_on_at_once(timed, turn_ns, computing):
     for _ in range(5):
         timed.frame(*(agents if computing else agents[:1]))
         timed.shard.settle()
-    assert timed.time.begin(timed.now_ns, long_wait=False) == 0
+    assert timed.time.begin(timed.now_ns, timed.now_ns, long_wait=False) == 0
     assert not any(agent.long_turns for agent in agents)
