@@ -22,6 +22,8 @@ from caxton.gateway.openapi import TITLE, completed
 from caxton.gateway.problem import MEDIA_TYPE, Problem, as_json
 from caxton.gateway.routes import (
     agent_routes,
+    board_routes,
+    busy_routes,
     conversation_routes,
     deployment_routes,
     letter_routes,
@@ -29,6 +31,7 @@ from caxton.gateway.routes import (
     message_routes,
     metrics_routes,
     runtime_routes,
+    session_routes,
     vital_routes,
 )
 
@@ -36,7 +39,10 @@ log = logging.getLogger("caxton.gateway")
 
 ROUTES = [
     *vital_routes.ROUTES,
+    *board_routes.ROUTES,
+    *session_routes.ROUTES,
     *agent_routes.ROUTES,
+    *busy_routes.ROUTES,
     *deployment_routes.ROUTES,
     *log_routes.ROUTES,
     *message_routes.ROUTES,

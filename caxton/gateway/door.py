@@ -33,7 +33,8 @@ log = logging.getLogger("caxton.gateway")
 
 # Where what the door knows of a request is, for those inside.
 REQUEST = "caxton.request"
-OPEN_PATHS = frozenset({"/health", "/ready"})
+# The dashboard's own files say nothing of the runtime.
+OPEN_PATHS, OPEN_FOLDER = frozenset({"/", "/health", "/ready"}), "/board/"
 # Where modules are sent.
 _MODULE_PATHS = frozenset({"/v1/agents", "/v1/agents/"})
 
@@ -184,9 +185,9 @@ class Door:
             await self._refuse(passage, full)
         else:
             try:
-                if scope["path"] not in self._open_paths:
+                if scope["path"] not in self._open_paths and not scope["path"].startswith(OPEN_FOLDER):
                     address = (scope.get("client") or ("",))[0]
-                    passage.grant = self._identify(named.get(b"authorization", []), address)
+                    passage.grant = self._identify(named, address)
             except AccessError as error:
                 self._counts.refused["without a token that counts"] += 1
                 await passage.answer(Problem.of(error), _challenge(error) + retry_header(error))

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from caxton.gateway.access.access import Access
+from caxton.gateway.access.sessions import Sessions
 from caxton.gateway.clients import Clients
 from caxton.gateway.counts import Counts
 from caxton.gateway.scrapes import Scrapes
@@ -14,13 +15,14 @@ from caxton.gateway.vitals import Vitals
 class House:
     """clients: of the runtime, by principal. vitals: how the runtime is. counts: what the gateway did and refused.
 
-    access: who keeps the tokens. scrapes: what Prometheus is told. stopping: set when the gateway is to end, so that
-    streams do.
+    access: who keeps the tokens. sessions: of pages. scrapes: what Prometheus is told. stopping: set when the gateway
+    is to end, so that streams do.
     """
 
     clients: Clients
     vitals: Vitals
     counts: Counts
     access: Access
+    sessions: Sessions
     scrapes: Scrapes
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -1,39 +1,61 @@
-"""Who asks: what a bearer token grants, and how often an address may be wrong."""
+"""Who asks: what a bearer token grants, or a page's session; and how often an address may be wrong."""
 
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from caxton.errors import TokenRefused
 from caxton.gateway.access.access import Access, Refusal
 from caxton.gateway.access.failures import Failures
 from caxton.gateway.access.grant import Grant
+from caxton.gateway.access.sessions import Sessions
 
 log = logging.getLogger("caxton.gateway")
 
+# What browsers say of a request that a page makes where it comes from itself.
+_OWN_SITE = b"same-origin"
 _BEARER = re.compile(rb"[Bb]earer +([A-Za-z0-9._~+/=-]{1,4096})")
-# The values of a request's Authorization headers, and where it comes from → what is granted.
-Identify: TypeAlias = Callable[[list[bytes], str], Grant]
+# A request's headers, each with its values, and where it comes from → what is granted.
+Headers: TypeAlias = Mapping[bytes, list[bytes]]
+Identify: TypeAlias = Callable[[Headers, str], Grant]
+# The header that our own page sends beside its cookie: no form sends it, and pages of other origins may not.
+PAGE_HEADER = b"x-caxton-page"
 
 
 class Identity:
     """Finds out who asks. clock: in seconds, one that only goes on."""
 
-    def __init__(self, access: Access, failures: Failures, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, access: Access, failures: Failures, sessions: Sessions, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.access = access
+        self.sessions = sessions
         self._failures = failures
         self._clock = clock
 
-    def __call__(self, given: list[bytes], address: str) -> Grant:
-        """Return what a token grants. Raises TokenMissing, TokenRefused, FailedTooOften, StorageError."""
+    def __call__(self, headers: Headers, address: str) -> Grant:
+        """Return what a token grants, or a page's session where there is no token.
+
+        Raises TokenMissing, TokenRefused, FailedTooOften, StorageError.
+        """
         try:
-            return self.access.authenticate(bearer_of(given))
+            token = bearer_of(headers.get(b"authorization", []))
+            if token is None and (session := self._session(headers)) is not None:
+                return self.access.granted(self.sessions.token_id_of(session))
+            return self.access.authenticate(token)
         except TokenRefused as error:
             self._failures.count(address, self._clock())
             log.info("a token of %s was refused: it is %s", error.token_id or address, error.why)
             raise
+
+    def _session(self, headers: Headers) -> str | None:
+        """Return the cookie of a request that our own page makes; of what others make, none counts."""
+        site = headers.get(b"sec-fetch-site", [_OWN_SITE])
+        if PAGE_HEADER not in headers or site != [_OWN_SITE]:
+            return None
+        return self.sessions.cookie_in(headers.get(b"cookie", []))
 
 
 def bearer_of(given: list[bytes]) -> str | None:

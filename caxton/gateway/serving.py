@@ -14,6 +14,7 @@ from caxton.client.call_line import ask_soon
 from caxton.client.client import Client, connect
 from caxton.gateway.access.access import Access
 from caxton.gateway.access.failures import Failures
+from caxton.gateway.access.sessions import Sessions
 from caxton.gateway.application import METRICS_ROUTES, application
 from caxton.gateway.asgi import Application
 from caxton.gateway.clients import Clients
@@ -46,9 +47,10 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
         return connect(directory, principal=principal)
 
     async with Clients(client_for, counts) as clients, Clients(client_for, of_metrics, most=1) as looking:
-        identity = Identity(Access(Path(spec.data_dir) / FILE_NAME), Failures())
+        sessions = Sessions(spec.session_key, 0 if spec.http is None else spec.http.port)
+        identity = Identity(Access(Path(spec.data_dir) / FILE_NAME), Failures(), sessions)
         scrapes = Scrapes(looking, {"http": counts, "metrics": of_metrics}, lambda: len(clients))
-        house = House(clients, Vitals(ask_health), counts, identity.access, scrapes)
+        house = House(clients, Vitals(ask_health), counts, identity.access, sessions, scrapes)
         servers: list[tuple[Server, Listening]] = []
         if (place := spec.http) is not None:
             door = Door(application(house), _hosts(place, spec), identity, counts)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -35,7 +36,7 @@ from caxton.transport.descriptors import most_lines
 from caxton.transport.endpoints import SUPERVISOR
 from caxton.transport.sockets import Context, Desk, Inlet, end_context, new_context
 from caxton.transport.zmtp import SMALL_FRAME
-from caxton.wire.gateway_spec import GatewaySpec, Listening
+from caxton.wire.gateway_spec import KEY_BYTES, GatewaySpec, Listening
 
 CHECK_PERIOD_S = 0.25
 SESSION_PERIOD_S = 0.5
@@ -234,6 +235,7 @@ class _Life:
         if settings is None:
             return None
         level = logging.WARNING if plan.settings.log_level is None else plan.settings.log_level
+        session_key = secrets.token_bytes(KEY_BYTES)
 
         def spec_of(inherited: Mapping[str, Listening]) -> GatewaySpec:
             return GatewaySpec(
@@ -246,6 +248,7 @@ class _Life:
                 names=settings.names,
                 release=__version__,
                 log_level=level,
+                session_key=session_key,
             )
 
         policy = RestartPolicy(plan.settings.restart_limit)

@@ -9,6 +9,7 @@ from caxton.errors import ConfigurationError, InvalidMessageFormat
 # What the gateway writes when it answers requests, and again each second.
 TICK = b"."
 TICK_PERIOD_S = 1.0
+KEY_BYTES = 32
 
 
 class Listening(msgspec.Struct, frozen=True):
@@ -24,6 +25,7 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
 
     http, metrics: where each is asked for, None for nowhere. metrics_open: whether metrics need no token. names: by
     which requests may call it, besides the address. release: of the supervisor. log_level: as in `logging`.
+    session_key: seals the sessions of pages; it is drawn for the run, so that they outlive a gateway.
     """
 
     runtime_dir: str
@@ -35,6 +37,7 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...]
     release: str
     log_level: int
+    session_key: Annotated[bytes, msgspec.Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
 
     @property
     def listening(self) -> tuple[Listening, ...]:

@@ -60,11 +60,15 @@ def test_importing_caxton_costs_a_worker_nothing():
 
 
 def test_the_package_ships_its_guests_and_types(root):
-    """The installed distribution has every guest, every schema and the marks that say it is typed."""
+    """The installed distribution has every guest, every schema, the dashboard and the marks that say it is typed."""
     shipped = {str(path) for path in importlib.metadata.files("caxton") or ()}
     if "caxton/__init__.py" not in shipped:
         pytest.skip("installed as editable: nothing was shipped; tox installs the wheel")
-    wanted = [path for kind in ("*.wasm", "*.c", "*.sql", "py.typed") for path in root.glob(f"caxton/**/{kind}")]
+    wanted = [
+        path
+        for kind in ("*.wasm", "*.c", "*.sql", "*.html", "*.css", "*.js", "*.svg", "py.typed")
+        for path in root.glob(f"caxton/**/{kind}")
+    ]
 
     assert {str(path.relative_to(root)) for path in wanted} - shipped == set()
     assert {"caxton/py.typed", "workers/py.typed"} <= shipped

@@ -13,6 +13,7 @@ PYTHON = """#!/usr/bin/env bash
 def test_scripts_keep_to_a_directory_of_their_own(tmp_path):
     """Whatever environment a user made beside the scripts is there as before when they have run, once and again."""
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    (tmp_path / "scripts" / "system-packages").write_text("")  # a test installs nothing on its machine
     mine = tmp_path / ".venv" / "bin" / "python"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")

@@ -48,12 +48,21 @@ class Access:
             raise TokenMissing
         digest = digest_of(bearer)
         if digest is None:
-            raise _refused(Refusal.MALFORMED)
+            raise refused(Refusal.MALFORMED)
         self._look()
         token = self._by_digest.get(digest)
         same = hmac.compare_digest(digest, _NOBODYS if token is None else token.digest)
         if token is None or not same:
-            raise _refused(Refusal.UNKNOWN)
+            raise refused(Refusal.UNKNOWN)
+        self._check_token(token)
+        return Grant(token)
+
+    def granted(self, token_id: str) -> Grant:
+        """Return what the token of this id lets its holder do, who has shown it before. Raises as `check` does."""
+        self._look()
+        token = self._by_id.get(token_id)
+        if token is None:
+            raise refused(Refusal.UNKNOWN, token_id)
         self._check_token(token)
         return Grant(token)
 
@@ -62,17 +71,13 @@ class Access:
 
         Raises what `authenticate` does: TokenRefused when the token was revoked or has expired meanwhile, or is gone.
         """
-        self._look()
-        token = self._by_id.get(grant.token_id)
-        if token is None:
-            raise _refused(Refusal.UNKNOWN, grant.token_id)
-        self._check_token(token)
+        self.granted(grant.token_id)
 
     def _check_token(self, token: Token) -> None:
         if token.revoked_at is not None:
-            raise _refused(Refusal.REVOKED, token.token_id)
+            raise refused(Refusal.REVOKED, token.token_id)
         if token.has_expired(self._now_ms()):
-            raise _refused(Refusal.EXPIRED, token.token_id)
+            raise refused(Refusal.EXPIRED, token.token_id)
 
     def _look(self) -> None:
         """Read the file if it is another one than was read last. While it cannot be read, nobody is let in."""
@@ -87,5 +92,6 @@ class Access:
         self._mark = mark
 
 
-def _refused(why: Refusal, token_id: str = "") -> TokenRefused:
+def refused(why: Refusal, token_id: str = "") -> TokenRefused:
+    """Return the refusal of a token, or of what stands for one: why is for logs, and does not travel."""
     return TokenRefused().because(why, token_id)

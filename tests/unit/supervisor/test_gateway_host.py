@@ -45,6 +45,7 @@ async def host_of():
                 names=(),
                 release="",
                 log_level=30,
+                session_key=bytes(32),
             )
 
         told = []

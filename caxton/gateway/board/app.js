@@ -1,0 +1,184 @@
+// The page as a whole: who is signed in, which page is shown, whether the gateway answers, dark or light.
+
+import { connection, get, remove } from "./api.js";
+import { fill, h, say } from "./dom.js";
+import { line } from "./format.js";
+import { History, PERIOD_MS } from "./history.js";
+import { every } from "./live.js";
+import { button, empty, link, problem, state } from "./parts.js";
+import { agentPage } from "./page_agent.js";
+import { agentsPage } from "./page_agents.js";
+import { overviewPage } from "./page_overview.js";
+import { signInPage } from "./page_sign_in.js";
+
+// What is kept in the browser besides the cookie, which no script reads: the theme, and whether somebody has signed in.
+const THEME = "caxton-theme";
+const SIGNED_IN = "caxton-signed-in";
+const THEMES = { auto: "System", light: "Light", dark: "Dark" };
+
+// Each page: where it is, what it is called, and whether a token for some agents has it.
+const PAGES = [
+  { path: "", name: "Overview", show: overviewPage, forAll: true },
+  { path: "agents", name: "Agents", show: agentsPage, one: agentPage },
+];
+
+const main = document.getElementById("main");
+const head = document.getElementById("head");
+const notice = document.getElementById("notice");
+
+let session = null;
+// Ends what the page that is shown does, and what is done while somebody is signed in.
+let showing = new AbortController();
+let signedIn = new AbortController();
+let history = new History();
+let health = null;
+
+function begin(found) {
+  session = found;
+  keep(SIGNED_IN, "yes");
+  signedIn.abort();
+  signedIn = new AbortController();
+  history = new History();
+  if (session.is_for_all) every(PERIOD_MS, signedIn.signal, look);
+  route();
+}
+
+// Look at the whole runtime, whichever page is shown, so that the last hour is there.
+async function look() {
+  const [stats, told] = await Promise.all([get("/v1/stats"), get("/v1/health")]);
+  history.take(stats, Date.now());
+  health = told;
+  drawHead();
+  dispatchEvent(new CustomEvent("looked", { detail: { stats, health } }));
+}
+
+function end(text) {
+  if (!session && main.dataset.page === "sign-in") return;
+  session = null;
+  health = null;
+  keep(SIGNED_IN, "");
+  signedIn.abort();
+  showing.abort();
+  head.hidden = true;
+  main.dataset.page = "sign-in";
+  signInPage(main, begin, text);
+}
+
+function place() {
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?", 2);
+  const [name, ...rest] = path.split("/");
+  return { name, id: rest.length ? decoded(rest.join("/")) : null, query: new URLSearchParams(query) };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function allowed() {
+  return PAGES.filter((page) => session.is_for_all || !page.forAll);
+}
+
+function route() {
+  if (!session) return;
+  showing.abort();
+  showing = new AbortController();
+  const at = place();
+  const pages = allowed();
+  const page = pages.find((one) => one.path === at.name) ?? (at.name === "" ? pages[0] : null);
+  const show = page && (at.id ? page.one : page.show);
+  main.dataset.page = at.name;
+  drawHead();
+  fill(main);
+  scrollTo(0, 0);
+  if (!show) fill(main, empty("There is no such page, or your token is not for it."));
+  else {
+    const context = { session, id: at.id, query: at.query, signal: showing.signal, history, health: () => health };
+    Promise.resolve(show(main, context)).catch((error) => {
+      if (error.name !== "AbortError" && error.status !== 401) fill(main, problem(error));
+    });
+  }
+}
+
+function drawHead() {
+  head.hidden = !session;
+  if (!session) return;
+  const at = place().name;
+  const pages = allowed();
+  const items = pages.map((page) => {
+    const isHere = page.path === at || (at === "" && page === pages[0]);
+    return h("li", {}, h("a", { href: `#/${page.path}`, "aria-current": isHere ? "page" : null }, page.name));
+  });
+  const scope = session.is_for_all ? "" : ` for ${line(session.agents.join(", "), 60)}`;
+  if (!head.firstChild) head.append(h("div", { class: "brand" }), h("nav", { "aria-label": "Pages" }), h("div", { class: "who" }));
+  const [brand, nav, who] = head.children;
+  fill(brand, h("span", { class: "mark", "aria-hidden": "true" }), h("strong", {}, "Caxton"), health ? link2(state(health.status)) : null);
+  fill(nav, h("ul", {}, ...items));
+  if (!who.firstChild) {
+    const turn = button(THEMES[theme()], () => setTheme(turn), { id: "theme", "aria-label": `Theme: ${THEMES[theme()]}` });
+    who.append(h("span", { class: "dim account" }), turn, button("Sign out", signOut));
+  }
+  fill(who.firstChild, h("bdi", {}, line(session.name, 60)), ` · ${session.role}${scope}`);
+}
+
+function link2(child) {
+  return h("a", { href: "#/", class: "health", "aria-label": `The runtime is ${health.status}` }, child);
+}
+
+async function signOut() {
+  await remove("/v1/session").catch(() => {});
+  end("You have signed out.");
+}
+
+function theme() {
+  return document.documentElement.dataset.theme ?? "auto";
+}
+
+function setTheme(turn) {
+  const names = Object.keys(THEMES);
+  const next = names[(names.indexOf(theme()) + 1) % names.length];
+  if (next === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = next;
+  keep(THEME, next);
+  turn.textContent = THEMES[next];
+  turn.setAttribute("aria-label", `Theme: ${THEMES[next]}`);
+}
+
+// A browser that keeps nothing does without.
+function keep(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // It holds for as long as the page is open.
+  }
+}
+
+function kept(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+connection.addEventListener("away", () => {
+  notice.hidden = false;
+  notice.textContent = "The gateway does not answer. What is shown may be old; it is asked again.";
+});
+connection.addEventListener("back", () => {
+  notice.hidden = true;
+  say("The gateway answers again.", "good");
+});
+connection.addEventListener("out", () => end(session ? "The session has ended: sign in again." : ""));
+addEventListener("hashchange", () => {
+  route();
+  main.focus({ preventScroll: true });
+});
+
+if (["light", "dark"].includes(kept(THEME))) document.documentElement.dataset.theme = kept(THEME);
+if (kept(SIGNED_IN)) {
+  every(PERIOD_MS, signedIn.signal, async () => begin(await get("/v1/session")));
+} else end("");

@@ -1,0 +1,137 @@
+"""The dashboard in a browser, used as an operator uses it."""
+
+import os
+import re
+import signal
+
+import pytest
+from playwright.sync_api import expect
+
+from caxton.errors import CaxtonError
+
+LOOKS = [((1_280, 900), "light"), ((1_280, 900), "dark"), ((360, 740), "light"), ((360, 740), "dark")]
+
+
+@pytest.mark.parametrize(("size", "scheme"), LOOKS)
+def test_every_page_can_be_used_by_everybody(board_of, owner, token, size, scheme):
+    """On a desk and on a phone, light and dark: whatever is shown is text, and axe finds nothing wrong."""
+    board = board_of(size=size, scheme=scheme)
+    expect(board.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    board.check()
+    board.sign_in(token("admin"))
+    expect(board.page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(board.page.get_by_role("img", name=re.compile("Messages a second: turns [0-9]"))).to_be_visible()
+    board.check()
+    board.go("#/agents", "Agents")
+    expect(
+        board.page.get_by_role("group", name="Agents", exact=True).get_by_role("link", name="greeter")
+    ).to_be_visible()
+    board.check()
+    board.go(f"#/agents/{owner.id_of('logger')}", "logger")
+    expect(board.page.get_by_role("log")).to_contain_text("\\u202egnp.exe")
+    board.check()
+
+
+def test_a_wrong_token_is_told_as_it_is(board_of, token):
+    """Whoever then has the right one comes in, stays in when the page is loaded again, and goes out."""
+    board = board_of()
+    board.sign_in("cx_" + "A" * 43)
+    expect(board.page.get_by_role("alert")).to_contain_text("Token refused")
+    board.sign_in(token("viewer"))
+    expect(board.page.get_by_role("heading", name="Overview")).to_be_visible()
+    board.page.reload()
+    expect(board.page.get_by_text("viewer at work")).to_be_visible()
+    assert board.page.evaluate("document.cookie") == ""
+    assert "cx_" not in board.page.evaluate("JSON.stringify([localStorage, sessionStorage, location.href])")
+    board.page.get_by_role("button", name="Sign out").click()
+    expect(board.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    board.forgive("401")
+
+
+def test_who_is_revoked_is_out_at_once(board_of, owner):
+    """And reads why."""
+    made = owner.create_token("brief", "viewer")
+    board = board_of(made.token)
+    owner.revoke_token(made.about.token_id)
+    expect(board.page.get_by_text("The session has ended: sign in again.")).to_be_visible()
+    board.forgive("401")
+
+
+def test_who_may_only_look_is_offered_nothing_else(board_of, owner, token):
+    """No button that would be refused is there; a token for some agents has the pages that are about them."""
+    viewer = board_of(token("viewer")).page
+    expect(viewer.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(viewer.get_by_role("button", name="Restart workers")).to_have_count(0)
+    viewer.goto(f"{viewer.url.split('#')[0]}#/agents/{owner.id_of('echo')}")
+    expect(viewer.get_by_role("heading", name="What it is")).to_be_visible()
+    for name in ("Pause", "Drain", "Stop", "Remove", "Send"):
+        expect(viewer.get_by_role("button", name=name)).to_have_count(0)
+
+    some = board_of(token("operator", "shop-*")).page
+    expect(some.get_by_role("group", name="Agents", exact=True).get_by_role("link", name="shop-00")).to_be_visible()
+    expect(some.get_by_role("link", name="greeter")).to_have_count(0)
+    expect(some.get_by_role("link", name="Overview")).to_have_count(0)
+    some.get_by_role("link", name="shop-00").click()
+    expect(some.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_agents_are_found(board_of, token):
+    """By a part of the name, by state and capability, page by page; each search is a link."""
+    board = board_of(token("viewer"))
+    page = board.page
+    board.go("#/agents", "Agents")
+    listed = page.get_by_role("group", name="Agents", exact=True)
+    page.get_by_role("link", name="Next page").click()
+    expect(listed.get_by_role("link", name="shop-59")).to_be_visible()
+    page.get_by_role("link", name="First page").click()
+    page.get_by_label("Name").fill("op-0")
+    page.get_by_label("State").select_option("running")
+    page.get_by_role("button", name="Search").click()
+    expect(listed.get_by_role("link")).to_have_count(10)
+    assert page.url.endswith("?name=op-0&state=running")
+    listed.get_by_role("button", name="Name").click()
+    listed.get_by_role("button", name="Name").click()
+    expect(listed.get_by_role("link").first).to_have_text("shop-09")
+    page.get_by_label("Name").fill("")
+    page.get_by_label("State").select_option("")
+    page.get_by_label("Capability").fill("greet")
+    page.get_by_label("Capability").press("Enter")
+    expect(listed.get_by_role("link")).to_have_text(["greeter"])
+    page.get_by_role("combobox", name="by", exact=True).select_option("failures")
+    expect(page).to_have_url(re.compile("by=failures"))
+
+
+def test_an_agent_is_paused_asked_drained_and_removed(board_of, owner, token, echo_wasm):
+    """By buttons, of which those that take something away ask first; its answer and its problems are shown."""
+    owner.deploy("victim", echo_wasm)
+    board = board_of(token("admin"))
+    page = board.page
+    board.go(f"#/agents/{owner.id_of('victim')}", "victim")
+    page.get_by_label("Content").fill("are you there?")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("pre")).to_have_text("are you there?")
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.get_by_role("button", name="Drain").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    for name in ("Stop", "Remove"):
+        page.get_by_role("button", name=name).click()
+        page.get_by_role("dialog").get_by_role("button", name=name).click()
+    expect(page.get_by_role("heading", name="Agents", level=1)).to_be_visible()
+    with pytest.raises(CaxtonError):
+        owner.inspect("victim")
+
+
+def test_a_gateway_that_is_killed_is_missed_and_comes_back(board_of, served, token):
+    """The page says so, has nobody sign in again, and goes on by itself."""
+    board = board_of(token("viewer"))
+    expect(board.page.get_by_role("heading", name="Overview")).to_be_visible()
+    pid = next(event["pid"] for event in reversed(served.events) if event["event"] == "gateway_ready")
+    os.kill(pid, signal.SIGSTOP)  # where it is killed at once, the next one answers before anybody has waited
+    expect(board.page.get_by_text("The gateway does not answer.")).to_be_visible()
+    os.kill(pid, signal.SIGKILL)
+    expect(board.page.get_by_text("The gateway answers again.")).to_be_visible()
+    expect(board.page.get_by_role("heading", name="Overview")).to_be_visible()
+    board.forgive("ERR_")
