@@ -101,7 +101,7 @@ if TYPE_CHECKING:
     from caxton.client.calls.drain_calls import Drained
     from caxton.client.calls.letter_number import LetterNumber
     from caxton.client.calls.plans import Change
-    from caxton.client.client import Client, connect
+    from caxton.client.client import Client
     from caxton.client.connection import Agent
     from caxton.client.hosting.definition import agent
     from caxton.client.hosting.hosting import Hosting
@@ -115,6 +115,7 @@ if TYPE_CHECKING:
     from caxton.conversations.view import ConversationView
     from caxton.ids import AgentId, ConversationId, MessageId
     from caxton.manifests.reading import System, read_manifest, read_system
+    from caxton.remote.connecting import connect
     from caxton.store.backup.manifest import Backup, BackupFile
     from caxton.store.ledger import Figures, Ledger
     from caxton.sync.client import connect_sync
@@ -150,7 +151,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.client.calls.drain_calls": ("Drained",),
         "caxton.client.calls.plans": ("Change",),
         "caxton.client.calls.letter_number": ("LetterNumber",),
-        "caxton.client.client": ("Client", "connect"),
+        "caxton.client.client": ("Client",),
         "caxton.client.connection": ("Agent",),
         "caxton.client.hosting.definition": ("agent",),
         "caxton.client.hosting.hosting": ("Hosting",),
@@ -166,6 +167,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.manifests.reading": ("System", "read_manifest", "read_system"),
         "caxton.store.backup.manifest": ("Backup", "BackupFile"),
         "caxton.store.ledger": ("Figures", "Ledger"),
+        "caxton.remote.connecting": ("connect",),
         "caxton.sync.client": ("connect_sync",),
         "caxton.wire.busy": ("Busiest", "BusyAgent"),
         "caxton.wire.calls": ("AgentView", "DeadLetter", "Failed"),

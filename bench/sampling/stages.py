@@ -37,6 +37,7 @@ _STAGE_OF = {
     # clients
     "caxton/client/": "control",
     "caxton/sync/": "control",
+    "caxton/remote/": "control",
     "caxton/manifests/": "control",
     "caxton/client/calls/message_calls.py": "stamp",
     "caxton/client/calls/stamps.py": "stamp",

@@ -6,6 +6,7 @@ import typer
 
 from caxton.acl.capability import Capability
 from caxton.cli.capable import capability_of
+from caxton.cli.session import id_of
 from caxton.client.client import Client
 from caxton.errors import CaxtonError
 from caxton.ids import AgentId
@@ -29,7 +30,7 @@ def asked_of(to: list[str]) -> list[str] | Capability:
 async def names_of_asked(client: Client, asked: list[str] | Capability, agents: list[AgentId]) -> dict[AgentId, str]:
     """Return what the agents that were asked are called. One that is gone since is called by its id."""
     if not isinstance(asked, Capability):
-        return {client.id_of(name): name for name in asked}
+        return {await id_of(client, name): name for name in asked}
     views = await client.lookup(agents)
     return {
         agent: str(agent) if isinstance(view, CaxtonError) else view.name

@@ -87,12 +87,12 @@ class Choice:
         """True when neither names nor a filter were given."""
         return not any((self.ids, self._reason, self._agent, self._sender, self._before))
 
-    def filter(self, client: Client) -> dict[str, Any]:
-        """Return the filter as the client's methods take it. Names become ids, also of those who are gone."""
+    def filter(self) -> dict[str, Any]:
+        """Return the filter as the client's methods take it. Names are also of those who are gone."""
         return {
             "reason": self._reason,
-            "agent": _who(client, self._agent),
-            "sender": _who(client, self._sender),
+            "agent": _who(self._agent),
+            "sender": _who(self._sender),
             "before": self._before,
         }
 
@@ -102,15 +102,16 @@ class Choice:
         What is left of an agent that was removed may be asked for by its name; a client that has ended has no name.
         """
         for field, name in (("agent", self._agent), ("sender", self._sender)):
-            who = _who(client, name)
-            if name is None or who is None or who.is_session or await _is_there(client, who):
+            who = _who(name)
+            is_session = isinstance(who, AgentId) and who.is_session
+            if name is None or who is None or is_session or await _is_there(client, who):
                 continue
             theirs: dict[str, Any] = {field: who}
             if not [letter async for letter in client.dead_letters(limit=1, **theirs)]:
                 raise await not_found(client, name)
 
 
-async def _is_there(client: Client, agent: AgentId) -> bool:
+async def _is_there(client: Client, agent: AgentId | str) -> bool:
     try:
         await client.inspect(agent)
     except AgentNotFound:
@@ -137,10 +138,10 @@ def chooses(command: Callable[..., None]) -> Callable[..., None]:
     return choosing
 
 
-def _who(client: Client, name: str | None) -> AgentId | None:
+def _who(name: str | None) -> AgentId | str | None:
     if name is None:
         return None
     try:
         return AgentId.parse(name)
     except ValueError:
-        return client.id_of(name)
+        return name

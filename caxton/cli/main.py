@@ -8,6 +8,15 @@ import typer
 from caxton import __version__
 from caxton.cli import streams
 from caxton.cli.command_group import CommandGroup
+from caxton.cli.elsewhere import (
+    CaOption,
+    CertOption,
+    InsecureHttpOption,
+    TokenFileOption,
+    TokenOption,
+    UrlOption,
+    take,
+)
 
 # Each is a module of `caxton.cli.commands`; a test holds these words to what it says of itself.
 COMMANDS = {
@@ -65,11 +74,18 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def root(
     *,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 (its callback does it)
         bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and end.")
     ] = False,
+    url: UrlOption = None,
+    token: TokenOption = None,
+    token_file: TokenFileOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    insecure_http: InsecureHttpOption = False,
 ) -> None:
     """Take the options that stand before any command."""
+    take(url, token, token_file, ca, cert, insecure_http)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from caxton.cli.elsewhere import check_here
 from caxton.config.settings import data_directory, runtime_directory
 
 RuntimeDirOption = Annotated[
@@ -20,14 +21,19 @@ RuntimeDirOption = Annotated[
 
 
 def resolve_runtime_dir(option: Path | None) -> Path:
-    """Return the runtime directory that this process means. Raises ConfigurationError for a file that it needs."""
+    """Return the runtime directory that this process means.
+
+    Raises ConfigurationError for a file that it needs, and Unsupported where a gateway of another machine is meant.
+    """
+    check_here(option)
     if option is None and not os.environ.get("CAXTON_RUNTIME_DIR"):
         option = _configured("runtime_dir")
     return runtime_directory(option, os.environ, os.getuid())
 
 
 def resolve_data_dir(option: Path | None) -> Path:
-    """Return the data directory that this process means. Raises ConfigurationError."""
+    """Return the data directory that this process means. Raises ConfigurationError, Unsupported."""
+    check_here(option)
     if option is None and not os.environ.get("CAXTON_DATA_DIR"):
         option = _configured("data_dir")
     return data_directory(option, os.environ)

@@ -8,10 +8,11 @@ from typing import Annotated, TypeVar
 import typer
 
 import caxton
+from caxton.cli.elsewhere import elsewhere
 from caxton.cli.options import resolve_runtime_dir
 from caxton.cli.suggestions import suggestion
 from caxton.client.client import Client
-from caxton.errors import AgentNotFound
+from caxton.errors import AccessDenied, AgentNotFound, Unsupported
 from caxton.ids import AgentId
 
 T = TypeVar("T")
@@ -32,10 +33,17 @@ def with_client(runtime_dir: Path | None, use: Callable[[Client], Awaitable[T]])
     """Connect to the runtime, let `use` do its work, and return what it returns. Raises RuntimeNotFound."""
 
     async def connected() -> T:
-        async with caxton.connect(resolve_runtime_dir(runtime_dir), reconnect=False) as client:
+        async with client_of(runtime_dir) as client:
             return await use(client)
 
     return asyncio.run(connected())
+
+
+def client_of(runtime_dir: Path | None) -> Client:
+    """Return a client, not open yet, of the runtime that is meant: of this machine, or by a gateway of another."""
+    if (there := elsewhere(runtime_dir)) is None:
+        return caxton.connect(resolve_runtime_dir(runtime_dir), reconnect=False)
+    return caxton.connect(there.url, token=there.token, ca=there.ca, cert=there.cert, insecure_http=there.insecure_http)
 
 
 def with_agent(runtime_dir: Path | None, agent: str, use: Callable[[Client, AgentId], Awaitable[T]]) -> T:
@@ -56,7 +64,10 @@ def with_agent(runtime_dir: Path | None, agent: str, use: Callable[[Client, Agen
 async def not_found(client: Client, name: str) -> AgentNotFound:
     """Return the error for a name that no agent has, with those that may be meant, unless there are too many to ask."""
     error = AgentNotFound(name)
-    workers = (await client.health()).workers
+    try:
+        workers = (await client.health()).workers
+    except AccessDenied:  # a token for some agents is not told of others
+        return error
     if sum(worker.agents for worker in workers) > _MOST_ASKED:
         return error
     meant = suggestion(name, sorted(view.name for view in await client.agents()))
@@ -72,4 +83,12 @@ async def found_agent(client: Client, agent: str) -> AgentId:
             return agent_id
     except (ValueError, AgentNotFound):
         pass
-    return client.id_of(agent)
+    return await id_of(client, agent)
+
+
+async def id_of(client: Client, name: str) -> AgentId:
+    """Return the id of a name, which from another machine only the runtime knows. Raises AgentNotFound there."""
+    try:
+        return client.id_of(name)
+    except Unsupported:
+        return (await client.inspect(name)).id

@@ -4,6 +4,7 @@ import msgspec
 
 from caxton.ids import AgentId
 from caxton.wire.calls import AgentView
+from caxton.wire.members import MemberView
 
 
 class MemberForm(msgspec.Struct, frozen=True):
@@ -64,4 +65,30 @@ class AgentForm(msgspec.Struct, frozen=True, kw_only=True):
             limits=view.limits,
             counters=view.counters,
             members=[MemberForm(str(AgentId(m.session)), m.under_way, m.is_there) for m in view.members],
+        )
+
+    def view(self) -> AgentView:
+        """Return the view that it is the form of. Raises ParseError, ValueError."""
+        return AgentView(
+            int(AgentId.parse(self.agent_id)),
+            self.name,
+            self.state,
+            self.shard,
+            self.encoding,
+            tuple(self.capabilities),
+            self.limits,
+            bytes.fromhex(self.module_sha256),
+            self.instantiated,
+            self.queued,
+            self.counters,
+            escalate_to=self.escalate_to,
+            oldest_ms=self.oldest_ms,
+            weight=self.weight,
+            health=self.health,
+            is_healthy=self.healthy,
+            conversations=self.conversations,
+            drains_for_ms=self.drains_for_ms,
+            members=tuple(MemberView(int(AgentId.parse(m.session)), m.under_way, m.is_there) for m in self.members),
+            version=self.version,
+            system=self.system,
         )

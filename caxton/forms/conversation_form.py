@@ -5,11 +5,13 @@ from typing import Any
 
 import msgspec
 
+from caxton.acl.conversation_limits import ConversationLimits
 from caxton.acl.performative import ACTS
+from caxton.conversations.state import TOLD_STATES
 from caxton.conversations.summary import Summary
 from caxton.conversations.view import ConversationView
-from caxton.forms.moments import moment
-from caxton.ids import AgentId, MessageId
+from caxton.forms.moments import moment, read_moment
+from caxton.ids import AgentId, ConversationId, MessageId
 
 
 class SaidForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,23 @@ class SaidForm(msgspec.Struct, frozen=True, kw_only=True):
             in_reply_to=None if said.in_reply_to is None else str(MessageId(said.in_reply_to)),
             automatic=said.automatic,
             **_content(said.content),
+        )
+
+    def summary(self) -> Summary:
+        """Return the summary that it is the form of. Raises ParseError, ValueError."""
+        content = None if isinstance(self.content, msgspec.UnsetType) else self.content.encode()
+        if not isinstance(self.content_base64, msgspec.UnsetType):
+            content = base64.b64decode(self.content_base64)
+        return Summary(
+            bytes(MessageId.parse(self.message_id)),
+            ACTS.index(self.performative),
+            int(AgentId.parse(self.sender)),
+            int(AgentId.parse(self.receiver)),
+            read_moment(self.sent_at),
+            self.bytes,
+            None if self.in_reply_to is None else bytes(MessageId.parse(self.in_reply_to)),
+            content,
+            self.automatic,
         )
 
 
@@ -88,6 +107,27 @@ class ConversationForm(msgspec.Struct, frozen=True, kw_only=True):
             shards=list(view.shards),
             limits={name: value for name, value in msgspec.structs.asdict(view.limits).items() if value},
             history=[SaidForm.of(said) for said in view.history],
+        )
+
+    def view(self) -> ConversationView:
+        """Return the view that it is the form of; where its protocols stand is in its state. Raises ValueError."""
+        return ConversationView(
+            bytes(ConversationId.parse(self.id)),
+            int(AgentId.parse(self.initiator)),
+            tuple(int(AgentId.parse(party)) for party in self.participants),
+            TOLD_STATES.index(self.state),
+            self.outcome or self.error or "",
+            self.messages,
+            self.bytes,
+            read_moment(self.created_at),
+            read_moment(self.last_activity),
+            read_moment(self.expires_at),
+            self.protocol,
+            self.resumed,
+            msgspec.convert(self.limits, ConversationLimits).opening,
+            tuple(said.summary() for said in self.history),
+            tuple(self.shards),
+            self.archived,
         )
 
 

@@ -1,7 +1,13 @@
 """Moments as people and programs read them."""
 
+import re
 from datetime import UTC, datetime
 from typing import overload
+
+from caxton.errors import InvalidMessageFormat
+from caxton.printable import shown
+
+_NUMBER = re.compile(r"([0-9]{1,19}) ms")
 
 
 @overload
@@ -24,3 +30,14 @@ def moment(since_1970_ms: int | None) -> str | None:
         return datetime.fromtimestamp(since_1970_ms / 1_000, UTC).isoformat(timespec="milliseconds")
     except (OverflowError, ValueError, OSError):
         return f"{since_1970_ms} ms"
+
+
+def read_moment(text: str) -> int:
+    """Return what `moment` wrote, in ms since 1970; raises InvalidMessageFormat."""
+    if (number := _NUMBER.fullmatch(text)) is not None:
+        return int(number[1])
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidMessageFormat("moment", f"{shown(text)} is none") from None
+    return round(found.timestamp() * 1_000)

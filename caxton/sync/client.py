@@ -8,17 +8,36 @@ with caxton.connect_sync() as client:
 
 from pathlib import Path
 
-from caxton.client.client import connect
+from caxton.remote.connecting import connect
 from caxton.sync.calls.all_calls import AllCalls
 
 
-def connect_sync(runtime_dir: Path | str | None = None, *, reconnect: bool = True, principal: str = "") -> "Client":
+def connect_sync(
+    runtime_dir: Path | str | None = None,
+    *,
+    reconnect: bool = True,
+    principal: str = "",
+    token: str | None = None,
+    ca: Path | str | None = None,
+    cert: Path | str | None = None,
+    insecure_http: bool = False,
+) -> "Client":
     """Connect to the runtime in `runtime_dir`, CAXTON_RUNTIME_DIR or the usual place, for a `with` or until `close`.
 
     Its arguments are those of `caxton.connect`, and it raises what that does, and what opening that client does:
     RuntimeNotFound when nobody serves there.
     """
-    return Client(connect(runtime_dir, reconnect=reconnect, principal=principal))
+    return Client(
+        connect(
+            runtime_dir,
+            reconnect=reconnect,
+            principal=principal,
+            token=token,
+            ca=ca,
+            cert=cert,
+            insecure_http=insecure_http,
+        )
+    )
 
 
 class Client(AllCalls):

@@ -12,7 +12,7 @@ import caxton
 # What a distribution is called when it is imported, where that differs.
 IMPORTED_AS = {"prometheus-client": "prometheus_client", "pyyaml": "yaml", "pyzmq": "zmq"}
 # Extras of the package itself, not of what is done to it: each import of theirs says how to install it where it fails.
-EXTRAS = ("http", "pytest", "reload")
+EXTRAS = ("http", "pytest", "reload", "remote")
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ async def _letters(client: Client, choice: Choice, limit: int | None, missing: l
             else:
                 yield found
         return
-    async for found in client.dead_letters(limit=limit, **choice.filter(client)):
+    async for found in client.dead_letters(limit=limit, **choice.filter()):
         yield found
 
 
@@ -231,8 +231,8 @@ async def _chosen(client: Client, choice: Choice, limit: int | None) -> tuple[Se
     if choice.ids is not None:
         return choice.ids[:limit], {}
     if limit is None:
-        return None, choice.filter(client) | {"everything": choice.is_open}
-    return [name_of(found) async for found in client.dead_letters(limit=limit, **choice.filter(client))], {}
+        return None, choice.filter() | {"everything": choice.is_open}
+    return [name_of(found) async for found in client.dead_letters(limit=limit, **choice.filter())], {}
 
 
 def _check_nothing_missing(missing: Sequence[str]) -> None:

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import typer
 
+from caxton.cli.elsewhere import elsewhere
 from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
 from caxton.cli.output import FAILED, Format, Output, print_json, print_table, print_text, reports_errors
 from caxton.cli.stats_text import lasted
@@ -36,7 +38,19 @@ def health(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -
 
 def ask_values(runtime_dir: Any, question: AskHealth | AskStats) -> dict[str, Any]:
     """Return the plain values that answer a question to the supervisor."""
+    if elsewhere(runtime_dir) is not None:
+        return _from_elsewhere(runtime_dir, question)
     return answered(ask(resolve_runtime_dir(runtime_dir), question, _TIMEOUT_S), Told, "the supervisor").values
+
+
+def _from_elsewhere(runtime_dir: Any, question: AskHealth | AskStats) -> dict[str, Any]:
+    from caxton.cli.session import with_client  # noqa: PLC0415 (all of the client, which is loaded later)
+
+    async def use(client: Any) -> Any:
+        return await (client.health() if isinstance(question, AskHealth) else client.stats())
+
+    values: dict[str, Any] = msgspec.to_builtins(with_client(runtime_dir, use))
+    return values
 
 
 def _part(have: int, most: int) -> str:

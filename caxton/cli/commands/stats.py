@@ -14,7 +14,7 @@ import typer
 
 from caxton.cli import stats_text
 from caxton.cli.commands.health import ask_values
-from caxton.cli.figures import Figures, with_figures
+from caxton.cli.figures import Counted, with_figures
 from caxton.cli.options import RuntimeDirOption
 from caxton.cli.output import print_hint, print_json, print_lines, print_yaml, reports_errors
 from caxton.errors import CaxtonError, InvalidMessageFormat, ResourceExhausted, Timeout
@@ -160,7 +160,7 @@ def _explain(output: StatsFormat) -> None:
         print_lines(stats_text.explained(meanings))
 
 
-async def _durable(client: Figures) -> dict[str, Any]:
+async def _durable(client: Counted) -> dict[str, Any]:
     ledger = await client.ledger()
     letters = await client.dead_letter_stats()
     return {

@@ -32,6 +32,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     escalate_to: str | None = None
     weight: int = DEFAULT_WEIGHT
     version: str = ""
+    system: str = ""
 
 
 class AgentToDeploy(About, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +57,7 @@ async def deploy_agent(caller: Caller, request: Request[Any, Any, Any]) -> Respo
         about.escalate_to,
         about.weight,
         about.version,
+        about.system,
     )
     async with caller.client() as client:
         (deployed,) = await client.deploy_many([deployment], timeout_s=DEPLOY_TIMEOUT_S)

@@ -6,57 +6,16 @@ import msgspec
 from litestar import Request, get, post
 from litestar.params import QueryParameter
 
-from caxton.acl.json_form import message_values
 from caxton.client.client import Client
-from caxton.forms.moments import moment
+from caxton.forms.letter_form import LetterForm
 from caxton.gateway.body import read
 from caxton.gateway.caller import Caller
 from caxton.gateway.limits import MAX_PAGE
 from caxton.gateway.parameters import PAGE, After, Limit, SomeAgent
 from caxton.ids import AgentId
 from caxton.tokens.role import Role
-from caxton.wire.calls import DeadLetter
 
 Ids = Annotated[list[str], msgspec.Meta(min_length=1, max_length=MAX_PAGE)]
-
-
-class LetterError(msgspec.Struct, frozen=True):
-    """Why a message came to nothing: the code of an error, and its fields."""
-
-    code: str
-    fields: dict[str, Any]
-
-
-class LetterForm(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that came to nothing. message: as it was sent; its content only where it was asked for."""
-
-    id: str
-    reason: str
-    error: LetterError
-    attempts: int
-    retry_reasons: list[str]
-    died_at: str
-    content_bytes: int
-    requeued_from: str | None
-    message: dict[str, Any]
-
-    @classmethod
-    def of(cls, letter: DeadLetter, *, with_content: bool) -> "LetterForm":
-        """Return the form of a dead letter."""
-        message = message_values(letter.message)
-        if not with_content:
-            message.pop("content", None)
-        return cls(
-            id=letter.id,
-            reason=letter.reason,
-            error=LetterError(letter.error.error, letter.error.fields),
-            attempts=letter.attempts,
-            retry_reasons=list(letter.retry_reasons),
-            died_at=moment(letter.died_at),
-            content_bytes=letter.content_bytes,
-            requeued_from=None if letter.requeued_from is None else f"{letter.shard}-{letter.requeued_from}",
-            message=message,
-        )
 
 
 class LetterPage(msgspec.Struct, frozen=True):

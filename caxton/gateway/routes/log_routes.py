@@ -8,7 +8,7 @@ from litestar import Request, Response, get
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
-from caxton.forms.moments import moment
+from caxton.forms.line_form import LineForm
 from caxton.gateway.caller import Caller
 from caxton.gateway.door import REQUEST
 from caxton.gateway.parameters import Agent
@@ -16,23 +16,6 @@ from caxton.gateway.streaming import MEDIA_TYPE, event, events_of
 from caxton.ids import AgentId
 from caxton.tokens.role import Role
 from caxton.wire.watching import MAX_LOG_PAGE, LogLine
-
-
-class LineForm(msgspec.Struct, frozen=True):
-    """A line. level: debug, info, warning, error; or note, the runtime's own word. missed: lines that are not there."""
-
-    number: int
-    at: str
-    level: str
-    message_id: str | None
-    text: str
-    missed: int
-
-    @classmethod
-    def of(cls, line: LogLine) -> "LineForm":
-        """Return the form of a line."""
-        about = None if line.message_id is None else str(line.message_id)
-        return cls(line.number, moment(line.at), line.level, about, line.text, line.missed)
 
 
 class Log(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from caxton.client.client import Client
 from caxton.client.interactions.questions import check_opening
 from caxton.client.routes.receipts import Receipt
 from caxton.errors import CaxtonError, InvalidMessageFormat, ValidationError
+from caxton.forms.receipt_form import ReceiptForm
 from caxton.gateway.body import JSON, read_value
 from caxton.gateway.caller import Caller
 from caxton.gateway.limits import MAX_MESSAGES
@@ -26,31 +27,6 @@ Key = Annotated[
         name="Idempotency-Key", description="The message's idempotency key: it is taken once in ten minutes."
     ),
 ]
-
-
-class ReceiptForm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message was acknowledged. reliability: at_least_once, and it is in the file, or at_most_once.
-
-    is_new: false when its idempotency key was known. agent, tried: of a message to a capability, who has it and who
-    refused it before.
-    """
-
-    message_id: str
-    reliability: str
-    is_new: bool
-    agent: str | None = None
-    tried: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, receipt: Receipt) -> "ReceiptForm":
-        """Return the form of a receipt."""
-        return cls(
-            message_id=str(receipt.message_id),
-            reliability=receipt.lane.reliability,
-            is_new=receipt.is_new,
-            agent=None if receipt.agent is None else str(receipt.agent),
-            tried=tuple(map(str, receipt.tried)),
-        )
 
 
 class MessageToSend(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +84,7 @@ async def send_message(
         (sent,) = await client.send_batch([message], timeout_s=timeout_s)
     if isinstance(sent, CaxtonError):
         raise sent
-    return ReceiptForm.of(sent)
+    return _receipt(sent)
 
 
 @post(
@@ -162,9 +138,7 @@ async def send_messages(
             await _message(caller, client, one, "inform", None, f"messages[{place}]") for place, one in enumerate(given)
         ]
         results = await client.send_batch(messages, timeout_s=timeout_s)
-    told = [
-        Outcome(ReceiptForm.of(one)) if isinstance(one, Receipt) else Outcome(None, Problem.of(one)) for one in results
-    ]
+    told = [Outcome(_receipt(one)) if isinstance(one, Receipt) else Outcome(None, Problem.of(one)) for one in results]
     accepted = sum(isinstance(one, Receipt) for one in results)
     return Response(_ANSWER.encode(BatchAnswer(told, accepted)), media_type=JSON)
 
@@ -195,6 +169,16 @@ async def _check_parties(caller: Caller, client: Client, message: Message) -> No
         caller.grant.allows(Role.SENDER, name)
     if message.reply_to is not None:
         await caller.may_reach(client, message.reply_to, Role.SENDER)
+
+
+def _receipt(receipt: Receipt) -> ReceiptForm:
+    return ReceiptForm(
+        message_id=str(receipt.message_id),
+        reliability=receipt.lane.reliability,
+        is_new=receipt.is_new,
+        agent=None if receipt.agent is None else str(receipt.agent),
+        tried=tuple(map(str, receipt.tried)),
+    )
 
 
 def _read(client: Client, values: object, performative: str, key: str | None) -> Message:

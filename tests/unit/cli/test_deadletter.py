@@ -78,14 +78,14 @@ def run(*arguments, given=None):
 
 
 def test_letters_are_listed_as_filtered(client):
-    """Every filter reaches the client: names as ids, 16 hex digits as they are, moments in ms."""
+    """Every filter reaches the client: names as they are, 16 hex digits as ids, moments in ms."""
     listed = run(
         "list", "--reason", "expired", "--agent", "tally", "--sender", "8000000000000001", "--limit", "1", "-o", "json"
     )
 
     assert [found["id"] for found in json.loads(listed.stdout)] == ["1-3"]
     # One more is asked for than is shown, to know whether there are more.
-    assert client.asked == [("list", 2, {"reason": "expired", "agent": 5, "sender": (1 << 63) + 1})]
+    assert client.asked == [("list", 2, {"reason": "expired", "agent": "tally", "sender": (1 << 63) + 1})]
 
 
 def test_a_moment_is_local_time(client):

@@ -1,0 +1,14 @@
+"""The client of a runtime on another machine, by its gateway."""
+
+from caxton.client.client import Client
+from caxton.remote.agents import RemoteAgents
+from caxton.remote.figures import RemoteFigures
+from caxton.remote.letters import RemoteLetters
+from caxton.remote.messages import RemoteMessages
+
+
+class RemoteClient(RemoteMessages, RemoteAgents, RemoteLetters, RemoteFigures, Client):
+    """The calls of `Client` that HTTP has, with the same results and errors; the others raise Unsupported.
+
+    Made by `caxton.connect` for a URL. Names of agents travel as they are: `id_of` knows those that it was told.
+    """

@@ -1,0 +1,271 @@
+"""A client on another machine: the calls of the local one, by a gateway, with the same results and errors."""
+
+import asyncio
+
+import pytest
+
+import caxton
+import caxton.testing
+from caxton.acl.json_form import message_values
+
+ABSENT = caxton.MessageId.parse("019b76da-a800-7abc-8000-000000003000")
+
+
+@pytest.fixture
+async def remote(url, token, admin):
+    """A client with a token for everything, where an agent echo is deployed."""
+    async with caxton.connect(url, token=token("admin")) as client:
+        yield client
+
+
+@pytest.fixture
+async def here(served, admin):
+    """The client of the same runtime on its own machine."""
+    async with served.connect() as client:
+        yield client
+
+
+async def test_an_agent_is_seen_as_on_its_own_machine(remote, here):
+    """By its name, its id and in lists; what it is called is told in whichever way it was asked for."""
+    near, far = await here.inspect("echo"), await remote.inspect("echo")
+    by_id = await remote.inspect(near.id)
+
+    assert far == by_id == near
+    assert remote.id_of("echo") == near.id
+    assert await remote.agents(name="ec*") == [near]
+    assert await remote.find("say") == [near]
+    assert [view.name async for view in remote.capabilities()] == ["say"]
+    looked = await remote.lookup([near.id, "nobody"])
+    assert (looked[0], type(looked[1])) == (near, caxton.errors.AgentNotFound)
+    assert str(looked[1]) == str((await here.lookup(["nobody"]))[0])
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", ".", "00000000000004d2", "*", "ä%2F ?#&", "x" * 200])
+async def test_any_name_that_an_agent_may_have_is_reached(remote, here, echo_wasm, name):
+    """Also one that no path can hold, or that reads like an id."""
+    made = await remote.deploy(name, echo_wasm, capabilities=["odd"], limits=caxton.Limits(max_hops=7), version="v1")
+    seen = await remote.inspect(name)
+    answer = await remote.request(name, b"hello")
+    await remote.pause(name)
+    paused = (await here.inspect(name)).state
+    await remote.resume(name)
+    await remote.remove(name)
+
+    assert (seen.id, seen.name, seen.limits["max_hops"], seen.version) == (made, name, 7, "v1")
+    assert (answer.content, answer.sender, paused) == (b"hello", made, "paused")
+    with pytest.raises(caxton.errors.AgentNotFound):
+        await here.inspect(name)
+
+
+async def test_what_cannot_be_deployed_is_the_same_error(remote, here, echo_wasm):
+    """Each deployment has its own end, and a mistake is found before anything travels."""
+    wasm = echo_wasm.read_bytes()
+    wanted = [caxton.Deployment("echo", wasm), caxton.Deployment("bad", b"\0asm"), caxton.Deployment(" x", wasm)]
+    far, near = await remote.deploy_many(wanted), await here.deploy_many(wanted)
+
+    assert [type(error) for error in far] == [type(error) for error in near]
+    assert [str(error) for error in far] == [str(error) for error in near]
+
+
+async def test_messages_are_sent_and_answered(remote, here):
+    """By name, by id and to a capability, one and many; bytes are bytes."""
+    agent = (await here.inspect("echo")).id
+    by_name = await remote.request("echo", b"\xff\x00")
+    by_id = await remote.request(agent, {"a": 1}, encoding="json", protocol="fipa-request")
+    capable = await remote.request(caxton.Capability("say"), b"x")
+    many = await remote.request_many([caxton.Message(agent, str(n).encode()) for n in range(30)])
+    sent = await remote.send("echo", b"once", idempotency_key="far")
+    again = await remote.send("echo", b"once", idempotency_key="far")
+    to_one = await remote.send(caxton.Capability("say"), b"y")
+    several = await remote.broadcast(b"z", ["echo"])
+
+    assert (by_name.content, by_name.sender, capable.sender) == (b"\xff\x00", agent, agent)
+    assert by_id.conversation_id is not None
+    assert [one.content for one in many] == [str(n).encode() for n in range(30)]
+    assert (sent.is_new, sent.lane, again.is_new, to_one.agent) == (True, caxton.Lane.DURABLE, False, agent)
+    assert [type(result) for result in several.values()] == [caxton.Receipt]
+    assert [*several] == [agent]
+
+
+async def test_an_answer_is_the_message_that_a_local_client_has(remote, here):
+    """All of its fields but ids and times, which are new each time."""
+
+    def said(message):
+        changing = {"message_id", "in_reply_to", "created_at", "conversation_id", "receiver", "reply_with"}
+        return {name: value for name, value in message_values(message).items() if name not in changing}
+
+    assert said(await remote.request("echo", b"same")) == said(await here.request("echo", b"same"))
+
+
+async def test_more_messages_than_one_request_holds(remote, here):
+    """Go in several, and have their results in order."""
+    agent = (await here.inspect("echo")).id
+    options = caxton.DeliveryOptions(reliability="at_most_once")
+    messages = [caxton.Message(agent, b"", delivery_options=options) for _ in range(1_001)]
+    messages[500] = caxton.Message(caxton.AgentId(77), b"", delivery_options=options)
+    results = await remote.send_batch(messages)
+
+    assert [place for place, one in enumerate(results) if isinstance(one, caxton.errors.CaxtonError)] == [500]
+    assert isinstance(results[500], caxton.errors.AgentNotFound)
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [
+        (lambda client: client.inspect("nobody"), caxton.errors.AgentNotFound),
+        (lambda client: client.send("nobody", b""), caxton.errors.AgentNotFound),
+        (lambda client: client.request("nobody", b""), caxton.errors.AgentNotFound),
+        (lambda client: client.resume("echo"), caxton.errors.InvalidStateTransition),
+        (lambda client: client.remove("nobody"), caxton.errors.AgentNotFound),
+        (lambda client: client.dead_letter("0-999999"), caxton.errors.DeadLetterNotFound),
+        (lambda client: client.conversation(str(ABSENT)), caxton.errors.ConversationNotFound),
+        (lambda client: client.purge(), caxton.errors.ValidationError),
+        (lambda client: client.send(caxton.Capability("nothing"), b""), caxton.errors.NoCapableAgents),
+        (lambda client: client.request("echo", b"", protocol="fipa-nothing"), caxton.errors.UnknownProtocol),
+    ],
+)
+async def test_what_goes_wrong_is_the_same_error(remote, here, call, error):
+    """With the same fields, so that it says the same."""
+    with pytest.raises(error) as far:
+        await call(remote)
+    with pytest.raises(error) as near:
+        await call(here)
+
+    assert type(far.value) is type(near.value) is error
+    assert str(far.value) == str(near.value)
+
+
+async def test_dead_letters_are_listed_shown_sent_again_and_forgotten(remote, here, echo_wasm):
+    """As on the machine of the runtime; of an agent that is gone too."""
+    await remote.deploy("far-grave", echo_wasm)
+    await remote.pause("far-grave")
+    for number in range(3):
+        await remote.send("far-grave", str(number).encode())
+    await remote.stop("far-grave")
+    far = [letter async for letter in remote.dead_letters(agent="far-grave", with_content=True)]
+    near = [letter async for letter in here.dead_letters(agent="far-grave", with_content=True)]
+    some = [letter async for letter in remote.dead_letters(agent="far-grave", limit=2)]
+    sent = await remote.requeue([far[0]])
+    purged = await remote.purge(agent="far-grave", reason=far[0].reason)
+
+    assert [(one.id, one.reason, one.died_at, one.attempts) for one in far] == [
+        (one.id, one.reason, one.died_at, one.attempts) for one in near
+    ]
+    assert [one.message.content for one in far] == [b"0", b"1", b"2"]
+    assert [message_values(one.message) for one in far] == [message_values(one.message) for one in near]
+    assert [one.error for one in far] == [one.error for one in near]
+    assert ([one.id for one in some], [*sent]) == ([one.id for one in far[:2]], [far[0].id])
+    assert purged >= 2
+    await remote.remove("far-grave")
+
+
+async def test_conversations_and_figures_are_the_same(remote, here):
+    """What counts goes on counting, so the books and what has ended are compared."""
+    answer = await remote.request("echo", b"talk", protocol="fipa-request")
+    far, near = [await client.conversation(str(answer.conversation_id)) for client in (remote, here)]
+    listed = [view.id async for view in remote.conversations(agent="echo")]
+    ledgers = await remote.ledger(), await here.ledger()
+
+    assert (far.id, far.state, far.outcome, far.history, far.participants) == (
+        near.id,
+        near.state,
+        near.outcome,
+        near.history,
+        near.participants,
+    )
+    assert far.id in listed
+    assert ledgers[0] == ledgers[1]
+    assert (await remote.dead_letter_stats()).capacity == (await here.dead_letter_stats()).capacity
+    assert (await remote.conversation_stats()).total_created >= 1
+    assert (await remote.health()).workers[0].shard == 0
+    assert len((await remote.stats()).workers) == 2
+
+
+async def test_an_agent_is_drained(remote, echo_wasm):
+    """The call returns when it has stopped."""
+    await remote.deploy("far-drained", echo_wasm)
+    drained = await remote.drain("far-drained", timeout_s=20)
+
+    assert drained.is_complete
+    assert (await remote.inspect("far-drained")).state == "stopped"
+    await remote.remove("far-drained")
+
+
+async def test_what_an_agent_logs_is_read_and_followed(remote, here, wasm):
+    """The lines that are kept, and those that come."""
+    await remote.deploy("far-talker", wasm("log"))
+    await remote.request("far-talker", b"one")
+    kept = [line async for line in remote.logs("far-talker")]
+    near = [line async for line in here.logs("far-talker")]
+    following = remote.logs("far-talker", follow=True)
+    first = await anext(following)
+    await remote.request("far-talker", b"two")
+    second = await anext(following)
+    await following.aclose()
+
+    assert kept == near != []
+    assert (first, second.number) == (kept[0], first.number + 1)
+    await remote.remove("far-talker")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.waiting("echo").__anext__(),
+        lambda client: client.watch("echo").__anext__(),
+        lambda client: client.message(ABSENT),
+        lambda client: client.create_token("x", "viewer"),
+        lambda client: client.backup("/nowhere"),
+        lambda client: client.busiest(),
+        lambda client: client.advertise("echo", add=["x"]),
+        lambda client: client.attach("x", print).__aenter__(),
+        lambda client: client.send("echo", b"", wait=False),
+    ],
+)
+async def test_what_only_the_machine_of_the_runtime_can_do_says_so(remote, call):
+    """By a typed error, and nothing is done."""
+    with pytest.raises(caxton.errors.Unsupported, match="another machine"):
+        await call(remote)
+
+
+async def test_who_may_not_is_told_so(url, token, admin):
+    """A role that is too low, agents that a token is not for, and a token that is none."""
+    async with caxton.connect(url, token=token("viewer")) as viewer:
+        with pytest.raises(caxton.errors.AccessDenied):
+            await viewer.send("echo", b"")
+    async with caxton.connect(url, token=token("admin", "other-*")) as some:
+        with pytest.raises(caxton.errors.AccessDenied):
+            await some.inspect("echo")
+    async with caxton.connect(url, token="cx_" + "A" * 43) as nobody:
+        with pytest.raises(caxton.errors.TokenRefused):
+            await nobody.agents()
+
+
+async def test_a_client_is_open_within_its_block_and_in_its_loop(url, token):
+    """Use before and after, and twice at once, is told as a mistake."""
+    client = caxton.connect(url, token=token("viewer"))
+    with pytest.raises(caxton.errors.ConfigurationError, match="not open"):
+        await client.health()
+    async with client:
+        with pytest.raises(caxton.errors.ConfigurationError, match="open already"):
+            await client.__aenter__()
+        with pytest.raises(caxton.errors.ConfigurationError, match="another event loop"):
+            await asyncio.to_thread(asyncio.run, client.health())
+    with pytest.raises(caxton.errors.ConfigurationError, match="not open"):
+        await client.inspect("echo")
+
+
+def test_programs_without_a_loop_have_it_too(url, token, admin):
+    """`connect_sync` takes a URL as `connect` does."""
+    with caxton.connect_sync(url, token=token("admin")) as client:
+        assert client.request("echo", b"hello").content == b"hello"
+        assert [view.name for view in client.agents(name="echo")] == ["echo"]
+        with pytest.raises(caxton.errors.Unsupported):
+            client.busiest()
+
+
+async def test_where_nobody_serves_nothing_was_asked(token):
+    """That is another error than one of something that may have happened."""
+    async with caxton.connect("http://127.0.0.1:1", token=token("viewer")) as client:
+        with pytest.raises(caxton.errors.RuntimeNotFound, match="right URL"):
+            await client.health()
