@@ -8,6 +8,9 @@ import { every } from "./live.js";
 import { button, empty, link, problem, state } from "./parts.js";
 import { agentPage } from "./page_agent.js";
 import { agentsPage } from "./page_agents.js";
+import { conversationPage, conversationsPage } from "./page_conversations.js";
+import { ledgerPage } from "./page_ledger.js";
+import { letterPage, lettersPage } from "./page_letters.js";
 import { overviewPage } from "./page_overview.js";
 import { signInPage } from "./page_sign_in.js";
 
@@ -20,6 +23,9 @@ const THEMES = { auto: "System", light: "Light", dark: "Dark" };
 const PAGES = [
   { path: "", name: "Overview", show: overviewPage, forAll: true },
   { path: "agents", name: "Agents", show: agentsPage, one: agentPage },
+  { path: "conversations", name: "Conversations", show: conversationsPage, one: conversationPage, forAll: true },
+  { path: "dead-letters", name: "Dead letters", show: lettersPage, one: letterPage },
+  { path: "ledger", name: "Ledger", show: ledgerPage, forAll: true },
 ];
 
 const main = document.getElementById("main");

@@ -170,7 +170,7 @@ export function contentOf(content) {
 }
 
 function reply(message, tookUs) {
-  return h("div", {}, h("p", {}, h("b", {}, line(message.performative, 40)), h("span", { class: "dim" }, ` after ${micros(tookUs)}`)), contentOf(message.content));
+  return h("div", { class: "stack" }, h("p", {}, h("b", {}, line(message.performative, 40)), h("span", { class: "dim" }, ` after ${micros(tookUs)}`)), contentOf(message.content));
 }
 
 function conversationsOf(id, signal) {

@@ -5,7 +5,7 @@ import { fill, h } from "./dom.js";
 import { count, duration, line, rate } from "./format.js";
 import { every } from "./live.js";
 import { note } from "./names.js";
-import { Table, choice, empty, field, form, link, problem, section, state, title } from "./parts.js";
+import { Table, address, choice, empty, field, form, link, next, problem, section, state, title } from "./parts.js";
 
 const STATES = ["running", "attached", "detached", "paused", "draining", "failed", "stopped"];
 const BUSY = { turns: "most turns", time: "most time", failures: "most failures", mailbox: "most that waits" };
@@ -26,7 +26,7 @@ export function agentsPage(main, { session, query, signal }) {
   const table = agentsTable();
   const busy = busyTable();
 
-  const search = form({ class: "row filters", role: "search" }, (told) => go({ name: told.get("name"), state: told.get("state"), capability: told.get("capability"), by }),
+  const search = form({ class: "row filters", role: "search" }, (told) => go({ name: told.get("name"), state: told.get("state"), capability: told.get("capability"), by: kept().by }),
     field("Name", h("input", { name: "name", type: "search", value: name, maxlength: 200, placeholder: "any; * is any text" })),
     field("State", choice([["", "any"], ...STATES.map((one) => [one, one])], wanted.state, { name: "state" })),
     field("Capability", h("input", { name: "capability", type: "search", value: wanted.capability, maxlength: 200, placeholder: "any" })),
@@ -46,11 +46,7 @@ export function agentsPage(main, { session, query, signal }) {
     page.agents.forEach((agent) => note(agent.agent_id, agent.name));
     table.update(page.agents);
     fill(wrong, page.agents.length ? null : empty("No agent is like that."));
-    fill(ends,
-      h("span", { class: "dim" }, `${count(page.agents.length)} on this page; sorting is within it`),
-      h("span", { class: "row" },
-        wanted.after ? h("a", { class: "button", href: address({ ...kept(), after: "" }) }, "First page") : null,
-        page.next ? h("a", { class: "button", href: address({ ...kept(), after: page.next }) }, "Next page") : null));
+    fill(ends, ...next("agents", kept(), wanted.after, page.next, page.agents.length));
   }, (error) => fill(wrong, problem(error)));
 
   if (session.is_for_all) {
@@ -62,7 +58,7 @@ export function agentsPage(main, { session, query, signal }) {
   }
 
   function kept() {
-    return { name, state: wanted.state, capability: wanted.capability, by };
+    return { name, state: wanted.state, capability: wanted.capability, by: by === "turns" ? "" : by };
   }
 }
 
@@ -71,13 +67,8 @@ function pattern(name) {
   return name && !name.includes("*") ? `*${name}*` : name;
 }
 
-function address(query) {
-  const told = new URLSearchParams(Object.entries(query).filter(([, value]) => value && value !== "turns"));
-  return told.size ? `#/agents?${told}` : "#/agents";
-}
-
 function go(query) {
-  location.hash = address(query);
+  location.hash = address("agents", query);
 }
 
 function agentsTable() {

@@ -2,15 +2,17 @@
 
 import { Problem } from "./api.js";
 import { fill, h, say } from "./dom.js";
-import { shown, words } from "./format.js";
+import { line, shown, words } from "./format.js";
+import { isClient } from "./names.js";
 
-const GOOD = new Set(["healthy", "ready", "running", "attached", "completed", "balanced", "info"]);
+const GOOD = new Set(["healthy", "ready", "running", "attached", "completed", "balanced"]);
 const BAD = new Set(["unhealthy", "failed", "quarantined", "not balanced", "problem", "error", "expired"]);
+const GOING = new Set(["in progress", "initiated", "starting", "info"]);
 const CALM = new Set(["stopped", "archived", "debug", "note"]);
 
 // Return a state: a mark, and the word.
 export function state(word) {
-  const kind = GOOD.has(word) ? "good" : BAD.has(word) ? "bad" : CALM.has(word) ? "calm" : "warn";
+  const kind = GOOD.has(word) ? "good" : BAD.has(word) ? "bad" : GOING.has(word) ? "going" : CALM.has(word) ? "calm" : "warn";
   return h("span", { class: `state ${kind}` }, shown(word, 40));
 }
 
@@ -179,6 +181,28 @@ export function form(attributes, act, ...children) {
     },
   }, ...children);
   return made;
+}
+
+// Return who has this id: a link to an agent, a word for a client.
+export function party(id, names, name = null) {
+  const text = line(name ?? names.get(id) ?? id, 200);
+  return isClient(id) ? h("bdi", { class: "dim" }, text) : link(text, `#/agents/${id}`);
+}
+
+// Return the address of a page with a search.
+export function address(page, query) {
+  const told = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
+  return told.size ? `#/${page}?${told}` : `#/${page}`;
+}
+
+// Return what stands below a page of a list: how much it is, and the ways to others. last: what the next page follows.
+export function next(page, query, after, last, number) {
+  return [
+    h("span", { class: "dim" }, `${number} on this page; sorting is within it`),
+    h("span", { class: "row" },
+      after ? h("a", { class: "button", href: address(page, query) }, "First page") : null,
+      last ? h("a", { class: "button", href: address(page, { ...query, after: last }) }, "Next page") : null),
+  ];
 }
 
 export function link(text, href, attributes = {}) {

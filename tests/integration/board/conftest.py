@@ -51,8 +51,13 @@ def served():
                 with contextlib.suppress(caxton.errors.CaxtonError):
                     client.send("broken", b"\x00", options=caxton.DeliveryOptions(max_retries=1))
             talk = client.new_conversation()
-            for name in ("echo", "greeter", "echo"):
-                client.request(name, HOSTILE_TEXT.encode(), conversation_id=talk)
+            kept = caxton.DeliveryOptions(conversation=caxton.ConversationLimits(keep_contents=True))
+            for name, options in (
+                ("echo", kept),
+                ("greeter", caxton.DeliveryOptions()),
+                ("echo", caxton.DeliveryOptions()),
+            ):
+                client.request(name, HOSTILE_TEXT.encode(), conversation_id=talk, options=options)
         yield runtime
 
 

@@ -9,6 +9,8 @@ from playwright.sync_api import expect
 
 from caxton.errors import CaxtonError
 
+# What agents say is shown so, to the letter.
+SHOWN = "<img src=x onerror=document.title='owned'>\\u202egnp.exe\\u0000\\u001b[31m"
 LOOKS = [((1_280, 900), "light"), ((1_280, 900), "dark"), ((360, 740), "light"), ((360, 740), "dark")]
 
 
@@ -29,6 +31,17 @@ def test_every_page_can_be_used_by_everybody(board_of, owner, token, size, schem
     board.check()
     board.go(f"#/agents/{owner.id_of('logger')}", "logger")
     expect(board.page.get_by_role("log")).to_contain_text("\\u202egnp.exe")
+    board.check()
+    board.go("#/conversations", "Conversations")
+    board.page.get_by_role("group", name="Conversations", exact=True).locator("a").first.click()
+    expect(board.page.get_by_role("img", name="6 messages between 3 parties")).to_be_visible()
+    board.check()
+    board.go("#/dead-letters", "Dead letters")
+    board.page.get_by_role("group", name="Dead letters", exact=True).locator("a").first.click()
+    expect(board.page.get_by_role("heading", name="What it says")).to_be_visible()
+    board.check()
+    board.go("#/ledger", "Ledger")
+    expect(board.page.get_by_role("row", name="Balanced")).to_contain_text("balanced")
     board.check()
 
 
@@ -122,6 +135,59 @@ def test_an_agent_is_paused_asked_drained_and_removed(board_of, owner, token, ec
     expect(page.get_by_role("heading", name="Agents", level=1)).to_be_visible()
     with pytest.raises(CaxtonError):
         owner.inspect("victim")
+
+
+def test_a_conversation_is_shown_with_what_was_said(board_of, token):
+    """From the list, by who takes part: an arrow and a line for each message, in their order, and all of it is text."""
+    board = board_of(token("viewer"))
+    page = board.page
+    board.go("#/conversations", "Conversations")
+    page.get_by_label("Agent").fill("greeter")
+    page.get_by_label("State").select_option("in progress")
+    page.get_by_role("button", name="Search").click()
+    listed = page.get_by_role("group", name="Conversations", exact=True)
+    listed.get_by_role("link").click()
+    said = page.get_by_role("region", name="Messages").get_by_role("listitem")
+    expect(said).to_have_count(6)
+    expect(said.nth(2)).to_contain_text("greeter")
+    expect(said.nth(2).locator("pre")).to_have_text(SHOWN)
+    expect(page.locator("svg.sequence .act")).to_have_text(["request", "inform"] * 3)
+    page.get_by_role("link", name="greeter").first.click()
+    expect(page.get_by_role("heading", name="greeter", level=1)).to_be_visible()
+    expect(page.get_by_role("region", name="Conversations").locator("a.code")).to_have_count(1)
+
+
+def test_dead_letters_are_found_looked_into_and_sent_again(board_of, owner, token):
+    """Some of them by their boxes, one from its own page, and what is forgotten is asked for before."""
+    board = board_of(token("operator"))
+    page = board.page
+    board.go("#/dead-letters", "Dead letters")
+    listed = page.get_by_role("group", name="Dead letters", exact=True)
+    expect(listed.get_by_role("checkbox")).to_have_count(3)
+    page.get_by_label("To agent").fill("echo")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("There is no such dead letter.")).to_be_visible()
+    page.get_by_label("To agent").fill("broken")
+    page.get_by_label("Reason").select_option(label="Poison (3)")
+    page.get_by_role("button", name="Search").click()
+    listed.get_by_role("checkbox").first.check()
+    page.get_by_role("button", name="Requeue 1 chosen").click()
+    expect(page.get_by_text("1 messages were sent again.")).to_be_visible()
+    expect(listed.get_by_role("checkbox")).to_have_count(3)  # it died of the same again
+
+    listed.locator("a.code").first.click()
+    expect(page.get_by_text("WasmExecutionFailed")).to_be_visible()
+    expect(page.locator("pre")).to_have_text("\\u0000")
+    page.get_by_role("button", name="Requeue").click()
+    expect(page.get_by_role("heading", name="Dead letters", level=1)).to_be_visible()
+    expect(listed.get_by_role("checkbox")).to_have_count(3)
+    page.get_by_role("button", name="Purge all that fit").click()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    assert owner.dead_letter_stats().total_messages == 3
+    page.get_by_role("button", name="Purge all that fit").click()
+    page.get_by_role("dialog").get_by_role("button", name="Purge").click()
+    expect(page.get_by_text("3 dead letters are forgotten.")).to_be_visible()
+    assert owner.dead_letter_stats().total_messages == 0
 
 
 def test_a_gateway_that_is_killed_is_missed_and_comes_back(board_of, served, token):
