@@ -29,6 +29,7 @@ try:
         report,
         request,
         scale,
+        scrape,
         store,
         sustain,
         throughput,
@@ -53,6 +54,7 @@ app.command(epilog=hops.EXAMPLES)(hops.hops)
 app.command(epilog=flow.EXAMPLES)(flow.flow)
 app.command(epilog=request.EXAMPLES)(request.request)
 app.command(epilog=gateway.EXAMPLES)(gateway.gateway)
+app.command(epilog=scrape.EXAMPLES)(scrape.scrape)
 app.command(epilog=clients.EXAMPLES)(clients.clients)
 app.command(epilog=contents.EXAMPLES)(contents.contents)
 app.command(epilog=agents.EXAMPLES)(agents.agents)

@@ -49,7 +49,9 @@ scrape_configs:
 ```
 
 It is written as text, or as OpenMetrics for whoever accepts that. What was told is told to all who ask within a second:
-a scrape costs the same however many ask, and about as much with 100,000 agents as with ten. It ends within 8 s.
+a scrape costs the same however many ask, and as much with 100,000 agents as with ten. What shards keep (the ledger,
+dead letters, conversations) is counted row by row, so it is counted beside scrapes, at most each 15 s and at most a
+twentieth of the time: `caxton_scrape_kept_age_seconds` says how long ago. A scrape ends within 8 s.
 `caxton.telemetry.exposition.exposition` makes the same text of `client.stats()` and `client.health()`, for a program
 that serves it itself.
 
@@ -82,7 +84,7 @@ _PARTS = Parts(
     Busiest([], 0, 0),
 )
 
-_GATEWAY = GatewayFigures({}, 0, 0, 0.0, 0, 0.0)
+_GATEWAY = GatewayFigures({}, 0, 0, 0.0, 0.0, 0, 0.0)
 
 
 def page() -> str:

@@ -55,6 +55,11 @@ def post(path: str, host: str, port: int, token: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
+def get(path: str, host: str, port: int, token: str) -> bytes:
+    """Return a question as it is sent."""
+    return f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {token}\r\n\r\n".encode()
+
+
 async def closed_loop(
     host: str, port: int, request: bytes, connections: int, seconds: float
 ) -> tuple[int, float, Latencies]:

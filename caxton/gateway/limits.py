@@ -37,6 +37,8 @@ MESSAGE_TIMEOUT_S = 30.0
 DEPLOY_TIMEOUT_S = 50.0
 # For one look at the runtime, and for each part of it that shards tell: Prometheus waits 10 s unless told otherwise.
 LOOK_TIMEOUT_S, PART_TIMEOUT_S = 8.0, 5.0
+# Between two looks at what is kept, which of the time take at most this share; and for one of them.
+KEPT_PERIOD_S, KEPT_SHARE, KEPT_TIMEOUT_S = 15.0, 0.05, 60.0
 # For how long what was told of metrics is told to others.
 SCRAPE_FRESH_S = 1.0
 # Between two signs of life in a stream that has nothing to say.

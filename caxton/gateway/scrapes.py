@@ -3,20 +3,20 @@
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
 
 from caxton.errors import CaxtonError, Timeout
 from caxton.gateway.clients import Clients
 from caxton.gateway.counts import Counts
+from caxton.gateway.kept_look import Kept, KeptLook, part
 from caxton.gateway.limits import LOOK_TIMEOUT_S, PART_TIMEOUT_S, SCRAPE_FRESH_S
 from caxton.telemetry.agent_families import MOST_AGENTS
 from caxton.telemetry.exposition import Format, written
 from caxton.telemetry.families import Parts, families
 from caxton.telemetry.family import Told
 from caxton.telemetry.gateway_families import GatewayFigures, PortFigures, gateway_families
-
-T = TypeVar("T")
 
 # For whom the runtime is looked at: somebody who may not do more than others, and never does.
 PRINCIPAL = "gateway:metrics"
@@ -26,7 +26,8 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Scrapes:
     """Keeps what was told last for a second; those who ask meanwhile share one look, and its failure.
 
-    clients: of the runtime, for this alone. counts: of each port of the gateway. callers: how many clients others have.
+    Opened by `async with`. clients: of the runtime, for this alone. counts: of each port of the gateway. callers: how
+    many clients others have.
     """
 
     def __init__(self, clients: Clients, counts: Mapping[str, Counts], callers: Callable[[], int]) -> None:
@@ -34,11 +35,21 @@ class Scrapes:
         self._counts = counts
         self._callers = callers
         self._started_s = time.time()
+        self._kept = KeptLook(clients, PRINCIPAL)
         self._looking = asyncio.Lock()
         self._until_s = 0.0
         self._told: list[Told] = []
         self._texts: dict[Format, bytes] = {}
         self._error: CaxtonError | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._kept.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._kept.__aexit__(kind, error, traceback)
 
     async def text(self, form: Format) -> bytes:
         """Return what Prometheus reads; raises what looking raised, Timeout."""
@@ -59,20 +70,20 @@ class Scrapes:
         self._told, self._error = [], None
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S), self._clients.acting_for(PRINCIPAL) as client:
-                stats, health, ledger, letters, conversations, busiest = await asyncio.gather(
+                self._kept.begin()
+                stats, health, busiest, _ = await asyncio.gather(
                     client.stats(),
                     client.health(),
-                    _part(client.ledger),
-                    _part(client.dead_letter_stats),
-                    _part(client.conversation_stats),
-                    _part(lambda: client.busiest(limit=MOST_AGENTS)),
+                    part(lambda: client.busiest(limit=MOST_AGENTS), PART_TIMEOUT_S),
+                    part(self._kept.first, PART_TIMEOUT_S),
                 )
         except TimeoutError:
             self._error = Timeout("looking at the runtime", LOOK_TIMEOUT_S)
         except CaxtonError as error:
             self._error = error
         else:
-            parts = Parts(ledger, letters, conversations, busiest)
+            kept = self._kept.kept or Kept(None, None, None)
+            parts = Parts(kept.ledger, kept.dead_letters, kept.conversations, busiest)
             self._told = [*families(stats, health, parts), *gateway_families(self._figures())]
 
     def _figures(self) -> GatewayFigures:
@@ -89,16 +100,15 @@ class Scrapes:
             for name, one in self._counts.items()
         }
         unasked = sum(one.unasked for one in self._counts.values())
-        return GatewayFigures(ports, unasked, self._callers(), time.process_time(), _resident_bytes(), self._started_s)
-
-
-async def _part(call: Callable[[], Awaitable[T]]) -> T | None:
-    """Return what a call tells, None where a shard does not answer it."""
-    try:
-        async with asyncio.timeout(PART_TIMEOUT_S):
-            return await call()
-    except (CaxtonError, TimeoutError):
-        return None
+        return GatewayFigures(
+            ports,
+            unasked,
+            self._callers(),
+            self._kept.age_s,
+            time.process_time(),
+            _resident_bytes(),
+            self._started_s,
+        )
 
 
 def _resident_bytes() -> int:

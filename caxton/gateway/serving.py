@@ -67,7 +67,7 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
                 server.stop()
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
-        async with asyncio.TaskGroup() as tasks:
+        async with scrapes, asyncio.TaskGroup() as tasks:
             ticking = tasks.create_task(_tick([server for server, _ in servers], ticks))
             async with asyncio.TaskGroup() as serving:
                 for server, place in servers:

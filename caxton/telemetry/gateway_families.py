@@ -26,12 +26,14 @@ class PortFigures(NamedTuple):
 class GatewayFigures(NamedTuple):
     """ports: what is at each, by its name. unasked: messages that no request waited for. clients: of the runtime.
 
-    cpu_s, resident_bytes, started_s: of its process; started in seconds since 1970.
+    kept_age_s: since the ledger, dead letters and conversations were counted. cpu_s, resident_bytes, started_s: of its
+    process; started in seconds since 1970.
     """
 
     ports: Mapping[str, PortFigures]
     unasked: int
     clients: int
+    kept_age_s: float
     cpu_s: float
     resident_bytes: int
     started_s: float
@@ -56,6 +58,8 @@ def gateway_families(figures: GatewayFigures) -> Iterator[Family]:
     yield gauge("caxton_gateway_clients", "clients of the runtime that the gateway has open", figures.clients)
     says = "messages from agents that no request waited for, which the gateway took and nobody read"
     yield counter("caxton_gateway_unasked_messages", says, figures.unasked)
+    says = "how long ago what is kept was counted: the ledger, dead letters, conversations"
+    yield gauge("caxton_scrape_kept_age_seconds", says, figures.kept_age_s)
     yield counter("caxton_gateway_cpu_seconds", "computing time of the gateway", figures.cpu_s)
     yield gauge("caxton_gateway_resident_memory_bytes", "resident memory of the gateway", figures.resident_bytes)
     yield gauge("caxton_gateway_start_time_seconds", "when the gateway started, since 1970", figures.started_s)

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 import pytest
 
 from caxton.errors import NetworkError, ShardUnavailable, Timeout
+from caxton.gateway import kept_look
 from caxton.gateway import scrapes as scrapes_module
 from caxton.gateway.counts import Counts
 from caxton.wire.told import Health, RouterStats
@@ -19,7 +20,9 @@ class Runtime:
     """What a client tells; going: set for as long as it answers."""
 
     def __init__(self):
-        self.looks = 0
+        self.looks = self.counted = 0
+        self.counting = asyncio.Event()
+        self.counting.set()
         self.going = asyncio.Event()
         self.going.set()
         self.error = None
@@ -35,6 +38,8 @@ class Runtime:
         return Health("healthy", None, [], 0.0, "", 0, "", "", 0, 0, [], [])
 
     async def ledger(self):
+        self.counted += 1
+        await self.counting.wait()
         raise ShardUnavailable(1, "down")
 
     async def dead_letter_stats(self):
@@ -53,8 +58,8 @@ def runtime():
 
 
 @pytest.fixture
-def scrapes(runtime, monkeypatch):
-    monkeypatch.setattr(scrapes_module, "PART_TIMEOUT_S", 0.0)
+async def scrapes(runtime, monkeypatch):
+    monkeypatch.setattr(kept_look, "KEPT_TIMEOUT_S", 0.0)
     monkeypatch.setattr(scrapes_module, "SCRAPE_FRESH_S", 3_600.0)
 
     class Clients:
@@ -63,7 +68,8 @@ def scrapes(runtime, monkeypatch):
             assert principal
             yield runtime
 
-    return scrapes_module.Scrapes(Clients(), {"metrics": Counts()}, lambda: 3)
+    async with scrapes_module.Scrapes(Clients(), {"metrics": Counts()}, lambda: 3) as scrapes:
+        yield scrapes
 
 
 async def test_what_a_shard_does_not_tell_is_left_out(scrapes):
@@ -118,3 +124,28 @@ async def test_a_runtime_that_says_nothing_is_not_waited_for(scrapes, runtime, m
 
     with pytest.raises(Timeout, match="looking at the runtime"):
         await scrapes.text(Format.TEXT)
+
+
+async def test_what_is_kept_is_counted_now_and_then(scrapes, runtime, monkeypatch):
+    """However often it is scraped; and nobody but the first waits for it."""
+    monkeypatch.setattr(scrapes_module, "SCRAPE_FRESH_S", 0.0)
+    monkeypatch.setattr(kept_look, "KEPT_PERIOD_S", 3_600.0)
+    for _ in range(3):
+        await scrapes.text(Format.TEXT)
+    assert runtime.counted == 1
+
+    monkeypatch.setattr(kept_look, "KEPT_TIMEOUT_S", 3_600.0)
+    scrapes._kept._due_s = 0.0
+    runtime.counting.clear()
+    for _ in range(3):
+        await scrapes.text(Format.TEXT)
+    assert runtime.counted == 2
+
+
+async def test_counting_takes_a_small_part_of_the_time(scrapes, monkeypatch):
+    """What took long is not counted again before twenty times as long have passed."""
+    monkeypatch.setattr(kept_look, "KEPT_PERIOD_S", 0.0)
+    monkeypatch.setattr(kept_look, "KEPT_SHARE", 1e-9)
+    await scrapes.text(Format.TEXT)
+
+    assert scrapes._kept._due_s > asyncio.get_running_loop().time() + 3_600
