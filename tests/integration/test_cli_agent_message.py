@@ -236,10 +236,19 @@ def test_what_is_refused_says_why(run, echo, tmp_path):
 
 
 def test_a_failing_agent_is_an_error(run):
-    """An agent's own error code is the error of the request."""
+    """An agent's own error code is the error of the request, and counts among its failures."""
     run("agent", "deploy", "tally", COUNTER, "--encoding", "msgpack")
     answer = refused(run("message", "request", "tally", "\nnonsense", "-o", "json"), 1, "AgentError")
     assert answer["fields"] == {"agent": "tally", "error_code": -1}
+    assert run("agent", "list").stdout.splitlines()[-2].split()[-2:] == ["1", "1"]
+
+
+def test_a_conversation_that_a_request_begins_is_named(run, echo):
+    """Beside the answer, which is printed as it is; and it goes on with what was named."""
+    begun = run("message", "request", "echo", "hello", "--conversation", "new")
+    named = begun.stderr.split()[-1]
+    assert (begun.stdout, begun.stderr) == ("hello", f"caxton: it began conversation {named}\n")
+    assert run("message", "request", "echo", "more", "--conversation", named).stderr == ""
 
 
 def test_an_answer_that_does_not_come(run):

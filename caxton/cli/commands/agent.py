@@ -217,14 +217,15 @@ def _say(done: str, agent: str, agent_id: AgentId, output: Format) -> None:
 
 
 def _row(view: AgentView) -> dict[str, Any]:
-    counted = {name: view.counters.get(name, 0) for name in ("run", "failed")}
+    counters = view.counters
     return {
         "id": AgentId(view.agent_id),
         "name": view.name,
         "state": view.state,
         "shard": view.shard,
         "queued": view.queued,
-        **counted,
+        "run": counters.get("run", 0),
+        "failed": counters.get("failed", 0) + counters.get("agent_errors", 0),
     }
 
 

@@ -33,7 +33,17 @@ from caxton.cli.message_options import (
 )
 from caxton.cli.message_text import kept_values, message_values
 from caxton.cli.options import RuntimeDirOption
-from caxton.cli.output import FAILED, Format, Output, print_content, print_json, print_table, print_text, reports_errors
+from caxton.cli.output import (
+    FAILED,
+    Format,
+    Output,
+    print_content,
+    print_hint,
+    print_json,
+    print_table,
+    print_text,
+    reports_errors,
+)
 from caxton.cli.session import with_agent, with_client
 from caxton.client.client import Client
 from caxton.client.routes.receipts import Receipt
@@ -42,6 +52,8 @@ from caxton.ids import AgentId, ConversationId, SecretUuidSource
 from caxton.wire.kept import KeptMessage
 
 T = TypeVar("T")
+# In place of a conversation's id: one that begins now.
+_NEW = "new"
 
 app = typer.Typer(
     name="message",
@@ -170,6 +182,8 @@ def request(
         print_json(message_values(reply))
         return
     print_content(reply.content)
+    if conversation == _NEW:
+        print_hint(f"it began conversation {meant}")
 
 
 @app.command(
@@ -249,7 +263,7 @@ def _conversation(named: str | None) -> ConversationId | None:
         return None
     return (
         ConversationId(SecretUuidSource(time.time_ns() // 1_000_000).next())
-        if named == "new"
+        if named == _NEW
         else conversation_id(named, may_be_new=True)
     )
 
