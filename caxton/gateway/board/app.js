@@ -100,6 +100,7 @@ function route() {
   drawHead();
   fill(main);
   scrollTo(0, 0);
+  head.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   if (!show) fill(main, empty("There is no such page, or your token is not for it."));
   else {
     const context = { session, id: at.id, query: at.query, signal: showing.signal, history, health: () => health };

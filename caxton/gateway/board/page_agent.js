@@ -6,7 +6,7 @@ import { bytes, count, duration, line, micros, moment, rate, shown, words } from
 import { every } from "./live.js";
 import { LogTail } from "./log_tail.js";
 import { note } from "./names.js";
-import { Table, choice, doing, empty, facts, field, form, link, meter, problem, section, state, sure, tell, tile, title } from "./parts.js";
+import { Table, choice, doing, empty, facts, field, form, link, meter, once, problem, section, state, sure, tile, title } from "./parts.js";
 
 const PERIOD_MS = 2_000;
 const MOST_ROWS = 10;
@@ -99,7 +99,9 @@ export async function agentPage(main, { session, id, signal }) {
         return `${line(agent.name, 80)} is removed.`;
       }, { class: "danger" }));
     }
+    const hadFocus = acts.contains(document.activeElement);
     fill(acts, ...made);
+    if (hadFocus && !acts.contains(document.activeElement)) acts.querySelector("button")?.focus();
   }
 }
 
@@ -138,8 +140,7 @@ function aboutOf(agent) {
 function sending(agent) {
   const answer = h("div", { "aria-live": "polite" });
   const send = h("button", { type: "submit", class: "main" }, "Send");
-  return form({ class: "stack" }, async (told) => {
-    send.disabled = true;
+  return form({ class: "stack" }, (told) => once(send, async () => {
     const asks = told.get("how") === "ask";
     const message = { receiver: agent.agent_id, performative: told.get("performative"), content: told.get("content") };
     try {
@@ -149,11 +150,8 @@ function sending(agent) {
       fill(answer, asks ? reply(found, tookUs) : h("p", {}, "Acknowledged: ", h("code", {}, found.message_id)));
     } catch (error) {
       fill(answer, problem(error));
-      if (error.name === "AbortError") tell(error);
-    } finally {
-      send.disabled = false;
     }
-  },
+  }),
     h("div", { class: "row" },
       field("Performative", choice(PERFORMATIVES.map((one) => [one, one]), "request", { name: "performative" })),
       field("And", choice([["ask", "wait for the answer"], ["send", "wait for nothing"]], "ask", { name: "how" }))),

@@ -105,7 +105,7 @@ function messageOf(one, number, names) {
       h("b", {}, line(one.performative, 40)),
       h("span", {}, party(one.sender, names), " → ", party(one.receiver, names)),
       one.automatic ? h("span", { class: "dim" }, "by the runtime") : null,
-      h("span", { class: "dim" }, `${moment(one.sent_at)}, ${bytes(one.bytes)}`)),
+      h("span", { class: "dim" }, `${moment(one.sent_at)}, ${bytes(one.bytes)}${content === undefined ? ", not kept" : ""}`)),
     content === undefined ? null : contentOf(content),
   );
 }

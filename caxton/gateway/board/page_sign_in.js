@@ -2,15 +2,14 @@
 
 import { Problem } from "./api.js";
 import { fill, h } from "./dom.js";
-import { field, form, problem, title } from "./parts.js";
+import { field, form, once, problem, title } from "./parts.js";
 
 // Show the form; `begin` is given who signed in. text: why one has to.
 export function signInPage(main, begin, text) {
   const token = h("input", { id: "token", type: "password", autocomplete: "off", spellcheck: "false", required: true });
   const wrong = h("div", { "aria-live": "assertive" });
   const enter = h("button", { type: "submit", class: "main" }, "Sign in");
-  const signIn = form({ class: "card sign-in" }, async () => {
-    enter.disabled = true;
+  const signIn = form({ class: "card sign-in" }, () => once(enter, async () => {
     try {
       const found = await signedIn(token.value.trim());
       token.value = "";
@@ -18,10 +17,8 @@ export function signInPage(main, begin, text) {
     } catch (error) {
       fill(wrong, problem(error));
       token.select();
-    } finally {
-      enter.disabled = false;
     }
-  },
+  }),
     h("span", { class: "mark large", "aria-hidden": "true" }),
     title("Sign in"),
     text ? h("p", { class: "dim" }, text) : null,

@@ -31,18 +31,26 @@ export function button(text, act, attributes = {}) {
 
 // Return a button that waits for what it does, says what came of it, and shows a problem as it is.
 export function doing(text, work, attributes = {}) {
-  const made = button(text, async () => {
-    made.disabled = true;
+  const made = button(text, () => once(made, async () => {
     try {
       const done = await work();
       if (done) say(done, "good");
     } catch (error) {
       tell(error);
-    } finally {
-      made.disabled = false;
     }
-  }, attributes);
+  }), attributes);
   return made;
+}
+
+// Do what a button is for, unless that goes on already. It is not disabled meanwhile, which would take its focus away.
+export async function once(pressed, work) {
+  if (pressed.ariaDisabled === "true") return;
+  pressed.ariaDisabled = "true";
+  try {
+    await work();
+  } finally {
+    pressed.ariaDisabled = null;
+  }
 }
 
 // Say what is wrong, for a few seconds.

@@ -52,12 +52,8 @@ def served():
                     client.send("broken", b"\x00", options=caxton.DeliveryOptions(max_retries=1))
             talk = client.new_conversation()
             kept = caxton.DeliveryOptions(conversation=caxton.ConversationLimits(keep_contents=True))
-            for name, options in (
-                ("echo", kept),
-                ("greeter", caxton.DeliveryOptions()),
-                ("echo", caxton.DeliveryOptions()),
-            ):
-                client.request(name, HOSTILE_TEXT.encode(), conversation_id=talk, options=options)
+            for name in ("echo", "greeter", "echo"):  # each shard keeps contents where it is told so
+                client.request(name, HOSTILE_TEXT.encode(), conversation_id=talk, options=kept)
         yield runtime
 
 
