@@ -53,7 +53,7 @@ def message_values(message: Message) -> dict[str, object]:
         if (value := getattr(message, name)) is not None:
             values[name] = value
     values["content"] = _content_values(message.content)
-    if options := _options_values(message.delivery_options):
+    if options := options_values(message.delivery_options):
         values["delivery_options"] = options
     return values
 
@@ -72,9 +72,9 @@ def read_message(form: bytes | str | Mapping[str, object]) -> Message:
     given |= {name: values[name] for name in (*_TEXTS, *_MOMENTS) if name in values}
     message = Message(
         _receiver(values["receiver"]),
-        _content(values.get("content", "")),
+        read_content(values.get("content", "")),
         performative=_text("performative", values["performative"]),
-        delivery_options=_options(values.get("delivery_options", {})),
+        delivery_options=read_options(values.get("delivery_options", {})),
         **given,
     )
     stamps: dict[str, Any] = {name: _id(name, values[name], _STAMPED[name]) for name in _STAMPED if name in values}
@@ -107,7 +107,8 @@ def _content_values(content: bytes) -> str | dict[str, str]:
         return {"base64": base64.b64encode(content).decode()}
 
 
-def _options_values(options: DeliveryOptions) -> dict[str, Any]:
+def options_values(options: DeliveryOptions) -> dict[str, Any]:
+    """Return what of these options is not as usual, as values of JSON."""
     usual = asdict(DEFAULT_OPTIONS)
     values = {name: value for name, value in asdict(options).items() if value != usual[name]}
     told: dict[str, Any] = msgspec.to_builtins(values)
@@ -163,7 +164,8 @@ def _receiver(value: object) -> AgentId | Capability:
     return Capability(*names, balancing=value.get("balancing") or Balancing.LEAST_CONNECTIONS)
 
 
-def _content(value: object) -> bytes:
+def read_content(value: object) -> bytes:
+    """Return the content that is text or {"base64": "…"}; raises InvalidMessageFormat."""
     if isinstance(value, str):
         try:
             return value.encode()
@@ -177,7 +179,8 @@ def _content(value: object) -> bytes:
     raise InvalidMessageFormat("content", f'{shown(value)} is neither text nor {{"base64": text}}')
 
 
-def _options(values: object) -> DeliveryOptions:
+def read_options(values: object) -> DeliveryOptions:
+    """Return delivery options from an object of JSON; raises InvalidMessageFormat."""
     if not isinstance(values, Mapping):
         raise InvalidMessageFormat("delivery_options", f"{shown(values)} is not an object of JSON")
     named = {str(name).replace("-", "_"): value for name, value in values.items()}

@@ -105,6 +105,14 @@ class Connection:
         """
         return self._meant(agent)[0]
 
+    @property
+    def session_id(self) -> AgentId:
+        """The id of its session: agents see it as the sender of what it sends, and may send to it.
+
+        It is another one when the client has connected again. Raises ConfigurationError when the client is not open.
+        """
+        return AgentId(self._open().number)
+
     def _meant(self, agent: Agent) -> tuple[AgentId, str | None]:
         """Return the id of an agent, and its name if it was named; raises ValidationError for what can be neither."""
         if type(agent) is AgentId:

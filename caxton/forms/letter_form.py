@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from caxton.acl.json_form import message_values, read_message
+from caxton.forms.message_form import read_told, told_values
 from caxton.forms.moments import moment, read_moment
 from caxton.wire.calls import DeadLetter, Failed
 
@@ -32,7 +32,7 @@ class LetterForm(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, letter: DeadLetter, *, with_content: bool) -> "LetterForm":
         """Return the form of a dead letter."""
-        message = message_values(letter.message)
+        message = told_values(letter.message)
         if not with_content:
             message.pop("content", None)
         return cls(
@@ -59,7 +59,7 @@ class LetterForm(msgspec.Struct, frozen=True, kw_only=True):
             self.attempts,
             read_moment(self.died_at),
             self.content_bytes,
-            read_message(self.message).envelope,
+            read_told(self.message).envelope,
             before,
             tuple(self.retry_reasons),
         )

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Self
 
+from caxton.acl.message import Message
 from caxton.client.client import Client
-from caxton.errors import NetworkError, ResourceExhausted
+from caxton.errors import ConfigurationError, NetworkError, ResourceExhausted
 from caxton.gateway.counts import Counts
 from caxton.gateway.limits import MAX_CLIENTS
 
@@ -16,7 +17,7 @@ class Clients:
     """Opened by `async with`; at most `most` are open, and of those that nobody uses the least recently used go.
 
     connect: makes a client, not open yet, that acts for a principal. What agents send to it that no request waits for
-    has nobody to read it: it is taken, so that it holds up nothing else, and counted.
+    goes to who reads its inbox; while nobody does, it is taken, so that it holds up nothing else, and counted.
     """
 
     def __init__(self, connect: Callable[[str], Client], counts: Counts, most: int = MAX_CLIENTS) -> None:
@@ -46,13 +47,36 @@ class Clients:
 
         Raises what opening one raises, and ResourceExhausted when as many as may be are all in use.
         """
+        async with self._using(principal) as opened:
+            yield await asyncio.shield(opened.client)
+
+    @asynccontextmanager
+    async def reading(self, principal: str) -> AsyncIterator[tuple[Client, AsyncIterator[Message]]]:
+        """Yield the client of a principal, and what agents send to it that no request waits for.
+
+        A later reader of the same principal takes the place of this one, which ends with ConfigurationError. Raises
+        what `acting_for` raises.
+        """
+        async with self._using(principal) as opened:
+            client = await asyncio.shield(opened.client)
+            taken = opened.taken_over()
+            messages = _read(client, taken)
+            try:
+                yield client, messages
+            finally:
+                await messages.aclose()
+                if not taken.is_set():
+                    opened.pass_over(self._pass_over(client))
+
+    @asynccontextmanager
+    async def _using(self, principal: str) -> AsyncIterator["_Opened"]:
         opened = self._open.get(principal)
         if opened is None or opened.is_over:
             opened = self._opening(principal)
         self._open.move_to_end(principal)
         opened.users += 1
         try:
-            yield await asyncio.shield(opened.client)
+            yield opened
         finally:
             opened.users -= 1
 
@@ -71,10 +95,11 @@ class Clients:
         """Keep a client open, from one task, until it is over."""
         try:
             async with self._connect(principal) as client, asyncio.TaskGroup() as tasks:
-                passing = tasks.create_task(self._pass_over(client))
+                opened.tasks = tasks
+                opened.pass_over(self._pass_over(client))
                 opened.client.set_result(client)
                 await opened.over.wait()
-                passing.cancel()
+                opened.passing.cancel()
         except Exception as error:  # noqa: BLE001 (it is raised to whoever waits for the client)
             opened.fail(error)
         finally:
@@ -87,13 +112,62 @@ class Clients:
             self._counts.unasked += 1
 
 
+async def _read(client: Client, taken: asyncio.Event) -> AsyncGenerator[Message, None]:
+    """Yield messages until the client is closed; raises ConfigurationError when another reader takes them."""
+    loop, inbox = asyncio.get_running_loop(), aiter(client.inbox())
+    ending = loop.create_task(taken.wait())
+    coming = None
+    try:
+        while True:
+            coming = loop.create_task(_next(inbox))
+            await asyncio.wait({ending, coming}, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                raise ConfigurationError(
+                    "inbox", "another stream of this token reads it now", "read it once, or with another token"
+                )
+            if (message := coming.result()) is None:
+                return
+            yield message
+    finally:
+        ending.cancel()
+        if coming is not None:
+            coming.cancel()
+
+
+async def _next(inbox: AsyncIterator[Message]) -> Message | None:
+    return await anext(inbox, None)
+
+
 class _Opened:
-    """A client, which may still be opening. users: requests that have it. over: set when it is to be closed."""
+    """A client, which may still be opening. users: requests that have it. over: set when it is to be closed.
+
+    tasks, passing: where what nobody reads is passed over, and who does it.
+    """
+
+    tasks: asyncio.TaskGroup
+    passing: asyncio.Task[None]
 
     def __init__(self) -> None:
         self.client: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self.over = asyncio.Event()
         self.users = 0
+        self._taken: asyncio.Event | None = None
+
+    def pass_over(self, passing: Coroutine[None, None, None]) -> None:
+        """Let messages be passed over from now on, unless it is to be closed."""
+        self._taken = None
+        if self.over.is_set():
+            passing.close()
+        else:
+            self.passing = self.tasks.create_task(passing)
+
+    def taken_over(self) -> asyncio.Event:
+        """Let somebody read messages from now on; returns what is set when somebody else does."""
+        self.passing.cancel()
+        if self._taken is not None:
+            self._taken.set()
+        self._taken = asyncio.Event()
+        return self._taken
 
     @property
     def is_over(self) -> bool:

@@ -33,6 +33,8 @@ KEEP_ALIVE_S = 30
 STOP_TIMEOUT_S = 2
 # Longest time that a message may take which a request waits for.
 MESSAGE_TIMEOUT_S = 30.0
+# For agents to bid; with the time that the winner may take, a request lasts no longer than it may.
+BIDDING_TIMEOUT_S = 25.0
 # For compiling a module.
 DEPLOY_TIMEOUT_S = 50.0
 # For one look at the runtime, and for each part of it that shards tell: Prometheus waits 10 s unless told otherwise.

@@ -17,6 +17,7 @@ from caxton.forms.agent_form import AgentForm
 from caxton.ids import AgentId, ConversationId, SecretUuidSource
 from caxton.remote.address import Address
 from caxton.remote.http_line import HttpLine
+from caxton.remote.inbox import RemoteInbox
 from caxton.wire.calls import AgentView
 
 A = TypeVar("A")
@@ -47,6 +48,9 @@ class RemoteConnection(Connection):
         self._address = address
         self._line: HttpLine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: asyncio.TaskGroup
+        self._inbox: RemoteInbox | None = None
+        self._reading: asyncio.Task[None] | None = None
         self._names: OrderedDict[str, AgentId] = OrderedDict()
 
     async def __aenter__(self) -> Self:
@@ -54,6 +58,8 @@ class RemoteConnection(Connection):
             raise ConfigurationError("client", "it is open already", "enter each client once; connect again")
         self._line = HttpLine(self._address)
         self._loop = asyncio.get_running_loop()
+        self._tasks = asyncio.TaskGroup()
+        await self._tasks.__aenter__()
         return self
 
     async def __aexit__(
@@ -62,11 +68,18 @@ class RemoteConnection(Connection):
         line = self._line
         self.close()
         if line is not None:
+            await self._tasks.__aexit__(None, None, None)
             await line.close()
 
     def close(self) -> None:
         """Ask nothing more. The end of the block hangs up. Closing twice is fine."""
         self._line = None
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+        if self._inbox is not None:
+            self._inbox.close()
+            self._inbox = None
 
     def id_of(self, agent: Agent) -> AgentId:
         """Return the id of an agent. That of a name is known from when the agent was inspected, listed or deployed.

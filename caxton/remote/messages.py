@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from caxton.acl.capability import Capability, Everyone
-from caxton.acl.json_form import message_values, read_message
+from caxton.acl.json_form import message_values
 from caxton.acl.message import Message
 from caxton.acl.options import Lane
 from caxton.client.calls.arguments import listed, not_messages, seconds
@@ -15,11 +15,13 @@ from caxton.client.calls.interaction_calls import InteractionCalls
 from caxton.client.calls.message_calls import BATCH_TIMEOUT_S
 from caxton.client.connection import Agent
 from caxton.client.routes.receipts import Receipt
-from caxton.errors import CaxtonError, Unsupported, ValidationError
+from caxton.errors import CaxtonError, Timeout, Unsupported, ValidationError
+from caxton.forms.message_form import read_told
 from caxton.forms.receipt_form import ReceiptForm
 from caxton.ids import AgentId, MessageId
 from caxton.printable import shown
 from caxton.remote.connection import NAMED, RemoteConnection
+from caxton.remote.inbox import RemoteInbox
 from caxton.remote.problems import Problem, of_problem
 
 # For how long a gateway lets a request wait for an agent.
@@ -57,6 +59,8 @@ class RemoteMessages(RemoteConnection, InteractionCalls):
         """
         given = _checked(messages)
         within_s = _allowed(timeout_s)
+        if any(message.delivery_options.receipt for message in given):
+            await self._heard()
         results: list[Receipt | CaxtonError] = []
         for some in _batches(given):
             answer = await self._gateway().post(
@@ -90,11 +94,33 @@ class RemoteMessages(RemoteConnection, InteractionCalls):
                         params={"timeout_s": within_s},
                         timeout_s=within_s + _WAY_S,
                     )
-                return read_message(values)
+                return read_told(values)
             except CaxtonError as error:
                 return error
 
         return await asyncio.gather(*map(ask, given))
+
+    def inbox(self) -> RemoteInbox:
+        """Return the messages that nobody asked for, from when they are read from the gateway on.
+
+        One client reads for a token: this raises ConfigurationError where it is iterated when another one does.
+        """
+        line = self._gateway()
+        if self._inbox is None:
+            self._inbox = RemoteInbox(line)
+            self._reading = self._tasks.create_task(self._inbox.read())
+        return self._inbox
+
+    async def _heard(self) -> None:
+        """Return when messages that nobody asked for are read: what comes before is lost."""
+        inbox = self.inbox()
+        try:
+            async with asyncio.timeout(_WAY_S):
+                await inbox.opened.wait()
+        except TimeoutError:
+            raise Timeout("the stream of unasked messages", _WAY_S) from None
+        if inbox.error is not None:
+            raise inbox.error
 
     async def _send_to_one(self, message: Message, *, wait: bool, timeout_s: float) -> Receipt:
         """Send a message to a capability: the gateway chooses who gets it, and tries others."""

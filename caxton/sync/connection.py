@@ -80,6 +80,14 @@ class Connection:
             raise over
         return self._client.id_of(agent)
 
+    @property
+    def session_id(self) -> AgentId:
+        """The id of its session: agents see it as the sender of what it sends, and may send to it.
+
+        It is another one when the client has connected again.
+        """
+        return self._made(lambda: self._client.session_id)
+
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self._thread.run(coroutine)
 

@@ -7,12 +7,13 @@ import msgspec
 from litestar import Request, Response, post
 from litestar.params import HeaderParameter
 
-from caxton.acl.json_form import message_values, read_message
+from caxton.acl.json_form import read_message
 from caxton.acl.message import Message
 from caxton.client.client import Client
 from caxton.client.interactions.questions import check_opening
 from caxton.client.routes.receipts import Receipt
 from caxton.errors import CaxtonError, InvalidMessageFormat, ValidationError
+from caxton.forms.message_form import told_values
 from caxton.forms.receipt_form import ReceiptForm
 from caxton.gateway.body import JSON, read_value
 from caxton.gateway.caller import Caller
@@ -110,7 +111,7 @@ async def request_message(
         (reply,) = await client.request_many([message], timeout_s=timeout_s)
     if isinstance(reply, CaxtonError):
         raise reply
-    return Response(as_json(message_values(reply)), media_type=JSON)
+    return Response(as_json(told_values(reply)), media_type=JSON)
 
 
 @post(

@@ -1,6 +1,7 @@
 """A client on another machine: the calls of the local one, by a gateway, with the same results and errors."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -174,7 +175,8 @@ async def test_conversations_and_figures_are_the_same(remote, here):
         near.participants,
     )
     assert far.id in listed
-    assert ledgers[0] == ledgers[1]
+    far_books, near_books = [{n: f.accepted for n, f in ledger.shards.items()} for ledger in ledgers]
+    assert (far_books, ledgers[0].balanced) == (near_books, True)
     assert (await remote.dead_letter_stats()).capacity == (await here.dead_letter_stats()).capacity
     assert (await remote.conversation_stats()).total_created >= 1
     assert (await remote.health()).workers[0].shard == 0
@@ -269,3 +271,102 @@ async def test_where_nobody_serves_nothing_was_asked(token):
     async with caxton.connect("http://127.0.0.1:1", token=token("viewer")) as client:
         with pytest.raises(caxton.errors.RuntimeNotFound, match="right URL"):
             await client.health()
+
+
+async def test_what_agents_send_unasked_is_read(served, url, token):
+    """Durable and not, in order, by who reads; and a receipt comes there too."""
+
+    async def talkative(delivered):
+        sender = delivered.message.sender
+        options = caxton.DeliveryOptions(reliability="at_most_once")
+        return [
+            caxton.Message(sender, b"one"),
+            caxton.Message(sender, b"\xff"),
+            caxton.Message(sender, b"three", delivery_options=options),
+        ]
+
+    async with served.connect() as client, client.attach("far-talkative", talkative):
+        async with caxton.connect(url, token=token("sender", "far-*", "x")) as remote:
+            inbox = await remote.inbox()
+            await remote.send("far-talkative", b"", options=caxton.DeliveryOptions(receipt=True))
+            read = [await anext(inbox) for _ in range(4)]
+        said = sorted(message.content for message in read if not message.is_confirmation)
+
+        assert said == [b"one", b"three", b"\xff"]
+        assert sum(message.is_confirmation for message in read) == 1
+        assert {message.receiver.is_session for message in read} == {True}
+    with pytest.raises(StopAsyncIteration):
+        await anext(inbox)
+
+
+async def next_of(client):
+    return await anext(client.inbox())
+
+
+async def test_a_later_reader_of_a_token_takes_over(served, url):
+    """The one before is told so, and does not come back by itself."""
+    async with served.connect() as client:
+        made = await client.create_token("reads", "sender")
+    async with caxton.connect(url, token=made.token) as first, caxton.connect(url, token=made.token) as second:
+        waits = asyncio.get_running_loop().create_task(next_of(first))
+        await first._heard()
+        await second._heard()
+        with pytest.raises(caxton.errors.ConfigurationError, match="another stream"):
+            await waits
+    async with served.connect() as client, caxton.connect(url, token=made.token) as third:
+        await third._heard()
+        await client.revoke_token(made.about.token_id)
+        with pytest.raises(caxton.errors.TokenRefused):
+            await third.health()
+
+
+@pytest.fixture
+async def sellers(here):
+    """Agents that bid: two make a proposal, and one refuses."""
+
+    def seller(price):
+        async def handler(delivered):
+            message = delivered.message
+            match message.performative:
+                case caxton.Performative.CFP:
+                    return [message.reply(price, performative="propose" if price else "refuse")]
+                case caxton.Performative.ACCEPT_PROPOSAL:
+                    return [message.reply(b"done")]
+            return None
+
+        return handler
+
+    bids = {"far-anna": b"9", "far-bert": b"7", "far-carl": b""}
+    async with contextlib.AsyncExitStack() as blocks:
+        for name, price in bids.items():
+            await blocks.enter_async_context(here.attach(name, seller(price), capabilities=["sell"]))
+        yield [*bids]
+    await here.remove_many(bids)
+
+
+async def test_a_task_is_awarded_in_one_request(remote, here, sellers):
+    """To agents by name or capability; the outcome is the one of the local call, but for ids and times."""
+    far, near = [await client.contract_net(b"paint", sellers) for client in (remote, here)]
+    capable = await remote.contract_net(b"paint", caxton.Capability("sell"), choose="highest")
+    chosen = await remote.contract_net(b"paint", sellers, choose=lambda proposals: proposals[0])
+    none = await remote.contract_net(b"paint", ["nobody"], deadline_s=5)
+
+    for one in (far, near):
+        assert (one.outcome, one.result.content, one.proposal.content) == (caxton.Outcome.AWARDED, b"done", b"7")
+        assert [proposal.content for proposal in one.proposals] == [b"9", b"7"]
+        assert [said.performative for said in one.refusals.values()] == [caxton.Performative.REFUSE]
+    assert (far.winner, far.refusals.keys()) == (near.winner, near.refusals.keys())
+    assert (capable.proposal.content, chosen.proposal.content) == (b"9", b"9")
+    assert none.outcome is caxton.Outcome.NO_PROPOSALS
+    assert [type(said) for said in none.refusals.values()] == [caxton.errors.AgentNotFound]
+    with pytest.raises(caxton.errors.ValidationError, match="25 s"):
+        await remote.contract_net(b"", sellers, deadline_s=26)
+
+
+async def test_a_negotiation_is_for_agents_that_a_token_is_for(url, token, sellers):
+    """All of them, or else all agents where a capability stands for them."""
+    async with caxton.connect(url, token=token("sender", "far-a*")) as some:
+        for to in (sellers, caxton.Capability("sell")):
+            with pytest.raises(caxton.errors.AccessDenied):
+                await some.contract_net(b"", to)
+        assert (await some.contract_net(b"", ["far-anna"])).proposal.content == b"9"

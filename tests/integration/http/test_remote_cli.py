@@ -34,7 +34,6 @@ SAME = [
     "deadletter stats -o json",
     "conversation show 019b76da-a800-7abc-8000-000000003000",
     "conversation list --agent nobody -o json",
-    "ledger",
 ]
 
 

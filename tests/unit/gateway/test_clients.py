@@ -2,7 +2,8 @@ import asyncio
 
 import pytest
 
-from caxton.errors import ResourceExhausted, RuntimeNotFound
+import caxton.testing
+from caxton.errors import ConfigurationError, ResourceExhausted, RuntimeNotFound
 from caxton.gateway.clients import Clients
 from caxton.gateway.counts import Counts
 
@@ -115,3 +116,31 @@ async def test_what_nobody_waits_for_is_taken_and_counted(connect, made, one_tur
             made[0].sent.put_nowait(number)
         await one_turn_of_the_loop()
         assert counts.unasked == 3
+
+
+async def counted(counts):
+    return counts.unasked == 1
+
+
+async def test_what_is_read_is_not_passed_over(connect, made):
+    """While somebody reads, what comes goes there, and is counted again from when nobody does."""
+    counts = Counts()
+    async with Clients(connect, counts) as clients:
+        async with clients.reading("a") as (client, messages):
+            made[0].sent.put_nowait("first")
+            assert (client, await anext(messages), counts.unasked) == (made[0], "first", 0)
+        made[0].sent.put_nowait("second")
+        await caxton.testing.eventually(lambda: counted(counts))
+        assert made[0].sent.empty()
+
+
+async def test_a_later_reader_takes_the_place_of_the_one_before(connect, made):
+    """Which ends with an error, also when it waits; what comes then is the later one's, and nobody else's."""
+    counts = Counts()
+    async with Clients(connect, counts) as clients, clients.reading("a") as (_, first):
+        async with clients.reading("a") as (_, second):
+            with pytest.raises(ConfigurationError):
+                await anext(first)
+            made[0].sent.put_nowait("mine")
+            assert await anext(second) == "mine"
+        assert counts.unasked == 0
