@@ -12,7 +12,10 @@ _HTTP_PORT = 80
 
 
 class Hosts:
-    """Decides by the headers Host and Origin. names: besides the address, with any port: a proxy has one of its own."""
+    """Decides by the headers Host and Origin. names: besides the address, with any port: a proxy has one of its own.
+
+    Who listens at all addresses of a machine is called by any address: a page whose name leads here calls by its name.
+    """
 
     def __init__(self, address: str, port: int, names: Iterable[str]) -> None:
         literals = {f"[{address}]" if ":" in address else address}
@@ -22,31 +25,43 @@ class Hosts:
         if port == _HTTP_PORT:
             self._exact |= literals
         self._names = frozenset(names)
+        self._has_any_address = ip_address(address).is_unspecified
 
     def refuses(self, hosts: list[bytes], origins: list[bytes]) -> Problem | None:
         """Return why a request with these headers is not answered, None when it is."""
         if len(hosts) != 1:
             return Problem.told(HTTPStatus.BAD_REQUEST, f"a request has one Host, and this has {len(hosts)}")
-        if not self._known(hosts[0]):
+        called = hosts[0].decode("latin-1").lower()
+        by_address = self._has_any_address and _is_address(called)
+        if not by_address and not self._known(called):
             return Problem.told(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 f"the gateway is not called {_text(hosts[0])}; use its address, or serve with --http-names",
             )
         for origin in origins:
             scheme, _, host = origin.partition(b"://")
-            if scheme.lower() not in {b"http", b"https"} or not self._known(host):
+            page = host.decode("latin-1").lower()
+            is_ours = page == called if by_address else self._known(page)
+            if scheme.lower() not in {b"http", b"https"} or not is_ours:
                 problem = f"a page of {_text(origin)} asks nothing here; only those of the gateway do"
                 return Problem.told(HTTPStatus.FORBIDDEN, problem, "UnknownOrigin")
         return None
 
-    def _known(self, raw: bytes) -> bool:
-        host = raw.decode("latin-1").lower()
+    def _known(self, host: str) -> bool:
         return host in self._exact or _without_port(host) in self._names
 
 
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return name if colon and port.isascii() and port.isdigit() else host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(_without_port(host).removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _text(raw: bytes) -> str:

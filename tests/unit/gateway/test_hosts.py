@@ -64,3 +64,24 @@ def test_version_6_has_brackets_and_other_machines_no_localhost():
     assert Hosts("::1", 80, []).refuses([b"[::1]"], []) is None
     assert Hosts("10.0.0.1", 80, []).refuses([b"10.0.0.1"], []) is None
     assert Hosts("10.0.0.1", 80, []).refuses([b"localhost"], []).status == 421
+
+
+EVERYWHERE = Hosts("0.0.0.0", 8080, ["caxton"])  # noqa: S104 (nothing listens here)
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3:8080", "127.0.0.1:18080", "[fd00::1]:8080", "10.1.2.3", "caxton:8080"])
+def test_who_listens_at_all_addresses_is_called_by_any(host):
+    """With any port, since another one may be published; and by names that were given."""
+    assert EVERYWHERE.refuses([host.encode()], []) is None
+    assert EVERYWHERE.refuses([host.encode()], [f"http://{host}".encode()]) is None
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost:8080", "10.1.2.3.evil.example", "10.1.2:80", "[::1", ""])
+def test_a_name_that_leads_to_one_of_them_is_no_address(host):
+    """That is how a page of another site would get here."""
+    assert EVERYWHERE.refuses([host.encode()], []).status == 421
+
+
+def test_pages_of_other_addresses_ask_nothing():
+    """An address that a request calls is no leave for pages of all others."""
+    assert EVERYWHERE.refuses([b"10.1.2.3:8080"], [b"http://6.6.6.6:8080"]).status == 403
