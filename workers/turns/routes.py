@@ -99,19 +99,21 @@ class Routes:
 
     def send_effects(self, messages: list[Envelope], root: Root, agent: Agent, handled: Envelope) -> None:
         """Send what an agent sent while it handled a message; what would go on too far, or too long, is refused."""
-        cause = after(handled)
+        cause, weighs, plain = after(handled), 0, True
         for message in messages:
             message.cause = cause
+            if message.receiver < SESSION_BIT:
+                weighs += 1 + (len(message.content) >> WEIGHT_SHIFT)
+            if message.conversation_id is not None or message.rare is not None:
+                plain = False
         if handled.cause is not None and handled.cause.waiters is not None:
             pass_waiters_on(handled, messages)
-        effects = [message for message in messages if message.receiver < SESSION_BIT]
-        if effects:  # first of all, so that what is refused for another reason has been counted too
-            weighs = sum([1 + (len(m.content) >> WEIGHT_SHIFT) for m in effects])
+        if weighs:  # first of all, so that what is refused for another reason has been counted too
             error = self._works.refusal(cause, weighs, agent.manifest.limits.max_hops)
             if error is not None:
-                self._end_here(effects, error, handled)
+                self._end_here([message for message in messages if message.receiver < SESSION_BIT], error, handled)
                 messages = [message for message in messages if message.receiver >= SESSION_BIT]
-        if [m for m in messages if m.conversation_id is not None or m.rare is not None]:
+        if not plain:
             messages = self._fitting(messages, handled)
         self.send(messages, root)
 
