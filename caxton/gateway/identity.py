@@ -20,7 +20,7 @@ _BEARER = re.compile(rb"[Bb]earer +([A-Za-z0-9._~+/=-]{1,4096})")
 # A request's headers, each with its values, and where it comes from → what is granted.
 Headers: TypeAlias = Mapping[bytes, list[bytes]]
 Identify: TypeAlias = Callable[[Headers, str], Grant]
-# The header that our own page sends beside its cookie: no form sends it, and pages of other origins may not.
+# In which our own page sends its key, beside its cookie: no form sends it, and pages of other origins may not.
 PAGE_HEADER = b"x-caxton-page"
 
 
@@ -43,19 +43,20 @@ class Identity:
         try:
             token = bearer_of(headers.get(b"authorization", []))
             if token is None and (session := self._session(headers)) is not None:
-                return self.access.granted(self.sessions.token_id_of(session))
+                return self.access.granted(self.sessions.token_id_of(*session))
             return self.access.authenticate(token)
         except TokenRefused as error:
             self._failures.count(address, self._clock())
             log.info("a token of %s was refused: it is %s", error.token_id or address, error.why)
             raise
 
-    def _session(self, headers: Headers) -> str | None:
-        """Return the cookie of a request that our own page makes; of what others make, none counts."""
-        site = headers.get(b"sec-fetch-site", [_OWN_SITE])
-        if PAGE_HEADER not in headers or site != [_OWN_SITE]:
+    def _session(self, headers: Headers) -> tuple[str, bytes] | None:
+        """Return the cookie and the key of a request that our own page makes; of what others make, none counts."""
+        site, keys = headers.get(b"sec-fetch-site", [_OWN_SITE]), headers.get(PAGE_HEADER, [])
+        if len(keys) != 1 or site != [_OWN_SITE]:
             return None
-        return self.sessions.cookie_in(headers.get(b"cookie", []))
+        cookie = self.sessions.cookie_in(headers.get(b"cookie", []))
+        return None if cookie is None else (cookie, keys[0])
 
 
 def bearer_of(given: list[bytes]) -> str | None:

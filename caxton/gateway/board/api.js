@@ -4,8 +4,9 @@
 const TIMEOUT_MS = 45_000;
 // Who waits so long for what is shown is told that nobody answers; it is waited for all the same.
 const LATE_MS = 4_000;
-// Beside our cookie: no form sends it, and pages of other origins may not.
-const PAGE = { "X-Caxton-Page": "1" };
+// Where our key is kept: in the place of this origin alone, while a cookie goes to every port of a host. It is worth
+// nothing without the cookie, which no script reads.
+const KEY = "caxton-page-key";
 
 // Tells of `away` and `back`, when the gateway does not answer and when it does again, and of `out`, when it does not
 // know us any more.
@@ -25,6 +26,43 @@ export class Problem extends Error {
   get isAway() {
     return this.status === 0;
   }
+}
+
+// Return what is kept in the browser under a name, null where nothing is.
+export function kept(name) {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+// Keep a text; a browser that keeps nothing does without.
+export function keep(name, text) {
+  try {
+    localStorage.setItem(name, text);
+  } catch {
+    // It holds for as long as the page is open.
+  }
+}
+
+let key = kept(KEY) ?? "";
+addEventListener("storage", (event) => {
+  if (event.key === KEY) key = event.newValue ?? "";
+});
+
+export function isSignedIn() {
+  return Boolean(key);
+}
+
+// Use this key from now on, or none.
+export function setKey(given) {
+  key = given;
+  keep(KEY, given);
+}
+
+function ours() {
+  return key ? { "X-Caxton-Page": key } : {};
 }
 
 // Return the path with these parameters, without those that say nothing.
@@ -49,7 +87,7 @@ export function remove(path) {
 }
 
 async function asked(method, path, { body, headers = {}, signal }) {
-  const told = { ...PAGE, ...headers };
+  const told = { ...ours(), ...headers };
   if (body !== undefined) told["Content-Type"] = "application/json";
   const response = await fetched(path, {
     method,
@@ -60,9 +98,9 @@ async function asked(method, path, { body, headers = {}, signal }) {
   return response.status === 204 ? null : readJson(response);
 }
 
-// Call `take` with each event of a stream, until it ends or the signal says so. Returns whether it ended by itself.
+// Call `take` with each event of a stream, until it ends or the signal says so.
 export async function follow(path, query, signal, take) {
-  const response = await fetched(withQuery(path, query), { headers: { ...PAGE, Accept: "text/event-stream" }, signal });
+  const response = await fetched(withQuery(path, query), { headers: { ...ours(), Accept: "text/event-stream" }, signal });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
@@ -71,7 +109,7 @@ export async function follow(path, query, signal, take) {
     const parts = (rest + value).split("\n\n");
     rest = parts.pop();
     for (const part of parts) {
-      const found = /^event: (.*)\ndata: (.*)$/s.exec(part);
+      const found = /^event: (.*)\ndata: (.*)$/m.exec(part);
       if (found) take(found[1], JSON.parse(found[2]));
     }
   }
@@ -92,7 +130,8 @@ async function fetched(path, options) {
   setAway(false);
   if (response.ok) return response;
   const problem = new Problem(response.status, await response.json().catch(() => ({})));
-  if (response.status === 401 && !options.headers?.Authorization) connection.dispatchEvent(new Event("out"));
+  // Where another tab has signed in since, the next request has its key.
+  if (response.status === 401 && (options.headers["X-Caxton-Page"] ?? "") === key) connection.dispatchEvent(new Event("out"));
   throw problem;
 }
 

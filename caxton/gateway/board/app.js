@@ -1,6 +1,6 @@
 // The page as a whole: who is signed in, which page is shown, whether the gateway answers, dark or light.
 
-import { connection, get, remove } from "./api.js";
+import { connection, get, isSignedIn, keep, kept, remove, setKey } from "./api.js";
 import { fill, h, say } from "./dom.js";
 import { line } from "./format.js";
 import { History, PERIOD_MS } from "./history.js";
@@ -14,9 +14,7 @@ import { letterPage, lettersPage } from "./page_letters.js";
 import { overviewPage } from "./page_overview.js";
 import { signInPage } from "./page_sign_in.js";
 
-// What is kept in the browser besides the cookie, which no script reads: the theme, and whether somebody has signed in.
 const THEME = "caxton-theme";
-const SIGNED_IN = "caxton-signed-in";
 const THEMES = { auto: "System", light: "Light", dark: "Dark" };
 
 // Each page: where it is, what it is called, and whether a token for some agents has it.
@@ -41,7 +39,6 @@ let health = null;
 
 function begin(found) {
   session = found;
-  keep(SIGNED_IN, "yes");
   signedIn.abort();
   signedIn = new AbortController();
   history = new History();
@@ -62,7 +59,7 @@ function end(text) {
   if (!session && main.dataset.page === "sign-in") return;
   session = null;
   health = null;
-  keep(SIGNED_IN, "");
+  setKey("");
   signedIn.abort();
   showing.abort();
   head.hidden = true;
@@ -154,23 +151,6 @@ function setTheme(turn) {
   turn.setAttribute("aria-label", `Theme: ${THEMES[next]}`);
 }
 
-// A browser that keeps nothing does without.
-function keep(name, value) {
-  try {
-    localStorage.setItem(name, value);
-  } catch {
-    // It holds for as long as the page is open.
-  }
-}
-
-function kept(name) {
-  try {
-    return localStorage.getItem(name);
-  } catch {
-    return null;
-  }
-}
-
 connection.addEventListener("away", () => {
   notice.hidden = false;
   notice.textContent = "The gateway does not answer. What is shown may be old; it is asked again.";
@@ -186,6 +166,6 @@ addEventListener("hashchange", () => {
 });
 
 if (["light", "dark"].includes(kept(THEME))) document.documentElement.dataset.theme = kept(THEME);
-if (kept(SIGNED_IN)) {
+if (isSignedIn()) {
   every(PERIOD_MS, signedIn.signal, async () => begin(await get("/v1/session")));
 } else end("");

@@ -11,6 +11,7 @@ const TAIL = 200;
 const LEVELS = ["debug", "info", "warning", "error"];
 const AGAIN_MS = 2_000;
 
+// element: the lines; controls: what chooses among them.
 export class LogTail {
   constructor(path, signal) {
     this.path = path;
@@ -30,7 +31,8 @@ export class LogTail {
       this.#show();
     }, { "aria-pressed": "false" });
     const level = choice(LEVELS.map((one) => [one, one]), this.level, { onchange: () => this.#begin(level.value) });
-    this.element = h("div", {}, h("div", { class: "row end" }, field("Level", level), hold), this.wrong, this.lines, this.none);
+    this.controls = h("div", { class: "row end" }, field("Level", level), hold);
+    this.element = h("div", {}, this.wrong, this.lines, this.none);
     this.signal.addEventListener("abort", () => this.stream.abort());
     this.#begin(this.level);
   }

@@ -44,7 +44,7 @@ export async function agentPage(main, { session, id, signal }) {
     wrong,
     tiles,
     h("div", { class: "columns" }, section("Use of its limits", {}, uses), section("What it is", {}, about)),
-    section("Log", {}, tail.element),
+    h("section", { class: "card", "aria-label": "Log" }, h("div", { class: "row spread" }, h("h2", {}, "Log"), tail.controls), tail.element),
     h("div", { class: "columns" },
       session.roles.includes("sender") ? section("Send a message", {}, sending(agent)) : null,
       section("Counters", {}, counters.element)),

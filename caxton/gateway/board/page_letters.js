@@ -11,7 +11,7 @@ import { Table, address, asText, choice, doing, empty, facts, field, form, link,
 const PAGE = 50;
 const PERIOD_MS = 4_000;
 
-export function lettersPage(main, { session, query, signal }) {
+export function lettersPage(main, { session, query, signal, history }) {
   const wanted = { agent: query.get("agent") ?? "", sender: query.get("sender") ?? "", reason: query.get("reason") ?? "", before: query.get("before") ?? "" };
   const after = query.get("after") ?? "";
   const chosen = new Set();
@@ -49,7 +49,8 @@ export function lettersPage(main, { session, query, signal }) {
   );
   fill(main, title("Dead letters", total), section("Messages that came to nothing", {}, search, wrong, table.element, mayAct ? acts : null, ends));
   drawActs();
-  if (session.is_for_all) reasons();
+  addEventListener("looked", drawTotal, { signal });
+  drawTotal();
 
   every(PERIOD_MS, signal, look, (error) => fill(wrong, problem(error)));
 
@@ -64,12 +65,16 @@ export function lettersPage(main, { session, query, signal }) {
     fill(ends, ...next("dead-letters", wanted, after, page.next, listed.length));
   }
 
-  async function reasons() {
-    const stats = await get("/v1/stats", {}, signal);
-    total.textContent = `${count(stats.dead_letters.total_messages)} in all, ${bytes(stats.dead_letters.queue_size_bytes)}`;
-    const there = new Set([...reason.options].map((option) => option.value));
-    for (const [name, number] of Object.entries(stats.dead_letters.messages_by_reason)) {
-      if (number && !there.has(name)) reason.append(h("option", { value: name }, `${words(name)} (${count(number)})`));
+  // Of all there are, as the last look at the whole runtime has it; a token for some agents has none.
+  function drawTotal() {
+    const told = history.stats?.dead_letters;
+    if (!told) return;
+    total.textContent = `${count(told.total_messages)} in all, ${bytes(told.queue_size_bytes)}`;
+    for (const [name, number] of Object.entries(told.messages_by_reason)) {
+      const text = `${words(name)} (${count(number)})`;
+      const there = [...reason.options].find((option) => option.value === name);
+      if (there) there.textContent = text;
+      else if (number) reason.append(h("option", { value: name }, text));
     }
   }
 

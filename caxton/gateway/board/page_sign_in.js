@@ -1,6 +1,6 @@
 // Signing in: the token goes to the gateway once, in a header, and is kept nowhere in the page.
 
-import { Problem } from "./api.js";
+import { Problem, setKey } from "./api.js";
 import { fill, h } from "./dom.js";
 import { field, form, once, problem, title } from "./parts.js";
 
@@ -36,11 +36,12 @@ async function signedIn(token) {
   if (!/^[\x21-\x7e]+$/.test(token)) throw new Problem(401, { title: "Token refused", code: "TokenRefused", detail: "this is no token" });
   let response;
   try {
-    response = await fetch("/v1/session", { method: "POST", headers: { Authorization: `Bearer ${token}`, "X-Caxton-Page": "1" }, cache: "no-store" });
+    response = await fetch("/v1/session", { method: "POST", headers: { Authorization: `Bearer ${token}` }, cache: "no-store" });
   } catch {
     throw new Problem(0, { title: "No answer", code: "NoAnswer", detail: "the gateway does not answer" });
   }
   const told = await response.json().catch(() => ({}));
   if (!response.ok) throw new Problem(response.status, told);
+  setKey(told.page_key);
   return told;
 }

@@ -10,14 +10,15 @@ const TOP = 8;
 const BOTTOM = 20;
 
 // A plot of some series of a history. lines: {name, series, kind}; form: how a number is written. least: what the top
-// is at least; base: 1024 where units grow by that.
+// is at least; base: 1024 where units grow by that. isLog: each step up is ten times as much, from 1 on.
 export class Plot {
-  constructor(name, lines, form, { least = 0, base = 1 } = {}) {
+  constructor(name, lines, form, { least = 0, base = 1, isLog = false } = {}) {
     this.name = name;
     this.lines = lines;
     this.form = form;
     this.least = least;
     this.base = base;
+    this.isLog = isLog;
     this.legend = h("p", { class: "legend" });
     this.svg = s("svg", { class: "plot", role: "img", height: HEIGHT });
     this.element = h("figure", {}, h("figcaption", {}, h("h3", {}, name), this.legend), this.svg);
@@ -33,16 +34,17 @@ export class Plot {
     const width = Math.max(240, this.svg.clientWidth || 0);
     const end = history.lastMs;
     const drawn = this.lines.map((line) => ({ ...line, points: history.points(line.series, end - spanMs) }));
-    const top = niceTop(Math.max(this.least, ...drawn.flatMap((line) => line.points.map((point) => point[1]))), this.base);
+    const most = Math.max(this.least, ...drawn.flatMap((line) => line.points.map((point) => point[1])));
+    const scale = this.isLog ? tenfold(most) : even(niceTop(most, this.base));
     const x = (at) => LEFT + ((at - (end - spanMs)) / spanMs) * (width - LEFT - RIGHT);
-    const y = (value) => TOP + (1 - value / top) * (HEIGHT - TOP - BOTTOM);
+    const y = (value) => TOP + (1 - scale.part(value)) * (HEIGHT - TOP - BOTTOM);
     const at = this.pointed === null ? null : end - spanMs + ((this.pointed - LEFT) / (width - LEFT - RIGHT)) * spanMs;
     const read = drawn.map((line) => ({ ...line, value: nearest(line.points, at ?? end, spanMs) }));
     this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
     this.svg.setAttribute("aria-label", `${this.name}: ${read.map((line) => `${line.name} ${this.form(line.value)}`).join(", ")}`);
     fill(
       this.svg,
-      ...grid(top, y, width, this.form),
+      ...grid(scale.marks, y, width, this.form),
       ...times(end, spanMs, x, width < 420 ? [0.6, 0] : [0.75, 0.5, 0.25, 0]),
       ...drawn.map((line) => s("path", { class: `line ${line.kind}`, d: path(thinned(line.points, spanMs / (width - LEFT)), x, y, spanMs) })),
       at === null ? null : s("line", { class: "pointed", x1: this.pointed, x2: this.pointed, y1: TOP, y2: HEIGHT - BOTTOM }),
@@ -64,10 +66,22 @@ function niceTop(most, base) {
   return [1, 2, 5, 10].map((factor) => factor * step).find((value) => value >= most);
 }
 
-function grid(top, y, width, form) {
-  return [0, 0.5, 1].flatMap((part) => [
-    s("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(top * part), y2: y(top * part) }),
-    s("text", { x: LEFT - 8, y: y(top * part) + 4, "text-anchor": "end" }, form(top * part)),
+// How high a value stands, from 0 to 1, and at which values there are lines.
+function even(top) {
+  return { part: (value) => value / top, marks: [0, top / 2, top] };
+}
+
+function tenfold(most) {
+  const steps = Math.max(2, Math.ceil(Math.log10(Math.max(1, most))));
+  const every = Math.ceil(steps / 4);
+  const marks = Array.from({ length: Math.floor(steps / every) + 1 }, (_, mark) => 10 ** (mark * every));
+  return { part: (value) => Math.log10(Math.max(1, value)) / steps, marks };
+}
+
+function grid(marks, y, width, form) {
+  return marks.flatMap((mark) => [
+    s("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(mark), y2: y(mark) }),
+    s("text", { x: LEFT - 8, y: y(mark) + 4, "text-anchor": "end" }, form(mark)),
   ]);
 }
 

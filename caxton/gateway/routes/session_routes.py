@@ -20,37 +20,33 @@ class SessionForm(msgspec.Struct, frozen=True, kw_only=True):
     agents: list[str]
     is_for_all: bool
 
-    @classmethod
-    def of(cls, caller: Caller) -> "SessionForm":
-        """Return what a caller is."""
-        grant = caller.grant
-        return cls(
-            token_id=grant.token_id,
-            name=grant.name,
-            role=grant.role,
-            roles=[role for role in Role if role in grant.roles],
-            agents=list(grant.patterns),
-            is_for_all=grant.is_for_all,
-        )
+
+class SignedIn(SessionForm, frozen=True, kw_only=True):
+    """A session that has begun. page_key: what its page sends in `X-Caxton-Page` with each request."""
+
+    page_key: str
 
 
-@post("/v1/session", summary="Sign in", tags=["session"], status_code=200, opt={"answer": SessionForm})
-async def sign_in(caller: Caller, request: Request[Any, Any, Any]) -> Response[SessionForm]:
+@post("/v1/session", summary="Sign in", tags=["session"], status_code=200, opt={"answer": SignedIn})
+async def sign_in(caller: Caller, request: Request[Any, Any, Any]) -> Response[SignedIn]:
     """Answer a token with a cookie that stands for it, for twelve hours, or until it is revoked.
 
-    The cookie counts beside the header `X-Caxton-Page` alone, which pages of other origins may not send.
+    The cookie counts beside the header `X-Caxton-Page` alone, with the key that is answered here: pages of other
+    origins may not send it, and do not know it.
     """
     if "authorization" not in request.headers:  # a session does not lengthen itself
         raise TokenMissing
     sessions = caller.house.sessions
-    cookie = sessions.set_cookie(sessions.seal(caller.grant.token_id), is_https=_is_https(request))
-    return Response(SessionForm.of(caller), headers={"Set-Cookie": cookie, "Cache-Control": "no-store"})
+    sealed, page_key = sessions.seal(caller.grant.token_id)
+    cookie = sessions.set_cookie(sealed, is_https=_is_https(request))
+    signed_in = SignedIn(page_key=page_key, **_told(caller))
+    return Response(signed_in, headers={"Set-Cookie": cookie, "Cache-Control": "no-store"})
 
 
 @get("/v1/session", summary="Who asks", tags=["session"])
 async def show_session(caller: Caller) -> SessionForm:
     """Return what the token, or the session, lets its holder do."""
-    return SessionForm.of(caller)
+    return SessionForm(**_told(caller))
 
 
 @delete("/v1/session", summary="Sign out", tags=["session"])
@@ -58,6 +54,18 @@ async def sign_out(caller: Caller, request: Request[Any, Any, Any]) -> Response[
     """Have the browser forget the cookie. Its token is as it was."""
     cookie = caller.house.sessions.set_cookie("", is_https=_is_https(request))
     return Response(None, headers={"Set-Cookie": cookie})
+
+
+def _told(caller: Caller) -> dict[str, Any]:
+    grant = caller.grant
+    return {
+        "token_id": grant.token_id,
+        "name": grant.name,
+        "role": grant.role,
+        "roles": [role for role in Role if role in grant.roles],
+        "agents": list(grant.patterns),
+        "is_for_all": grant.is_for_all,
+    }
 
 
 def _is_https(request: Request[Any, Any, Any]) -> bool:

@@ -51,9 +51,9 @@ def let_in(tmp_path):
     identity = Identity(Access(tmp_path / "tokens"), Failures(), sessions)
 
     def ask(session=None, passed_s=0.0, **headers):
-        sealed = sessions.seal(made.token_id) if session is None else session
+        sealed, key = sessions.seal(made.token_id) if session is None else session
         now[0] += passed_s
-        told = {"x_caxton_page": b"1", "cookie": b"other=1; caxton_8080=" + sealed.encode()} | headers
+        told = {"x_caxton_page": key.encode(), "cookie": b"other=1; caxton_8080=" + sealed.encode()} | headers
         given = {name.replace("_", "-").encode(): [value] for name, value in told.items() if value is not None}
         return identity(given, "10.0.0.1").name
 
@@ -85,15 +85,19 @@ def test_a_cookie_alone_lets_nobody_in(let_in, headers):
 
 
 def test_a_cookie_is_what_was_sealed(let_in):
-    """Another id, a later end, another key or a longer text is refused."""
-    token_id, ends, seal = let_in.sessions.seal("0123456789abcdef").split(".")
-    others = Sessions(bytes(32), 8080, lambda: 1_000.0).seal(token_id)
+    """Another id, a later end, another runtime's, a longer text, or the key of another page is refused."""
+    sealed, key = let_in.sessions.seal("0123456789abcdef")
+    token_id, ends, seal = sealed.split(".")
+    others, others_key = Sessions(bytes(32), 8080, lambda: 1_000.0).seal(token_id)
+    assert let_in((sealed, key)) == "mine"
     for wrong in (
-        f"fedcba9876543210.{ends}.{seal}",
-        f"{token_id}.9{ends}.{seal}",
-        others,
-        f"{token_id}.{ends}.{seal}x",
-        "",
+        (f"fedcba9876543210.{ends}.{seal}", key),
+        (f"{token_id}.9{ends}.{seal}", key),
+        (others, others_key),
+        (f"{token_id}.{ends}.{seal}x", key),
+        (sealed, others_key),
+        (sealed, ""),
+        ("", key),
     ):
         with pytest.raises(TokenRefused):
             let_in(wrong)
