@@ -1,17 +1,19 @@
 """The options of `caxton serve`: of each the table of keys says what it means, what it may be and its variable."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from caxton.config.delivery import retention_ms
-from caxton.config.gateway import METRICS, GatewaySettings, read_address, read_names
+from caxton.config.gateway import METRICS, GatewaySettings, Tls, read_address, read_names
 from caxton.config.keys import BY_OPTION, Kind
 from caxton.errors import ConfigurationError
 
 _METAVARS = {"retention": "TIME", "worker_memory_limit": "MIB", "http": "ADDRESS:PORT"}
+_METAVARS |= {"http_cert": "FILE", "http_key": "FILE", "http_client_ca": "FILE"}
 _METAVARS |= {"http_names": "NAMES", "metrics": "ADDRESS:PORT"}
 
 
@@ -46,6 +48,9 @@ DrainTimeout = Annotated[float, _option("drain_timeout")]
 WorkerMemoryLimit = Annotated[int | None, _option("worker_memory_limit")]
 Http = Annotated[str | None, _option("http")]
 HttpNames = Annotated[str | None, _option("http_names")]
+HttpCert = Annotated[Path | None, _option("http_cert")]
+HttpKey = Annotated[Path | None, _option("http_key")]
+HttpClientCa = Annotated[Path | None, _option("http_client_ca")]
 HttpBehindProxy = Annotated[bool, _option("http_behind_proxy")]
 Metrics = Annotated[str | None, _option("metrics")]
 MetricsOpen = Annotated[bool, _option("metrics_open")]
@@ -78,9 +83,16 @@ def read_retention(text: str) -> int:
 
 
 def read_gateway(
-    http: str | None, names: str | None, metrics: str | None, *, behind_proxy: bool, metrics_open: bool
+    http: str | None,
+    names: str | None,
+    metrics: str | None,
+    files: Sequence[Path | None],
+    *,
+    behind_proxy: bool,
+    metrics_open: bool,
 ) -> GatewaySettings | None:
-    """Return where HTTP and metrics are served, None for nowhere. Raises ConfigurationError."""
+    """Return where HTTP and metrics are served, None for nowhere. files: of TLS. Raises ConfigurationError."""
+    tls = Tls.of(*(None if file is None else str(file.absolute()) for file in files))
     if http is None and metrics is None:
         return None
     return GatewaySettings(
@@ -89,6 +101,7 @@ def read_gateway(
         metrics_open=metrics_open,
         names=read_names(names or ""),
         behind_proxy=behind_proxy,
+        tls=tls,
     )
 
 

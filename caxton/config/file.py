@@ -70,7 +70,7 @@ def _value(key: Key, scalar: Scalar, path: Path) -> Any:
     if not scalar.quoted and scalar.text in {"", "~", "null"}:
         raise MisfitError("it has no value", "leave the key out, or give it one")
     value = key.read(scalar.text, quoted=scalar.quoted)
-    return str(path.absolute().parent / value) if key.kind is Kind.PATH else value
+    return str(path.absolute().parent / value) if key.kind in {Kind.PATH, Kind.FILE} else value
 
 
 def _of_several(values: dict[str, Any], lines: dict[str, int]) -> list[Mistake]:

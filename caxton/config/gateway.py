@@ -11,6 +11,8 @@ from caxton.printable import shown
 
 # The options that say where to listen.
 HTTP, METRICS = "--http", "--metrics"
+# Those that name files of TLS.
+CERT, KEY, CLIENT_CA = "--http-cert", "--http-key", "--http-client-ca"
 MAX_PORT = 65_535
 # Names that the Host header may have, besides the address.
 MAX_NAMES = 32
@@ -27,12 +29,34 @@ class Place(NamedTuple):
     port: int
 
 
+class Tls(msgspec.Struct, array_like=True, frozen=True):
+    """Files of PEM. cert: a certificate, and those between it and its authority; key: its own, for its owner alone.
+
+    client_ca: the authorities of which one has to have issued the certificate of whoever asks; None asks for none.
+    """
+
+    cert: str
+    key: str
+    client_ca: str | None = None
+
+    @classmethod
+    def of(cls, cert: str | None, key: str | None, client_ca: str | None) -> "Tls | None":
+        """Return what these options say, None for no TLS. Raises ConfigurationError."""
+        if cert is not None and key is not None:
+            return cls(cert, key, client_ca)
+        given = {CERT: cert, KEY: key, CLIENT_CA: client_ca}
+        if there := [option for option, file in given.items() if file is not None]:
+            missing = " and ".join(option for option in (CERT, KEY) if option not in there)
+            raise ConfigurationError(there[0], f"it is nothing without {missing}", f"say {missing}, too")
+        return None
+
+
 class GatewaySettings(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """Where HTTP is served, and metrics: None for nowhere.
 
-    names: further names that requests may call it by. behind_proxy: whether a proxy in front of it has TLS, without
-    which tokens are only taken at addresses of this machine alone. metrics_open: whether metrics are told without a
-    token. Raises ConfigurationError.
+    names: further names that requests may call it by. tls: of both. behind_proxy: whether a proxy in front has TLS;
+    without either tokens are only taken at addresses of this machine alone. metrics_open: whether metrics are told
+    without a token. Raises ConfigurationError.
     """
 
     http: Place | None = None
@@ -40,15 +64,18 @@ class GatewaySettings(msgspec.Struct, array_like=True, frozen=True, kw_only=True
     metrics_open: bool = False
     names: tuple[str, ...] = ()
     behind_proxy: bool = False
+    tls: Tls | None = None
 
     def __post_init__(self) -> None:
         for option, place in self.places.items():
             takes_tokens = option == HTTP or not self.metrics_open
-            if takes_tokens and not self.behind_proxy and not ip_address(place.address).is_loopback:
+            is_safe = self.behind_proxy or self.tls is not None
+            if takes_tokens and not is_safe and not ip_address(place.address).is_loopback:
                 raise ConfigurationError(
                     option,
                     f"{place.address} can be reached from other machines, and tokens would travel as plain text",
-                    "listen at 127.0.0.1, or say --http-behind-proxy when a proxy in front of it has TLS",
+                    "listen at 127.0.0.1, or with TLS (--http-cert, --http-key), or say --http-behind-proxy when a "
+                    "proxy in front of it has TLS",
                 )
 
     @property
@@ -87,7 +114,7 @@ def read_names(text: str) -> tuple[str, ...]:
     return names
 
 
-def url_of(address: str, port: int) -> str:
+def url_of(address: str, port: int, *, tls: bool = False) -> str:
     """Return the URL of an address and a port."""
     host = f"[{address}]" if ":" in address else address
-    return f"http://{host}:{port}"
+    return f"{'https' if tls else 'http'}://{host}:{port}"

@@ -30,6 +30,7 @@ class Kind(Enum):
     TIME = "time"
     WORD = "word"
     PATH = "path"
+    FILE = "file"
     ADDRESS = "address and port"
     NAMES = "names, with commas between them"
 
@@ -110,7 +111,7 @@ class Key:
             raise MisfitError(f"{shown(text)} is not one of them", f"choose from {', '.join(self.choices)}")
         if self.kind in _CHECKS:
             _checked(_CHECKS[self.kind], text)
-        if self.kind is Kind.PATH and (text.startswith("~") or "\0" in text):
+        if self.kind in {Kind.PATH, Kind.FILE} and (text.startswith("~") or "\0" in text):
             raise MisfitError(
                 f"{shown(text)} is no path", "write it whole, or relative to this file; ~ stands for nothing"
             )
@@ -255,6 +256,27 @@ KEYS = (
         Kind.SWITCH,
         "A proxy in front of it has TLS, so that it may listen where other machines reach it.",
         default=False,
+    ),
+    Key(
+        "gateway",
+        "http_cert",
+        Kind.FILE,
+        "Serve HTTP and metrics with TLS, with the certificate in this file of PEM; it is read again when it changes.",
+        unset="no TLS",
+    ),
+    Key(
+        "gateway",
+        "http_key",
+        Kind.FILE,
+        "The key of that certificate, in a file for its owner alone.",
+        unset="no TLS",
+    ),
+    Key(
+        "gateway",
+        "http_client_ca",
+        Kind.FILE,
+        "Authorities: whoever asks has to have a certificate of one of them, besides a token.",
+        unset="no certificates are asked for",
     ),
     Key(
         "gateway",

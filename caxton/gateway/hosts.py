@@ -8,7 +8,8 @@ from caxton.config.gateway import LOCALHOST
 from caxton.gateway.problem import Problem
 from caxton.printable import shown
 
-_HTTP_PORT = 80
+# Ports that no URL names, with and without TLS.
+_UNNAMED_PORTS = frozenset({80, 443})
 
 
 class Hosts:
@@ -22,7 +23,7 @@ class Hosts:
         if ip_address(address).is_loopback:
             literals.add(LOCALHOST)
         self._exact = {f"{literal}:{port}" for literal in literals}
-        if port == _HTTP_PORT:
+        if port in _UNNAMED_PORTS:
             self._exact |= literals
         self._names = frozenset(names)
         self._has_any_address = ip_address(address).is_unspecified

@@ -1,17 +1,20 @@
 """One life of the gateway: it serves at sockets that the supervisor listens at, until it is told to end."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
 from caxton.client.call_line import ask_soon
 from caxton.client.client import Client, connect
+from caxton.errors import ConfigurationError
 from caxton.gateway.access.access import Access
 from caxton.gateway.access.failures import Failures
 from caxton.gateway.access.sessions import Sessions
@@ -23,16 +26,19 @@ from caxton.gateway.door import OPEN_PATHS, Door
 from caxton.gateway.hosts import Hosts
 from caxton.gateway.house import House
 from caxton.gateway.identity import Identity
-from caxton.gateway.limits import KEEP_ALIVE_S, MAX_CONNECTIONS, MAX_METRICS_CONNECTIONS, STOP_TIMEOUT_S
+from caxton.gateway.limits import HEAD_TIMEOUT_S, KEEP_ALIVE_S, MAX_CONNECTIONS, MAX_METRICS_CONNECTIONS, STOP_TIMEOUT_S
 from caxton.gateway.protocol import BoundedProtocol, bounded
 from caxton.gateway.routes.metrics_routes import PATH
 from caxton.gateway.scrapes import Scrapes
 from caxton.gateway.vitals import Vitals
 from caxton.store.token_file import FILE_NAME
+from caxton.transport.tls import ChangingContext
 from caxton.wire.answered import answered
 from caxton.wire.gateway_spec import TICK, TICK_PERIOD_S, GatewaySpec, Listening
 from caxton.wire.supervision import AskHealth, Told
 from caxton.wire.told import Health, read_told
+
+log = logging.getLogger("caxton.gateway")
 
 
 async def serve(spec: GatewaySpec, ticks: int) -> None:
@@ -54,12 +60,14 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
         servers: list[tuple[Server, Listening]] = []
         if (place := spec.http) is not None:
             door = Door(application(house), _hosts(place, spec), identity, counts)
-            servers.append((Server(config(door, bounded(counts, MAX_CONNECTIONS))), place))
+            tls = _tls(spec, MAX_CONNECTIONS, counts)
+            servers.append((Server(config(door, bounded(counts, MAX_CONNECTIONS), tls)), place))
         if (place := spec.metrics) is not None:
             app = application(house, METRICS_ROUTES)
             open_paths = OPEN_PATHS | {PATH} if spec.metrics_open else OPEN_PATHS
             door = Door(app, _hosts(place, spec), identity, of_metrics, open_paths=open_paths)
-            servers.append((Server(config(door, bounded(of_metrics, MAX_METRICS_CONNECTIONS))), place))
+            tls = _tls(spec, MAX_METRICS_CONNECTIONS, of_metrics)
+            servers.append((Server(config(door, bounded(of_metrics, MAX_METRICS_CONNECTIONS), tls)), place))
 
         def stop() -> None:
             house.stopping.set()
@@ -87,8 +95,19 @@ class Server(uvicorn.Server):
         self.answers = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take connections."""
-        await super().startup(sockets)
+        """Take connections. As uvicorn does, but that a handshake has no more time than a head."""
+        served = self.config
+
+        def protocol() -> Any:
+            return served.http_protocol_class(config=served, server_state=self.server_state, app_state={})
+
+        loop = asyncio.get_running_loop()
+        timeout_s = None if served.ssl is None else HEAD_TIMEOUT_S
+        self.servers = [
+            await loop.create_server(protocol, sock=one, ssl=served.ssl, ssl_handshake_timeout=timeout_s)
+            for one in sockets or ()
+        ]
+        self.started = True
         self.answers.set()
 
     @contextmanager
@@ -106,9 +125,27 @@ class Server(uvicorn.Server):
         for connection in [*self.server_state.connections]:
             if isinstance(connection, BoundedProtocol):
                 connection.look(now_s)
+        if isinstance(self.config.ssl, ChangingContext):
+            try:
+                if self.config.ssl.look():
+                    log.warning("the files of TLS have changed: connections from now on get what is in them")
+            except ConfigurationError as error:
+                log.error("the files of TLS have changed, and what was in them before still holds: %s", error)  # noqa: TRY400 (the error says it all)
 
 
-def config(door: Application, protocol: type[BoundedProtocol] = BoundedProtocol) -> uvicorn.Config:
+def _tls(spec: GatewaySpec, most: int, counts: Counts) -> ChangingContext | None:
+    if spec.tls is None:
+        return None
+
+    def refused() -> None:
+        counts.refused["too many connections"] += 1
+
+    return ChangingContext(spec.tls, 2 * most, refused)  # as many handshakes as connections may be there besides
+
+
+def config(
+    door: Application, protocol: type[BoundedProtocol] = BoundedProtocol, tls: ChangingContext | None = None
+) -> uvicorn.Config:
     """Return how an application is served."""
     return uvicorn.Config(
         door,
@@ -121,6 +158,7 @@ def config(door: Application, protocol: type[BoundedProtocol] = BoundedProtocol)
         proxy_headers=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
     )
 
 

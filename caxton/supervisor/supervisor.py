@@ -35,6 +35,7 @@ from caxton.supervisor.workforce.workforce import Workforce
 from caxton.transport.descriptors import most_lines
 from caxton.transport.endpoints import SUPERVISOR
 from caxton.transport.sockets import Context, Desk, Inlet, end_context, new_context
+from caxton.transport.tls import context_of
 from caxton.transport.zmtp import SMALL_FRAME
 from caxton.wire.gateway_spec import KEY_BYTES, GatewaySpec, Listening
 
@@ -81,6 +82,8 @@ class Supervisor:
         """
         if self.settings.gateway is not None:
             check_installed(self.settings.gateway)
+            if self.settings.gateway.tls is not None:
+                context_of(self.settings.gateway.tls)
         stop = StopRequests()
         with stop.listening(), Premises(self.settings) as premises:
             context = new_context()
@@ -246,6 +249,7 @@ class _Life:
                 metrics=inherited.get(METRICS),
                 metrics_open=settings.metrics_open,
                 names=settings.names,
+                tls=settings.tls,
                 release=__version__,
                 log_level=level,
                 session_key=session_key,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from caxton.config.gateway import Tls
 from caxton.errors import ConfigurationError, InvalidMessageFormat
 
 # What the gateway writes when it answers requests, and again each second.
@@ -24,8 +25,8 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
     """All that a gateway is: it has no state of its own.
 
     http, metrics: where each is asked for, None for nowhere. metrics_open: whether metrics need no token. names: by
-    which requests may call it, besides the address. release: of the supervisor. log_level: as in `logging`.
-    session_key: seals the sessions of pages; it is drawn for the run, so that they outlive a gateway.
+    which requests may call it, besides the address. tls: of both. release: of the supervisor. log_level: as in
+    `logging`. session_key: seals the sessions of pages; it is drawn for the run, so that they outlive a gateway.
     """
 
     runtime_dir: str
@@ -37,6 +38,7 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...]
     release: str
     log_level: int
+    tls: Tls | None = None
     session_key: Annotated[bytes, msgspec.Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
 
     @property

@@ -23,6 +23,9 @@ from caxton.cli.serve_options import (
     GatewayPrincipals,
     Http,
     HttpBehindProxy,
+    HttpCert,
+    HttpClientCa,
+    HttpKey,
     HttpNames,
     InboundQueueSize,
     LogLevel,
@@ -78,6 +81,9 @@ def serve(
     http: Http = None,
     http_names: HttpNames = None,
     http_behind_proxy: HttpBehindProxy = False,
+    http_cert: HttpCert = None,
+    http_key: HttpKey = None,
+    http_client_ca: HttpClientCa = None,
     metrics: Metrics = None,
     metrics_open: MetricsOpen = False,
     gateway_principals: GatewayPrincipals = False,
@@ -119,7 +125,8 @@ def serve(
         states_mib=states_mib,
     )
     level = read_log_level(log_level)
-    gateway = read_gateway(http, http_names, metrics, behind_proxy=http_behind_proxy, metrics_open=metrics_open)
+    tls = http_cert, http_key, http_client_ca
+    gateway = read_gateway(http, http_names, metrics, tls, behind_proxy=http_behind_proxy, metrics_open=metrics_open)
     # On the command line it is a claim about this data directory; anywhere else what a new one is made with.
     is_flag = source_of(ctx, "workers") == "flag"
     settings = ServeSettings(

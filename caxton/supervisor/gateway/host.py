@@ -55,6 +55,7 @@ class GatewayHost:
     ) -> None:
         # Where to listen, by option, with the numbers of ports once they are known.
         self._places = settings.places
+        self._has_tls = settings.tls is not None
         self._command = command
         self._spec_of = spec_of
         self._policy = policy
@@ -132,7 +133,10 @@ class GatewayHost:
                 self._sockets[option] = opened = listen(place, option)
                 self._places[option] = Place(*opened.getsockname()[:2])
         paths = {HTTP: "", METRICS: METRICS_PATH}
-        self.urls = {option.strip("-"): url_of(*place) + paths[option] for option, place in self._places.items()}
+        self.urls = {
+            option.strip("-"): url_of(*place, tls=self._has_tls) + paths[option]
+            for option, place in self._places.items()
+        }
 
     def _launch(self) -> None:
         self._began_s = self._heard_s = time.monotonic()

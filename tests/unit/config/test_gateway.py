@@ -1,6 +1,6 @@
 import pytest
 
-from caxton.config.gateway import MAX_NAMES, GatewaySettings, Place, read_address, read_names, url_of
+from caxton.config.gateway import MAX_NAMES, GatewaySettings, Place, Tls, read_address, read_names, url_of
 from caxton.errors import ConfigurationError
 
 
@@ -35,6 +35,20 @@ def test_other_machines_need_a_proxy():
     with pytest.raises(ConfigurationError, match=r"--metrics: 10\.0\.0\.1"):
         GatewaySettings(metrics=Place("10.0.0.1", 80))
     assert GatewaySettings(http=Place("10.0.0.1", 80), behind_proxy=True).places == {"--http": ("10.0.0.1", 80)}
+
+
+def test_other_machines_may_come_with_tls():
+    """Then nobody on the way reads tokens."""
+    assert GatewaySettings(http=Place("192.0.2.1", 8443), tls=Tls("a.crt", "a.key")).tls.client_ca is None
+
+
+@pytest.mark.parametrize("given", [("c", None, None), (None, "k", None), (None, None, "a"), ("c", None, "a")])
+def test_a_certificate_and_its_key_go_together(given):
+    """And authorities of those who ask are nothing without them."""
+    with pytest.raises(ConfigurationError, match="nothing without"):
+        Tls.of(*given)
+    assert Tls.of(None, None, None) is None
+    assert Tls.of("c", "k", "a") == Tls("c", "k", "a")
 
 
 def test_metrics_that_need_no_token_are_told_anywhere():
