@@ -255,6 +255,8 @@ async def test_a_good_bye_is_known_at_once(run):
     opened = await line.ask(OpenSession(os.getpid(), "test"), 5.0)
     path = running.directory.book(opened.session)
     Book.create(path, opened.session, ("gaps",)).close()
+    lock = os.open(path, os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # or it might be over before, on a slow machine
 
     line.tell(EndSession(opened.session, bytes(16)))
     with_a_wrong_mark = (await line.ask(AskStats(), 5.0)).values
@@ -265,6 +267,7 @@ async def test_a_good_bye_is_known_at_once(run):
     assert [with_a_wrong_mark["sessions"], said["sessions"]] == [1, 0]
     assert ended["dropped_by_supervisor"] == {"good-byes with a wrong mark": 1}
     assert not path.exists()
+    os.close(lock)
     line.close()
 
 
