@@ -100,7 +100,7 @@ def test_the_list_of_decisions_has_all_of_them(root, site):
 
 def test_every_picture_is_shown_and_loads_nothing(root, site):
     """A drawing is small, has a title, no script and nothing from elsewhere, and a page shows it with words for it."""
-    drawings = sorted((root / "docs/pictures").iterdir())
+    drawings = sorted((root / "docs/pictures").glob("*.svg"))
     assert drawings
 
     for path in drawings:
@@ -112,4 +112,19 @@ def test_every_picture_is_shown_and_loads_nothing(root, site):
         assert "title" in names, path
         assert [key for element in elements for key in element.attrib if key.startswith("on") or "href" in key] == []
         assert re.findall(r"url\((?!#)|@import|https?:(?!//www\.w3\.org/2000/svg\")", text) == [], path
-        assert any(re.search(rf"!\[[^\]]+\]\(pictures/{path.name}\)", page) for page in site.pages().values()), path
+        assert is_shown(path, site), path
+
+
+def test_every_photograph_is_small_and_shown(root, site):
+    """What is no drawing is a PNG that a page shows, with words for it."""
+    others = [path for path in (root / "docs/pictures").iterdir() if path.suffix != ".svg"]
+    assert others
+
+    for path in others:
+        assert path.read_bytes().startswith(b"\x89PNG"), path
+        assert path.stat().st_size < 50_000, path
+        assert is_shown(path, site), path
+
+
+def is_shown(path, site):
+    return any(re.search(rf"!\[[^\]]+\]\(pictures/{path.name}\)", page) for page in site.pages().values())
