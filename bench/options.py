@@ -15,6 +15,9 @@ RESULTS_DIR = Path(__file__).with_name("results")
 Workers = Annotated[int, typer.Option(min=1, max=MAX_WORKERS, help="Worker processes.")]
 Agents = Annotated[int, typer.Option(min=1, help="Echo agents.")]
 Payload = Annotated[int, typer.Option(min=0, max=65_536, help="Bytes of content in each message.")]
+Traces = Annotated[
+    float, typer.Option(min=0, max=1, help="Share of traces to sample in a further measurement, 0 for none.")
+]
 Window = Annotated[int, typer.Option(min=1, help="Batches of 256 requests under way.")]
 LanesWindow = Annotated[
     int | None,

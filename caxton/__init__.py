@@ -63,6 +63,9 @@ __all__ = [
     "RouterStats",
     "Said",
     "Saved",
+    "Span",
+    "SpanCursor",
+    "Spans",
     "Subscription",
     "Summary",
     "System",
@@ -101,6 +104,7 @@ if TYPE_CHECKING:
     from caxton.client.calls.drain_calls import Drained
     from caxton.client.calls.letter_number import LetterNumber
     from caxton.client.calls.plans import Change
+    from caxton.client.calls.span_calls import Spans
     from caxton.client.client import Client
     from caxton.client.connection import Agent
     from caxton.client.hosting.definition import agent
@@ -123,6 +127,8 @@ if TYPE_CHECKING:
     from caxton.wire.calls import AgentView, DeadLetter, Failed
     from caxton.wire.capability_calls import CapabilityView
     from caxton.wire.kept import KeptMessage
+    from caxton.wire.span import Span
+    from caxton.wire.spans import SpanCursor
     from caxton.wire.tokens import NewToken, TokenView
     from caxton.wire.told import (
         ComponentHealth,
@@ -151,6 +157,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.client.calls.drain_calls": ("Drained",),
         "caxton.client.calls.plans": ("Change",),
         "caxton.client.calls.letter_number": ("LetterNumber",),
+        "caxton.client.calls.span_calls": ("Spans",),
         "caxton.client.client": ("Client",),
         "caxton.client.connection": ("Agent",),
         "caxton.client.hosting.definition": ("agent",),
@@ -173,6 +180,8 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.wire.calls": ("AgentView", "DeadLetter", "Failed"),
         "caxton.wire.capability_calls": ("CapabilityView",),
         "caxton.wire.kept": ("KeptMessage",),
+        "caxton.wire.span": ("Span",),
+        "caxton.wire.spans": ("SpanCursor",),
         "caxton.wire.told": (
             "ComponentHealth",
             "ConversationStats",

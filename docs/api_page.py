@@ -34,6 +34,7 @@ from caxton.client.calls.kept_calls import KeptCalls
 from caxton.client.calls.log_calls import LogCalls
 from caxton.client.calls.message_calls import MessageCalls, SomeAgent
 from caxton.client.calls.runtime_calls import RuntimeCalls
+from caxton.client.calls.span_calls import SpanCalls
 from caxton.client.calls.subscription_calls import SubscriptionCalls
 from caxton.client.calls.token_calls import TokenCalls
 from caxton.client.calls.watch_calls import WatchCalls
@@ -63,6 +64,7 @@ CALLS: dict[str, type] = {
     "What is kept": KeptCalls,
     "Logs": LogCalls,
     "Watching": WatchCalls,
+    "Traces": SpanCalls,
     "Dead letters": DeadLetterCalls,
     "The runtime": RuntimeCalls,
     "Backups": BackupCalls,
@@ -102,6 +104,9 @@ TOLD: tuple[type, ...] = (
     caxton.Busiest,
     caxton.BusyAgent,
     caxton.WatchedMessage,
+    caxton.Spans,
+    caxton.Span,
+    caxton.SpanCursor,
     caxton.DeadLetter,
     caxton.DeadLetterStats,
     Ledger,

@@ -1,6 +1,7 @@
 """One pass as a value: what was taken, what follows from it, what is left. `release` makes it true."""
 
 from collections import Counter
+from typing import NamedTuple
 
 from caxton.acl.envelope import Envelope
 from caxton.delivery.latency import BUCKETS, LATENCIES
@@ -18,12 +19,31 @@ NEVER = 1 << 62
 HISTOGRAMS = dict.fromkeys(LATENCIES, BUCKETS)
 
 
+# What a sampled turn leaves: the context and the span of its message's turn; the agent's id and name; the message's id,
+# conversation, sender, performative, size, flags and when it was sent (ms since 1970); when it was placed, began and
+# ended (monotonic ns); and the outcome, as `caxton.wire.spans` says. A plain tuple costs a fifth of one with names.
+TurnLeft = tuple[str, int, int, str, bytes, bytes | None, int, int, int, int, int, int, int, int, str]
+
+
+class SpawnLeft(NamedTuple):
+    """What it leaves that an agent had its instance made, in a turn that is sampled: in whose context, and when."""
+
+    context: str
+    span: int
+    agent_id: int
+    name: str
+    began_ns: int
+    ended_ns: int
+
+
 class Pass:
     """What one pass took and caused.
 
     now_ns: when it began (monotonic). wall_ms: the same, since 1970. taken: the last sequence by source. emitted:
     messages by target peer. tell: peers that are to get a link state. unfinished: turns are left for the next pass.
     hurried: somebody outside waits for what follows from a turn of an agent that needs few of them.
+    context: the trace context of what the turn under way sends: None while it belongs to no trace, "" where that is not
+    sampled. spans: what turns that are sampled left.
     origin: whose root the turn under way follows from, 0 when it is a root's own. origins: what turns sent that follow
     from others' roots, by turn.
     held_back: of the turns, how many were none, because the message waits behind another that waits for its retry.
@@ -32,6 +52,7 @@ class Pass:
     """
 
     __slots__ = (
+        "context",
         "counts",
         "emitted",
         "held_back",
@@ -40,6 +61,7 @@ class Pass:
         "now_ns",
         "origin",
         "origins",
+        "spans",
         "taken",
         "tell",
         "turns",
@@ -60,6 +82,8 @@ class Pass:
         self.unfinished = self.hurried = False
         self.counts: Counter[str] = Counter()
         self.latencies: list[tuple[str, int, int]] = []
+        self.context: str | None = None
+        self.spans: list[TurnLeft | SpawnLeft] = []
 
     @property
     def taken_messages(self) -> int:

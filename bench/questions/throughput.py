@@ -13,8 +13,20 @@ from bench.load.acknowledgement import Acknowledged, alone
 from bench.load.lanes import DEFAULT_WINDOWS, figures, take_turns, turns_s, windows_of
 from bench.load.latencies import Latencies
 from bench.load.stretch import WARM_UP_S, Course
+from bench.load.traced import pairs_s, traced_pairs
 from bench.losses import end_if_lost
-from bench.options import RESULTS_DIR, Agents, LaneName, LaneOption, LanesWindow, Payload, ResultsDir, Seconds, Workers
+from bench.options import (
+    RESULTS_DIR,
+    Agents,
+    LaneName,
+    LaneOption,
+    LanesWindow,
+    Payload,
+    ResultsDir,
+    Seconds,
+    Traces,
+    Workers,
+)
 from bench.output import Bar, bar
 from bench.results import finish
 from bench.runtime import Served, serving
@@ -29,7 +41,7 @@ class Plan:
     """What is measured.
 
     workers: worker processes. payload: bytes of content. seconds: of measurement on each lane. window: batches of
-    256 under way.
+    256 under way. traces: of the traces in a second measurement, on the volatile lane, how many are sampled.
     """
 
     workers: int
@@ -38,12 +50,13 @@ class Plan:
     seconds: float
     window: int
     lane: Lane
+    traces: float = 0.0
 
     @property
     def total_s(self) -> float:
         """How long it takes, about, with the limit before and after it."""
         if self.lane is Lane.VOLATILE:
-            return self.seconds * 2 + WARM_UP_S
+            return self.seconds * 2 + WARM_UP_S + (pairs_s(self.seconds) if self.traces else 0)
         return self.seconds * 1.5 + turns_s(self.seconds) + WARM_UP_S
 
 
@@ -80,7 +93,12 @@ async def _measure_volatile(plan: Plan, served: Served, bar: Bar) -> dict[str, A
         stretch = await course.run(messages, plan.window, plan.seconds, latencies, bar.after(plan.seconds / 2))
         lost_by_stats = (await client.stats()).lost["total"]
         ledger = await client.ledger()
+    traced = {}
+    if plan.traces:
+        pairs = await traced_pairs(served.runtime_dir, messages, plan.window, plan.seconds, plan.traces)
+        traced = {"traced": pairs}
     return {
+        **traced,
         "round_trips_per_s": round(stretch.per_s),
         **course.counts(),
         "lost_by_stats": lost_by_stats,
@@ -140,15 +158,17 @@ def throughput(
     seconds: Seconds = 10.0,
     window: LanesWindow = None,
     lane: LaneOption = LaneName.VOLATILE,
+    traces: Traces = 0.0,
     output: Output = Format.TEXT,
     results: ResultsDir = RESULTS_DIR,
 ) -> None:
     """Round trips a second in a closed loop, and how that compares with the limit, measured in the same run.
 
-    With --lane durable also how that compares with the volatile lane, and when a send is acknowledged. Exit code 1 when
+    With --lane durable also how that compares with the volatile lane, and when a send is acknowledged. With --traces
+    also what is left of the rate when that share of the traces is sampled, on the volatile lane. Exit code 1 when
     a durable message is lost, or the loss is not what the runtime counts.
     """
-    plan = Plan(workers, agents, payload, seconds, lane.window(window), lane.lane)
+    plan = Plan(workers, agents, payload, seconds, lane.window(window), lane.lane, traces)
     with bar(total=plan.total_s) as progress:
         result = measure(plan, progress)
     finish("throughput", result, output, results)

@@ -116,6 +116,8 @@ _STAGE_OF = {
     "workers/turns/turn.py": "turn",
     "workers/crash_note.py": "turn",
     "workers/turns/guest_log.py": "turn",
+    "workers/turns/traced.py": "turn",
+    "workers/loop/span_calls.py": "control",
     "workers/watching/": "turn",
     "workers/loop/log_calls.py": "control",
     "workers/loop/watch_calls.py": "control",

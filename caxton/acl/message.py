@@ -224,7 +224,7 @@ class Message:
 
     @property
     def trace_context(self) -> str | None:
-        """The W3C trace context it travels in."""
+        """The W3C trace context it travels in: of what was sampled, which span of which trace it follows from."""
         return self._rare.trace_context
 
     @property
@@ -276,9 +276,10 @@ class Message:
     ) -> "Message":
         """Return an answer to this message, yet to be sent: to its `reply_to`, or else to its sender.
 
-        It has this one's conversation, protocol, ontology, language, encoding and priority, and names its reply_with as
-        in_reply_to. encoding: another one than this message's, and its own language with it. Raises ValidationError
-        for a message that nobody has sent, or that the runtime made by itself, unless it cancels: nothing answers that.
+        It has this one's conversation, protocol, ontology, language, encoding, priority and trace, and names its
+        reply_with as in_reply_to. encoding: another one than this message's, and its own language with it. Raises
+        ValidationError for a message that nobody has sent, or that the runtime made by itself, unless it cancels:
+        nothing answers that.
         What else it raises, see the class.
         """
         envelope = self._envelope
@@ -299,6 +300,7 @@ class Message:
             reply_with=reply_with,
             in_reply_to=self.reply_with,
             reply_by=reply_by,
+            trace_context=self.trace_context,
             delivery_options=delivery_options or DeliveryOptions(priority=self.delivery_options.priority),
         )
 

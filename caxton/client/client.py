@@ -18,6 +18,7 @@ from caxton.client.calls.hosting_calls import HostingCalls
 from caxton.client.calls.interaction_calls import InteractionCalls
 from caxton.client.calls.kept_calls import KeptCalls
 from caxton.client.calls.log_calls import LogCalls
+from caxton.client.calls.span_calls import SpanCalls
 from caxton.client.calls.subscription_calls import SubscriptionCalls
 from caxton.client.calls.token_calls import TokenCalls
 from caxton.client.calls.watch_calls import WatchCalls
@@ -26,15 +27,22 @@ from caxton.errors import ConfigurationError
 from caxton.printable import shown
 
 
-def connect(runtime_dir: Path | str | None = None, *, reconnect: bool = True, principal: str = "") -> "Client":
+def connect(
+    runtime_dir: Path | str | None = None,
+    *,
+    reconnect: bool = True,
+    principal: str = "",
+    trace_sampling_ratio: float = 0.0,
+) -> "Client":
     """Return a client of the runtime in `runtime_dir`, CAXTON_RUNTIME_DIR or the usual place, for an `async with`.
 
     Opening raises RuntimeNotFound when nobody serves there. reconnect: whether it opens another session by itself when
     the runtime has ended and was started again; without, everything ends with NetworkError then. principal: for whom it
     acts, if not for the user that it runs as: printable text of at most 100 characters without blanks at its ends,
     taken in Unicode's composed form (NFC). All that follows from what it sends is done for this one. Opening raises
-    SecurityError unless the runtime lets gateways claim principals (`caxton serve --gateway-principals`). Raises
-    ConfigurationError for what is not a path, ValidationError for no principal.
+    SecurityError unless the runtime lets gateways claim principals (`caxton serve --gateway-principals`).
+    trace_sampling_ratio: of the traces that begin here, how many are sampled, from 0 to 1. Raises ConfigurationError
+    for what is not a path, ValidationError for no principal and for no ratio.
     """
     try:
         option = None if runtime_dir is None else Path(runtime_dir)
@@ -42,7 +50,8 @@ def connect(runtime_dir: Path | str | None = None, *, reconnect: bool = True, pr
         raise ConfigurationError(
             "runtime_dir", f"{shown(runtime_dir)} is not a path", "give a Path or its text"
         ) from None
-    return Client(runtime_directory(option, os.environ, os.geteuid()), reconnect=reconnect, principal=principal)
+    directory = runtime_directory(option, os.environ, os.geteuid())
+    return Client(directory, reconnect=reconnect, principal=principal, trace_sampling_ratio=trace_sampling_ratio)
 
 
 class Client(
@@ -57,6 +66,7 @@ class Client(
     DeadLetterCalls,
     BackupCalls,
     TokenCalls,
+    SpanCalls,
     WatchCalls,
 ):
     """Everything a program may ask of a runtime, over one session, for one event loop."""

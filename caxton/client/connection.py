@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
 
 from caxton.agents.names import normal_name
+from caxton.client.routes.tracing import Tracing
 from caxton.client.runtime_line import RuntimeLine
 from caxton.client.session.forks import abandon_in_children
 from caxton.client.session.session import Session
@@ -39,13 +40,22 @@ class Connection:
     under way then is a NetworkError, because it may have happened; what has an idempotency key is sent again, and what
     had not left yet is sent. All else waits, each call for as long as its own timeout.
 
-    principal: for whom it acts, "" for the user whose runtime it is; see `caxton.connect`.
+    principal: for whom it acts, "" for the user whose runtime it is. trace_sampling_ratio: of the traces that begin
+    here, how many are sampled. See `caxton.connect`.
     """
 
-    def __init__(self, runtime_dir: Path | str, *, reconnect: bool = True, principal: str = "") -> None:
+    def __init__(
+        self,
+        runtime_dir: Path | str,
+        *,
+        reconnect: bool = True,
+        principal: str = "",
+        trace_sampling_ratio: float = 0.0,
+    ) -> None:
         self._runtime_dir = Path(runtime_dir).absolute()
         self._principal = checked_principal(principal)
         self._reconnect = reconnect
+        self._tracing = Tracing(trace_sampling_ratio)
         self._runtime: RuntimeLine | None = None
         # Held while somebody opens this or has it open: of two tasks or threads that enter, one does.
         self._entered = threading.Lock()

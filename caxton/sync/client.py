@@ -12,7 +12,7 @@ from caxton.remote.connecting import connect
 from caxton.sync.calls.all_calls import AllCalls
 
 
-def connect_sync(
+def connect_sync(  # noqa: PLR0913 (by name, each with a default)
     runtime_dir: Path | str | None = None,
     *,
     reconnect: bool = True,
@@ -21,6 +21,7 @@ def connect_sync(
     ca: Path | str | None = None,
     cert: Path | str | None = None,
     insecure_http: bool = False,
+    trace_sampling_ratio: float = 0.0,
 ) -> "Client":
     """Connect to the runtime in `runtime_dir`, CAXTON_RUNTIME_DIR or the usual place, for a `with` or until `close`.
 
@@ -36,6 +37,7 @@ def connect_sync(
             ca=ca,
             cert=cert,
             insecure_http=insecure_http,
+            trace_sampling_ratio=trace_sampling_ratio,
         )
     )
 

@@ -24,6 +24,7 @@ from caxton.wire.delivery import AskSeal, Delivery, Sealed
 from caxton.wire.kept import FindMessage, KeptMessages, ListKept
 from caxton.wire.members import MemberView
 from caxton.wire.shard_ledger import ShardLedger
+from caxton.wire.spans import SpanPage, SpanRequest
 from caxton.wire.watching import WatchRequest, WatchResult
 
 # So that no frame of agents or manifests comes near the 16 MiB that a socket takes, whatever their capabilities.
@@ -226,6 +227,7 @@ Request = (
     | CapabilityRequest
     | ConversationRequest
     | WatchRequest
+    | SpanRequest
     | BackupRequest
     | AskBusiest
 )
@@ -381,4 +383,5 @@ Result = (
     | WatchResult
     | CopyState
     | Busiest
+    | SpanPage
 )

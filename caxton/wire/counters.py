@@ -72,6 +72,8 @@ COUNTERS = {
     "instances": "gauge: sandboxes with an instance",
     "watches": "gauge: agents and conversations that somebody watches, each as often as it is watched",
     "watched_dropped": "messages that went by unseen, because whoever watches did not ask for them in time",
+    "spans": "turns of messages whose trace is sampled, and what else belongs to such a trace",
+    "spans_dropped": "of these, how many made room for others before anybody had read them",
     "log_bytes": "gauge: what is kept of the lines that guests wrote, in bytes",
 }
 
@@ -93,6 +95,8 @@ ORDINARY = GAUGES | {
     "frames_out",
     "log_evicted",
     "log_lines",
+    "spans",
+    "spans_dropped",
     "commits",
 }
 

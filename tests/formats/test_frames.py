@@ -43,11 +43,31 @@ from caxton.wire.frames import DataFrame, PackedFrame
 from caxton.wire.kept import FindMessage, KeptMessage, KeptMessages, ListKept
 from caxton.wire.link_state import LinkState, Refusal
 from caxton.wire.shard_ledger import ShardLedger
+from caxton.wire.spans import LeaveSpans, LeftSpan, ReadSpans, SpanPage
 from caxton.wire.tokens import CreateToken, ListTokens, NewToken, RevokeToken, Tokens, TokenView
 from caxton.wire.watching import EndWatch, LogLine, LogPage, ReadLog, Watch, WatchedMessage, WatchPage
 
 SESSION, SHARD, AGENT, OTHER = 1 << 63 | 0x5E55, 7, 0x1EE739EADAAE6CAA, 0x4E23A4A71D626885
 MARK, SHA = bytes(range(16)), bytes(range(32))
+SPAN = LeftSpan(
+    0,
+    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    7,
+    1_767_225_600_000_000_000,
+    1_767_225_600_000_000_001,
+    1_767_225_600_000_000_002,
+    1_767_225_600_000_000_003,
+    "failed",
+    AGENT,
+    "échoes",
+    MARK,
+    SHA[16:],
+    SESSION,
+    18,
+    5,
+    True,
+    {"name": "value"},
+)
 PLAIN = Envelope(bytes(range(1, 17)), 7, SESSION, AGENT, b"hello", created_at=1_767_225_600_000, flags=DURABLE)
 FULL = Envelope(
     message_id=bytes(range(16)),
@@ -186,6 +206,8 @@ REQUESTS = (
     AskConversationFigures(),
     ResumeConversation(SHA[:16], 600),
     ResumeConversation(SHA[:16], 600, SESSION),
+    ReadSpans(9, 7, 100),
+    LeaveSpans([SPAN]),
     ReadLog(AGENT, 9, 2, 7, 100, 1_767_225_600_000, 1, 10_000),
     CopyShard("/backups/1/shard-0.db"),
     CopyStep("hold"),
@@ -247,6 +269,7 @@ RESULTS = (
     calls.Requeued({17: bytes(range(16))}, more=True),
     calls.Purged(2, more=True),
     ShardLedger(1, SHARD, {"processed": 2}, 3, {0: 1}, 4, {0: 5}, {0: 4}, {SESSION: 6}, {"agents": 7}),
+    SpanPage(9, 8, 2, True, [SPAN]),
     LogPage(9, 2, 8, [LogLine(7, 1_767_225_600_000, 2, SHA[:16], "a line é", 3)], 1),
     CopyState(2, 3, ready=True, did=False, done=False),
     Busiest([BusyAgent(AGENT, "counter é", 1, "running", 12.5, 0.5, 0.25, 7, 1_000, 3)], 2_000, 9, [2]),

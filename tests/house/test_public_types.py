@@ -5,7 +5,7 @@ become Any.
 """
 # mypy: disallow-any-expr
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -228,6 +228,9 @@ async def operate(client: caxton.Client, directory: Path) -> None:
         assert_type(line, caxton.LogLine)
     async for watched in client.watch("echo", with_content=True):
         assert_type(watched, caxton.WatchedMessage)
+    spans = assert_type(await client.spans(), caxton.Spans)
+    assert_type(spans.spans, Sequence[caxton.Span])
+    assert_type(spans.cursor, caxton.SpanCursor)
     busiest = assert_type(await client.busiest("time", limit=5), caxton.Busiest)
     assert_type(busiest.agents, list[caxton.BusyAgent])
     made = assert_type(await client.create_token("ci", "viewer", agents=["shop-*"]), caxton.NewToken)

@@ -55,6 +55,7 @@ from caxton.wire.conversations import (
 )
 from caxton.wire.delivery import AskSeal
 from caxton.wire.kept import FindMessage, ListKept
+from caxton.wire.spans import LeaveSpans, ReadSpans
 from caxton.wire.watching import EndWatch, ReadLog, Watch
 from workers.agents.registry import Agent
 from workers.loop.backup_calls import BackupCalls
@@ -67,6 +68,7 @@ from workers.loop.kept_calls import KeptCalls
 from workers.loop.log_calls import LogCalls
 from workers.loop.passes import Passes
 from workers.loop.shard import Shard
+from workers.loop.span_calls import SpanCalls
 from workers.loop.views import view
 from workers.loop.watch_calls import WatchCalls
 from workers.operations.attached import Attached
@@ -108,6 +110,7 @@ class Calls:
         self._kept = KeptCalls(shard, reads)
         self._capabilities = CapabilityCalls(shard, passes)
         self._busy = BusyCalls(shard)
+        self._spans = SpanCalls(shard)
         self._logs, self._watches = LogCalls(shard), WatchCalls(shard, passes.wake)
         self._conversations = ConversationCalls(shard, CallLine(), passes.wake)
         self._backups = BackupCalls(shard.store.database, group)
@@ -219,6 +222,8 @@ class Calls:
                 return await self._kept.answer(request, check)
             case FindConversations() | ListConversations() | AskConversationFigures() | ResumeConversation():
                 return await self._conversations.answer(request, check)
+            case ReadSpans() | LeaveSpans():
+                return self._spans.answer(request)
             case AskBusiest():
                 return await self._busy.answer(request, check)
             case ReadLog():

@@ -117,6 +117,8 @@ class Passes:
             shard.routes.tell_of_ends()
         if conversations.rules.overdue:
             shard.routes.tell_of_overdue()
+        if a_pass.spans:
+            shard.watching.spans.add(a_pass.spans)
         self._committer.poke()
         self.paging.poke()
         unsent = release(a_pass, shard.peers, shard.backlogs, conversations, shard.book, shard.gauges())

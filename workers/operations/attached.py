@@ -35,6 +35,7 @@ from workers.queues.claims import Claims
 from workers.queues.dispatcher import Dispatcher
 from workers.queues.pressure import Pressure
 from workers.turns.routes import Routes
+from workers.turns.traced import traced_end
 from workers.turns.turn import Turns
 
 # So many sessions that an agent was taken from are told so.
@@ -266,12 +267,19 @@ class Attached:
 
     def _end(self, own: Attachment, ended: Ended, unkept: ResourceExhausted | None) -> CaxtonError | None:
         """Take the end of one delivery; returns why what it sent was not sent. unkept: why no state is kept."""
+        began_ns = own.began.get(ended.delivery)
         agent, entry = own.agent, own.take(ended.delivery)
         if entry is None:  # of an earlier exchange: it waits again
             return self._too_late(own, ended.delivery)
-        message, source, sequence, _, delivery, origin = entry
         self._giving.leave(agent)
         agent.run += 1
+        if began_ns is None:
+            return self._ended(agent, entry, ended, unkept)
+        with traced_end(self._routes.a_pass, agent, entry, began_ns, has_failed=ended.error is not None):
+            return self._ended(agent, entry, ended, unkept)
+
+    def _ended(self, agent: Agent, entry: Entry, ended: Ended, unkept: ResourceExhausted | None) -> CaxtonError | None:
+        message, source, sequence, _, delivery, origin = entry
         if ended.error is not None:
             exception, _, detail = ended.error.partition(": ")
             self._fail(agent, entry, HandlerFailed(agent.label, exception, detail or "it says no more"))

@@ -18,10 +18,10 @@ class Attachment:
     latest: the last exchange, while it is under way. waiting: what it waits on for messages. hand: what it is about to
     be answered with, and nobody has heard of yet. before: the highest number of what it had besides. heard_ns: when the
     program was heard last. late: numbers of what was taken back from a program that was silent: their ends come too
-    late.
+    late. began: when what is sampled of what it was given was given, by the monotonic clock, in ns.
     """
 
-    __slots__ = ("agent", "before", "hand", "heard_ns", "late", "latest", "member", "session", "waiting")
+    __slots__ = ("agent", "before", "began", "hand", "heard_ns", "late", "latest", "member", "session", "waiting")
 
     def __init__(self, agent: Agent, session: int, member: Member | None, now_ns: int) -> None:
         self.agent = agent
@@ -33,6 +33,7 @@ class Attachment:
         self.before = 0
         self.heard_ns = now_ns
         self.late: set[int] = set()
+        self.began: dict[int, int] = {}
 
     @property
     def group(self) -> Group | None:
@@ -64,6 +65,7 @@ class Attachment:
     def take(self, number: int) -> Entry | None:
         """It has a delivery no more; returns what was given, None when it had none of this number."""
         agent = self.agent
+        self.began.pop(number, None)
         if self.member is not None and (agent.group is None or not agent.group.take(self.member, number)):
             return None
         return agent.drawn.pop(number, None)
@@ -71,6 +73,7 @@ class Attachment:
     def take_all(self) -> dict[int, Entry]:
         """It has nothing more; returns what it had."""
         if self.member is None:
+            self.began.clear()
             return self.agent.drawn_out()
         entries = ((number, self.take(number)) for number in list(self.numbers))
         return {number: entry for number, entry in entries if entry is not None}

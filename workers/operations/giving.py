@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from collections.abc import Set as AbstractSet
+from time import monotonic_ns
 
 from caxton.acl.envelope import is_over
 from caxton.errors import ProgramLost
@@ -120,6 +121,8 @@ class Giving:
         attachment.enter(self.last, entry)
         message, delivery, asked = entry[0], entry[4], attachment.latest
         tries = 1 if delivery is None else delivery.deliveries
+        if message.rare is not None and message.rare.trace_context is not None:
+            attachment.began[self.last] = monotonic_ns()
         wants_seal = asked is not None and asked.wants_seals
         seal = self._claims.seal(attachment.session, message) if wants_seal else None
         attachment.hand.append(Delivery(self.last, tries, message, seal))

@@ -36,6 +36,7 @@ from workers.peers.peers import Peers
 from workers.queues.admission import Admission
 from workers.queues.backlogs import Backlogs, origin_of
 from workers.sandbox.guest_messages import Advertised, Pick
+from workers.turns.traced import follow, in_trace
 from workers.turns.words import word_of_end, word_of_overdue
 from workers.volatile.placing import Placing
 from workers.watching.watchers import Watchers
@@ -106,6 +107,8 @@ class Routes:
                 weighs += 1 + (len(message.content) >> WEIGHT_SHIFT)
             if message.conversation_id is not None or message.rare is not None:
                 plain = False
+        if self.a_pass.context:
+            follow(messages, self.a_pass.context, handled)
         if handled.cause is not None and handled.cause.waiters is not None:
             pass_waiters_on(handled, messages)
         if weighs:  # first of all, so that what is refused for another reason has been counted too
@@ -264,6 +267,8 @@ class Routes:
             rare=rare if message.conversation_id is None else of_same(rare, opener_of(message)),
             cause=after(message) if message.sender < SESSION_BIT else None,
         )
+        if message.rare is not None and message.rare.trace_context is not None:
+            told.rare = in_trace(told.rare, message, self.a_pass.context)
         self._say(told)
 
     def _say(self, told: Envelope) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from time import monotonic_ns
 from typing import Protocol
 
-from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope, is_over
+from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope, Rare, is_over
 from caxton.acl.options import DEFAULT_TIMEOUT_MS
 from caxton.acl.performative import Performative
 from caxton.errors import (
@@ -17,6 +17,7 @@ from caxton.errors import (
 )
 from caxton.ids import AgentId, UuidSource
 from caxton.printable import one_line
+from caxton.wire.spans import AGENT_ERROR, DONE, EXPIRED, FAILED
 from workers.agents.delivery import Delivery
 from workers.agents.mailbox import entry_of
 from workers.agents.registry import Agent
@@ -38,10 +39,13 @@ from workers.sandbox.modules import ModuleMissing, Modules
 from workers.sandbox.sandbox import Sandbox
 from workers.sandbox.traps import MAX_DETAIL, GuestError, Trap, to_error
 from workers.sandbox.watchdog import Watchdog
+from workers.turns.traced import context_in, context_of, left, placed_at, spawned
 from workers.worker_pass import NEVER, Pass
 
 _INFORM = int(Performative.INFORM)
 Root = tuple[int, int]
+# The outcome of what was no turn after all.
+NO_TURN = ""
 
 
 class Effects(Protocol):
@@ -111,6 +115,7 @@ class Turns:
         self._keys = keys
         self._log = log
         self._handled: Envelope  # in the turn under way: what a guest logs is about it
+        self._outcome = DONE  # of the turn under way
         self.instances = 0
         self.begin(Pass(0, 0))
 
@@ -120,7 +125,7 @@ class Turns:
         self._next_id = self._effects.ids.next
         self._straight_from = self._effects.straight_from
 
-    def take(  # noqa: C901, PLR0911, PLR0912 (the way of every message: a call more would cost as much as it tidies)
+    def take(  # noqa: C901, PLR0911, PLR0912, PLR0915 (the way of every message: a call more would cost as much as it tidies)
         self,
         agent: Agent,
         message: Envelope,
@@ -130,6 +135,9 @@ class Turns:
         delivery: Delivery | None,
     ) -> int:
         """Let the agent handle the message; its effects, or the failure, go their way. Returns when it began, ns."""
+        rare = message.rare
+        if rare is not None and rare.trace_context is not None and self.a_pass.context is None:
+            return self._traced(agent, message, source, sequence, expires_ns, delivery)
         now_ns = monotonic_ns()
         if delivery is not None:
             if self._waits(agent, message, delivery):
@@ -137,7 +145,7 @@ class Turns:
             source, sequence = delivery.source, delivery.sequence  # the file may have it by now, under its own number
             self._note_former(sequence)
             expires_ns = 0 if self._outcomes.is_late(agent, delivery) else NEVER
-        if expires_ns <= now_ns or (message.rare is not None and is_over(message.rare, self.a_pass.wall_ms)):
+        if expires_ns <= now_ns or (rare is not None and is_over(rare, self.a_pass.wall_ms)):
             self._expire(agent, message, delivery)
             return now_ns
         note = self._note
@@ -165,16 +173,16 @@ class Turns:
                 self._journal.processed += 1  # as `done` does, for nearly every message
             else:
                 self._outcomes.done(agent, delivery)
-        if message.rare is not None and message.rare.receipt:
+        if rare is not None and rare.receipt:
             self._effects.confirm(message)
         if content is None:
-            if flags and message.rare is not None:
+            if flags and rare is not None:
                 self._keys.answered(message, [])
             return now_ns
         if message.reply_with is None:
             self.a_pass.counts["unasked"] += 1
             return now_ns
-        receiver = message.sender if message.rare is None else answer_to(message)
+        receiver = message.sender if rare is None else answer_to(message)
         a_pass = self.a_pass
         reply = Envelope(
             self._next_id(),
@@ -192,13 +200,41 @@ class Turns:
         )
         emitted = self._journal.emitted if flags else a_pass.emitted
         waiting = emitted.get(receiver) if receiver >= self._straight_from else None
-        if waiting is None or message.rare is not None:
+        if rare is not None and a_pass.context and waiting is not None and message.conversation_id is None:
+            reply.rare = Rare(trace_context=a_pass.context)  # all else that is rare is for the receiver alone
+            waiting.append(reply)
+        elif waiting is None or rare is not None:
             self._effects.send_effects([reply], (source, sequence), agent, message)
         else:  # a session that this pass already has messages for
             waiting.append(reply)
-        if flags and message.rare is not None:
+        if flags and rare is not None:
             self._keys.answered(message, [reply])
         return now_ns
+
+    def _traced(
+        self,
+        agent: Agent,
+        message: Envelope,
+        source: int,
+        sequence: int,
+        expires_ns: int,
+        delivery: Delivery | None,
+    ) -> int:
+        """Take a turn whose message has a trace context; one that is sampled leaves a few numbers."""
+        a_pass, context, span = self.a_pass, context_of(message), 0
+        now_ns = monotonic_ns()
+        placed_ns = placed_at(message, expires_ns, delivery, now_ns)
+        a_pass.context = ""
+        if context:
+            a_pass.context, span = context_in(message, context, delivery)
+        self._outcome = DONE
+        try:
+            began_ns = self.take(agent, message, source, sequence, expires_ns, delivery)
+        finally:
+            a_pass.context = None
+        if context and self._outcome != NO_TURN:
+            a_pass.spans.append(left(agent, message, context, span, (placed_ns, now_ns, monotonic_ns()), self._outcome))
+        return began_ns
 
     def _note_former(self, sequence: int) -> None:
         """Note what root a message was before it had its row, while the file may not have that."""
@@ -286,11 +322,13 @@ class Turns:
             if agent.mailbox is not None:
                 agent.mailbox.depth += 1  # it keeps its place
         self.a_pass.held_back += 1
+        self._outcome = NO_TURN
         return True
 
     def _instantiate(self, agent: Agent) -> Sandbox:
         module = self._modules.load(agent.manifest.module)
         agent.count("instances")
+        began_ns = monotonic_ns()
         agent.sandbox = Sandbox(
             self._engine,
             module,
@@ -300,6 +338,9 @@ class Turns:
             agent.saved,
         )
         self.instances += 1
+        if self.a_pass.context:
+            made = spawned(self.a_pass.context, self._handled, agent, began_ns, monotonic_ns())
+            self.a_pass.spans.append(made)
         return agent.sandbox
 
     def _write(self, agent: Agent, level: int, line: str | None) -> None:
@@ -314,6 +355,7 @@ class Turns:
 
     def _expire(self, agent: Agent, message: Envelope, delivery: Delivery | None) -> None:
         agent.count("expired")
+        self._outcome = EXPIRED
         self.a_pass.counts["expired"] += 1
         if message.flags & DURABLE:
             self._outcomes.expire(agent, message, delivery)
@@ -322,6 +364,7 @@ class Turns:
 
     def _fail(self, agent: Agent, message: Envelope, problem: Exception, root: Root, delivery: Delivery | None) -> None:
         durable = message.flags & DURABLE
+        self._outcome = AGENT_ERROR if isinstance(problem, GuestError) else FAILED
         if isinstance(problem, GuestError):
             agent.count("agent_errors")
             self.a_pass.counts["agent_errors"] += 1

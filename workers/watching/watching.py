@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from workers.watching.logs import Logs
+from workers.watching.spans import Spans
 from workers.watching.waits import Waits
 from workers.watching.watchers import Watchers
 
@@ -14,6 +15,7 @@ class Watching:
         self.waits = Waits()
         self.logs = Logs(self.waits)
         self.watchers = Watchers(shard, self.waits, owns)
+        self.spans = Spans()
 
     def gauges(self) -> dict[str, int]:
         """What the book shows of it."""
@@ -22,6 +24,8 @@ class Watching:
             "log_evicted": self.logs.evicted,
             "watches": len(self.watchers),
             "watched_dropped": self.watchers.dropped,
+            "spans": self.spans.last,
+            "spans_dropped": self.spans.dropped,
         }
 
     def removed(self, agent_id: int) -> None:

@@ -1,5 +1,6 @@
 """What a client asks about agents: deploy, list, inspect, pause, resume, stop, remove, attach."""
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Literal, TypeVar, overload
@@ -16,6 +17,7 @@ from caxton.client.attached.turns import BatchHandler, EachHandler, ValueHandler
 from caxton.client.calls.agent_listing import AgentListing
 from caxton.client.calls.arguments import as_typed, check_whole, listed, seconds
 from caxton.client.calls.deployments import Deployments
+from caxton.client.calls.own_spans import leave_deployed
 from caxton.client.connection import Agent, Connection
 from caxton.errors import CaxtonError, ValidationError, from_fields
 from caxton.ids import AgentId
@@ -99,8 +101,12 @@ class AgentCalls(Connection):
 
         Raises ValidationError for what is no list of deployments. timeout_s: for each step, such as a module's upload.
         """
-        deploying = self._deploying()
-        return await deploying.deploy(deployments, seconds(timeout_s))
+        deploying, context, began_ns = self._deploying(), self._tracing.context(), time.time_ns()
+        wanted = listed(deployments, Deployment, "deployments")
+        results = await deploying.deploy(wanted, seconds(timeout_s))
+        if context is not None:
+            await leave_deployed(self._reach(), context, began_ns, wanted, results)
+        return results
 
     def _deploying(self) -> Deployments:
         if self._deployments is None:

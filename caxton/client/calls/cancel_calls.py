@@ -54,7 +54,7 @@ class CancelCalls(CapabilityCalls):
             flags = SENT[cancel.flags & KNOWN]
             entry = (stamped(cancel, next_id(), session.number, token, now_ms, flags), batch, place, True)
             by_lane[flags & DURABLE > 0].append(entry)
-        submit(session, by_lane)
+        submit(session, by_lane, self._tracing)
 
     def _next_id(self, now_ms: int) -> Callable[[], bytes]:
         if self._ids is None:

@@ -14,6 +14,7 @@ from caxton.acl.performative import Performative
 from caxton.client.calls.arguments import seconds, some_seconds
 from caxton.client.calls.broadcast_calls import BroadcastCalls
 from caxton.client.calls.message_calls import REQUEST_TIMEOUT_S
+from caxton.client.calls.own_spans import contract_net_span
 from caxton.client.connection import Agent
 from caxton.client.interactions import contract_net as net
 from caxton.client.interactions.contract_net import Choose, ContractResult, NamedChoice, Outcome
@@ -88,28 +89,31 @@ class InteractionCalls(BroadcastCalls):
         now_ms = time.time_ns() // 1_000_000
         conversation_id = self._new_conversation()
         reply_by = now_ms + round(within_s * 1_000)
-        cfps = [
-            Message(
-                agent_id,
-                content,
-                performative=Performative.CFP,
-                language=language,
-                encoding=encoding,
-                ontology=net.ONTOLOGY,
-                protocol=net.PROTOCOL,
-                conversation_id=conversation_id,
-                reply_by=reply_by,
-                receiver_name=name,
-                delivery_options=replace(options, expires_at=options.expires_at or reply_by),
+        line, agents = self._reach(), [agent_id for agent_id, _ in asked]
+        async with contract_net_span(line, self._tracing, conversation_id, agents) as context:
+            cfps = [
+                Message(
+                    agent_id,
+                    content,
+                    performative=Performative.CFP,
+                    language=language,
+                    encoding=encoding,
+                    ontology=net.ONTOLOGY,
+                    protocol=net.PROTOCOL,
+                    conversation_id=conversation_id,
+                    reply_by=reply_by,
+                    trace_context=context,
+                    receiver_name=name,
+                    delivery_options=replace(options, expires_at=options.expires_at or reply_by),
+                )
+                for agent_id, name in asked
+            ]
+            answers = await self.request_many(cfps, deadline_s=within_s)
+            proposals, refusals = net.sorted_answers(agents, answers)
+            told = ContractResult(
+                conversation_id=conversation_id, outcome=Outcome.NO_PROPOSALS, proposals=proposals, refusals=refusals
             )
-            for agent_id, name in asked
-        ]
-        answers = await self.request_many(cfps, deadline_s=within_s)
-        proposals, refusals = net.sorted_answers([agent_id for agent_id, _ in asked], answers)
-        told = ContractResult(
-            conversation_id=conversation_id, outcome=Outcome.NO_PROPOSALS, proposals=proposals, refusals=refusals
-        )
-        return await self._award(told, choose, timeout_s, options) if proposals else told
+            return await self._award(told, choose, timeout_s, options) if proposals else told
 
     async def _award(
         self, told: ContractResult, choose: Choose | NamedChoice, timeout_s: float, options: DeliveryOptions

@@ -226,7 +226,7 @@ class MessageCalls(CancelCalls):
             flags = SENT[e.flags & KNOWN]
             entry = (stamped(e, next_id(), number, e.reply_with, now_ms, flags, cause), batch, place, True)
             by_lane[flags & DURABLE > 0].append(entry)
-        submit(session, by_lane)
+        submit(session, by_lane, self._tracing)
         if not unresolved:
             return await settled(batch)
         send = partial(self.send_batch, timeout_s=timeout_s)
@@ -315,7 +315,7 @@ class MessageCalls(CancelCalls):
         if isinstance(batch, Answering):
             batch.wait = self._wait
             batch.entries = {entry[2]: entry for lane in by_lane for entry in lane if is_agreeing(entry[0])}
-        submit(session, by_lane)
+        submit(session, by_lane, self._tracing)
         results: list[Message | CaxtonError] = []
         try:
             if unresolved:

@@ -1,11 +1,13 @@
 """What several messages of one call have in common, and how they leave."""
 
+from itertools import chain
 from typing import NamedTuple
 
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
 from caxton.acl.performative import Performative
 from caxton.client.routes.backlog import Entry
+from caxton.client.routes.tracing import Tracing
 from caxton.client.session.session import Session
 from caxton.ids import AgentId, ConversationId
 
@@ -32,9 +34,10 @@ class ToEach(NamedTuple):
         )
 
 
-def submit(session: Session, by_lane: tuple[list[Entry], list[Entry]]) -> None:
+def submit(session: Session, by_lane: tuple[list[Entry], list[Entry]], tracing: Tracing) -> None:
     """Hand messages over to be sent: those of the volatile lane, and those of the durable one."""
     volatile, durable = by_lane
+    tracing.mark(chain(volatile, durable))
     if volatile:
         session.submit(volatile, Lane.VOLATILE)
     if durable:

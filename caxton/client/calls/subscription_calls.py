@@ -97,6 +97,7 @@ class SubscriptionCalls(MessageCalls):
         flags = REQUESTED[envelope.flags & KNOWN]
         news.entry = entry = (stamped(envelope, token, session.number, token, now_ms, flags), news, 0, False)
         news.wait = self._wait
+        self._tracing.mark([entry])
         session.answers.waiting[token] = entry
         session.submit([entry], Lane.DURABLE if flags & DURABLE else Lane.VOLATILE)
         try:

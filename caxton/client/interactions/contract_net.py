@@ -122,6 +122,7 @@ def _answer(
         protocol=proposal.protocol or PROTOCOL,
         conversation_id=proposal.conversation_id,
         in_reply_to=proposal.reply_with or proposal.message_id,
+        trace_context=proposal.trace_context,
         delivery_options=options,
     )
 

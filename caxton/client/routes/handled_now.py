@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec import structs
 
 from caxton.acl.envelope import Cause, Waiters
+from caxton.acl.trace_context import behind, is_sampled, span_of
 from caxton.delivery.causes import while_handled
 from caxton.wire.delivery import Delivery
 
@@ -50,6 +51,17 @@ class HandledNow:
             self._cause = structs.replace(cause, waiters=Waiters(deliveries, self._seal))
         return self._cause
 
+    @property
+    def context(self) -> str | None:
+        """The trace context of what is sent now, "" where it is not sampled; None where the message has none."""
+        message = self._given.delivery.message
+        context = None if message.rare is None else message.rare.trace_context
+        if context is None or self.is_over:
+            return None
+        if not is_sampled(context):
+            return ""
+        return behind(context, span_of(message.message_id, self._given.delivery.attempts))
+
 
 HANDLED_NOW: ContextVar[HandledNow | None] = ContextVar("caxton_handled_now", default=None)
 
@@ -65,3 +77,9 @@ def cause_now(session: int) -> Cause | None:
     """Return the cause of what this session sends now, None outside of handlers."""
     handled = HANDLED_NOW.get()
     return None if handled is None else handled.cause(session)
+
+
+def context_now() -> str | None:
+    """Return the trace context of what is sent now, None outside of handlers."""
+    handled = HANDLED_NOW.get()
+    return None if handled is None else handled.context

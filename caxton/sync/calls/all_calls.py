@@ -9,6 +9,7 @@ from caxton.sync.calls.hosting_calls import HostingCalls
 from caxton.sync.calls.interaction_calls import InteractionCalls
 from caxton.sync.calls.kept_calls import KeptCalls
 from caxton.sync.calls.log_calls import LogCalls
+from caxton.sync.calls.span_calls import SpanCalls
 from caxton.sync.calls.subscription_calls import SubscriptionCalls
 from caxton.sync.calls.token_calls import TokenCalls
 from caxton.sync.calls.watch_calls import WatchCalls
@@ -26,6 +27,7 @@ class AllCalls(
     DeadLetterCalls,
     BackupCalls,
     TokenCalls,
+    SpanCalls,
     WatchCalls,
 ):
     """Everything that a client without a loop may be asked."""
