@@ -63,6 +63,7 @@ __all__ = [
     "RouterStats",
     "Said",
     "Saved",
+    "Setting",
     "Span",
     "SpanCursor",
     "Spans",
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
     from caxton.client.interactions.subscription import Subscription
     from caxton.client.routes.inbox import Inbox
     from caxton.client.routes.receipts import Receipt
+    from caxton.config.setting import Setting
     from caxton.conversations.summary import Summary
     from caxton.conversations.view import ConversationView
     from caxton.ids import AgentId, ConversationId, MessageId
@@ -168,6 +170,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.client.interactions.subscription": ("Subscription",),
         "caxton.client.routes.inbox": ("Inbox",),
         "caxton.client.routes.receipts": ("Receipt",),
+        "caxton.config.setting": ("Setting",),
         "caxton.conversations.summary": ("Summary",),
         "caxton.conversations.view": ("ConversationView",),
         "caxton.ids": ("AgentId", "ConversationId", "MessageId"),

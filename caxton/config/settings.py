@@ -10,6 +10,7 @@ from pathlib import Path
 from caxton.config.conversations import DEFAULT_CONVERSATIONS, ConversationSettings
 from caxton.config.delivery import DEFAULT_DELIVERY, DeliverySettings
 from caxton.config.gateway import GatewaySettings
+from caxton.config.setting import Setting
 from caxton.errors import ConfigurationError
 from caxton.placement.slot_table import MAX_WORKERS
 
@@ -36,7 +37,8 @@ class ServeSettings:
     signal to the kill, and to one worker's kill in a planned restart. worker_memory_limit_mib: resident memory beyond
     which a worker is restarted in good order, None for no limit. gateway_principals: whether sessions may act for
     others than the owner of the runtime. gateway: where HTTP is served, None for nowhere. log_level: from which on
-    processes log, as in `logging`; None for info in workers and warning in the supervisor. Raises ConfigurationError
+    processes log, as in `logging`; None for info in workers and warning in the supervisor.
+    effective: all of it as it is told. Raises ConfigurationError
     for numbers outside their bounds.
     """
 
@@ -52,6 +54,7 @@ class ServeSettings:
     delivery: DeliverySettings = DEFAULT_DELIVERY
     conversations: ConversationSettings = DEFAULT_CONVERSATIONS
     gateway: GatewaySettings | None = None
+    effective: tuple[Setting, ...] = ()
 
     def __post_init__(self) -> None:
         for option, path in (("--runtime-dir", self.runtime_dir), ("--data-dir", self.data_dir)):

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response, get
+from litestar import HttpMethod, Litestar, Request, Response, get
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
@@ -24,6 +24,7 @@ from caxton.gateway.routes import (
     agent_routes,
     board_routes,
     busy_routes,
+    config_routes,
     conversation_routes,
     deployment_routes,
     inbox_routes,
@@ -53,6 +54,7 @@ ROUTES = [
     *letter_routes.ROUTES,
     *conversation_routes.ROUTES,
     *runtime_routes.ROUTES,
+    *config_routes.ROUTES,
 ]
 METRICS_ROUTES = [*vital_routes.ROUTES, *metrics_routes.ROUTES]
 
@@ -70,12 +72,16 @@ def application(house: House, routes: Sequence[Any] = ROUTES) -> Application:
     # The names of query parameters, by path and method.
     known: dict[tuple[str, str], set[str]] = {}
 
-    async def check_query(request: Request[Any, Any, Any]) -> None:
+    async def check_query(request: Request[Any, Any, Any]) -> Response[None] | None:
         # Not in a thread, which would cost as much as all the rest.
+        if request.method == HttpMethod.OPTIONS:  # Litestar's own answer has only those of one handler
+            methods = sorted({method for path, method in known if path == request.scope["path_template"]})
+            return Response(None, status_code=204, headers={"Allow": ", ".join(methods)})
         names = known.get((request.scope["path_template"], request.method), set())
         if request.scope["query_string"] and (unknown := {*request.query_params} - names):
             there_are = f"; there are {', '.join(sorted(names))}" if names else "; there are none here"
             raise ValidationError("query", f"{min(unknown)[:100]!r} is no parameter{there_are}")
+        return None
 
     app: Any = Litestar(
         route_handlers=[*routes, openapi],

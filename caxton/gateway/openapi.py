@@ -52,6 +52,12 @@ def _say_answers(operation: dict[str, Any], said: dict[str, Any]) -> None:
     if (answer := said.get("answer")) is not None:
         for status in [status for status in answers if status.startswith("2")]:
             answers[status]["content"] = {"application/json": {"schema": _ref(answer)}}
+    if said.get("stream"):
+        told = answers["200"].setdefault("content", {})
+        if answer is None:
+            told.clear()
+        told["text/event-stream"] = {"schema": {"type": "string"}}
+    answers.get("204", {}).pop("content", None)
     problem = {"description": "What is wrong", "content": {MEDIA_TYPE: {"schema": _ref(Problem)}}}
     answers["default"] = problem
 

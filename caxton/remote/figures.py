@@ -8,7 +8,7 @@ from caxton.client.calls.runtime_calls import RuntimeCalls
 from caxton.errors import Unsupported
 from caxton.remote.connection import RemoteConnection
 from caxton.store.ledger import Figures, Ledger
-from caxton.wire.supervision import AskHealth, AskStats, SupervisorRequest
+from caxton.wire.supervision import AskHealth, AskSettings, AskStats, ChangeSettings, SupervisorRequest
 
 
 class _Stats(msgspec.Struct, frozen=True):
@@ -28,13 +28,18 @@ class RemoteFigures(RemoteConnection, RuntimeCalls):
         told = await self._gateway().get("/v1/ledger", _Ledger)
         return Ledger(told.all, {int(shard): figures for shard, figures in told.shards.items()})
 
-    async def restart(self) -> None:
-        """Begin to restart the workers one after the other; `health` shows how far it is."""
-        await self._gateway().post("/v1/workers/restart", type(None))
+    async def restart(self, shard: int | None = None) -> None:
+        """Begin to restart the workers one after the other, or one; `health` shows how far it is."""
+        which = "" if shard is None else f"/{shard}"
+        await self._gateway().post(f"/v1/workers{which}/restart", type(None))
 
     async def _told(self, question: SupervisorRequest) -> dict[str, Any]:
         if isinstance(question, AskHealth):
             return await self._gateway().get("/v1/health", dict[str, Any])
         if isinstance(question, AskStats):
             return (await self._gateway().get("/v1/stats", _Stats)).runtime
+        if isinstance(question, AskSettings):
+            return await self._gateway().get("/v1/config", dict[str, Any])
+        if isinstance(question, ChangeSettings):
+            return await self._gateway().patch("/v1/config", dict[str, Any], {"settings": question.values})
         raise Unsupported(f"{type(question).__name__}, from another machine", "ask it where the runtime serves")

@@ -75,6 +75,10 @@ class HttpLine:
         content = None if body is None else msgspec.json.encode(body)
         return self._as(kind, await self.ask("POST", path, params=params, content=content, timeout_s=timeout_s))
 
+    async def patch(self, path: str, kind: type[T], body: object) -> T:
+        """Change what is at a path. Raises what `get` raises."""
+        return self._as(kind, await self.ask("PATCH", path, content=msgspec.json.encode(body)))
+
     async def ask(
         self,
         method: str,

@@ -122,7 +122,16 @@ class _Life:
         self._gateway = self._gateway_host(plan)
         self._orphans = Orphans(self._own_pids)
         self._reception = reception = Reception(
-            premises, self._workforce, self._compiler, notices, ledger, stop, dropped, tell, self._gateway
+            premises,
+            self._workforce,
+            self._compiler,
+            notices,
+            ledger,
+            stop,
+            dropped,
+            tell,
+            self._gateway,
+            plan.settings.effective,
         )
         lines = most_lines(premises.room.most_sessions, premises.identity.shards)
         inlet = Inlet(directory.control(SUPERVISOR), SMALL_FRAME, lines)
@@ -251,12 +260,12 @@ class _Life:
                 names=settings.names,
                 tls=settings.tls,
                 release=__version__,
-                log_level=level,
+                log_level=level if self._gateway is None else self._gateway.log_level,
                 session_key=session_key,
             )
 
         policy = RestartPolicy(plan.settings.restart_limit)
-        return GatewayHost(settings, plan.gateway_command, spec_of, policy, self._tell)
+        return GatewayHost(settings, plan.gateway_command, spec_of, policy, self._tell, level)
 
     def _own_pids(self) -> set[int]:
         gateway = 0 if self._gateway is None else self._gateway.pid

@@ -59,8 +59,20 @@ class RestartWorkers(msgspec.Struct, array_like=True, tag=6, frozen=True):
     """Restart every worker, one after the other; failed and quarantined shards get a new try.
 
     Answered with `Accepted` when it has begun; health says which shards are still to come (`restarting`). Refused with
-    ConfigurationError while one is under way.
+    ConfigurationError while one is under way. shard: this one's worker alone, which is never refused.
     """
+
+    shard: Annotated[int, msgspec.Meta(ge=0)] | None = None
+
+
+class AskSettings(msgspec.Struct, array_like=True, tag=19, frozen=True):
+    """Ask what the runtime is told, and by whom. Answered with `Told`."""
+
+
+class ChangeSettings(msgspec.Struct, array_like=True, tag=20, frozen=True):
+    """Change settings, by their keys, until the runtime ends. Answered as `AskSettings` is."""
+
+    values: Annotated[dict[str, Any], msgspec.Meta(max_length=100)]
 
 
 class EndSession(msgspec.Struct, array_like=True, tag=7, frozen=True):
@@ -72,7 +84,16 @@ class EndSession(msgspec.Struct, array_like=True, tag=7, frozen=True):
 
 TokenRequest = CreateToken | ListTokens | RevokeToken
 SupervisorRequest = (
-    OpenSession | UploadModule | AskHealth | AskStats | StopRuntime | RestartWorkers | EndSession | TokenRequest
+    OpenSession
+    | UploadModule
+    | AskHealth
+    | AskStats
+    | StopRuntime
+    | RestartWorkers
+    | EndSession
+    | TokenRequest
+    | AskSettings
+    | ChangeSettings
 )
 
 

@@ -2,15 +2,16 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import typer
 
-from caxton.cli.layers import ServeConfig, ServeFlags, ServePreset, layers_of, serve_context, source_of
-from caxton.cli.options import resolve_data_dir, resolve_runtime_dir
+from caxton.cli.effective import effective as settings_of
+from caxton.cli.layers import ServeConfig, ServeFlags, ServePreset, serve_context
 from caxton.cli.output import FAILED, Format, Output, print_json, print_lines, print_table, print_text, reports_errors
 from caxton.config.file import read_config
-from caxton.config.keys import BY_PATH, KEYS, Key, Kind
+from caxton.config.keys import BY_PATH
+from caxton.config.setting import Setting
 from caxton.printable import counted, printable
 
 app = typer.Typer(
@@ -24,17 +25,7 @@ app = typer.Typer(
 )
 
 
-class Row(NamedTuple):
-    """A setting as it holds. value: None where nobody sets it and there is no default. place: where in its source.
-
-    source: flag, environment, file, preset or default. sets: what it bounds, where its name does not say.
-    """
-
-    key: str
-    value: Any
-    source: str
-    place: str | None
-    sets: str | None
+_PRINTED = ("key", "value", "source", "place", "sets")
 
 
 @app.command(
@@ -55,9 +46,9 @@ def show(
     Without --effective those that somebody has set.
     """
     ctx = serve_context(config, preset, flags)
-    rows = [row for key in KEYS if (row := _row(key, ctx)).source != "default" or effective]
+    rows = [row for row in settings_of(ctx) if row.source != "default" or effective]
     if output is Format.JSON:
-        print_json([row._asdict() for row in rows])
+        print_json([{name: getattr(row, name) for name in _PRINTED} for row in rows])
         return
     if not rows:
         print_text("nothing is set: every setting has its default; see `caxton config show --effective`")
@@ -96,20 +87,7 @@ def validate(
         raise typer.Exit(FAILED)
 
 
-def _row(key: Key, ctx: Any) -> Row:
-    name = key.option
-    source, value = source_of(ctx, name), ctx.params[name]
-    if key.name == "preset" and value is None and (found := layers_of(ctx).get("preset")):
-        value = found.value
-    if key.kind is Kind.PATH:
-        value = str(resolve_runtime_dir(value) if name == "runtime_dir" else resolve_data_dir(value))
-    place = {"flag": key.flag, "environment": key.variable}.get(source)
-    if place is None and source != "default":
-        place = layers_of(ctx)[name].place
-    return Row(key.path, key.written(value), source, place, key.sets or None)
-
-
-def _text(row: Row) -> str:
+def _text(row: Setting) -> str:
     value = row.value
     if value is None:
         return BY_PATH[row.key].unset

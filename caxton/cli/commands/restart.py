@@ -15,11 +15,12 @@ from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
 from caxton.cli.output import FAILED, Format, Output, print_json, print_table, print_text, reports_errors
 from caxton.client.supervisor_line import SupervisorLine
 from caxton.errors import Timeout
+from caxton.placement.slot_table import MAX_WORKERS
 from caxton.printable import counted
 from caxton.wire.answered import answered
 from caxton.wire.supervision import AskHealth, RestartWorkers, Told
 
-EXAMPLES = "Examples: caxton restart; caxton restart --runtime-dir ./run --timeout 120 -o json"
+EXAMPLES = "Examples: caxton restart; caxton restart --shard 1; caxton restart --timeout 120 -o json"
 # For one worker: the default deadlines of its drain and its stop, and a start that reads back what waits.
 _TIMEOUT_PER_WORKER_S = 30.0
 # To be let in the runtime must serve, which takes as long as its first start.
@@ -31,6 +32,9 @@ Advance = Callable[[int, int, str], None]
 
 @reports_errors
 def restart(
+    shard: Annotated[
+        int | None, typer.Option(min=0, max=MAX_WORKERS - 1, help="This one's worker alone.", show_default=False)
+    ] = None,
     runtime_dir: RuntimeDirOption = None,
     timeout: Annotated[
         float | None,
@@ -45,8 +49,9 @@ def restart(
     directory = resolve_runtime_dir(runtime_dir)
     began_s = time.monotonic()
     with _progress(output) as advance:
-        before, after = asyncio.run(_restart(directory, timeout, advance))
-    workers = [_compared(old, new) for old, new in zip(before["workers"], after["workers"], strict=True)]
+        before, after = asyncio.run(_restart(directory, shard, timeout, advance))
+    pairs = zip(before["workers"], after["workers"], strict=True)
+    workers = [_compared(old, new) for old, new in pairs if shard in {None, new["shard"]}]
     absent = [worker["shard"] for worker in workers if not worker["restarted"]]
     took_s = round(time.monotonic() - began_s, 3)
     if output is Format.JSON:
@@ -57,15 +62,17 @@ def restart(
         raise typer.Exit(FAILED)
 
 
-async def _restart(directory: Path, timeout_s: float | None, advance: Advance) -> tuple[dict[str, Any], dict[str, Any]]:
+async def _restart(
+    directory: Path, shard: int | None, timeout_s: float | None, advance: Advance
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return health before, and when no restart is left."""
     line = SupervisorLine(directory)
     try:
         before = await _health(line)
-        count = len(before["workers"])
+        count = len(before["workers"]) if shard is None else 1
         longest_s = _TIMEOUT_PER_WORKER_S * count if timeout_s is None else timeout_s
         deadline_s = time.monotonic() + longest_s
-        await line.ask(RestartWorkers(), min(_ASK_TIMEOUT_S, longest_s))
+        await line.ask(RestartWorkers(shard), min(_ASK_TIMEOUT_S, longest_s))
         while left := (now := await _health(line))["restarting"]:
             if time.monotonic() > deadline_s:
                 raise Timeout(f"the restart of shards {', '.join(map(str, left))}", longest_s)

@@ -5,6 +5,7 @@ import logging
 
 import typer
 
+from caxton.cli.effective import effective
 from caxton.cli.layers import LayeredCommand, source_of
 from caxton.cli.options import resolve_data_dir, resolve_runtime_dir
 from caxton.cli.output import Format, Output, as_json, reports_errors
@@ -139,6 +140,7 @@ def serve(
         drain_timeout_s=drain_timeout,
         worker_memory_limit_mib=worker_memory_limit,
         # Its users are principals, and it claims them.
+        effective=tuple(effective(ctx)),
         gateway_principals=gateway_principals or gateway is not None,
         gateway=gateway,
         delivery=delivery,

@@ -1,21 +1,39 @@
 """What a client asks about the runtime as a whole: stats, health, the ledger, a rolling restart."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
+
+import msgspec
 
 from caxton.client.calls.arguments import check_whole
 from caxton.client.connection import Connection
+from caxton.config.setting import Setting
 from caxton.errors import ShardUnavailable, ValidationError
+from caxton.placement.slot_table import MAX_WORKERS
 from caxton.printable import shown
 from caxton.store.ledger import Ledger, check
 from caxton.wire.busy import MAX_BUSIEST, AskBusiest, Busiest, BusyBy, most_busy
 from caxton.wire.calls import AskLedger
 from caxton.wire.shard_ledger import ShardLedger
-from caxton.wire.supervision import Accepted, AskHealth, AskStats, RestartWorkers, SupervisorRequest, Told
+from caxton.wire.supervision import (
+    Accepted,
+    AskHealth,
+    AskSettings,
+    AskStats,
+    ChangeSettings,
+    RestartWorkers,
+    SupervisorRequest,
+    Told,
+)
 from caxton.wire.told import Health, RouterStats, read_told
 
 # Looks at the books before they are said not to balance: messages between two shards move between two looks.
 LEDGER_LOOKS = 3
+
+
+class _Settings(msgspec.Struct, frozen=True):
+    settings: list[Setting]
 
 
 class RuntimeCalls(Connection):
@@ -58,12 +76,29 @@ class RuntimeCalls(Connection):
                 parts.append(part)
         return most_busy(parts, BusyBy(by), limit)
 
-    async def restart(self) -> None:
+    async def restart(self, shard: int | None = None) -> None:
         """Begin to restart the workers one after the other; `health` shows how far it is. Durable messages are kept.
 
-        Raises ConfigurationError while a restart is under way.
+        shard: this one's worker alone. Raises ConfigurationError while a restart of all is under way, ValidationError
+        for a shard that there is not.
         """
-        await self._ask(RestartWorkers(), Accepted)
+        if shard is not None:
+            check_whole("shard", shard, 0, MAX_WORKERS - 1)
+        await self._ask(RestartWorkers(shard), Accepted)
+
+    async def settings(self) -> list[Setting]:
+        """Return what the runtime is told, as `caxton config show --effective` prints it, and what may be changed."""
+        return read_told(await self._told(AskSettings()), _Settings).settings
+
+    async def change_settings(self, values: Mapping[str, str | float | bool | None]) -> list[Setting]:
+        """Change settings, by their keys, until the runtime ends; returns all as they are then.
+
+        Those that are `changeable`: runtime.log_level (of the supervisor now, of workers and the gateway from their
+        next start on), runtime.worker_memory_limit_mib. None is what holds where nobody sets it. Raises ValidationError
+        for what is no setting or cannot be its value, ConfigurationError for one that does not change: then nothing was
+        changed.
+        """
+        return read_told(await self._told(ChangeSettings(dict(values))), _Settings).settings
 
     async def ledger(self) -> Ledger:
         """Return the books of the durable lane, of each shard and in all, and what does not balance in them.

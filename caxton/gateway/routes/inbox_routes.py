@@ -22,7 +22,7 @@ class Opened(msgspec.Struct, frozen=True):
     session: str
 
 
-@get("/v1/inbox", summary="What agents send unasked", tags=["messages"], opt={"answer": Opened})
+@get("/v1/inbox", summary="What agents send unasked", tags=["messages"], opt={"stream": True})
 async def inbox(caller: Caller, request: Request[Any, Any, Any]) -> Stream:
     """Return a stream of events: `open` first, then a `message` for each that is no answer to a request.
 

@@ -24,7 +24,9 @@ class Log(msgspec.Struct, frozen=True):
     lines: list[LineForm]
 
 
-@get("/v1/agents/{agent:str}/logs", summary="What an agent logged", tags=["agents"], opt={"answer": Log})
+@get(
+    "/v1/agents/{agent:str}/logs", summary="What an agent logged", tags=["agents"], opt={"answer": Log, "stream": True}
+)
 async def agent_logs(
     caller: Caller,
     request: Request[Any, Any, Any],

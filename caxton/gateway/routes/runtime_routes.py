@@ -1,11 +1,13 @@
 """The runtime as a whole: health, figures, the ledger, its workers."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import get, post
+from litestar.params import PathParameter
 
 from caxton.gateway.caller import Caller
+from caxton.placement.slot_table import MAX_WORKERS
 from caxton.store.ledger import Figures
 from caxton.tokens.role import Role
 from caxton.wire.told import ConversationStats, DeadLetterStats, Health, RouterStats, WorkerHealth
@@ -105,4 +107,15 @@ async def restart_workers(caller: Caller) -> None:
         await client.restart()
 
 
-ROUTES: list[Any] = [whole_health, stats, ledger, workers, restart_workers]
+@post("/v1/workers/{shard:int}/restart", summary="Restart a worker", tags=["runtime"], status_code=202)
+async def restart_worker(
+    caller: Caller,
+    shard: Annotated[int, PathParameter(ge=0, lt=MAX_WORKERS, description="The shard that it owns.")],
+) -> None:
+    """Begin to restart one worker; one that was given up is tried again."""
+    caller.may(Role.OPERATOR)
+    async with caller.client() as client:
+        await client.restart(shard)
+
+
+ROUTES: list[Any] = [restart_worker, whole_health, stats, ledger, workers, restart_workers]

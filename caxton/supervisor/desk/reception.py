@@ -4,11 +4,12 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from caxton import __version__
+from caxton.config.setting import Setting
 from caxton.errors import RuntimeNotFound, SecurityError
 from caxton.links.principals import acts_for
 from caxton.store.claims import write_claim
@@ -23,6 +24,7 @@ from caxton.supervisor.desk.near_limits import NearLimits
 from caxton.supervisor.desk.rates import Rates
 from caxton.supervisor.desk.reasons import Reasons, ShardSeen, reasons_of, status_of
 from caxton.supervisor.desk.sessions import Sessions
+from caxton.supervisor.desk.settings_desk import SettingsDesk
 from caxton.supervisor.desk.token_desk import TokenDesk
 from caxton.supervisor.events import Event
 from caxton.supervisor.gateway.host import GatewayHost
@@ -36,7 +38,9 @@ from caxton.wire.protocol import SPOKEN, Versions, agreed
 from caxton.wire.supervision import (
     Accepted,
     AskHealth,
+    AskSettings,
     AskStats,
+    ChangeSettings,
     EndSession,
     OpenSession,
     RestartWorkers,
@@ -70,6 +74,7 @@ class Reception:
         dropped: Counter[str],
         tell: Callable[[Event], None],
         gateway: GatewayHost | None = None,
+        settings: Sequence[Setting] = (),
     ) -> None:
         self._premises = premises
         self._workforce = workforce
@@ -86,6 +91,7 @@ class Reception:
         self._closing: asyncio.Handle | None = None
         self._reasons = Reasons()
         self._gateway = gateway
+        self._settings = SettingsDesk(settings, workforce, gateway)
         self._components = Components(has_gateway=gateway is not None)
         self._near_limits = NearLimits(tell)
         self._rates = Rates(GAUGES)
@@ -100,16 +106,15 @@ class Reception:
             case UploadModule():
                 await self._wait_for_opening()
                 return await self.intake.take(caller, request)
-            case AskHealth() | AskStats():
-                asked = isinstance(request, AskHealth)
-                return Told(msgspec.to_builtins(self._health() if asked else await self._stats()))
+            case AskHealth() | AskStats() | AskSettings() | ChangeSettings():
+                return await self._tell(request)
             case CreateToken() | ListTokens() | RevokeToken():
                 if not self.sessions.is_owners(caller.line):
                     raise SecurityError("tokens are for sessions of the runtime's owner, who acts for nobody else")
                 return await self._tokens.answer(request)
             case RestartWorkers():
                 await self._wait_for_opening()
-                self._workforce.planned.ask_all()
+                self._workforce.restart(request.shard)
                 if self._gateway is not None:
                     self._gateway.again()
             case StopRuntime():
@@ -118,6 +123,11 @@ class Reception:
                 self._end_session(request)
                 return None
         return Accepted()
+
+    async def _tell(self, request: AskHealth | AskStats | AskSettings | ChangeSettings) -> Told:
+        if isinstance(request, AskSettings | ChangeSettings):
+            return self._settings.answer(request)
+        return Told(msgspec.to_builtins(self._health() if isinstance(request, AskHealth) else await self._stats()))
 
     def look_for_ended(self, _late_s: float = 0.0) -> None:
         """Look which clients are gone without a word, and close their sessions."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import logging
 import random
 import socket
 import time
@@ -52,7 +53,10 @@ class GatewayHost:
         spec_of: Callable[[Mapping[str, Listening]], GatewaySpec],
         policy: RestartPolicy,
         tell: Callable[[Event], None],
+        log_level: int = logging.WARNING,
     ) -> None:
+        # Of gateways that are started from now on.
+        self.log_level = log_level
         # Where to listen, by option, with the numbers of ports once they are known.
         self._places = settings.places
         self._has_tls = settings.tls is not None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from caxton import __version__
 from caxton.config.settings import ServeSettings
-from caxton.errors import ConfigurationError
+from caxton.errors import ConfigurationError, ValidationError
 from caxton.links.ledger import TOPOLOGY
 from caxton.placement.slot_table import SlotTable
 from caxton.supervisor import events
@@ -66,7 +66,8 @@ class Workforce:
         self.emptied = asyncio.Event()
         self._dropped = dropped
         self._delivery, self._conversations = settings.delivery, settings.conversations
-        self._log_level = logging.INFO if settings.log_level is None else settings.log_level
+        # Of workers that are started from now on.
+        self.log_level = logging.INFO if settings.log_level is None else settings.log_level
         self.shards = [
             Shard(number, self._launch, RestartPolicy(settings.restart_limit), self, self._note_of)
             for number in range(self._identity.shards)
@@ -223,6 +224,18 @@ class Workforce:
         elif shard.state is ShardState.QUARANTINED:
             self._tell(events.shard_quarantined(shard.number, str(self._premises.data_dir)))
 
+    def restart(self, number: int | None) -> None:
+        """Restart one shard's worker, or all, and try again those that were given up.
+
+        Raises ValidationError for a shard that there is not, ConfigurationError while a restart of all is under way.
+        """
+        if number is None:
+            self.planned.ask_all()
+            return
+        if number >= len(self.shards):
+            raise ValidationError("shard", f"there is no shard {number}; there are 0 to {len(self.shards) - 1}")
+        self.planned.ask(self.shards[number])
+
     # ---- inside
 
     def _launch(self, shard: int, last_crash: bytes | None, on_exit: Callable[[Exit], None]) -> WorkerProcess:
@@ -242,7 +255,7 @@ class Workforce:
             most_sessions=self._premises.room.most_sessions,
             release=__version__,
             conversations=self._conversations,
-            log_level=self._log_level,
+            log_level=self.log_level,
         )
         process = WorkerProcess(self._command, spec, asyncio.get_running_loop(), on_exit)
         self._ledger.enter(incarnation)

@@ -1,5 +1,8 @@
 """`caxton.client.calls.runtime_calls` without a loop, as `docs/sync_calls.py` writes it: nothing to be edited."""
 
+from collections.abc import Mapping
+
+from caxton.config.setting import Setting
 from caxton.store.ledger import Ledger
 from caxton.sync.connection import Connection
 from caxton.wire.busy import Busiest
@@ -32,12 +35,27 @@ class RuntimeCalls(Connection):
         """
         return self._run(self._client.busiest(by, limit))
 
-    def restart(self) -> None:
+    def restart(self, shard: int | None = None) -> None:
         """Begin to restart the workers one after the other; `health` shows how far it is. Durable messages are kept.
 
-        Raises ConfigurationError while a restart is under way.
+        shard: this one's worker alone. Raises ConfigurationError while a restart of all is under way, ValidationError
+        for a shard that there is not.
         """
-        return self._run(self._client.restart())
+        return self._run(self._client.restart(shard))
+
+    def settings(self) -> list[Setting]:
+        """Return what the runtime is told, as `caxton config show --effective` prints it, and what may be changed."""
+        return self._run(self._client.settings())
+
+    def change_settings(self, values: Mapping[str, str | float | bool | None]) -> list[Setting]:
+        """Change settings, by their keys, until the runtime ends; returns all as they are then.
+
+        Those that are `changeable`: runtime.log_level (of the supervisor now, of workers and the gateway from their
+        next start on), runtime.worker_memory_limit_mib. None is what holds where nobody sets it. Raises ValidationError
+        for what is no setting or cannot be its value, ConfigurationError for one that does not change: then nothing was
+        changed.
+        """
+        return self._run(self._client.change_settings(values))
 
     def ledger(self) -> Ledger:
         """Return the books of the durable lane, of each shard and in all, and what does not balance in them.

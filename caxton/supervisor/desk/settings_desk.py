@@ -1,0 +1,41 @@
+"""What the runtime is told, and what of it is changed while it serves."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from caxton.config.effective import LOG_LEVEL, MEMORY_LIMIT, changed
+from caxton.config.setting import Setting
+from caxton.supervisor.gateway.host import GatewayHost
+from caxton.supervisor.workforce.workforce import Workforce
+from caxton.wire.supervision import AskSettings, ChangeSettings, Told
+
+
+class SettingsDesk:
+    """Tells and changes settings; what was changed holds until the runtime ends."""
+
+    def __init__(self, settings: Sequence[Setting], workforce: Workforce, gateway: GatewayHost | None) -> None:
+        self._settings = [*settings]
+        self._workforce = workforce
+        self._gateway = gateway
+
+    def answer(self, request: AskSettings | ChangeSettings) -> Told:
+        """Return every setting as it holds now. Raises what `changed` raises: then nothing was changed."""
+        if isinstance(request, ChangeSettings):
+            self._settings = changed(self._settings, request.values)
+            for key, value in request.values.items():
+                self._apply(key, value)
+        return Told({"settings": msgspec.to_builtins(self._settings)})
+
+    def _apply(self, key: str, value: Any) -> None:
+        if key == LOG_LEVEL:
+            level = None if value is None else logging.getLevelNamesMapping()[value.upper()]
+            own = logging.WARNING if level is None else level
+            logging.getLogger("caxton").setLevel(own)
+            self._workforce.log_level = logging.INFO if level is None else level
+            if self._gateway is not None:
+                self._gateway.log_level = own
+        elif key == MEMORY_LIMIT:
+            self._workforce.memory_limit.limit_bytes = None if value is None else value << 20

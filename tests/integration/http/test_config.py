@@ -1,0 +1,121 @@
+"""What the runtime is told, by HTTP: each setting with where it comes from; and what of it changes while it serves."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import caxton
+import caxton.testing
+
+CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+LEVEL, LIMIT = "runtime.log_level", "runtime.worker_memory_limit_mib"
+
+
+def by_key(answer):
+    assert answer.status_code == 200, answer.text
+    return {one["key"]: one for one in answer.json()["settings"]}
+
+
+def test_every_setting_is_told_with_where_it_comes_from(served, admin):
+    """As `caxton config show --effective` does, and of the runtime that serves."""
+    found = by_key(admin.get("/v1/config"))
+    command = [*CAXTON, "config", "show", "--effective", "-o", "json"]
+    shown = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60, env=os.environ).stdout)
+
+    assert found.keys() == {row["key"] for row in shown}
+    assert (found["gateway.http"]["source"], found["gateway.http"]["place"]) == ("flag", "--http")
+    assert found["runtime.data_dir"]["value"] == str(served.data_dir)
+    assert (found["router.max_retries"]["source"], found["router.max_retries"]["changeable"]) == ("default", False)
+    assert {key for key, one in found.items() if one["changeable"]} == {LEVEL, LIMIT}
+
+
+def test_what_is_safe_is_changed_at_once(admin):
+    """And told as changed; what nobody sets comes back with null."""
+    changed = by_key(admin.patch("/v1/config", json={"settings": {LEVEL: "debug", LIMIT: 4_096}}))
+    again = by_key(admin.get("/v1/config"))
+    back = by_key(admin.patch("/v1/config", json={"settings": {LEVEL: None, LIMIT: None}}))
+
+    assert changed == again
+    assert [(changed[key]["value"], changed[key]["source"]) for key in (LEVEL, LIMIT)] == [
+        ("debug", "change"),
+        (4_096, "change"),
+    ]
+    assert (back[LEVEL]["value"], back[LIMIT]["value"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "code"),
+    [
+        ({"gateway.http": "127.0.0.1:1"}, 409, "ConfigurationError"),
+        ({LEVEL: "info", "router.max_retries": 3}, 409, "ConfigurationError"),
+        ({LEVEL: "loud"}, 422, "ValidationError"),
+        ({LEVEL: 1}, 422, "ValidationError"),
+        ({LIMIT: 0}, 422, "ValidationError"),
+        ({LIMIT: 1.5}, 422, "ValidationError"),
+        ({LIMIT: True}, 422, "ValidationError"),
+        ({"nothing": 1}, 422, "ValidationError"),
+        ({}, 400, "InvalidMessageFormat"),
+        ({LEVEL: []}, 400, "InvalidMessageFormat"),
+    ],
+)
+def test_what_does_not_change_is_refused_with_all_beside_it(admin, settings, status, code):
+    """The problem says which do, and how the others are set."""
+    before = admin.get("/v1/config").text
+    answer = admin.patch("/v1/config", json={"settings": settings})
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert admin.get("/v1/config").text == before
+
+
+def test_who_has_seen_other_settings_changes_none(admin):
+    """If-Match has the ETag of those that were seen."""
+    seen = admin.get("/v1/config").headers["etag"]
+    first = admin.patch("/v1/config", json={"settings": {LEVEL: "error"}}, headers={"If-Match": seen})
+    second = admin.patch("/v1/config", json={"settings": {LEVEL: "info"}}, headers={"If-Match": seen})
+    third = admin.patch("/v1/config", json={"settings": {LEVEL: None}}, headers={"If-Match": first.headers["etag"]})
+
+    assert (first.status_code, second.status_code, third.status_code) == (200, 412, 200)
+    assert second.json()["code"] == "PreconditionFailed"
+
+
+async def test_one_worker_is_restarted_and_no_other(served, admin, asking):
+    """By HTTP, by a client and by the command line; a shard that there is not is told."""
+
+    async def incarnations():
+        return [worker.incarnation for worker in (await served.health()).workers]
+
+    async def restarted(shard, before):
+        now, health = await incarnations(), await served.health()
+        is_back = health.workers[shard].state == "ready" and not health.restarting
+        return is_back and now[shard] != before[shard] and now[1 - shard] == before[1 - shard]
+
+    before = await incarnations()
+    answer = asking("operator").post("/v1/workers/1/restart")
+    await caxton.testing.eventually(lambda: restarted(1, before))
+    before = await incarnations()
+    async with served.connect() as client:
+        await client.restart(0)
+        with pytest.raises(caxton.errors.ValidationError, match="no shard 7"):
+            await client.restart(7)
+    await caxton.testing.eventually(lambda: restarted(0, before))
+    before = await incarnations()
+    command = [*CAXTON, "restart", "--shard", "1", "--runtime-dir", str(served.runtime_dir), "-o", "json"]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=True, timeout=100)
+
+    assert answer.status_code == 202
+    assert [worker["shard"] for worker in json.loads(done.stdout)["workers"]] == [1]
+    assert await restarted(1, before)
+
+
+async def test_settings_are_asked_for_from_another_machine(url, token):
+    """With the same calls."""
+    async with caxton.connect(url, token=token("admin")) as client:
+        changed = await client.change_settings({LEVEL: "warning"})
+        assert await client.settings() == changed
+        with pytest.raises(caxton.errors.ConfigurationError, match="--max-retries"):
+            await client.change_settings({"router.max_retries": 1})
+        await client.change_settings({LEVEL: None})
