@@ -47,6 +47,12 @@ def health_families(health: Health) -> Iterator[Family]:
     planned = {(str(w.shard), "planned"): float(w.planned_restarts) for w in health.workers}
     says = "starts of a worker after a death, and after an end that was asked for"
     yield Family("caxton_worker_restarts", Kind.COUNTER, says, ("shard", "after"), restarts | planned)
+    broken = {str(worker.shard): worker.agents_broken for worker in health.workers}
+    says = "agents that are left alone for a while, because their circuit breaker is open"
+    yield of_label("caxton_shard_agents_broken", Kind.GAUGE, says, "shard", broken)
+    failed = {str(worker.shard): worker.agents_failed for worker in health.workers}
+    says = "agents that workers died of, until somebody resumes them"
+    yield of_label("caxton_shard_agents_failed", Kind.GAUGE, says, "shard", failed)
     resident = {str(worker.shard): worker.resident_bytes for worker in health.workers}
     yield of_label(
         "caxton_worker_resident_memory_bytes", Kind.GAUGE, "resident memory of a shard's worker", "shard", resident

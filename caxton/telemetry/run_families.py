@@ -55,6 +55,10 @@ def run_families(stats: RouterStats) -> Iterator[Told]:
         "reason",
         stats.dropped_by_supervisor,
     )
+    compiled = {"compiled": stats.modules_compiled, "refused": stats.modules_refused}
+    says = "modules that the compiler was given, by what became of them"
+    yield of_label("caxton_modules", Kind.COUNTER, says, "outcome", compiled)
+    yield counter("caxton_compile_seconds", "time that the compiler took for them", stats.compile_time_s)
     for name, says in LATENCIES.items():
         latency = stats.latencies.get(name)
         yield Histogram(HISTOGRAMS[name], says + _ABOUT, latency.buckets if latency else ())

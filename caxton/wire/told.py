@@ -17,7 +17,8 @@ class WorkerHealth(msgspec.Struct, frozen=True):
     """One worker. agents: registered there. restarts: after deaths; planned_restarts: after ends that were asked for.
 
     state: starting, ready, restarting, draining, failed (its worker died too often) or quarantined (its file is
-    damaged). pid, incarnation: 0 while there is no process.
+    damaged). pid, incarnation: 0 while there is no process. agents_broken: agents that are left alone for a while,
+    because their circuit breaker is open. agents_failed: agents that workers died of, until somebody resumes them.
     """
 
     shard: int
@@ -29,6 +30,8 @@ class WorkerHealth(msgspec.Struct, frozen=True):
     resident_bytes: int
     planned_restarts: int
     last_exit: str | None = None
+    agents_broken: int = 0
+    agents_failed: int = 0
 
 
 class HealthReason(msgspec.Struct, frozen=True):
@@ -133,6 +136,7 @@ class RouterStats(msgspec.Struct, frozen=True):
     supervisor and its workers. database_size_bytes: of the files of all shards. latencies: by the names of
     `caxton.delivery.latency.LATENCIES`. rates: of each counter, how much more a second in the last `rates_s` seconds.
     messages_per_second: turns of these; peak_messages_per_second: the most of this run, over a second or so.
+    modules_compiled, modules_refused: by the compiler, in so many seconds in all (compile_time_s).
     """
 
     uptime_s: float
@@ -155,6 +159,9 @@ class RouterStats(msgspec.Struct, frozen=True):
     rates_s: float = 0.0
     messages_per_second: float = 0.0
     peak_messages_per_second: float = 0.0
+    modules_compiled: int = 0
+    modules_refused: int = 0
+    compile_time_s: float = 0.0
 
 
 class DeadLetterStats(msgspec.Struct, frozen=True):

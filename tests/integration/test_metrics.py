@@ -47,6 +47,8 @@ async def test_what_was_done_is_in_the_metrics():
     assert found["caxton_messages_processed_total", ("success",)] == 120
     assert found["caxton_messages_processed_total", ("failed",)] == 0
     assert found["caxton_agents_registered", ()] == 60
+    assert found["caxton_modules_total", ("compiled",)] == 1
+    assert found["caxton_compile_seconds_total", ()] > 0
     assert found["caxton_message_routing_duration_seconds_count", ()] >= 1
     assert (
         found["caxton_message_routing_duration_seconds_bucket", ("+Inf",)]

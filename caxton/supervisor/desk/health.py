@@ -10,6 +10,7 @@ from caxton.wire.told import WorkerHealth
 def health_of(shard: Shard) -> WorkerHealth:
     """Return what is shown of one shard's worker; pid and incarnation are 0 while there is none."""
     process = shard.process
+    condition = WELL if shard.heartbeat is None else shard.heartbeat.condition
     return WorkerHealth(
         shard=shard.number,
         pid=process.pid if process is not None else 0,
@@ -20,6 +21,8 @@ def health_of(shard: Shard) -> WorkerHealth:
         resident_bytes=process.resident_bytes if process is not None else 0,
         planned_restarts=shard.planned_restarts,
         last_exit=shard.last_exit,
+        agents_broken=condition.broken.count,
+        agents_failed=condition.failed.count,
     )
 
 

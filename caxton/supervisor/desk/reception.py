@@ -236,4 +236,5 @@ class Reception:
             dropped=self._dropped,
             database_bytes=database_bytes,
             rates=self._rates,
+            compiler=self._compiler,
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from caxton.delivery.latency import PERCENTILES, percentile_us
+from caxton.supervisor.compiler.host import CompilerHost
 from caxton.supervisor.desk.rates import TURNS, Rates
 from caxton.supervisor.workforce.run_ledger import RunLedger
 from caxton.supervisor.workforce.shard import Shard
@@ -22,6 +23,7 @@ def stats_of(  # noqa: PLR0913 (what is told comes from so many places)
     dropped: Mapping[str, int],
     database_bytes: int,
     rates: Rates,
+    compiler: CompilerHost,
 ) -> RouterStats:
     """Return the figures of now, from what the ledger read last."""
     totals, lost = ledger.totals(), ledger.lost()
@@ -48,6 +50,9 @@ def stats_of(  # noqa: PLR0913 (what is told comes from so many places)
         rates_s=round(rates.over_s, 3),
         messages_per_second=rates.of(TURNS),
         peak_messages_per_second=rates.peak,
+        modules_compiled=compiler.compiled,
+        modules_refused=compiler.refused,
+        compile_time_s=round(compiler.compile_s, 3),
     )
 
 

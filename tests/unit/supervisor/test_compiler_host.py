@@ -63,6 +63,7 @@ async def test_modules_are_compiled_one_after_the_other(host):
     assert (host.problem, host.is_starting) == (None, False)
     assert await host.engine_id() == "00ff"
     assert (host.compiled, host.refused, host.deaths) == (3, 0, [])
+    assert host.compile_s > 0
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def health():
     reasons = [HealthReason("shard_down", "problem", shard, "", "", 0) for shard in (0, 1)]
     near = [LimitWarning("mailbox", 0, whose, have, 10, "", 0) for whose, have in (("a", 8), ("b", 9), ("c", 8))]
     workers = [
-        WorkerHealth(0, 5, 1, "ready", 2, 3, 1_000, 1),
+        WorkerHealth(0, 5, 1, "ready", 2, 3, 1_000, 1, agents_broken=2, agents_failed=1),
         WorkerHealth(1, 0, 0, "restarting", 0, 0, 0, 0),
     ]
     parts = {"shard 0": ComponentHealth("healthy", 0, 2)}

@@ -45,7 +45,7 @@ def test_counters_are_of_the_run_and_gauges_of_each_shard(told):
     assert told["caxton_shard_oldest_seconds"].samples == {("0",): 1.5}
     assert told["caxton_shard_oldest_seconds"].says.startswith("for how many seconds")
     assert not any("later_release" in name for name in told)
-    assert sum(name.startswith(("caxton_worker_", "caxton_shard_")) for name in told) == len(COUNTERS) + 3
+    assert sum(name.startswith(("caxton_worker_", "caxton_shard_")) for name in told) == len(COUNTERS) + 5
 
 
 def test_histograms_are_those_of_the_books(told):
@@ -61,6 +61,8 @@ def test_health_is_told_in_numbers(told):
     assert told["caxton_limit_used_ratio"].samples == {("mailbox", "0"): 0.9}
     states = told["caxton_worker_state"].samples
     assert {key for key, value in states.items() if value} == {("0", "ready"), ("1", "restarting")}
+    assert told["caxton_shard_agents_broken"].samples == {("0",): 2, ("1",): 0}
+    assert told["caxton_shard_agents_failed"].samples == {("0",): 1, ("1",): 0}
     restarts = told["caxton_worker_restarts"].samples
     assert (restarts["0", "death"], restarts["0", "planned"]) == (2, 1)
 
