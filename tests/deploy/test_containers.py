@@ -8,9 +8,8 @@ import jsonschema
 import pytest
 import yaml
 
-from caxton.cli.serve_options import read_gateway
 from caxton.config.file import read_config
-from caxton.config.gateway import Place
+from caxton.config.gateway import GatewaySettings, read_address, read_names
 
 # Whom a container runs as: nobody of the machine.
 USER = "10001:10001"
@@ -120,12 +119,11 @@ def test_the_image_serves_what_its_ports_are_for(deploy, tmp_path):
     mine.chmod(0o600)
     assert read_config(mine)
     settings = yaml.safe_load((deploy / "caxton.yaml").read_text(encoding="utf-8"))["gateway"]
-    gateway = read_gateway(
-        settings["http"],
-        settings["http_names"],
-        settings["metrics"],
+    gateway = GatewaySettings(
+        http=read_address(settings["http"]),
+        metrics=read_address(settings["metrics"]),
+        names=read_names(settings["http_names"]),
         behind_proxy=settings["http_behind_proxy"],
-        metrics_open=False,
     )
 
-    assert (gateway.http, gateway.metrics) == (Place("0.0.0.0", 8080), Place("0.0.0.0", 9090))  # noqa: S104 (as told)
+    assert gateway.places == {"--http": ("0.0.0.0", 8080), "--metrics": ("0.0.0.0", 9090)}  # noqa: S104 (as told)
