@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 import msgspec
@@ -96,6 +97,14 @@ class RemoteNegotiations(RemoteMessages):
             "/v1/protocols/contract-net", _Contract, tender, timeout_s=bid_s + do_s + _WAY_S
         )
         return _result(told)
+
+    def _span_of_net(
+        self,
+        conversation_id: ConversationId,  # noqa: ARG002 (as those of the one of a runtime)
+        agents: Sequence[AgentId],  # noqa: ARG002 (the same)
+    ) -> AbstractAsyncContextManager[str | None]:
+        """Return a block that is no span: what is sampled here is decided by the gateway."""
+        return nullcontext()
 
     def _bidders(self, to: Sequence[Agent] | Capability) -> dict[str, Any] | list[str]:
         """Return who is asked, as text; names are not looked up."""

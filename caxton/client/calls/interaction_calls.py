@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 
 from msgspec.structs import replace
 
@@ -20,7 +21,7 @@ from caxton.client.interactions import contract_net as net
 from caxton.client.interactions.contract_net import Choose, ContractResult, NamedChoice, Outcome
 from caxton.client.interactions.questions import QUERY_PROTOCOL
 from caxton.errors import CaxtonError, ValidationError
-from caxton.ids import ConversationId
+from caxton.ids import AgentId, ConversationId
 
 
 class InteractionCalls(BroadcastCalls):
@@ -89,8 +90,8 @@ class InteractionCalls(BroadcastCalls):
         now_ms = time.time_ns() // 1_000_000
         conversation_id = self._new_conversation()
         reply_by = now_ms + round(within_s * 1_000)
-        line, agents = self._reach(), [agent_id for agent_id, _ in asked]
-        async with contract_net_span(line, self._tracing, conversation_id, agents) as context:
+        agents = [agent_id for agent_id, _ in asked]
+        async with self._span_of_net(conversation_id, agents) as context:
             cfps = [
                 Message(
                     agent_id,
@@ -114,6 +115,12 @@ class InteractionCalls(BroadcastCalls):
                 conversation_id=conversation_id, outcome=Outcome.NO_PROPOSALS, proposals=proposals, refusals=refusals
             )
             return await self._award(told, choose, timeout_s, options) if proposals else told
+
+    def _span_of_net(
+        self, conversation_id: ConversationId, agents: Sequence[AgentId]
+    ) -> AbstractAsyncContextManager[str | None]:
+        """Return a block that is a span, if this negotiation is sampled; it yields the context of its messages."""
+        return contract_net_span(self._reach(), self._tracing, conversation_id, agents)
 
     async def _award(
         self, told: ContractResult, choose: Choose | NamedChoice, timeout_s: float, options: DeliveryOptions
