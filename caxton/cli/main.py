@@ -40,6 +40,7 @@ COMMANDS = {
     "attach": "Be the program of agents written in Python, until Ctrl-C or SIGTERM.",
     "conversation": "What agents and clients say to each other, by conversation.",
     "watch": "Show the messages of an agent or of a conversation as they go by, until Ctrl-C.",
+    "trace": "Show where a sampled message went, what it caused and how long each step took, as a tree.",
     "deadletter": "Messages that came to nothing: look at them, send them again, forget them.",
     "token": "Tokens with which others come in by the gateway: make them, list them, revoke them.",
     "demo": "See agents at work.",

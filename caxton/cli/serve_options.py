@@ -54,6 +54,7 @@ HttpClientCa = Annotated[Path | None, _option("http_client_ca")]
 HttpBehindProxy = Annotated[bool, _option("http_behind_proxy")]
 Metrics = Annotated[str | None, _option("metrics")]
 MetricsOpen = Annotated[bool, _option("metrics_open")]
+TraceSamplingRatio = Annotated[float, _option("trace_sampling_ratio")]
 GatewayPrincipals = Annotated[bool, _option("gateway_principals")]
 Workers = Annotated[int | None, _option("workers")]
 ConversationTimeout = Annotated[int, _option("conversation_timeout_s")]
@@ -90,6 +91,7 @@ def read_gateway(
     *,
     behind_proxy: bool,
     metrics_open: bool,
+    trace_sampling_ratio: float = 0.0,
 ) -> GatewaySettings | None:
     """Return where HTTP and metrics are served, None for nowhere. files: of TLS. Raises ConfigurationError."""
     tls = Tls.of(*(None if file is None else str(file.absolute()) for file in files))
@@ -102,6 +104,7 @@ def read_gateway(
         names=read_names(names or ""),
         behind_proxy=behind_proxy,
         tls=tls,
+        trace_sampling_ratio=trace_sampling_ratio,
     )
 
 

@@ -1,6 +1,7 @@
 """Commands that need a client of the runtime, and the agents that they name."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -12,7 +13,8 @@ from caxton.cli.elsewhere import elsewhere
 from caxton.cli.options import resolve_runtime_dir
 from caxton.cli.suggestions import suggestion
 from caxton.client.client import Client
-from caxton.errors import AccessDenied, AgentNotFound, Unsupported
+from caxton.config.keys import BY_OPTION, MisfitError
+from caxton.errors import AccessDenied, AgentNotFound, ConfigurationError, Unsupported
 from caxton.ids import AgentId
 
 T = TypeVar("T")
@@ -42,8 +44,21 @@ def with_client(runtime_dir: Path | None, use: Callable[[Client], Awaitable[T]])
 def client_of(runtime_dir: Path | None) -> Client:
     """Return a client, not open yet, of the runtime that is meant: of this machine, or by a gateway of another."""
     if (there := elsewhere(runtime_dir)) is None:
-        return caxton.connect(resolve_runtime_dir(runtime_dir), reconnect=False)
+        return caxton.connect(resolve_runtime_dir(runtime_dir), reconnect=False, trace_sampling_ratio=sampled())
     return caxton.connect(there.url, token=there.token, ca=there.ca, cert=there.cert, insecure_http=there.insecure_http)
+
+
+def sampled() -> float:
+    """Return how many of the traces that begin here are sampled: CAXTON_TRACE_SAMPLING_RATIO, or none.
+
+    Raises ConfigurationError.
+    """
+    key = BY_OPTION["trace_sampling_ratio"]
+    text = os.environ.get(key.variable, "")
+    try:
+        return float(key.read(text)) if text else 0.0
+    except MisfitError as error:
+        raise ConfigurationError(key.variable, error.problem, error.remedy) from None
 
 
 def with_agent(runtime_dir: Path | None, agent: str, use: Callable[[Client, AgentId], Awaitable[T]]) -> T:

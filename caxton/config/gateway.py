@@ -56,7 +56,8 @@ class GatewaySettings(msgspec.Struct, array_like=True, frozen=True, kw_only=True
 
     names: further names that requests may call it by. tls: of both. behind_proxy: whether a proxy in front has TLS;
     without either tokens are only taken at addresses of this machine alone. metrics_open: whether metrics are told
-    without a token. Raises ConfigurationError.
+    without a token. trace_sampling_ratio: of the traces that begin there, how many are sampled. Raises
+    ConfigurationError.
     """
 
     http: Place | None = None
@@ -65,6 +66,7 @@ class GatewaySettings(msgspec.Struct, array_like=True, frozen=True, kw_only=True
     names: tuple[str, ...] = ()
     behind_proxy: bool = False
     tls: Tls | None = None
+    trace_sampling_ratio: float = 0.0
 
     def __post_init__(self) -> None:
         for option, place in self.places.items():

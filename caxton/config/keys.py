@@ -293,6 +293,15 @@ KEYS = (
         default=False,
     ),
     Key(
+        "gateway",
+        "trace_sampling_ratio",
+        Kind.NUMBER,
+        "Of the traces that begin with requests by HTTP, or with this command line, how many are sampled.",
+        0.0,
+        0,
+        1,
+    ),
+    Key(
         "router",
         "worker_thread_count",
         Kind.WHOLE,

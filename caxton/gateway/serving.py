@@ -50,7 +50,7 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
         return read_told(told.values, Health)
 
     def client_for(principal: str) -> Client:
-        return connect(directory, principal=principal)
+        return connect(directory, principal=principal, trace_sampling_ratio=spec.trace_sampling_ratio)
 
     async with Clients(client_for, counts) as clients, Clients(client_for, of_metrics, most=1) as looking:
         sessions = Sessions(spec.session_key, 0 if spec.http is None else spec.http.port)

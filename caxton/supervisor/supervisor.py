@@ -257,6 +257,7 @@ class _Life:
                 http=inherited.get(HTTP),
                 metrics=inherited.get(METRICS),
                 metrics_open=settings.metrics_open,
+                trace_sampling_ratio=settings.trace_sampling_ratio,
                 names=settings.names,
                 tls=settings.tls,
                 release=__version__,

@@ -1,6 +1,10 @@
 """Messages that are sampled, followed through a real runtime with two workers by the spans that they leave."""
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from caxton.testing import runtime as serve
 GUESTS = Path(__file__).parents[1] / "guests"
 OWN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 DEADLINE_S = 30
+CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
 
 
 def module(name):
@@ -182,3 +187,32 @@ async def test_spans_are_read_from_where_one_was(client, echo):
             await client.spans(wrong)
     with pytest.raises(ValidationError):
         await client.spans(limit=0)
+
+
+def shell(runtime, *words, ratio="1"):
+    """Run a command line that samples."""
+    environment = os.environ | {
+        "CAXTON_RUNTIME_DIR": str(runtime.runtime_dir),
+        "CAXTON_TRACE_SAMPLING_RATIO": ratio,
+    }
+    return subprocess.run([*CAXTON, *words], env=environment, capture_output=True, text=True, check=False)
+
+
+async def test_a_trace_is_a_tree_in_a_shell(runtime, client, echo):
+    """Of a message that the command line sampled, for people and for programs; what is unknown is an error."""
+    before = (await client.spans()).cursor
+    assert shell(runtime, "message", "request", "echo", "hello").returncode == 0
+    spans = (await client.spans(before)).spans
+    message = spans[0].attributes["message_id"]
+    told = shell(runtime, "trace", message)
+    assert told.returncode == 0, told.stderr
+    assert [line.split()[2] for line in told.stdout.splitlines()[1:]][:2] == ["message_routing:", "message_process:"]
+    (one,) = json.loads(shell(runtime, "trace", message, "-o", "json").stdout)
+    assert one["trace_id"] == spans[0].trace_id
+    assert {span["span_id"] for span in one["spans"]} == {span.span_id for span in spans}
+    unknown = shell(runtime, "trace", "f" * 32)
+    assert unknown.returncode != 0
+    assert "no span of" in unknown.stderr
+    wrong = shell(runtime, "message", "request", "echo", "hello", ratio="2")
+    assert wrong.returncode != 0
+    assert "CAXTON_TRACE_SAMPLING_RATIO" in wrong.stderr

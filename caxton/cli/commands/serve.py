@@ -42,6 +42,7 @@ from caxton.cli.serve_options import (
     RetryFactor,
     RuntimeDir,
     States,
+    TraceSamplingRatio,
     WorkerMemoryLimit,
     Workers,
     read_gateway,
@@ -87,6 +88,7 @@ def serve(
     http_client_ca: HttpClientCa = None,
     metrics: Metrics = None,
     metrics_open: MetricsOpen = False,
+    trace_sampling_ratio: TraceSamplingRatio = 0.0,
     gateway_principals: GatewayPrincipals = False,
     dead_letter_capacity: DeadLetterCapacity = DEFAULT_DELIVERY.dead_letter_capacity,
     dead_letter_eviction: DeadLetterEviction = False,
@@ -127,7 +129,15 @@ def serve(
     )
     level = read_log_level(log_level)
     tls = http_cert, http_key, http_client_ca
-    gateway = read_gateway(http, http_names, metrics, tls, behind_proxy=http_behind_proxy, metrics_open=metrics_open)
+    gateway = read_gateway(
+        http,
+        http_names,
+        metrics,
+        tls,
+        behind_proxy=http_behind_proxy,
+        metrics_open=metrics_open,
+        trace_sampling_ratio=trace_sampling_ratio,
+    )
     # On the command line it is a claim about this data directory; anywhere else what a new one is made with.
     is_flag = source_of(ctx, "workers") == "flag"
     settings = ServeSettings(
