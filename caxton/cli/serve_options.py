@@ -54,6 +54,7 @@ HttpClientCa = Annotated[Path | None, _option("http_client_ca")]
 HttpBehindProxy = Annotated[bool, _option("http_behind_proxy")]
 Metrics = Annotated[str | None, _option("metrics")]
 MetricsOpen = Annotated[bool, _option("metrics_open")]
+Otlp = Annotated[bool, _option("otlp")]
 TraceSamplingRatio = Annotated[float, _option("trace_sampling_ratio")]
 GatewayPrincipals = Annotated[bool, _option("gateway_principals")]
 Workers = Annotated[int | None, _option("workers")]
@@ -92,10 +93,11 @@ def read_gateway(
     behind_proxy: bool,
     metrics_open: bool,
     trace_sampling_ratio: float = 0.0,
+    otlp: bool = False,
 ) -> GatewaySettings | None:
     """Return where HTTP and metrics are served, None for nowhere. files: of TLS. Raises ConfigurationError."""
     tls = Tls.of(*(None if file is None else str(file.absolute()) for file in files))
-    if http is None and metrics is None:
+    if http is None and metrics is None and not otlp:
         return None
     return GatewaySettings(
         http=None if http is None else read_address(http),
@@ -105,6 +107,7 @@ def read_gateway(
         behind_proxy=behind_proxy,
         tls=tls,
         trace_sampling_ratio=trace_sampling_ratio,
+        otlp=otlp,
     )
 
 

@@ -56,8 +56,8 @@ class GatewaySettings(msgspec.Struct, array_like=True, frozen=True, kw_only=True
 
     names: further names that requests may call it by. tls: of both. behind_proxy: whether a proxy in front has TLS;
     without either tokens are only taken at addresses of this machine alone. metrics_open: whether metrics are told
-    without a token. trace_sampling_ratio: of the traces that begin there, how many are sampled. Raises
-    ConfigurationError.
+    without a token. trace_sampling_ratio: of the traces that begin there, how many are sampled. otlp:
+    whether traces are exported. Raises ConfigurationError.
     """
 
     http: Place | None = None
@@ -67,6 +67,7 @@ class GatewaySettings(msgspec.Struct, array_like=True, frozen=True, kw_only=True
     behind_proxy: bool = False
     tls: Tls | None = None
     trace_sampling_ratio: float = 0.0
+    otlp: bool = False
 
     def __post_init__(self) -> None:
         for option, place in self.places.items():

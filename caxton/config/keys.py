@@ -294,6 +294,13 @@ KEYS = (
     ),
     Key(
         "gateway",
+        "otlp",
+        Kind.SWITCH,
+        "Export traces by OTLP, to where OTEL_EXPORTER_OTLP_ENDPOINT says. It needs caxton[http,otel].",
+        default=False,
+    ),
+    Key(
+        "gateway",
         "trace_sampling_ratio",
         Kind.NUMBER,
         "Of the traces that begin with requests by HTTP, or with this command line, how many are sampled.",

@@ -76,11 +76,24 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
         async with scrapes, asyncio.TaskGroup() as tasks:
+            exporting = tasks.create_task(_export(directory)) if spec.otlp else None
             ticking = tasks.create_task(_tick([server for server, _ in servers], ticks))
             async with asyncio.TaskGroup() as serving:
                 for server, place in servers:
                     serving.create_task(server.serve([socket.socket(fileno=place.descriptor)]))
+                if exporting is not None:
+                    await house.stopping.wait()
             ticking.cancel()
+            if exporting is not None:
+                exporting.cancel()
+
+
+async def _export(directory: Path) -> None:
+    """Export traces until this is cancelled."""
+    from caxton.telemetry.spans import SpanExport  # noqa: PLC0415 (who exports nothing need not have it)
+
+    async with connect(directory) as client:
+        await SpanExport(client).run()
 
 
 def _hosts(place: Listening, spec: GatewaySpec) -> Hosts:

@@ -258,6 +258,7 @@ class _Life:
                 metrics=inherited.get(METRICS),
                 metrics_open=settings.metrics_open,
                 trace_sampling_ratio=settings.trace_sampling_ratio,
+                otlp=settings.otlp,
                 names=settings.names,
                 tls=settings.tls,
                 release=__version__,

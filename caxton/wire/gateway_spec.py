@@ -25,8 +25,8 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
     """All that a gateway is: it has no state of its own.
 
     http, metrics: where each is asked for, None for nowhere. metrics_open: whether metrics need no token. names: by
-    which requests may call it, besides the address. tls: of both. trace_sampling_ratio: as
-    in its settings. release: of the supervisor. log_level: as in
+    which requests may call it, besides the address. tls: of both. trace_sampling_ratio, otlp:
+    as in its settings. release: of the supervisor. log_level: as in
     `logging`. session_key: seals the sessions of pages; it is drawn for the run, so that they outlive a gateway.
     """
 
@@ -41,6 +41,7 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
     log_level: int
     tls: Tls | None = None
     trace_sampling_ratio: float = 0.0
+    otlp: bool = False
     session_key: Annotated[bytes, msgspec.Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
 
     @property

@@ -33,6 +33,7 @@ from caxton.cli.serve_options import (
     MaxRetries,
     Metrics,
     MetricsOpen,
+    Otlp,
     OutboundQueueSize,
     Preset,
     ReceiverOnDisk,
@@ -88,6 +89,7 @@ def serve(
     http_client_ca: HttpClientCa = None,
     metrics: Metrics = None,
     metrics_open: MetricsOpen = False,
+    otlp: Otlp = False,
     trace_sampling_ratio: TraceSamplingRatio = 0.0,
     gateway_principals: GatewayPrincipals = False,
     dead_letter_capacity: DeadLetterCapacity = DEFAULT_DELIVERY.dead_letter_capacity,
@@ -137,6 +139,7 @@ def serve(
         behind_proxy=http_behind_proxy,
         metrics_open=metrics_open,
         trace_sampling_ratio=trace_sampling_ratio,
+        otlp=otlp,
     )
     # On the command line it is a claim about this data directory; anywhere else what a new one is made with.
     is_flag = source_of(ctx, "workers") == "flag"

@@ -29,12 +29,16 @@ _NEEDS = ("litestar", "uvicorn", "httptools", "prometheus_client")
 
 
 def check_installed(settings: GatewaySettings) -> None:
-    """Raise ConfigurationError where the extra that serves HTTP is not installed."""
+    """Raise ConfigurationError where the extra that serves HTTP, or exports, is not installed."""
     if any(importlib.util.find_spec(module) is None for module in _NEEDS):
         raise ConfigurationError(
-            next(iter(settings.places)),
+            next(iter(settings.places), "--otlp"),
             "what serves HTTP is not installed",
             "install it with `pip install 'caxton[http]'`",
+        )
+    if settings.otlp and importlib.util.find_spec("opentelemetry") is None:
+        raise ConfigurationError(
+            "--otlp", "what exports traces is not installed", "install it with `pip install 'caxton[http,otel]'`"
         )
 
 
