@@ -6,10 +6,17 @@ import select
 import stat
 import sys
 import threading
+from datetime import UTC, datetime
 from types import TracebackType
+
+import msgspec
 
 from caxton.printable import printable
 
+# How a log is written.
+CONSOLE, JSON = LOG_FORMATS = ("console", "json")
+# What a record may say beside its text, as the `extra` of who logs it.
+OF_A_MESSAGE = ("agent", "message_id", "trace_id")
 # A pipe that has room at all has room for as much at once.
 _AT_ONCE = select.PIPE_BUF
 
@@ -55,15 +62,22 @@ class Lines:
 
 
 class LogLines(logging.Handler):
-    """Writes log records to a descriptor, printable, one a line; a traceback has its lines indented below it."""
+    """Writes log records to a descriptor, printable, one a line; a traceback has its lines indented below it.
 
-    def __init__(self, descriptor: int) -> None:
+    is_json: whether each record is one JSON object instead, with its traceback inside.
+    """
+
+    def __init__(self, descriptor: int, *, is_json: bool = False) -> None:
         super().__init__()
         self._lines = Lines(descriptor)
+        self.is_json = is_json
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record, and how many before it were left out."""
         try:
+            if self.is_json:
+                self._lines.write(self._values(record, self._lines.missed))
+                return
             head, *traced = self._told(record)
         except Exception:  # noqa: BLE001 (arguments that do not fit the message are a bug, and not one to end for)
             self.handleError(record)
@@ -77,6 +91,21 @@ class LogLines(logging.Handler):
         """Give back what was opened. Closing twice is fine."""
         self._lines.close()
         super().close()
+
+    def _values(self, record: logging.LogRecord, missed: int) -> str:
+        values: dict[str, object] = {
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="microseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": printable(record.getMessage()),
+            "pid": record.process,
+        }
+        values |= {name: value for name in OF_A_MESSAGE if (value := getattr(record, name, None)) is not None}
+        if missed:
+            values["missed"] = missed
+        if record.exc_info is not None:
+            values["exception"] = (self.formatter or logging.Formatter()).formatException(record.exc_info)
+        return msgspec.json.encode(values).decode()
 
     def _told(self, record: logging.LogRecord) -> list[str]:
         head = printable(f"{record.name}: {record.getMessage()}")
@@ -100,6 +129,13 @@ def log_to(descriptor: int, level: int) -> None:
 
     sys.excepthook = tell
     threading.excepthook = tell_of_thread
+
+
+def log_as(form: str) -> None:
+    """Write this process's log as "console" or "json" from now on."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LogLines):
+            handler.is_json = form == JSON
 
 
 def _never_waiting(descriptor: int) -> int:

@@ -14,7 +14,7 @@ import uvloop
 from caxton import __version__
 from caxton.errors import CaxtonError, StorageDamaged
 from caxton.ids import AgentNames
-from caxton.lines import log_to
+from caxton.lines import log_as, log_to
 from caxton.links.session import SessionMarks
 from caxton.store.agents import StoredAgents
 from caxton.store.books import Book
@@ -64,6 +64,7 @@ def main() -> int:
     try:
         spec = SpawnSpec.decode(sys.stdin.buffer.read())
         logging.getLogger("caxton").setLevel(spec.log_level)  # of libraries nobody wants to read more
+        log_as(spec.log_format)
         spec.check_release(__version__)
         die_with_parent(spec.supervisor_pid)
         setproctitle.setproctitle(f"caxton worker {spec.shard} (incarnation {spec.incarnation})")

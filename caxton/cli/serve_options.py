@@ -43,6 +43,7 @@ Preset = Annotated[str | None, _option("preset")]
 RuntimeDir = Annotated[Path | None, _option("runtime_dir")]
 DataDir = Annotated[Path | None, _option("data_dir")]
 LogLevel = Annotated[str | None, _option("log_level")]
+LogFormat = Annotated[str, _option("log_format")]
 RestartLimit = Annotated[int, _option("restart_limit")]
 DrainTimeout = Annotated[float, _option("drain_timeout")]
 WorkerMemoryLimit = Annotated[int | None, _option("worker_memory_limit")]
@@ -109,6 +110,14 @@ def read_gateway(
         trace_sampling_ratio=trace_sampling_ratio,
         otlp=otlp,
     )
+
+
+def read_log_format(text: str) -> str:
+    """Return the option `--log-format`. Raises BadParameter."""
+    choices = BY_OPTION["log_format"].choices
+    if text not in choices:
+        raise typer.BadParameter(f"choose from {', '.join(choices)}", param_hint="--log-format")
+    return text
 
 
 def read_log_level(text: str | None) -> int | None:

@@ -12,6 +12,7 @@ from caxton.config.conversations import DEFAULT_CONVERSATIONS
 from caxton.config.delivery import DEFAULT_DELIVERY, DEFAULT_RETENTION, DeliverySettings, retention_ms
 from caxton.config.settings import BOUNDS, DRAIN_TIMEOUT_S, RESTART_LIMIT
 from caxton.errors import ConfigurationError
+from caxton.lines import CONSOLE, LOG_FORMATS
 from caxton.placement.slot_table import MAX_WORKERS
 from caxton.printable import shown
 
@@ -165,6 +166,14 @@ def _delivery(name: str, kind: Kind, means: str, unset: str = "", sets: str = ""
     return Key("router", name, kind, means, getattr(DEFAULT_DELIVERY, name), least, most, unset=unset, sets=sets)
 
 
+def _switch(section: str, name: str, means: str) -> Key:
+    return Key(section, name, Kind.SWITCH, means, default=False)
+
+
+def _gateway(name: str, kind: Kind, means: str, unset: str) -> Key:
+    return Key("gateway", name, kind, means, unset=unset)
+
+
 def _conversations(name: str, means: str) -> Key:
     least, most = conversations.BOUNDS[name]
     return Key("router", name, Kind.WHOLE, means, getattr(DEFAULT_CONVERSATIONS, name), least, most)
@@ -204,6 +213,14 @@ KEYS = (
     ),
     Key(
         "runtime",
+        "log_format",
+        Kind.WORD,
+        "How the processes log: lines for people, or a JSON object each.",
+        CONSOLE,
+        choices=LOG_FORMATS,
+    ),
+    Key(
+        "runtime",
         "restart_limit",
         Kind.WHOLE,
         "Restarts of one worker in 30 s, then its shard has failed.",
@@ -229,75 +246,43 @@ KEYS = (
         unset="no limit",
         parameter="worker_memory_limit",
     ),
-    Key(
-        "runtime",
-        "gateway_principals",
-        Kind.SWITCH,
-        "Let programs act for others, as gateways do: connect(principal=...).",
-        default=False,
-    ),
-    Key(
-        "gateway",
+    _switch("runtime", "gateway_principals", "Let programs act for others, as gateways do: connect(principal=...)."),
+    _gateway(
         "http",
         Kind.ADDRESS,
         "Serve HTTP there, such as 127.0.0.1:8080; port 0 is any that is free. It needs the extra caxton[http].",
-        unset="no HTTP",
+        "no HTTP",
     ),
-    Key(
-        "gateway",
-        "http_names",
-        Kind.NAMES,
-        "Names of hosts that requests may call it by, besides its address.",
-        unset="none",
-    ),
-    Key(
+    _gateway("http_names", Kind.NAMES, "Names of hosts that requests may call it by, besides its address.", "none"),
+    _switch(
         "gateway",
         "http_behind_proxy",
-        Kind.SWITCH,
         "A proxy in front of it has TLS, so that it may listen where other machines reach it.",
-        default=False,
     ),
-    Key(
-        "gateway",
+    _gateway(
         "http_cert",
         Kind.FILE,
         "Serve HTTP and metrics with TLS, with the certificate in this file of PEM; it is read again when it changes.",
-        unset="no TLS",
+        "no TLS",
     ),
-    Key(
-        "gateway",
-        "http_key",
-        Kind.FILE,
-        "The key of that certificate, in a file for its owner alone.",
-        unset="no TLS",
-    ),
-    Key(
-        "gateway",
+    _gateway("http_key", Kind.FILE, "The key of that certificate, in a file for its owner alone.", "no TLS"),
+    _gateway(
         "http_client_ca",
         Kind.FILE,
         "Authorities: whoever asks has to have a certificate of one of them, besides a token.",
-        unset="no certificates are asked for",
+        "no certificates are asked for",
     ),
-    Key(
-        "gateway",
+    _gateway(
         "metrics",
         Kind.ADDRESS,
         "Serve metrics for Prometheus there, such as 127.0.0.1:9090, with or without HTTP. It needs caxton[http].",
-        unset="no metrics",
+        "no metrics",
     ),
-    Key(
-        "gateway",
-        "metrics_open",
-        Kind.SWITCH,
-        "Tell metrics to whoever asks, without a token.",
-        default=False,
-    ),
-    Key(
+    _switch("gateway", "metrics_open", "Tell metrics to whoever asks, without a token."),
+    _switch(
         "gateway",
         "otlp",
-        Kind.SWITCH,
         "Export traces by OTLP, to where OTEL_EXPORTER_OTLP_ENDPOINT says. It needs caxton[http,otel].",
-        default=False,
     ),
     Key(
         "gateway",
@@ -364,12 +349,10 @@ KEYS = (
         DEFAULT_RETENTION,
     ),
     _delivery("dead_letter_capacity", Kind.WHOLE, "Dead letters that are kept; each shard has its even share."),
-    Key(
+    _switch(
         "router",
         "dead_letter_eviction",
-        Kind.SWITCH,
         "At capacity forget the oldest dead letter. Otherwise durable sends are refused then.",
-        default=False,
     ),
     _delivery(
         "effects_on_disk_mib",

@@ -12,6 +12,7 @@ from caxton.config.delivery import DEFAULT_DELIVERY, DeliverySettings
 from caxton.config.gateway import GatewaySettings
 from caxton.config.setting import Setting
 from caxton.errors import ConfigurationError
+from caxton.lines import CONSOLE
 from caxton.placement.slot_table import MAX_WORKERS
 
 # Design, section 1: at most 5 restarts in 30 s; a drain ends in 10 s.
@@ -37,9 +38,8 @@ class ServeSettings:
     signal to the kill, and to one worker's kill in a planned restart. worker_memory_limit_mib: resident memory beyond
     which a worker is restarted in good order, None for no limit. gateway_principals: whether sessions may act for
     others than the owner of the runtime. gateway: where HTTP is served, None for nowhere. log_level: from which on
-    processes log, as in `logging`; None for info in workers and warning in the supervisor.
-    effective: all of it as it is told. Raises ConfigurationError
-    for numbers outside their bounds.
+    processes log, as in `logging`; None for info in workers and warning in the supervisor. log_format: "console"
+    or "json". effective: all of it as it is told. Raises ConfigurationError for numbers outside their bounds.
     """
 
     runtime_dir: Path
@@ -51,6 +51,7 @@ class ServeSettings:
     worker_memory_limit_mib: int | None = None
     gateway_principals: bool = False
     log_level: int | None = None
+    log_format: str = CONSOLE
     delivery: DeliverySettings = DEFAULT_DELIVERY
     conversations: ConversationSettings = DEFAULT_CONVERSATIONS
     gateway: GatewaySettings | None = None

@@ -263,6 +263,7 @@ class _Life:
                 tls=settings.tls,
                 release=__version__,
                 log_level=level if self._gateway is None else self._gateway.log_level,
+                log_format=plan.settings.log_format,
                 session_key=session_key,
             )
 

@@ -42,6 +42,7 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
     tls: Tls | None = None
     trace_sampling_ratio: float = 0.0
     otlp: bool = False
+    log_format: str = "console"
     session_key: Annotated[bytes, msgspec.Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
 
     @property

@@ -10,9 +10,15 @@ import pytest
 import caxton
 
 # What a distribution is called when it is imported, where that differs.
-IMPORTED_AS = {"prometheus-client": "prometheus_client", "pyyaml": "yaml", "pyzmq": "zmq"}
+IMPORTED_AS = {
+    "opentelemetry-exporter-otlp-proto-http": "opentelemetry",
+    "opentelemetry-sdk": "opentelemetry",
+    "prometheus-client": "prometheus_client",
+    "pyyaml": "yaml",
+    "pyzmq": "zmq",
+}
 # Extras of the package itself, not of what is done to it: each import of theirs says how to install it where it fails.
-EXTRAS = ("http", "pytest", "reload", "remote")
+EXTRAS = ("http", "otel", "pytest", "reload", "remote")
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,12 @@
 """Lines into files, pipes and terminals that are full, closed, or read by nobody."""
 
+import json
 import logging
 import os
 import pty
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -152,6 +154,25 @@ def test_a_record_that_cannot_be_formatted_ends_nothing(pipe, lines_to, monkeypa
     handler.emit(logging.LogRecord("caxton.x", logging.INFO, "", 1, "%s", ("text",), None))
 
     assert os.read(pipe[0], 100) == b"caxton.x: text\n"
+
+
+def test_records_are_json_objects_where_that_is_asked_for(pipe, lines_to):
+    """One a line, whatever is in them, with what is known beside the text and the traceback inside."""
+    handler = lines_to(pipe[1], LogLines)
+    handler.is_json = True
+    record = logging.LogRecord("caxton.guest", logging.WARNING, "x", 1, "a\n%s", ("b\u202e",), None)
+    record.trace_id = "f" * 32
+    handler.emit(record)
+    try:
+        {}["played"]
+    except KeyError:
+        handler.emit(logging.LogRecord("caxton", logging.ERROR, "x", 1, "failed", (), sys.exc_info()))
+    first, second = (json.loads(line) for line in os.read(pipe[0], 65_536).decode().splitlines())
+    assert (first["level"], first["logger"], first["event"]) == ("warning", "caxton.guest", "a\\nb\\u202e")
+    assert (first["trace_id"], first["pid"]) == ("f" * 32, os.getpid())
+    assert datetime.fromisoformat(first["timestamp"]).tzinfo is not None
+    assert "KeyError: 'played'" in second["exception"]
+    assert "trace_id" not in second
 
 
 @pytest.mark.parametrize("ends", ["raise {}", "t = threading.Thread(target=fail); t.start(); t.join()"])

@@ -4,7 +4,10 @@ import logging
 from time import monotonic
 
 from caxton.acl.envelope import Envelope
+from caxton.acl.trace_context import read
+from caxton.ids import MessageId
 from workers.agents.registry import Agent
+from workers.turns.traced import context_of
 from workers.watching.logs import Logs
 
 LINES_PER_S = 200
@@ -41,5 +44,8 @@ class GuestLog:
         if self._lines > LINES_PER_S:
             agent.count("log_dropped")
             return False
-        _log.log(_LEVELS[level], "%s: %s", agent.manifest.name, line)
+        about = {"agent": agent.manifest.name, "message_id": str(MessageId(handled.message_id))}
+        if context := context_of(handled):
+            about["trace_id"] = read(context).trace
+        _log.log(_LEVELS[level], "%s: %s", agent.manifest.name, line, extra=about)
         return True

@@ -29,6 +29,7 @@ from caxton.cli.serve_options import (
     HttpKey,
     HttpNames,
     InboundQueueSize,
+    LogFormat,
     LogLevel,
     MaxRetries,
     Metrics,
@@ -47,6 +48,7 @@ from caxton.cli.serve_options import (
     WorkerMemoryLimit,
     Workers,
     read_gateway,
+    read_log_format,
     read_log_level,
     read_retention,
 )
@@ -54,7 +56,7 @@ from caxton.cli.streams import STDERR, STDOUT
 from caxton.config.conversations import DEFAULT_CONVERSATIONS, ConversationSettings
 from caxton.config.delivery import DEFAULT_DELIVERY, DEFAULT_RETENTION, DeliverySettings
 from caxton.config.settings import DRAIN_TIMEOUT_S, RESTART_LIMIT, ServeSettings
-from caxton.lines import Lines, log_to
+from caxton.lines import CONSOLE, Lines, log_as, log_to
 from caxton.printable import printable
 from caxton.supervisor.events import Event
 from caxton.supervisor.supervisor import Supervisor
@@ -78,6 +80,7 @@ def serve(
     config: Config = None,  # noqa: ARG001 (LayeredCommand reads both)
     preset: Preset = None,  # noqa: ARG001
     log_level: LogLevel = None,
+    log_format: LogFormat = CONSOLE,
     restart_limit: RestartLimit = RESTART_LIMIT,
     drain_timeout: DrainTimeout = DRAIN_TIMEOUT_S,
     worker_memory_limit: WorkerMemoryLimit = None,
@@ -149,6 +152,7 @@ def serve(
         workers=workers if is_flag else None,
         workers_when_made=None if is_flag else workers,
         log_level=level,
+        log_format=read_log_format(log_format),
         restart_limit=restart_limit,
         drain_timeout_s=drain_timeout,
         worker_memory_limit_mib=worker_memory_limit,
@@ -164,6 +168,7 @@ def serve(
         ),
     )
     log_to(STDERR, logging.WARNING)
+    log_as(settings.log_format)
     logging.getLogger("caxton").setLevel(logging.WARNING if level is None else level)
     raise typer.Exit(asyncio.run(Supervisor(settings, _Announcer(output, Lines(STDOUT)).tell).run()))
 

@@ -68,6 +68,7 @@ class Workforce:
         self._delivery, self._conversations = settings.delivery, settings.conversations
         # Of workers that are started from now on.
         self.log_level = logging.INFO if settings.log_level is None else settings.log_level
+        self._log_format = settings.log_format
         self.shards = [
             Shard(number, self._launch, RestartPolicy(settings.restart_limit), self, self._note_of)
             for number in range(self._identity.shards)
@@ -256,6 +257,7 @@ class Workforce:
             release=__version__,
             conversations=self._conversations,
             log_level=self.log_level,
+            log_format=self._log_format,
         )
         process = WorkerProcess(self._command, spec, asyncio.get_running_loop(), on_exit)
         self._ledger.enter(incarnation)

@@ -1,3 +1,4 @@
+import json
 import struct
 from pathlib import Path
 
@@ -24,6 +25,23 @@ def test_a_file_says_how_a_runtime_serves_and_how_a_data_directory_is_made(serve
     assert (told["workers"], told["configured"]) == (1, 3)
     assert "caxton reshard --workers 3" in told["text"]
     assert other.event("ready")["workers"] == 1
+
+
+def test_logs_are_json_where_that_is_asked_for(serve):
+    """A guest's line names its agent, its message and, as that is sampled, its trace."""
+    served = serve("--log-format", "json", "--log-level", "error", workers=1)
+    served.event("ready")
+    with caxton.connect_sync(served.runtime_dir, trace_sampling_ratio=1.0) as client:
+        agent = client.deploy("talker", bytes(wasmtime.wat2wasm(LOGS.read_text())))
+        sent = client.send(agent, struct.pack("<iii", ERROR, 1_024, 15))
+        traces = {span.trace_id for span in client.spans().spans if span.name == "message_process"}
+    served.process.terminate()
+    served.process.wait(60)
+
+    lines = [json.loads(line) for line in served.process.stderr.read().splitlines()]
+    (line,) = (line for line in lines if line["logger"] == "caxton.guest")
+    assert (line["level"], line["agent"], line["message_id"]) == ("error", "talker", str(sent.message_id))
+    assert {line["trace_id"]} == traces
 
 
 def test_the_log_level_holds_in_workers(serve):
