@@ -40,6 +40,7 @@ __all__ = [
     "Drained",
     "EachHandler",
     "Escalation",
+    "EventView",
     "Everyone",
     "Failed",
     "Figures",
@@ -128,6 +129,7 @@ if TYPE_CHECKING:
     from caxton.wire.busy import Busiest, BusyAgent
     from caxton.wire.calls import AgentView, DeadLetter, Failed
     from caxton.wire.capability_calls import CapabilityView
+    from caxton.wire.events import EventView
     from caxton.wire.kept import KeptMessage
     from caxton.wire.span import Span
     from caxton.wire.spans import SpanCursor
@@ -195,6 +197,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
             "WorkerHealth",
         ),
         "caxton.wire.tokens": ("NewToken", "TokenView"),
+        "caxton.wire.events": ("EventView",),
         "caxton.wire.watching": ("LogLine", "WatchedMessage"),
     }
     _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

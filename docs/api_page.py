@@ -28,6 +28,7 @@ from caxton.client.calls.capability_calls import CapabilityCalls
 from caxton.client.calls.conversation_calls import ConversationCalls
 from caxton.client.calls.dead_letter_calls import DeadLetterCalls
 from caxton.client.calls.drain_calls import DrainCalls
+from caxton.client.calls.event_calls import EventCalls
 from caxton.client.calls.hosting_calls import HostingCalls
 from caxton.client.calls.interaction_calls import InteractionCalls
 from caxton.client.calls.kept_calls import KeptCalls
@@ -65,6 +66,7 @@ CALLS: dict[str, type] = {
     "Logs": LogCalls,
     "Watching": WatchCalls,
     "Traces": SpanCalls,
+    "Events": EventCalls,
     "Dead letters": DeadLetterCalls,
     "The runtime": RuntimeCalls,
     "Backups": BackupCalls,
@@ -101,6 +103,7 @@ TOLD: tuple[type, ...] = (
     caxton.ConversationStats,
     caxton.KeptMessage,
     caxton.LogLine,
+    caxton.EventView,
     caxton.Busiest,
     caxton.BusyAgent,
     caxton.WatchedMessage,

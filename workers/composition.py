@@ -127,6 +127,7 @@ def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) 
         shard=ground.number,
         table=ground.table,
         removed=ground.watching.removed,
+        events=ground.watching.events,
     )
     return Shard(
         number=ground.number,
@@ -198,6 +199,7 @@ def _durable_lane(  # noqa: PLR0913, PLR0917 (what it is put together from)
         ground.watching.watchers,
     )
     # The one circle: what cannot be sent fails, and a failure is sent.
+    attempts.events = ground.watching.events
     attempts.failing, attempts.redirects.sender, routes.durable = routes, routes, durable_routes
     return DurableLane(
         journal=journal,

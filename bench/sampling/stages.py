@@ -196,6 +196,7 @@ _OF_THEIR_CALLERS = (
     "caxton/ids.py",
     "caxton/directories.py",
     "caxton/lines.py",
+    "caxton/ring.py",
     "caxton/threads.py",
     "caxton/placement/",
     "caxton/printable.py",

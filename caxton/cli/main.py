@@ -39,6 +39,7 @@ COMMANDS = {
     "protocol": "Negotiate with agents by FIPA's interaction protocols.",
     "attach": "Be the program of agents written in Python, until Ctrl-C or SIGTERM.",
     "conversation": "What agents and clients say to each other, by conversation.",
+    "events": "Show what happened in this run: agents, workers, health, limits, the gateway; and what happens, live.",
     "watch": "Show the messages of an agent or of a conversation as they go by, until Ctrl-C.",
     "trace": "Show where a sampled message went, what it caused and how long each step took, as a tree.",
     "deadletter": "Messages that came to nothing: look at them, send them again, forget them.",

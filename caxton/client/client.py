@@ -14,6 +14,7 @@ from caxton.client.calls.auction_calls import AuctionCalls
 from caxton.client.calls.backup_calls import BackupCalls
 from caxton.client.calls.conversation_calls import ConversationCalls
 from caxton.client.calls.dead_letter_calls import DeadLetterCalls
+from caxton.client.calls.event_calls import EventCalls
 from caxton.client.calls.hosting_calls import HostingCalls
 from caxton.client.calls.interaction_calls import InteractionCalls
 from caxton.client.calls.kept_calls import KeptCalls
@@ -68,5 +69,6 @@ class Client(
     TokenCalls,
     SpanCalls,
     WatchCalls,
+    EventCalls,
 ):
     """Everything a program may ask of a runtime, over one session, for one event loop."""

@@ -68,6 +68,11 @@ class CircuitBreaker:
             return BreakerState.CLOSED
         return BreakerState.OPEN if now_ns < self._retry_at_ns else BreakerState.HALF_OPEN
 
+    @property
+    def has_opened(self) -> bool:
+        """Whether it has opened since the last success."""
+        return self._opened_times > 0
+
     def is_open(self, now_ns: int) -> bool:
         """True while nothing gets through."""
         return self.state(now_ns) is BreakerState.OPEN

@@ -27,6 +27,7 @@ from caxton.gateway.routes import (
     config_routes,
     conversation_routes,
     deployment_routes,
+    event_routes,
     inbox_routes,
     letter_routes,
     log_routes,
@@ -55,6 +56,7 @@ ROUTES = [
     *conversation_routes.ROUTES,
     *runtime_routes.ROUTES,
     *config_routes.ROUTES,
+    *event_routes.ROUTES,
 ]
 METRICS_ROUTES = [*vital_routes.ROUTES, *metrics_routes.ROUTES]
 

@@ -9,7 +9,8 @@ import msgspec
 
 from caxton.errors import CaxtonError
 from caxton.printable import counted
-from caxton.wire.told import LimitWarning
+from caxton.wire.tokens import TokenView
+from caxton.wire.told import HealthReason, LimitWarning
 
 UNTOLD = "events that could not be told"
 
@@ -30,12 +31,14 @@ class Telling:
     Whoever tells has something else to do, and a full disk behind standard output must not keep it from that.
     """
 
-    def __init__(self, tell: Callable[[Event], None], dropped: Counter[str]) -> None:
+    def __init__(self, tell: Callable[[Event], None], dropped: Counter[str], keep: Callable[[Event], None]) -> None:
         self._tell = tell
+        self._keep = keep
         self._dropped = dropped
 
     def __call__(self, event: Event) -> None:
-        """Tell an event, or count it."""
+        """Tell an event, or count it; it is kept for whoever asks."""
+        self._keep(event)
         try:
             self._tell(event)
         except Exception:  # noqa: BLE001 (whatever it is, it is no reason to serve worse)
@@ -208,6 +211,31 @@ def file_put_back(path: str) -> Event:
 def files_gone(problem: str) -> Event:
     """Somebody removed files of the runtime that only a restart brings back."""
     return Event("files_gone", "error", problem, {"problem": problem})
+
+
+def health_degraded(reason: HealthReason) -> Event:
+    """A reason of health began to hold."""
+    where = "" if reason.shard is None else f"shard {reason.shard}, "
+    return Event("health_degraded", "warning", f"{where}{reason.text}", msgspec.structs.asdict(reason))
+
+
+def health_restored() -> Event:
+    """No reason of health holds any more."""
+    return Event("health_restored", "info", "all is well again")
+
+
+def token_created(token: TokenView) -> Event:
+    """A token was made."""
+    return Event("token_created", "info", f"token {token.token_id} ({token.name}) was made", _about(token))
+
+
+def token_revoked(token: TokenView) -> Event:
+    """A token lets nobody in any more."""
+    return Event("token_revoked", "info", f"token {token.token_id} ({token.name}) was revoked", _about(token))
+
+
+def _about(token: TokenView) -> dict[str, Any]:
+    return {"token_id": token.token_id, "name": token.name, "role": token.role, "agents": token.agents}
 
 
 def limit_near(warning: LimitWarning) -> Event:

@@ -17,6 +17,7 @@ from caxton.supervisor import events
 from caxton.supervisor.compiler.host import CompilerHost
 from caxton.supervisor.compiler.process import COMPILER_COMMAND
 from caxton.supervisor.desk.desk import MAX_CALL_BYTES, FrontDesk
+from caxton.supervisor.desk.event_desk import EventDesk
 from caxton.supervisor.desk.reception import Reception
 from caxton.supervisor.events import Event, Telling
 from caxton.supervisor.gateway.host import GatewayHost, check_installed
@@ -37,6 +38,7 @@ from caxton.transport.endpoints import SUPERVISOR
 from caxton.transport.sockets import Context, Desk, Inlet, end_context, new_context
 from caxton.transport.tls import context_of
 from caxton.transport.zmtp import SMALL_FRAME
+from caxton.wire.control import Heartbeat
 from caxton.wire.gateway_spec import KEY_BYTES, GatewaySpec, Listening
 
 CHECK_PERIOD_S = 0.25
@@ -107,7 +109,8 @@ class _Life:
         self._settings = plan.settings
         # What came to the supervisor's sockets and was dropped, and what it could not tell, by reason.
         dropped: Counter[str] = Counter()
-        self._tell = tell = Telling(plan.tell, dropped)
+        self._kept = kept = EventDesk()
+        self._tell = tell = Telling(plan.tell, dropped, kept.happened)
         self._premises = premises
         self._stop = stop
         self._tasks = tasks
@@ -130,13 +133,14 @@ class _Life:
             stop,
             dropped,
             tell,
+            kept,
             self._gateway,
             plan.settings.effective,
         )
         lines = most_lines(premises.room.most_sessions, premises.identity.shards)
         inlet = Inlet(directory.control(SUPERVISOR), SMALL_FRAME, lines)
         desk = Desk(directory.calls, MAX_CALL_BYTES, lines)
-        self._heartbeats = HeartbeatInlet(inlet, marks, self._workforce.heard, dropped)
+        self._heartbeats = HeartbeatInlet(inlet, marks, self._heard, dropped)
         self._desk = FrontDesk(desk, reception.answer, tasks, lambda what: tell(events.call_failed(what)), dropped)
 
     async def live(self) -> int | CaxtonError:
@@ -279,6 +283,10 @@ class _Life:
         wanted, shards = self._settings.workers_when_made, self._premises.identity.shards
         if wanted not in {None, shards} and self._settings.workers is None:
             self._tell(events.workers_as_made(shards, wanted, str(self._premises.data_dir)))
+
+    def _heard(self, beat: Heartbeat) -> None:
+        self._kept.heard(beat.shard, beat.events)
+        self._workforce.heard(beat)
 
     def _check(self, late_s: float) -> None:
         self._workforce.check(forgive=late_s > _LATE_S)

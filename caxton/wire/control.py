@@ -13,6 +13,7 @@ from caxton.placement.slot_table import SlotTable
 from caxton.wire.calls import Request, Result, Sequence
 from caxton.wire.capable import Capable, Subscribe
 from caxton.wire.condition import WELL, Condition
+from caxton.wire.events import MAX_SAID, EventView
 from caxton.wire.link_state import LinkState, Mark
 
 # Of a call that brings what an attached agent has sent; every other control frame is a small one.
@@ -96,7 +97,10 @@ class Drain(msgspec.Struct, array_like=True, tag=7, frozen=True):
 
 
 class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
-    """A worker's word to the supervisor: alive, ready or not, draining or not, its counts, and how its shard stands."""
+    """A worker's word to the supervisor: alive, ready or not, draining or not, its counts, and how its shard stands.
+
+    events: what happened since its last one, or some of it; then another one follows at once.
+    """
 
     source: Id
     mark: Mark
@@ -106,6 +110,7 @@ class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
     idle: bool
     counters: Annotated[dict[str, int], msgspec.Meta(max_length=256)]
     condition: Condition = WELL
+    events: Annotated[list[EventView], msgspec.Meta(max_length=MAX_SAID + 1)] = []
 
 
 Control = LinkState | Hello | Call | Answer | Topology | SessionEnded | Drain | Heartbeat | Subscribe | Capable

@@ -74,6 +74,7 @@ COUNTERS = {
     "watched_dropped": "messages that went by unseen, because whoever watches did not ask for them in time",
     "spans": "turns of messages whose trace is sampled, and what else belongs to such a trace",
     "spans_dropped": "of these, how many made room for others before anybody had read them",
+    "events_dropped": "events of the shard that the supervisor was not told, because others needed their room",
     "log_bytes": "gauge: what is kept of the lines that guests wrote, in bytes",
 }
 

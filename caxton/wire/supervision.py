@@ -11,6 +11,7 @@ from caxton.acl.envelope import MAX_PRINCIPAL, Id
 from caxton.agents.limits import DEFAULT_CAPACITY, MAX_MODULE, Limits
 from caxton.wire.calls import Failed, Name
 from caxton.wire.control import Topology
+from caxton.wire.events import EventPage, ReadEvents
 from caxton.wire.link_state import Mark
 from caxton.wire.tokens import CreateToken, ListTokens, NewToken, RevokeToken, Tokens, TokenView
 
@@ -94,6 +95,7 @@ SupervisorRequest = (
     | TokenRequest
     | AskSettings
     | ChangeSettings
+    | ReadEvents
 )
 
 
@@ -131,7 +133,7 @@ class Told(msgspec.Struct, array_like=True, tag=12, frozen=True):
     values: dict[str, Any]
 
 
-SupervisorResult = SessionOpened | Accepted | Told | NewToken | Tokens | TokenView | Failed
+SupervisorResult = SessionOpened | Accepted | Told | NewToken | Tokens | TokenView | EventPage | Failed
 
 
 class SupervisorAnswer(msgspec.Struct, array_like=True, frozen=True):

@@ -39,6 +39,7 @@ from caxton.wire.conversations import (
     ResumeConversation,
 )
 from caxton.wire.delivery import AskSeal, Delivery, Sealed
+from caxton.wire.events import EventPage, EventView, ReadEvents
 from caxton.wire.frames import DataFrame, PackedFrame
 from caxton.wire.kept import FindMessage, KeptMessage, KeptMessages, ListKept
 from caxton.wire.link_state import LinkState, Refusal
@@ -89,6 +90,9 @@ TO_CAPABLE = msgspec.structs.replace(
 )
 FAILED = calls.Failed(
     "QueueFull", {"agent": "echo", "capacity": 3, "wait": 0.5, "again": True, "more": ["a"], "x": None}
+)
+EVENT = EventView(
+    "agent_drained", "info", "agent é", 1_767_225_600_000, {"left": 3, "of": ["a"]}, 1, "é", AGENT, 7, 1_767_225_000_000
 )
 TOKEN = TokenView("1f" * 8, "ci é", "sender", ("a*", "b"), 1_767_225_600_000, 1_767_225_900_000, 1_767_225_700_000)
 LIMITS = Limits(max_fuel=20_000, mailbox_capacity=1_000)
@@ -290,6 +294,9 @@ CONTROLS = (
     control.Heartbeat(SHARD, MARK, 1, ready=True, phase=0, idle=False, counters={"run": 5}, condition=STATES),
     control.Heartbeat(SHARD, MARK, 1, ready=True, phase=0, idle=False, counters={"run": 5}, condition=NEAR),
     control.Heartbeat(SHARD, MARK, 1, ready=True, phase=0, idle=False, counters={"run": 5}, condition=SHARED),
+    control.Heartbeat(
+        SHARD, MARK, 1, ready=True, phase=0, idle=False, counters={"run": 5}, condition=SHARED, events=[EVENT]
+    ),
     Subscribe(SESSION, MARK, SHARD, 7, [Wanted("a\nb", 3, 4)]),
     Subscribe(SESSION, MARK, SHARD, 7, [Wanted("a", over=True), Wanted("b", 3, 4)]),
     Capable(SHARD, MARK, SESSION, 1, "a", 3, 4, 0, more=False, candidates=[Candidate(AGENT, 7, 1, 2, 300)], asked=5),
@@ -310,6 +317,7 @@ QUESTIONS = (
     CreateToken("ci é", Role.SENDER, ("a*", "b"), 1_767_225_900_000),
     ListTokens("1f" * 8, 100),
     RevokeToken("1f" * 8),
+    ReadEvents(1_767_225_000_000, 7, 1_767_225_600_000, ("agent_drained",), AGENT, 10_000),
 )
 ANSWERS = (
     supervision.SessionOpened(SESSION, MARK, SHA, TOPOLOGY),
@@ -319,6 +327,7 @@ ANSWERS = (
     TOKEN,
     NewToken("cx_secret", TOKEN),
     Tokens([TOKEN], more=True),
+    EventPage(1_767_225_000_000, 7, [EVENT], 2, more=True),
     supervision.Told({"status": "healthy", "workers": [{"shard": 0}]}),
 )
 

@@ -228,6 +228,8 @@ async def operate(client: caxton.Client, directory: Path) -> None:
         assert_type(change, caxton.Change)
     async for line in client.logs("echo", tail=10, follow=True):
         assert_type(line, caxton.LogLine)
+    async for event in client.events(kinds=["agent_failed"], agent="echo", follow=True):
+        assert_type(event, caxton.EventView)
     async for watched in client.watch("echo", with_content=True):
         assert_type(watched, caxton.WatchedMessage)
     spans = assert_type(await client.spans(), caxton.Spans)

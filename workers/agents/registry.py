@@ -121,6 +121,11 @@ class Agent:
         """The agent in an error's text: its name and id."""
         return f"{self.manifest.name} ({AgentId(self.agent_id)})"
 
+    @property
+    def known(self) -> tuple[str, int]:
+        """Its name and its id, for events."""
+        return self.manifest.name, self.agent_id
+
     def open_mailbox(self) -> Mailbox:
         """Make the mailbox, and return it."""
         self.mailbox = Mailbox(self.capacity)

@@ -20,6 +20,7 @@ from workers.durable.idempotency_keys import IdempotencyKeys
 from workers.durable.redirects import Ending, Redirects
 from workers.durable.retries import Retries
 from workers.durable.suspects import Suspects
+from workers.watching.events import Events
 from workers.worker_pass import NS_PER_MS
 
 Root = tuple[int, int]
@@ -75,6 +76,7 @@ class Attempts:
         self._retention_ms = retention_ms
         self.broken: list[Agent] = []
         self.failing: Failing
+        self.events = Events()
 
     def claims(self, agent: Agent, delivery: Delivery) -> bool:
         """Keep a message that a worker died of until it can run alone, and those of its pair behind it."""
@@ -92,6 +94,8 @@ class Attempts:
             self._finish(delivery)
         breaker = agent.breaker
         if breaker is not None:
+            if breaker.has_opened:
+                self.events.happened("agent_mended", f"agent {agent.label} handles messages again", agent.known)
             breaker.record_success()
             agent.breaker = None
 
@@ -195,6 +199,8 @@ class Attempts:
         if agent.breaker.is_open(now_ns) and agent not in self.broken:
             self._journal.counts["breakers_opened"] += 1
             agent.count("breaker_opened")
+            text = f"agent {agent.label} fails again and again, and is left alone for a while"
+            self.events.happened("agent_broken", text, agent.known, "warning")
             agent.hold(Hold.BROKEN)
             self.broken.append(agent)
 

@@ -283,6 +283,8 @@ class Calls:
         if self._peers.find(session) is None:  # it ended while this was stored: nobody is left who would detach it
             raise SessionNotFound(str(AgentId(session)))
         self._attached.attach(session, agent, request.group, replace=request.replace)
+        text = f"agent {agent.label}: a program runs its turns"
+        self._shard.watching.events.happened("agent_attached", text, agent.known)
         return agent
 
     def _answer(self, number: int, call_id: int, result: Result) -> None:

@@ -30,6 +30,8 @@ from workers.operations.attached import Attached
 from workers.peers.peer import Peer
 
 TICK_S = 0.2
+# Heartbeats that are sent in one go when there is more to tell than one of them has room for.
+BEATS_AT_ONCE = 8
 EXIT_BROKEN = 70  # EX_SOFTWARE
 log = logging.getLogger("caxton.worker")
 
@@ -227,8 +229,15 @@ class Worker:
             shard.incarnation,
             self._condition.look(monotonic_ns(), self._calls.to_tell() if self._ready else 0),
         )
-        beat = Heartbeat(own, self._mark, shard.number, self._ready, self._phase, idle, counters, condition)
-        self._supervisor.send(CONTROL.encode(beat))
+        events = shard.watching.events
+        for _ in range(BEATS_AT_ONCE):
+            said = events.to_say()
+            beat = Heartbeat(own, self._mark, shard.number, self._ready, self._phase, idle, counters, condition, said)
+            if not self._supervisor.send(CONTROL.encode(beat)):
+                return
+            events.said(said)
+            if not len(events):
+                return
 
     def close(self) -> None:
         """Let go of the sockets. Closing twice is fine."""

@@ -33,6 +33,7 @@ from workers.sandbox.abi import check
 from workers.sandbox.modules import ModuleMissing, Modules
 from workers.turns.routes import Routes
 from workers.turns.turn import Turns
+from workers.watching.events import Events
 
 # Agents of one shard: each takes a kilobyte or two of this process, whether or not anybody writes to it.
 MOST_AGENTS = 1_000_000
@@ -66,6 +67,7 @@ class Lifecycle:
         shard: int,
         table: SlotTable,
         removed: Callable[[int], None],
+        events: Events,
     ) -> None:
         self._registry = registry
         self._stored = stored
@@ -81,6 +83,7 @@ class Lifecycle:
         self._shard = shard
         self._table = table
         self._removed = removed  # told of each agent that is removed
+        self._events = events
         # Agents that are being stored, each with the end of that.
         self._coming: dict[int, asyncio.Event] = {}
         self._checked: set[tuple[bytes, int]] = set()
@@ -120,7 +123,7 @@ class Lifecycle:
             if coming:
                 await self._stored.add(coming, _now_ms())
             for agent_id, manifest in coming:
-                self._register(agent_id, manifest)
+                self._happened(self._register(agent_id, manifest), _comes_as(manifest))
         finally:
             for agent_id, _ in coming:
                 del self._coming[agent_id]
@@ -135,6 +138,7 @@ class Lifecycle:
         agent = self._find(agent_id)
         transition(agent.label, agent.state, AgentState.STOPPED)
         await self._stop(agent)
+        self._happened(agent, "stopped")
 
     async def drain(self, agent_id: int, timeout_ms: int = DEFAULT_DRAIN_MS) -> None:
         """Let an agent take nothing new, also after a restart, and stop it when it has finished what it has.
@@ -152,6 +156,7 @@ class Lifecycle:
         agent.release(Hold.PAUSED)
         self._dispatcher.resume(agent)
         self.draining.begin(agent, monotonic_ns(), timeout_ms)
+        self._happened(agent, "draining", timeout_ms=timeout_ms)
 
     async def stop_drained(self) -> None:
         """Stop the draining agents that have nothing left, or no more time.
@@ -170,6 +175,7 @@ class Lifecycle:
                         messages,
                     )
                 await self._stop(agent)
+                self._happened(agent, "drained", messages_left=messages, conversations_left=conversations)
             self.draining.forget(agent.agent_id)
 
     async def pause(self, agent_id: int) -> None:
@@ -179,6 +185,7 @@ class Lifecycle:
         await self._stored.set_state(agent_id, AgentState.PAUSED, _now_ms())
         agent.become(AgentState.PAUSED)
         agent.hold(Hold.PAUSED)
+        self._happened(agent, "paused")
 
     async def resume(self, agent_id: int) -> None:
         """Let an agent that was paused, or that failed, run again. Raises AgentNotFound, InvalidStateTransition."""
@@ -194,6 +201,7 @@ class Lifecycle:
         self._durable.suspects.forgive_agent(agent_id)
         self.failed.pop(agent_id, None)
         self._dispatcher.resume(agent)
+        self._happened(agent, "resumed")
 
     async def fail(self, agent: Agent) -> None:
         """An agent takes its worker down again and again: it runs no more until somebody resumes it."""
@@ -201,6 +209,7 @@ class Lifecycle:
             log.error("agent %s has failed: workers died in its turns; what is sent to it waits", agent.label)
             await self._stored.set_state(agent.agent_id, AgentState.FAILED, _now_ms())
             self._become_failed(agent)
+            self._happened(agent, "failed", "error")
 
     async def attachable(self, manifest: Manifest, *, again: bool) -> Agent:
         """Return an agent whose turns clients may run; it is registered if there is none, unless it was `again`.
@@ -248,7 +257,11 @@ class Lifecycle:
                 self._durable.journal.absences.changed[agent_id] = None
                 self._durable.suspects.forgive_agent(agent_id)
                 self._removed(agent_id)
+                self._happened(agent, "removed")
         return refused
+
+    def _happened(self, agent: Agent, what: str, severity: str = "info", **fields: int) -> None:
+        self._events.happened(f"agent_{what}", f"agent {agent.label}: {what}", agent.known, severity, **fields)
 
     def _register(self, agent_id: int, manifest: Manifest) -> Agent:
         agent = Agent(agent_id, manifest, self._durable.journal.absences)
@@ -316,6 +329,10 @@ class Lifecycle:
             if its_delivery is None:
                 self._routes.a_pass.counts["discarded"] += 1
                 self._routes.fail(message, error)
+
+
+def _comes_as(manifest: Manifest) -> str:
+    return "registered" if manifest.encoding is Encoding.ATTACHED else "deployed"
 
 
 def _now_ms() -> int:

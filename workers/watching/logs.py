@@ -4,8 +4,8 @@ from collections import OrderedDict
 from itertools import islice
 from sys import getsizeof
 
+from caxton.ring import Ring
 from caxton.wire.watching import MAX_LOG_PAGE, LogLine
-from workers.watching.ring import Ring
 from workers.watching.waits import Waits
 
 # Of one agent.

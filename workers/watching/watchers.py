@@ -13,8 +13,8 @@ from caxton.acl.envelope import Envelope
 from caxton.errors import CaxtonError, ResourceExhausted
 from caxton.ids import SESSION_BIT
 from caxton.printable import one_line
+from caxton.ring import Ring
 from caxton.wire.watching import MAX_SHOWN_CONTENT, MAX_WATCHED_PAGE, WATCH_LEASE_S, Watch, WatchedMessage
-from workers.watching.ring import Ring
 from workers.watching.waits import Waits
 
 # On a shard, and of one client.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from workers.watching.events import Events
 from workers.watching.logs import Logs
 from workers.watching.spans import Spans
 from workers.watching.waits import Waits
@@ -13,6 +14,7 @@ class Watching:
 
     def __init__(self, shard: int, owns: Callable[[int], bool]) -> None:
         self.waits = Waits()
+        self.events = Events()
         self.logs = Logs(self.waits)
         self.watchers = Watchers(shard, self.waits, owns)
         self.spans = Spans()
@@ -26,6 +28,7 @@ class Watching:
             "watched_dropped": self.watchers.dropped,
             "spans": self.spans.last,
             "spans_dropped": self.spans.dropped,
+            "events_dropped": self.events.dropped,
         }
 
     def removed(self, agent_id: int) -> None:

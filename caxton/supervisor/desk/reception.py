@@ -18,7 +18,9 @@ from caxton.supervisor.compiler.host import CompilerHost
 from caxton.supervisor.desk import stats
 from caxton.supervisor.desk.caller import Caller
 from caxton.supervisor.desk.components import Components
+from caxton.supervisor.desk.event_desk import EventDesk
 from caxton.supervisor.desk.health import health_of, seen_of
+from caxton.supervisor.desk.health_changes import HealthChanges
 from caxton.supervisor.desk.module_intake import ModuleIntake
 from caxton.supervisor.desk.near_limits import NearLimits
 from caxton.supervisor.desk.rates import Rates
@@ -26,7 +28,7 @@ from caxton.supervisor.desk.reasons import Reasons, ShardSeen, reasons_of, statu
 from caxton.supervisor.desk.sessions import Sessions
 from caxton.supervisor.desk.settings_desk import SettingsDesk
 from caxton.supervisor.desk.token_desk import TokenDesk
-from caxton.supervisor.events import Event
+from caxton.supervisor.events import Event, token_created, token_revoked
 from caxton.supervisor.gateway.host import GatewayHost
 from caxton.supervisor.premises.premises import Premises
 from caxton.supervisor.stop_requests import StopRequests
@@ -34,6 +36,7 @@ from caxton.supervisor.workforce.notices import Notices
 from caxton.supervisor.workforce.run_ledger import RunLedger
 from caxton.supervisor.workforce.workforce import Workforce
 from caxton.wire.counters import GAUGES
+from caxton.wire.events import EventPage, ReadEvents
 from caxton.wire.protocol import SPOKEN, Versions, agreed
 from caxton.wire.supervision import (
     Accepted,
@@ -48,10 +51,11 @@ from caxton.wire.supervision import (
     StopRuntime,
     SupervisorRequest,
     SupervisorResult,
+    TokenRequest,
     Told,
     UploadModule,
 )
-from caxton.wire.tokens import CreateToken, ListTokens, RevokeToken
+from caxton.wire.tokens import CreateToken, ListTokens, NewToken, RevokeToken, Tokens, TokenView
 from caxton.wire.told import ComponentHealth, Health, HealthReason, LimitWarning, RouterStats
 
 # Sessions that are closed in one go, so that many ends at once do not hold the loop.
@@ -73,6 +77,7 @@ class Reception:
         stop: StopRequests,
         dropped: Counter[str],
         tell: Callable[[Event], None],
+        kept: EventDesk,
         gateway: GatewayHost | None = None,
         settings: Sequence[Setting] = (),
     ) -> None:
@@ -94,6 +99,8 @@ class Reception:
         self._settings = SettingsDesk(settings, workforce, gateway)
         self._components = Components(has_gateway=gateway is not None)
         self._near_limits = NearLimits(tell)
+        self._kept = kept
+        self._health_changes = HealthChanges(kept.happened)
         self._rates = Rates(GAUGES)
         self._warnings: list[LimitWarning] = []
 
@@ -106,12 +113,12 @@ class Reception:
             case UploadModule():
                 await self._wait_for_opening()
                 return await self.intake.take(caller, request)
-            case AskHealth() | AskStats() | AskSettings() | ChangeSettings():
-                return await self._tell(request)
+            case AskHealth() | AskStats() | AskSettings() | ChangeSettings() | ReadEvents():
+                return await self._tell(caller, request)
             case CreateToken() | ListTokens() | RevokeToken():
                 if not self.sessions.is_owners(caller.line):
                     raise SecurityError("tokens are for sessions of the runtime's owner, who acts for nobody else")
-                return await self._tokens.answer(request)
+                return self._noted(request, await self._tokens.answer(request))
             case RestartWorkers():
                 await self._wait_for_opening()
                 self._workforce.restart(request.shard)
@@ -124,10 +131,23 @@ class Reception:
                 return None
         return Accepted()
 
-    async def _tell(self, request: AskHealth | AskStats | AskSettings | ChangeSettings) -> Told:
-        if isinstance(request, AskSettings | ChangeSettings):
-            return self._settings.answer(request)
+    async def _tell(
+        self, caller: Caller, request: AskHealth | AskStats | AskSettings | ChangeSettings | ReadEvents
+    ) -> Told | EventPage:
+        match request:
+            case ReadEvents():
+                return await self._kept.answer(caller.line, request)
+            case AskSettings() | ChangeSettings():
+                return self._settings.answer(request)
         return Told(msgspec.to_builtins(self._health() if isinstance(request, AskHealth) else await self._stats()))
+
+    def _noted(self, request: TokenRequest, result: NewToken | Tokens | TokenView) -> NewToken | Tokens | TokenView:
+        match request, result:
+            case CreateToken(), NewToken():
+                self._kept.happened(token_created(result.about))
+            case RevokeToken(), TokenView():
+                self._kept.happened(token_revoked(result))
+        return result
 
     def look_for_ended(self, _late_s: float = 0.0) -> None:
         """Look which clients are gone without a word, and close their sessions."""
@@ -198,6 +218,8 @@ class Reception:
         found = reasons_of(seen, *sessions, compiler, self._premises.inventory.problem, gateway, compiler_starts=starts)
         now_ms = time.time_ns() // 1_000_000
         reasons = self._reasons.look(found, now_ms)
+        if self.opened.is_set():
+            self._health_changes.look(reasons)
         self._warnings = self._near_limits.look(seen, *sessions, now_ms)
         return seen, reasons, self._components.look(seen, reasons, now_ms)
 

@@ -5,6 +5,7 @@ from caxton.sync.calls.auction_calls import AuctionCalls
 from caxton.sync.calls.backup_calls import BackupCalls
 from caxton.sync.calls.conversation_calls import ConversationCalls
 from caxton.sync.calls.dead_letter_calls import DeadLetterCalls
+from caxton.sync.calls.event_calls import EventCalls
 from caxton.sync.calls.hosting_calls import HostingCalls
 from caxton.sync.calls.interaction_calls import InteractionCalls
 from caxton.sync.calls.kept_calls import KeptCalls
@@ -29,5 +30,6 @@ class AllCalls(
     TokenCalls,
     SpanCalls,
     WatchCalls,
+    EventCalls,
 ):
     """Everything that a client without a loop may be asked."""

@@ -21,6 +21,7 @@ ENDPOINTS = [
     ("GET", "/v1/capabilities", None, "viewer"),
     ("GET", "/v1/conversations", None, "viewer"),
     ("GET", "/v1/conversations/01a22a09-8ae6-7fb8-825c-617f21ab1068", None, "viewer"),
+    ("GET", "/v1/events", None, "viewer"),
     ("GET", "/v1/dead-letters", None, "viewer"),
     ("GET", "/v1/dead-letters/0-1", None, "viewer"),
     ("GET", "/v1/health", None, "viewer"),

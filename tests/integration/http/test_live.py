@@ -131,3 +131,40 @@ async def test_stopped_it_answers_what_it_was_asked(echo_wasm):
     assert rest[-3:] == ["event: end", "data: {}", ""]
     assert stopped["killed"] == []
     assert not any(event["event"] == "gateway_died" for event in served.events)
+
+
+def test_events_are_told_page_by_page_and_live(admin, echo_wasm):
+    """Each with a cursor, behind which a page and a stream go on."""
+    files = {"agent": (None, '{"name": "eventful"}'), "wasm": ("echo.wasm", echo_wasm.read_bytes())}
+    with admin.stream("GET", "/v1/events", params={"follow": True, "agent": "eventful"}) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        live = events_in(response)
+        assert admin.post("/v1/agents", files=files).status_code == 201
+        name, deployed = next(live)
+        admin.delete("/v1/agents/eventful")
+        _, removed = next(live)
+    first = admin.get("/v1/events", params={"agent": "eventful", "limit": 1}).json()
+    second = admin.get("/v1/events", params={"agent": "eventful", "after": first["next"]}).json()
+    behind = {"Last-Event-ID": first["next"], "Accept": "text/event-stream"}
+    with admin.stream("GET", "/v1/events", params={"agent": "eventful"}, headers=behind) as response:
+        assert next(events_in(response)) == ("event", removed)
+
+    assert (name, deployed["kind"], deployed["agent"]) == ("event", "agent_deployed", "eventful")
+    assert (first["events"], second) == ([deployed], {"events": [removed], "next": None})
+
+
+def test_a_token_for_some_agents_is_told_of_these(admin, asking, echo_wasm):
+    """And of nothing else, page by page or live; not of tokens, workers or health."""
+    for name in ("shown-1", "hidden-1"):
+        files = {"agent": (None, json.dumps({"name": name})), "wasm": ("echo.wasm", echo_wasm.read_bytes())}
+        assert admin.post("/v1/agents", files=files).status_code == 201
+    with admin.stream("GET", "/v1/events", params={"follow": True, "agent": "hidden-1"}) as response:
+        next(events_in(response))  # so that both are told
+    some = asking("viewer", "shown-*")
+    with some.stream("GET", "/v1/events", params={"follow": True}) as response:
+        assert next(events_in(response))[1]["agent"] == "shown-1"
+    told = some.get("/v1/events", params={"limit": 1_000}).json()["events"]
+
+    assert {event["agent"] for event in told} == {"shown-1"}
+    assert some.get("/v1/events", params={"agent": "hidden-1"}).json() == {"events": [], "next": None}
+    assert some.get("/v1/events", params={"kind": "nothing"}).status_code == 422

@@ -9,19 +9,20 @@ from caxton.supervisor.events import UNTOLD, Event, Telling, compiler_died, stop
 
 
 def test_telling_never_fails():
-    """What cannot be told is counted, and whoever tells goes on."""
-    told, dropped = [], Counter()
+    """What cannot be told is counted, and kept as all else is, and whoever tells goes on."""
+    told, kept, dropped = [], [], Counter()
 
     def tell(event):
         if event.name == "worse":
             raise OSError(28, "No space left on device")
         told.append(event)
 
-    telling = Telling(tell, dropped)
+    telling = Telling(tell, dropped, kept.append)
     telling(Event("worse", "error", "worse"))
     telling(compiler_died("killed"))
 
     assert [event.name for event in told] == ["compiler_died"]
+    assert [event.name for event in kept] == ["worse", "compiler_died"]
     assert dropped == {UNTOLD: 1}
 
 

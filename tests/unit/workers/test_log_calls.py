@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from caxton.errors import AgentNotFound
+from caxton.ring import Ring
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Answer
 from caxton.wire.watching import MAX_LOG_PAGE, MAX_WATCH_WAIT_MS, ReadLog
 from workers.loop.log_calls import LogCalls
-from workers.watching.ring import Ring
 
 MESSAGE = bytes(range(16))
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.watching.ring import Ring
+from caxton.ring import Ring
 
 
 def test_it_keeps_so_many_and_so_many_bytes():

@@ -1,0 +1,37 @@
+"""What an event looks like as JSON."""
+
+import msgspec
+
+from caxton.forms.moments import moment
+from caxton.ids import AgentId
+from caxton.wire.calls import FieldValue
+from caxton.wire.events import EventView
+
+
+class EventForm(msgspec.Struct, frozen=True):
+    """An event. cursor: what `after` takes to go on behind it, "" for what only says that others are missing."""
+
+    cursor: str
+    at: str
+    kind: str
+    severity: str
+    shard: int | None
+    agent: str | None
+    agent_id: str | None
+    text: str
+    fields: dict[str, FieldValue]
+
+    @classmethod
+    def of(cls, event: EventView) -> "EventForm":
+        """Return the form of an event."""
+        return cls(
+            event.cursor,
+            moment(event.at),
+            event.kind,
+            event.severity,
+            event.shard,
+            event.agent or None,
+            str(AgentId(event.agent_id)) if event.agent_id else None,
+            event.text,
+            event.fields,
+        )

@@ -1,0 +1,151 @@
+"""The last events of a run, and who waits for the next one."""
+
+import asyncio
+
+import pytest
+
+from caxton.errors import ResourceExhausted
+from caxton.supervisor.desk.event_desk import (
+    MOST_EVENT_BYTES,
+    MOST_EVENTS,
+    MOST_WAITING,
+    MOST_WAITING_OF_ONE,
+    EventDesk,
+)
+from caxton.supervisor.events import Event
+from caxton.wire.events import MAX_EVENT_PAGE, MAX_EVENT_TEXT, EventView, ReadEvents
+
+WAIT_MS = 10_000
+
+
+def told(text, **fields):
+    """An event of the supervisor's."""
+    return Event("worker_died", "warning", text, fields)
+
+
+async def everything(desk, **asked):
+    """Return all that is kept, page by page, and how much was missed."""
+    found, missed, request = [], 0, ReadEvents(**asked)
+    while True:
+        page = await desk.answer(1, request)
+        found += page.events
+        missed += page.missed
+        if not page.more:
+            return found, missed
+        request = ReadEvents(page.run, page.last)
+
+
+async def test_events_of_all_sources_have_one_order():
+    """Each with its number, its run and its shard."""
+    desk = EventDesk()
+    desk.happened(told("one", shard=3, shards=[0, 1], path=None))
+    desk.heard(2, [EventView("agent_paused", "info", "two", 5, {}, None, "a", 7)])
+    page = await desk.answer(1, ReadEvents())
+
+    assert [(event.number, event.run, event.shard, event.text) for event in page.events] == [
+        (1, desk.run, 3, "one"),
+        (2, desk.run, 2, "two"),
+    ]
+    assert page.events[0].fields == {"shard": 3, "shards": ["0", "1"], "path": None}
+    assert page.events[1].cursor == f"{desk.run}-2"
+    assert (page.last, page.missed, page.more) == (2, 0, False)
+
+
+async def test_only_what_is_asked_for_is_told():
+    """By kind, agent and moment; what is behind a place; and all of it to who comes from another run."""
+    desk = EventDesk()
+    desk.happened(told("one"))
+    desk.heard(0, [EventView("agent_paused", "info", "two", 5, {}, None, "a", 7)])
+    one, two = (await desk.answer(1, ReadEvents())).events
+
+    assert (await everything(desk, kinds=("agent_paused",)))[0] == [two]
+    assert (await everything(desk, agent_id=7))[0] == [two]
+    assert (await everything(desk, agent_id=8))[0] == []
+    assert (await everything(desk, since=6))[0] == [one]
+    assert (await everything(desk, run=desk.run, after=1))[0] == [two]
+    assert (await everything(desk, run=desk.run - 1, after=1))[0] == [one, two]
+
+
+async def test_so_many_are_kept_and_what_is_missing_is_counted():
+    """To who reads from where they were; whoever begins is told what there is."""
+    desk = EventDesk()
+    for number in range(MOST_EVENTS + 3):
+        desk.happened(told(f"{number}"))
+    found, missed = await everything(desk, run=desk.run, after=1)
+
+    assert (len(found), found[0].text, missed) == (MOST_EVENTS, "3", 2)
+    assert (await everything(desk))[1] == 0
+
+
+async def test_so_many_bytes_are_kept():
+    """Of texts, and of what it takes to keep them; a page is bounded too."""
+    desk = EventDesk()
+    fields = {str(number): "x" * 10_000 for number in range(16)}
+    for _ in range(MAX_EVENT_PAGE * 8):
+        desk.happened(told("x" * (MAX_EVENT_TEXT + 1), **fields))
+    found, _ = await everything(desk)
+    size = sum(len(event.text) + sum(map(len, event.fields.values())) for event in found)
+
+    assert len((await desk.answer(1, ReadEvents())).events) == MAX_EVENT_PAGE
+    assert MOST_EVENT_BYTES / 2 < size < MOST_EVENT_BYTES
+    assert len(found[0].text) == MAX_EVENT_TEXT
+
+
+async def test_whoever_waits_is_told_of_the_next_one():
+    """One that is not asked for ends no wait."""
+    desk = EventDesk()
+    waiting = asyncio.get_running_loop().create_task(
+        desk.answer(1, ReadEvents(desk.run, 0, kinds=("agent_paused",), wait_ms=WAIT_MS))
+    )
+    await asyncio.sleep(0)
+    desk.happened(told("one"))
+    await asyncio.sleep(0)
+    desk.heard(0, [EventView("agent_paused", "info", "two", 5)])
+    page = await waiting
+
+    assert ([event.text for event in page.events], page.last) == (["two"], 2)
+
+
+async def test_a_wait_ends():
+    """With nothing, when nothing happens."""
+    desk = EventDesk()
+    page = await desk.answer(1, ReadEvents(desk.run, 0, wait_ms=1))
+    assert (page.events, page.last) == ([], 0)
+
+
+async def waiting_calls(desk, lines):
+    """Let a call of each of these lines wait; return its task."""
+    begun = [
+        asyncio.get_running_loop().create_task(desk.answer(line, ReadEvents(desk.run, 0, wait_ms=WAIT_MS)))
+        for line in lines
+    ]
+    await asyncio.sleep(0)
+    return begun
+
+
+async def end(desk, begun):
+    """Let all that wait be told."""
+    desk.happened(told("end"))
+    await asyncio.gather(*begun)
+
+
+async def test_so_many_calls_wait_at_a_time():
+    """One more is refused, until they have ended."""
+    desk = EventDesk()
+    begun = await waiting_calls(desk, range(MOST_WAITING))
+    with pytest.raises(ResourceExhausted, match="256"):
+        await desk.answer(MOST_WAITING, ReadEvents(desk.run, 0, wait_ms=WAIT_MS))
+    await end(desk, begun)
+
+    assert (await desk.answer(1, ReadEvents(desk.run, 1, wait_ms=1))).events == []
+
+
+async def test_so_many_calls_of_one_client_wait_at_a_time():
+    """Others find room."""
+    desk = EventDesk()
+    begun = await waiting_calls(desk, [1] * MOST_WAITING_OF_ONE)
+    with pytest.raises(ResourceExhausted, match="64"):
+        await desk.answer(1, ReadEvents(desk.run, 0, wait_ms=WAIT_MS))
+    begun += await waiting_calls(desk, [2])
+    assert not begun[-1].done()
+    await end(desk, begun)
