@@ -17,6 +17,7 @@ __all__ = [
     "AuctionOutcome",
     "AuctionResult",
     "AuctionRound",
+    "AuditRow",
     "Backup",
     "BackupFile",
     "BatchHandler",
@@ -126,6 +127,7 @@ if TYPE_CHECKING:
     from caxton.store.backup.manifest import Backup, BackupFile
     from caxton.store.ledger import Figures, Ledger
     from caxton.sync.client import connect_sync
+    from caxton.wire.audit import AuditRow
     from caxton.wire.busy import Busiest, BusyAgent
     from caxton.wire.calls import AgentView, DeadLetter, Failed
     from caxton.wire.capability_calls import CapabilityView
@@ -197,6 +199,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
             "WorkerHealth",
         ),
         "caxton.wire.tokens": ("NewToken", "TokenView"),
+        "caxton.wire.audit": ("AuditRow",),
         "caxton.wire.events": ("EventView",),
         "caxton.wire.watching": ("LogLine", "WatchedMessage"),
     }

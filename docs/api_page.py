@@ -22,6 +22,7 @@ from caxton.client.attached.agent import AttachedAgent
 from caxton.client.calls.agent_calls import AgentCalls
 from caxton.client.calls.apply_calls import ApplyCalls
 from caxton.client.calls.auction_calls import AuctionCalls
+from caxton.client.calls.audit_calls import AuditCalls
 from caxton.client.calls.backup_calls import BackupCalls
 from caxton.client.calls.broadcast_calls import BroadcastCalls
 from caxton.client.calls.capability_calls import CapabilityCalls
@@ -67,6 +68,7 @@ CALLS: dict[str, type] = {
     "Watching": WatchCalls,
     "Traces": SpanCalls,
     "Events": EventCalls,
+    "Audit": AuditCalls,
     "Dead letters": DeadLetterCalls,
     "The runtime": RuntimeCalls,
     "Backups": BackupCalls,
@@ -104,6 +106,7 @@ TOLD: tuple[type, ...] = (
     caxton.KeptMessage,
     caxton.LogLine,
     caxton.EventView,
+    caxton.AuditRow,
     caxton.Busiest,
     caxton.BusyAgent,
     caxton.WatchedMessage,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from caxton.client.calls.apply_calls import ApplyCalls
 from caxton.client.calls.auction_calls import AuctionCalls
+from caxton.client.calls.audit_calls import AuditCalls
 from caxton.client.calls.backup_calls import BackupCalls
 from caxton.client.calls.conversation_calls import ConversationCalls
 from caxton.client.calls.dead_letter_calls import DeadLetterCalls
@@ -70,5 +71,6 @@ class Client(
     SpanCalls,
     WatchCalls,
     EventCalls,
+    AuditCalls,
 ):
     """Everything a program may ask of a runtime, over one session, for one event loop."""

@@ -22,6 +22,7 @@ from caxton.gateway.openapi import TITLE, completed
 from caxton.gateway.problem import MEDIA_TYPE, Problem, as_json
 from caxton.gateway.routes import (
     agent_routes,
+    audit_routes,
     board_routes,
     busy_routes,
     config_routes,
@@ -57,6 +58,7 @@ ROUTES = [
     *runtime_routes.ROUTES,
     *config_routes.ROUTES,
     *event_routes.ROUTES,
+    *audit_routes.ROUTES,
 ]
 METRICS_ROUTES = [*vital_routes.ROUTES, *metrics_routes.ROUTES]
 

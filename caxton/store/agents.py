@@ -1,7 +1,7 @@
 """The registrations of one shard, on disk: an agent, and beside it each of its versions."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -11,10 +11,12 @@ from caxton.agents.lifecycle import AgentState
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import DEFAULT_WEIGHT, Encoding, Health, Manifest
 from caxton.errors import StorageDamaged, ValidationError
+from caxton.store.audit import append
 from caxton.store.counters import ROWS, add_to_counter
 from caxton.store.database import Database
 from caxton.store.seal import BrokenSeal, number_of, seal, unseal
 from caxton.store.statements import Row, delete, insert
+from caxton.wire.audit import Entry
 
 # Who has an agent whose row is in this file, and the version that it begins with.
 HERE, FIRST_VERSION = "", 1
@@ -49,33 +51,55 @@ _read_offered = msgspec.json.Decoder(tuple[str, ...] | Offered).decode
 
 
 class StoredAgents:
-    """Adds, changes, removes and loads registrations; each call is one transaction. Raises StorageError."""
+    """Adds, changes, removes and loads registrations; each call is one transaction. Raises StorageError.
+
+    audit: what is told of it, in the same transaction.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(
-        self, agents: Iterable[tuple[int, Manifest]], now_ms: int, state: AgentState = AgentState.RUNNING
+        self,
+        agents: Iterable[tuple[int, Manifest]],
+        now_ms: int,
+        state: AgentState = AgentState.RUNNING,
+        audit: Sequence[Entry] = (),
     ) -> None:
         """Store agents, all of them or none; `state` is the one they are to have after a restart."""
         new = [(agent_id, manifest, state) for agent_id, manifest in agents]
-        await self._database.write(lambda db: add_agents(db, new, now_ms))
 
-    async def set_state(self, agent_id: int, state: AgentState, now_ms: int) -> None:
+        def add(db: sqlite3.Connection) -> None:
+            add_agents(db, new, now_ms)
+            append(db, audit)
+
+        await self._database.write(add)
+
+    async def set_state(self, agent_id: int, state: AgentState, now_ms: int, audit: Sequence[Entry] = ()) -> None:
         """Store the state that an agent is to have after a restart."""
-        await self.set_states({agent_id: state}, now_ms)
+        await self.set_states({agent_id: state}, now_ms, audit)
 
-    async def set_states(self, states: Mapping[int, AgentState], now_ms: int) -> None:
+    async def set_states(self, states: Mapping[int, AgentState], now_ms: int, audit: Sequence[Entry] = ()) -> None:
         """Store the states that agents are to have after a restart, all of them or none."""
         rows = [(state.value, now_ms, agent_id) for agent_id, state in states.items()]
         sql = "UPDATE agents SET state = ?1, updated_at = ?2, last_heartbeat = ?2 WHERE id = ?3"
-        await self._database.write(lambda db: db.executemany(sql, rows))
 
-    async def drain(self, agent_id: int, now_ms: int, until_ms: int) -> None:
+        def change(db: sqlite3.Connection) -> None:
+            db.executemany(sql, rows)
+            append(db, audit)
+
+        await self._database.write(change)
+
+    async def drain(self, agent_id: int, now_ms: int, until_ms: int, audit: Sequence[Entry] = ()) -> None:
         """Store that an agent drains, also after a restart, and until when: its node tells of it until then."""
         row = AgentState.DRAINING.value, now_ms, until_ms, agent_id
         sql = "UPDATE agents SET state = ?, updated_at = ?, last_heartbeat = ? WHERE id = ?"
-        await self._database.write(lambda db: db.execute(sql, row))
+
+        def change(db: sqlite3.Connection) -> None:
+            db.execute(sql, row)
+            append(db, audit)
+
+        await self._database.write(change)
 
     async def draining(self) -> dict[int, int]:
         """Return until when agents drain (ms since 1970), as far as that was stored."""
@@ -83,13 +107,14 @@ class StoredAgents:
         rows = await self._database.run(lambda db: db.execute(sql, (AgentState.DRAINING.value,)).fetchall())
         return {agent_id: until_ms for agent_id, until_ms in rows if isinstance(until_ms, int)}
 
-    async def remove(self, agent_ids: Iterable[int]) -> None:
+    async def remove(self, agent_ids: Iterable[int], audit: Sequence[Entry] = ()) -> None:
         """Forget agents, with all their versions."""
         rows = [(agent_id,) for agent_id in agent_ids]
 
         def forget(db: sqlite3.Connection) -> None:
             for table, key in _TABLES.items():
                 add_to_counter(db, f"{ROWS}{table}", -delete(db, table, rows, key))
+            append(db, audit)
 
         await self._database.write(forget)
 

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from caxton.agents.manifest import Manifest
+from caxton.wire.audit import Entry
 from caxton.wire.calls import Failed
 
 
@@ -112,14 +113,16 @@ class Commit:
     numbers of letters of before to delete. states: by agent, None to forget. charges: deaths by root (source,
     sequence), 0 to forget. keys: rows to add or replace; keys_gone: (receiver, key), of before. absences: by agent,
     None to forget. offered: by agent, the manifest that says what it can do now, and when that was. conversations: rows
-    to add; conversations_gone: numbers to delete. counts: added to the shard's ledger. next_number: the first number
-    that was never used. tried: whoever applies it is done, and is about to say how that went.
+    to add; conversations_gone: numbers to delete. audit: what somebody had done by it. counts: added to the shard's
+    ledger. next_number: the first number that was never used. tried: whoever applies it is done, and is about to say
+    how that went.
 
     A number that is both added and deleted is gone; only a key that is gone may be used anew at once.
     """
 
     __slots__ = (
         "absences",
+        "audit",
         "buried",
         "charges",
         "conversations",
@@ -163,6 +166,7 @@ class Commit:
         self.offered: dict[int, tuple[Manifest, int]] = {}
         self.conversations: list[ConversationRow] = []
         self.conversations_gone: list[int] = []
+        self.audit: list[Entry] = []
         self.counts: Counter[str] = Counter()
         self.next_number = 0
         self.tried = False

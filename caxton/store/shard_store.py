@@ -9,6 +9,7 @@ from typing import Self
 
 from caxton.errors import StorageDamaged, StorageError
 from caxton.store import dead_letters
+from caxton.store.audit import read_page
 from caxton.store.commit import Commit, DeadRow
 from caxton.store.commit_mark import CommitMark, Marked, mark_path, read_mark
 from caxton.store.counters import read_counters, write_counters
@@ -20,6 +21,7 @@ from caxton.store.recovered import Recovered, Stays, all_come, read_everything
 from caxton.store.transaction import apply
 from caxton.store.waiting import Waiting
 from caxton.store.waiting_rows import Place, read_places
+from caxton.wire.audit import AuditPage
 from caxton.wire.calls import DeadLetterFilter, DeadLetters
 from caxton.wire.dead_letter_results import DeadLetterFigures
 from caxton.wire.shard_ledger import ShardLedger
@@ -99,6 +101,10 @@ class ShardStore:
     async def dead_letter_stats(self, capacity: int) -> DeadLetterFigures:
         """Return how many letters there are, why, how old and how large; `capacity` is told as it is given."""
         return await self.database.run(lambda db: dead_letters.read_stats(db, capacity, self._counts.get("evicted", 0)))
+
+    async def audit(self, after: int, limit: int) -> AuditPage:
+        """Return rows of the audit behind a place. Raises StorageDamaged for what is no row."""
+        return await self.database.run(lambda db: read_page(db, after, limit))
 
     async def ledger(self) -> ShardLedger:
         """Return the shard's books, counted at one moment."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from caxton.store import rows
 from caxton.store.agents import change_offered
+from caxton.store.audit import append
 from caxton.store.commit import Commit
 from caxton.store.counters import ROWS
 from caxton.store.integers import signed
@@ -36,6 +37,8 @@ def apply(db: sqlite3.Connection, commit: Commit) -> Counter[str]:
     _keys(db, commit, more)
     insert(db, "conversations", [rows.conversation_row(row) for row in commit.conversations])
     more[f"{ROWS}conversations"] += len(commit.conversations)
+    if commit.audit:
+        append(db, commit.audit)
     _drop(db, "conversations", _numbers(commit.conversations_gone), more)
     return more
 

@@ -15,6 +15,7 @@ from caxton.agents.manifest import DEFAULT_WEIGHT, MAX_CAPABILITIES, MAX_WEIGHT,
 from caxton.agents.names import MAX_NAME
 from caxton.errors.travel import MAX_ITEMS
 from caxton.ids import AgentId
+from caxton.wire.audit import AuditPage, ReadAudit
 from caxton.wire.backup import BackupRequest, CopyState
 from caxton.wire.busy import AskBusiest, Busiest
 from caxton.wire.capability_calls import Capabilities, CapabilityRequest
@@ -230,6 +231,7 @@ Request = (
     | SpanRequest
     | BackupRequest
     | AskBusiest
+    | ReadAudit
 )
 
 
@@ -384,4 +386,5 @@ Result = (
     | CopyState
     | Busiest
     | SpanPage
+    | AuditPage
 )

@@ -17,6 +17,7 @@ from caxton.placement.slot_table import SlotTable
 from caxton.protocols import Standing
 from caxton.tokens.role import Role
 from caxton.wire import calls, control, supervision
+from caxton.wire.audit import AuditHead, AuditPage, Entry, ReadAudit, linked
 from caxton.wire.backup import CopyShard, CopyState, CopyStep
 from caxton.wire.busy import AskBusiest, Busiest, BusyAgent, BusyBy
 from caxton.wire.capability_calls import (
@@ -91,6 +92,7 @@ TO_CAPABLE = msgspec.structs.replace(
 FAILED = calls.Failed(
     "QueueFull", {"agent": "echo", "capacity": 3, "wait": 0.5, "again": True, "more": ["a"], "x": None}
 )
+AUDITED = linked(Entry(1_767_225_600_000, "pause", "token:é", "an agent é"), 77, 8, bytes(range(32)))
 EVENT = EventView(
     "agent_drained", "info", "agent é", 1_767_225_600_000, {"left": 3, "of": ["a"]}, 1, "é", AGENT, 7, 1_767_225_000_000
 )
@@ -216,6 +218,7 @@ REQUESTS = (
     CopyShard("/backups/1/shard-0.db"),
     CopyStep("hold"),
     AskBusiest(BusyBy.FAILURES, 10),
+    ReadAudit(7, 100),
     Watch(4, AGENT, SHA[:16], True, 9, 2, 7, 10_000),
     EndWatch(4),
 )
@@ -276,6 +279,7 @@ RESULTS = (
     SpanPage(9, 8, 2, True, [SPAN]),
     LogPage(9, 2, 8, [LogLine(7, 1_767_225_600_000, 2, SHA[:16], "a line é", 3)], 1),
     CopyState(2, 3, ready=True, did=False, done=False),
+    AuditPage([AUDITED], [AuditHead(77, 8, 8, AUDITED.hash)], 9, more=True),
     Busiest([BusyAgent(AGENT, "counter é", 1, "running", 12.5, 0.5, 0.25, 7, 1_000, 3)], 2_000, 9, [2]),
     WatchPage(9, 2, 8, [WatchedMessage(7, 1_767_225_600_000, 1, FULL, 5_000, "an error é", "a note é", 3)]),
 )

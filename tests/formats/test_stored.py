@@ -18,6 +18,7 @@ from caxton.errors import from_fields
 from caxton.links.kept_refusals import KeptRefusals
 from caxton.links.ledger import BookView, Totals
 from caxton.store import agents, dead_letters, recovered, routes, rows, statements
+from caxton.store.audit import copy_rows, read_page
 from caxton.store.books import Book
 from caxton.store.books import read as read_book
 from caxton.store.commit import (
@@ -45,6 +46,7 @@ from caxton.supervisor.premises.identity import FILE_NAME, Identity
 from caxton.supervisor.workforce.crash_note import CrashNote
 from caxton.tokens.role import Role
 from caxton.tokens.token import Token
+from caxton.wire.audit import AuditHead, Entry, linked
 from caxton.wire.calls import DeadLetterFilter, Failed
 from caxton.wire.link_state import Refusal
 from workers.crash_note import read_note
@@ -248,6 +250,11 @@ IN_FILES = {
         lambda value: committed(absences=value),
         lambda db: dict(recovered.read_absences(db)),
         {AGENT: AbsenceRow(5, -1), OTHER: AbsenceRow(0, 7)},
+    ),
+    "audit": in_file(
+        lambda row: lambda db: copy_rows(db, [row], [AuditHead(row.chain, row.number, row.number, row.hash)]),
+        lambda db: read_page(db, 0, 1).rows[0],
+        linked(Entry(1_767_225_600_000, "pause", "token:é", "an agent é"), 77, 8, bytes(range(32))),
     ),
     "conversations": in_file(
         lambda value: committed(conversations=[ConversationRow(8, len(value), encoded(value))]),

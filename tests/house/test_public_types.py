@@ -230,6 +230,8 @@ async def operate(client: caxton.Client, directory: Path) -> None:
         assert_type(line, caxton.LogLine)
     async for event in client.events(kinds=["agent_failed"], agent="echo", follow=True):
         assert_type(event, caxton.EventView)
+    assert_type(await client.audit(subject="echo"), list[caxton.AuditRow])
+    assert_type(await client.verify_audit(), list[str])
     async for watched in client.watch("echo", with_content=True):
         assert_type(watched, caxton.WatchedMessage)
     spans = assert_type(await client.spans(), caxton.Spans)

@@ -199,7 +199,7 @@ class Calls:
     async def _result(self, session: int, request: Request, check: Check) -> Result:  # noqa: C901, PLR0911, PLR0912 (a case for each kind)
         match request:
             case Deploy():
-                refused = await self._lifecycle.deploy(request.manifests)
+                refused = await self._lifecycle.deploy(request.manifests, self._principal(session))
                 return Deployed({place: failed(error) for place, error in refused.items()})
             case ListAgents():
                 return self._listed(request)
@@ -233,7 +233,11 @@ class Calls:
             case Watch() | EndWatch():
                 return await self._watches.answer(session, request)
             case _:
-                return await self._dead_letters.answer(request, check)
+                return await self._dead_letters.answer(request, check, self._principal(session))
+
+    def _principal(self, session: int) -> str:
+        peer = self._peers.find(session)
+        return "" if peer is None else peer.principal
 
     def _listed(self, request: ListAgents) -> Agents:
         pattern = None if request.name is None else NamePattern(request.name)
@@ -245,20 +249,21 @@ class Calls:
     ) -> Result:
         """Change agents; answered when what follows from it is committed."""
         refused: dict[int, CaxtonError] = {}
+        principal = self._principal(session)
         match request:
             case StopAgent():
                 if request.drain:
-                    await self._lifecycle.drain(request.agent_id, request.drain_ms)
+                    await self._lifecycle.drain(request.agent_id, request.drain_ms, principal)
                 else:
-                    await self._lifecycle.stop(request.agent_id)
+                    await self._lifecycle.stop(request.agent_id, principal)
                 self._attached.arrived({request.agent_id})  # whoever waits for its messages is told
             case RemoveAgents():
-                refused = await self._lifecycle.remove(request.agent_ids)
+                refused = await self._lifecycle.remove(request.agent_ids, principal)
                 self._attached.arrived(set(request.agent_ids))
             case PauseAgent():
-                await self._lifecycle.pause(request.agent_id)
+                await self._lifecycle.pause(request.agent_id, principal)
             case ResumeAgent():
-                await self._lifecycle.resume(request.agent_id)
+                await self._lifecycle.resume(request.agent_id, principal)
             case Detach():
                 self._attached.detach(session, request.agent_id)
                 with suppress(StorageFull):  # it is detached, and whoever leaves cannot make room
@@ -279,7 +284,7 @@ class Calls:
             request.escalate_to,
             request.weight,
         )
-        agent = await self._lifecycle.attachable(manifest, again=request.again)
+        agent = await self._lifecycle.attachable(manifest, again=request.again, principal=self._principal(session))
         if self._peers.find(session) is None:  # it ended while this was stored: nobody is left who would detach it
             raise SessionNotFound(str(AgentId(session)))
         self._attached.attach(session, agent, request.group, replace=request.replace)

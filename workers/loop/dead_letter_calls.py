@@ -4,7 +4,9 @@ import msgspec
 
 from caxton.acl.envelope import DURABLE, Envelope, Rare
 from caxton.errors import Unsupported
+from caxton.printable import counted
 from caxton.store.commit import DeadRow
+from caxton.wire.audit import Entry, ReadAudit
 from caxton.wire.calls import (
     MAX_BATCH,
     AskDeadLetterStats,
@@ -36,19 +38,19 @@ class DeadLetterCalls:
         self._passes = passes
         self._reads = reads
 
-    async def answer(self, request: Request, check: Check) -> Result:
+    async def answer(self, request: Request, check: Check, principal: str = "") -> Result:
         """Answer one of these calls. Raises StorageError, and what `check` raises."""
         match request:
             case RequeueDeadLetters(which):
                 which = self._up_to_now(which)
                 async with self._reads.turn(check):
                     rows, more = await self._store.letters_with_messages(which, MAX_BATCH)
-                return await self._requeue(rows, more, which.up_to or 0)
+                return await self._requeue(rows, more, which.up_to or 0, principal)
             case PurgeDeadLetters(which):
                 which = self._up_to_now(which)
                 async with self._reads.turn(check):
                     numbers, more = await self._store.numbers(which, MAX_BATCH)
-                return await self._purge(numbers, more, which.up_to or 0)
+                return await self._purge(numbers, more, which.up_to or 0, principal)
             case _:
                 async with self._reads.turn(check):
                     return await self._read(request)
@@ -59,6 +61,8 @@ class DeadLetterCalls:
                 return await self._store.dead_letters(which, after, limit, with_content=with_content)
             case AskDeadLetterStats():
                 return await self._store.dead_letter_stats(self._shard.durable.dead_letters.capacity)
+            case ReadAudit(after, limit):
+                return await self._store.audit(after, limit)
             case AskLedger():
                 return await self._store.ledger()
             case _:
@@ -70,16 +74,18 @@ class DeadLetterCalls:
             return which
         return msgspec.structs.replace(which, up_to=self._shard.durable.journal.last_number)
 
-    async def _purge(self, numbers: list[int], more: bool, up_to: int) -> Purged:  # noqa: FBT001 (what the store says)
+    async def _purge(self, numbers: list[int], more: bool, up_to: int, principal: str) -> Purged:  # noqa: FBT001 (what the store says)
         durable = self._shard.durable
         gone = durable.dead_letters.forget(numbers, "purged")
+        self._told("purge", principal, gone)
         await durable.journal.stored_after(self._passes.wake)
         return Purged(len(gone), more, up_to)
 
-    async def _requeue(self, rows: list[DeadRow], more: bool, up_to: int) -> Requeued:  # noqa: FBT001 (as above)
+    async def _requeue(self, rows: list[DeadRow], more: bool, up_to: int, principal: str) -> Requeued:  # noqa: FBT001 (as above)
         durable, routes = self._shard.durable, self._shard.routes
         a_pass = self._passes.renew()  # what goes again is created now
         there = set(durable.dead_letters.forget([row.number for row in rows], "requeued"))
+        self._told("requeue", principal, [*there])
         sent: dict[int, bytes] = {}
         for row in rows:
             if row.number in there:
@@ -88,6 +94,13 @@ class DeadLetterCalls:
                 durable.routes.send_again(message, a_pass)
         await durable.journal.stored_after(self._passes.wake)
         return Requeued(sent, more, up_to)
+
+    def _told(self, action: str, principal: str, numbers: list[int]) -> None:
+        """Have it stand in the audit, by the commit that does it."""
+        if numbers:
+            which = counted(len(numbers), "dead letters")
+            commit = self._shard.durable.journal.commit
+            commit.audit.append(Entry(self._passes.present.wall_ms, action, principal, which))
 
 
 def _again(row: DeadRow, message_id: bytes, now_ms: int) -> Envelope:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic_ns
 
 from caxton.agents.lifecycle import AgentState, transition
@@ -23,6 +23,7 @@ from caxton.errors import (
 from caxton.ids import AgentId, AgentNames
 from caxton.placement.slot_table import SlotTable
 from caxton.store.agents import StoredAgents
+from caxton.wire.audit import Entry
 from caxton.wire.calls import DEFAULT_DRAIN_MS, MAX_DRAIN_MS
 from workers.agents.registry import Agent, Hold, Registry, state_of
 from workers.durable.lane import DurableLane
@@ -105,7 +106,7 @@ class Lifecycle:
             elif state is AgentState.FAILED:
                 self._become_failed(agent)
 
-    async def deploy(self, manifests: list[Manifest]) -> Refused:
+    async def deploy(self, manifests: list[Manifest], principal: str = "") -> Refused:
         """Register agents; returns why for each that was refused, by its place. Raises StorageError for all of them."""
         refused: Refused = {}
         coming: list[tuple[int, Manifest]] = []
@@ -121,7 +122,9 @@ class Lifecycle:
             coming.append((agent_id, manifest))
         try:
             if coming:
-                await self._stored.add(coming, _now_ms())
+                now_ms = _now_ms()
+                told = [Entry(now_ms, "deploy", principal, manifest.name) for _, manifest in coming]
+                await self._stored.add(coming, now_ms, audit=told)
             for agent_id, manifest in coming:
                 self._happened(self._register(agent_id, manifest), _comes_as(manifest))
         finally:
@@ -130,17 +133,17 @@ class Lifecycle:
             stored.set()
         return refused
 
-    async def stop(self, agent_id: int) -> None:
+    async def stop(self, agent_id: int, principal: str = "") -> None:
         """Let an agent take nothing more, also after a restart; what waits for it dies.
 
         Raises AgentNotFound, InvalidStateTransition.
         """
         agent = self._find(agent_id)
         transition(agent.label, agent.state, AgentState.STOPPED)
-        await self._stop(agent)
+        await self._stop(agent, [_told("stop", principal, agent)])
         self._happened(agent, "stopped")
 
-    async def drain(self, agent_id: int, timeout_ms: int = DEFAULT_DRAIN_MS) -> None:
+    async def drain(self, agent_id: int, timeout_ms: int = DEFAULT_DRAIN_MS, principal: str = "") -> None:
         """Let an agent take nothing new, also after a restart, and stop it when it has finished what it has.
 
         It has a part in its conversations until then. At the timeout it is stopped as it is; one that drains already
@@ -150,7 +153,8 @@ class Lifecycle:
         if agent.state is not AgentState.DRAINING:
             transition(agent.label, agent.state, AgentState.DRAINING)
         now_ms = _now_ms()
-        await self._stored.drain(agent_id, now_ms, now_ms + timeout_ms)
+        told = [_told("drain", principal, agent)]
+        await self._stored.drain(agent_id, now_ms, now_ms + timeout_ms, told)
         if agent.state is not AgentState.DRAINING:
             agent.become(AgentState.DRAINING)
         agent.release(Hold.PAUSED)
@@ -178,21 +182,23 @@ class Lifecycle:
                 self._happened(agent, "drained", messages_left=messages, conversations_left=conversations)
             self.draining.forget(agent.agent_id)
 
-    async def pause(self, agent_id: int) -> None:
+    async def pause(self, agent_id: int, principal: str = "") -> None:
         """Run no turn of an agent until `resume`, also over restarts. Raises AgentNotFound, InvalidStateTransition."""
         agent = self._find(agent_id)
         transition(agent.label, agent.state, AgentState.PAUSED)
-        await self._stored.set_state(agent_id, AgentState.PAUSED, _now_ms())
+        told = [_told("pause", principal, agent)]
+        await self._stored.set_state(agent_id, AgentState.PAUSED, _now_ms(), told)
         agent.become(AgentState.PAUSED)
         agent.hold(Hold.PAUSED)
         self._happened(agent, "paused")
 
-    async def resume(self, agent_id: int) -> None:
+    async def resume(self, agent_id: int, principal: str = "") -> None:
         """Let an agent that was paused, or that failed, run again. Raises AgentNotFound, InvalidStateTransition."""
         agent = self._find(agent_id)
         if agent.state not in {AgentState.FAILED, AgentState.PAUSED}:
             raise InvalidStateTransition(agent.label, state_of(agent), "running")
-        await self._stored.set_state(agent_id, AgentState.RUNNING, _now_ms())
+        told = [_told("resume", principal, agent)]
+        await self._stored.set_state(agent_id, AgentState.RUNNING, _now_ms(), told)
         if agent.state is AgentState.FAILED:
             agent.become(AgentState.LOADED)
         agent.become(AgentState.RUNNING)
@@ -211,7 +217,7 @@ class Lifecycle:
             self._become_failed(agent)
             self._happened(agent, "failed", "error")
 
-    async def attachable(self, manifest: Manifest, *, again: bool) -> Agent:
+    async def attachable(self, manifest: Manifest, *, again: bool, principal: str = "") -> Agent:
         """Return an agent whose turns clients may run; it is registered if there is none, unless it was `again`.
 
         Raises DeploymentError, AgentAlreadyRegistered for a sandboxed agent, AgentNotRunning for one that was stopped,
@@ -222,7 +228,7 @@ class Lifecycle:
             await self._coming[agent_id].wait()
         agent = self._find(agent_id) if again else self._registry.find(agent_id)
         if agent is None:
-            refused = await self.deploy([manifest])
+            refused = await self.deploy([manifest], principal)
             if refused:
                 raise refused[0]
             agent = self._find(agent_id)
@@ -232,21 +238,24 @@ class Lifecycle:
             raise AgentNotRunning(agent.label, "stopped")
         return agent
 
-    async def _stop(self, agent: Agent) -> None:
-        await self._stored.set_state(agent.agent_id, AgentState.STOPPED, _now_ms())
+    async def _stop(self, agent: Agent, told: Sequence[Entry] = ()) -> None:
+        await self._stored.set_state(agent.agent_id, AgentState.STOPPED, _now_ms(), told)
         agent.become(AgentState.STOPPED)
         self._empty(agent, "stopped")
 
-    async def remove(self, agent_ids: list[int]) -> Refused:
+    async def remove(self, agent_ids: list[int], principal: str = "") -> Refused:
         """Stop and forget agents; returns why for each that was not there, by its place. Raises StorageError."""
         refused: Refused = {}
         gone: list[int] = []
+        told: list[Entry] = []
         for place, agent_id in enumerate(agent_ids):
-            if self._registry.find(agent_id) is None:
+            agent = self._registry.find(agent_id)
+            if agent is None:
                 refused[place] = AgentNotFound(f"{agent_id:016x}")
             else:
                 gone.append(agent_id)
-        await self._stored.remove(gone)
+                told.append(_told("remove", principal, agent))
+        await self._stored.remove(gone, told)
         for agent_id in gone:
             agent = self._registry.remove(agent_id)
             if agent is not None:  # and not named twice, nor removed by somebody else meanwhile
@@ -329,6 +338,10 @@ class Lifecycle:
             if its_delivery is None:
                 self._routes.a_pass.counts["discarded"] += 1
                 self._routes.fail(message, error)
+
+
+def _told(action: str, principal: str, agent: Agent) -> Entry:
+    return Entry(_now_ms(), action, principal, agent.manifest.name)
 
 
 def _comes_as(manifest: Manifest) -> str:

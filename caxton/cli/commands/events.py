@@ -49,7 +49,10 @@ def events(
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
 ) -> None:
-    """Show what happened in this run: the last 10,000 events. JSON is one a line, each with the cursor behind it."""
+    """Show what happened in this run: agents, workers, health, limits, the gateway; and what happens, live.
+
+    The last 10,000 events are kept. JSON is one a line, each with the cursor behind it.
+    """
     since_ms = None if since is None else since_1970_ms("--since", since)
 
     async def use(client: Client) -> None:

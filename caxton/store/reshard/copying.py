@@ -20,6 +20,7 @@ from caxton.delivery.dead_letter import Reason
 from caxton.errors import SessionNotFound, StorageError, to_fields
 from caxton.ids import SESSION_BIT, AgentId
 from caxton.store import dead_letters
+from caxton.store.audit import read_page
 from caxton.store.commit import ConversationRow, DeadRow, OutboxRow, QueueRow
 from caxton.store.counters import SERVED
 from caxton.store.ledger import Figures, check
@@ -38,6 +39,7 @@ from caxton.store.reshard.new_shards import NewShard, NewShards, new_shards
 from caxton.store.reshard.old_shard import OldShard, look, messages_of
 from caxton.store.routes import read_routes
 from caxton.store.waiting import DURABLE_ROOT, Waiting, encode_waiting, root_of
+from caxton.wire.audit import MAX_AUDIT_PAGE
 from caxton.wire.calls import Failed
 from caxton.wire.shard_ledger import ShardLedger
 
@@ -93,6 +95,7 @@ class Copying:
             await self._waiting(shard)
             await self._letters(shard)
             await self._conversations(shard)
+            await self._audit(shard)
         for shard in self.old:  # after all that waits, since it was sent later
             await self._outbox(shard)
         files = {shard.meta.file_id for shard in self.old}
@@ -136,6 +139,15 @@ class Copying:
         for (source, number), deaths in shard.charges.items():
             if source == 0:
                 await self.new.of(number).charge_agent(number, deaths)
+
+    async def _audit(self, shard: OldShard) -> None:
+        """What was done there: its chains go on standing, in the first new file, and end where they end."""
+        with shard.opened() as db:
+            after, more = 0, True
+            while more:
+                page = read_page(db, after, MAX_AUDIT_PAGE)
+                await self.new.shards[0].add_audit(page.rows, page.heads)
+                after, more = page.after, page.more
 
     def _later_ms(self, shard: OldShard) -> int:
         """How much later it is on the new files' served time than it was on this one's."""

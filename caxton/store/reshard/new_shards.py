@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from caxton.delivery.dead_letter import Reason
 from caxton.ids import SESSION_BIT
 from caxton.placement.slot_table import SlotTable
 from caxton.store.agents import add_agent_rows
+from caxton.store.audit import copy_rows
 from caxton.store.commit import AbsenceRow, Commit, ConversationRow, DeadRow, KeyRow, QueueRow, SourceRow, UnfinishedRow
 from caxton.store.counters import SERVED
 from caxton.store.ledger import COUNTERS
@@ -18,6 +19,7 @@ from caxton.store.routes import Route, StoredRoutes
 from caxton.store.shard_store import ShardStore
 from caxton.store.statements import Row
 from caxton.store.waiting import Waiting, encode_waiting, root_of
+from caxton.wire.audit import AuditHead, AuditRow
 from caxton.wire.shard_ledger import ShardLedger
 
 # What is gathered for a file is written when it has grown to this, while as much is gathered again.
@@ -99,6 +101,10 @@ class NewShard:
     async def add_agents(self, agents: list[Row], versions: list[Row]) -> None:
         """Add registrations and their versions, column by column as they stood."""
         await self._write(self.store.database.write(lambda db: add_agent_rows(db, agents, versions)))
+
+    async def add_audit(self, rows: Sequence[AuditRow], heads: Sequence[AuditHead]) -> None:
+        """Add chains of the audit of another file as they stood."""
+        await self._write(self.store.database.write(lambda db: copy_rows(db, rows, heads)))
 
     async def add_routes(self, routes: dict[int, Route]) -> None:
         """Add ways to agents of other nodes."""

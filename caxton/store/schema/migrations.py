@@ -11,7 +11,7 @@ from pathlib import Path
 from caxton.store.schema.functions import StepFunctions
 from caxton.store.seal import BrokenSeal
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class OtherVersion(ValueError):

@@ -2,6 +2,7 @@
 
 from caxton.sync.calls.apply_calls import ApplyCalls
 from caxton.sync.calls.auction_calls import AuctionCalls
+from caxton.sync.calls.audit_calls import AuditCalls
 from caxton.sync.calls.backup_calls import BackupCalls
 from caxton.sync.calls.conversation_calls import ConversationCalls
 from caxton.sync.calls.dead_letter_calls import DeadLetterCalls
@@ -31,5 +32,6 @@ class AllCalls(
     SpanCalls,
     WatchCalls,
     EventCalls,
+    AuditCalls,
 ):
     """Everything that a client without a loop may be asked."""

@@ -58,7 +58,7 @@ SHOWN_BYTES = 64
 ORDER = (
     *("sources", "targets", "outbox", "settled", "unfinished", "done", "queued", "dequeued", "dead", "buried"),
     *("states", "charges", "keys", "keys_gone", "absences", "offered", "ended"),
-    *("conversations", "conversations_gone", "counts", "next_number"),
+    *("conversations", "conversations_gone", "audit", "counts", "next_number"),
 )
 
 CODE = Path(caxton.__file__).parents[1]

@@ -47,6 +47,7 @@ ENDPOINTS = [
     ("POST", "/v1/workers/31/restart", None, "operator"),
     ("GET", "/v1/config", None, "viewer"),
     ("PATCH", "/v1/config", {"settings": {"gateway.http": "x"}}, "admin"),
+    ("GET", "/v1/audit", None, "admin"),
     ("POST", "/v1/agents", {"name": "x", "wasm": ""}, "admin"),
     ("DELETE", "/v1/agents/nobody", None, "admin"),
 ]

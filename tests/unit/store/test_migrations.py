@@ -175,5 +175,5 @@ async def test_a_schema_that_is_not_ours_is_damage(path, change):
     db = sqlite3.connect(path)
     db.execute(change)
     db.close()
-    with pytest.raises(StorageDamaged, match="its schema is not that of version 4"):
+    with pytest.raises(StorageDamaged, match=f"its schema is not that of version {migrations.SCHEMA_VERSION}"):
         await agents_of(path)

@@ -60,7 +60,7 @@ async def test_everything_is_there_in_the_rows_of_now(path):
     earlier = store.database.earlier
     await store.close()
 
-    assert version == (4,)
+    assert version == (migrations.SCHEMA_VERSION,)
     assert content(earlier) == before
     limits = Limits(max_execution_ms=10_000, mailbox_capacity=1_000)
     assert {name: (manifest.encoding, manifest.limits, state) for name, (manifest, state) in agents.items()} == {
@@ -113,10 +113,10 @@ def test_the_step_may_end_at_any_statement(path, monkeypatch):
         with monkeypatch.context() as patched, closing(sqlite3.connect(path, isolation_level=None)) as db:
             patched.setattr(migrations, "_statements", killed)
             with pytest.raises(KilledError):
-                migrate(db)
+                migrate(db, 4)
         assert content(path) == before
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        migrate(db)
+        migrate(db, 4)
     assert content(path)[0] == (4,)
 
 
@@ -192,8 +192,8 @@ def test_without_room_nothing_is_changed(path):
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             db.execute(f"PRAGMA max_page_count = {pages + more}").fetchall()
             with pytest.raises(sqlite3.OperationalError, match="full"):
-                migrate(db)
+                migrate(db, 4)
         assert content(path) == before
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        migrate(db)
+        migrate(db, 4)
     assert content(path)[0] == (4,)

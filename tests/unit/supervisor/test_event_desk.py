@@ -91,15 +91,15 @@ async def test_so_many_bytes_are_kept():
     assert len(found[0].text) == MAX_EVENT_TEXT
 
 
-async def test_whoever_waits_is_told_of_the_next_one():
+async def test_whoever_waits_is_told_of_the_next_one(one_turn_of_the_loop):
     """One that is not asked for ends no wait."""
     desk = EventDesk()
     waiting = asyncio.get_running_loop().create_task(
         desk.answer(1, ReadEvents(desk.run, 0, kinds=("agent_paused",), wait_ms=WAIT_MS))
     )
-    await asyncio.sleep(0)
+    await one_turn_of_the_loop()
     desk.happened(told("one"))
-    await asyncio.sleep(0)
+    await one_turn_of_the_loop()
     desk.heard(0, [EventView("agent_paused", "info", "two", 5)])
     page = await waiting
 
@@ -113,13 +113,13 @@ async def test_a_wait_ends():
     assert (page.events, page.last) == ([], 0)
 
 
-async def waiting_calls(desk, lines):
+async def waiting_calls(desk, lines, one_turn_of_the_loop):
     """Let a call of each of these lines wait; return its task."""
     begun = [
         asyncio.get_running_loop().create_task(desk.answer(line, ReadEvents(desk.run, 0, wait_ms=WAIT_MS)))
         for line in lines
     ]
-    await asyncio.sleep(0)
+    await one_turn_of_the_loop()
     return begun
 
 
@@ -129,10 +129,10 @@ async def end(desk, begun):
     await asyncio.gather(*begun)
 
 
-async def test_so_many_calls_wait_at_a_time():
+async def test_so_many_calls_wait_at_a_time(one_turn_of_the_loop):
     """One more is refused, until they have ended."""
     desk = EventDesk()
-    begun = await waiting_calls(desk, range(MOST_WAITING))
+    begun = await waiting_calls(desk, range(MOST_WAITING), one_turn_of_the_loop)
     with pytest.raises(ResourceExhausted, match="256"):
         await desk.answer(MOST_WAITING, ReadEvents(desk.run, 0, wait_ms=WAIT_MS))
     await end(desk, begun)
@@ -140,12 +140,12 @@ async def test_so_many_calls_wait_at_a_time():
     assert (await desk.answer(1, ReadEvents(desk.run, 1, wait_ms=1))).events == []
 
 
-async def test_so_many_calls_of_one_client_wait_at_a_time():
+async def test_so_many_calls_of_one_client_wait_at_a_time(one_turn_of_the_loop):
     """Others find room."""
     desk = EventDesk()
-    begun = await waiting_calls(desk, [1] * MOST_WAITING_OF_ONE)
+    begun = await waiting_calls(desk, [1] * MOST_WAITING_OF_ONE, one_turn_of_the_loop)
     with pytest.raises(ResourceExhausted, match="64"):
         await desk.answer(1, ReadEvents(desk.run, 0, wait_ms=WAIT_MS))
-    begun += await waiting_calls(desk, [2])
+    begun += await waiting_calls(desk, [2], one_turn_of_the_loop)
     assert not begun[-1].done()
     await end(desk, begun)

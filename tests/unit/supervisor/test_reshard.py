@@ -15,6 +15,7 @@ from caxton.agents.manifest import Manifest
 from caxton.errors import ConfigurationError, StorageError, StorageFull
 from caxton.placement.slot_table import SlotTable
 from caxton.store.agents import StoredAgents
+from caxton.store.audit import append
 from caxton.store.commit import Commit, QueueRow, SourceRow, UnfinishedRow
 from caxton.store.directory_lock import DirectoryLock
 from caxton.store.ledger import check
@@ -24,6 +25,7 @@ from caxton.store.waiting import DURABLE_ROOT, Waiting, encode_waiting, root_of
 from caxton.supervisor.premises import reshard as resharding
 from caxton.supervisor.premises.identity import Identity
 from caxton.supervisor.premises.reshard import BEFORE, MADE, MAKING, check_not_under_way, forget, reshard
+from caxton.wire.audit import MAX_AUDIT_PAGE, Entry, faults
 
 KEPT = Path(__file__).parents[2] / "data" / "formats" / "directory-2"
 SESSION = 1 << 63 | 5
@@ -293,10 +295,38 @@ def test_messages_keep_their_order_and_their_charges(tmp_path):
     assert AgentState.RUNNING in content(path)[0]["agents"][1_024]
 
 
+def test_the_audit_stands_in_the_first_file(tmp_path):
+    """With the chains of all old files as they stood; the new ones begin their own, and all of it is whole."""
+    path = tmp_path / "data"
+    shutil.copytree(KEPT, path)
+
+    async def each(shards, use):
+        found = []
+        for shard in range(shards):
+            store = await ShardStore.open(path / f"shard-{shard}.db", shard)
+            await use(store)
+            page = await store.audit(0, MAX_AUDIT_PAGE)
+            found.append((page.rows, page.heads))
+            await store.close()
+        return found
+
+    async def told(store):
+        for number in range(3):
+            await store.database.write(lambda db, at=number: append(db, [Entry(at, "pause", "", "a")]))
+
+    before = asyncio.run(each(2, told))
+    reshard(path, 3, quiet)
+    after = asyncio.run(each(3, told))
+
+    assert [len(rows) for rows, _ in after] == [9, 3, 3]
+    assert after[0][0][:6] == [row for rows, _ in before for row in rows]
+    assert not [fault for found in after for fault in faults(*found)]
+
+
 def test_no_table_is_left_behind(data):
     """A table that is new in a shard's file has to be copied too, or said to begin anew: then it is added here."""
     copied = {"agents", "agent_versions", "agent_states", "idempotency_keys", "unfinished", "unfinished_done"}
-    copied |= {"message_queue", "dead_letters", "charges", "absences", "routes"}
+    copied |= {"message_queue", "dead_letters", "charges", "absences", "routes", "audit", "audit_heads"}
     never_written = {"conversations"}
     turned_into_others = {"outbox", "ledger"}
     new = {"meta", "sources", "targets"}

@@ -121,19 +121,19 @@ class InMemory:
         if self.broken:
             raise StorageError("shard-0.db", "the disk is full")
 
-    async def add(self, agents, _now_ms):
+    async def add(self, agents, _now_ms, audit=()):
         self._look()
         self.states |= {agent_id: AgentState.RUNNING for agent_id, _ in agents}
 
-    async def set_state(self, agent_id, state, _now_ms):
+    async def set_state(self, agent_id, state, _now_ms, audit=()):
         self._look()
         self.states[agent_id] = state
 
-    async def drain(self, agent_id, _now_ms, _until_ms):
+    async def drain(self, agent_id, _now_ms, _until_ms, audit=()):
         self._look()
         self.states[agent_id] = AgentState.DRAINING
 
-    async def remove(self, agent_ids):
+    async def remove(self, agent_ids, audit=()):
         self._look()
         for agent_id in agent_ids:
             self.states.pop(agent_id, None)

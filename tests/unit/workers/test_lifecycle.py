@@ -93,9 +93,9 @@ def test_of_two_who_attach_a_new_name_at_once_both_get_the_agent(ready, monkeypa
     """Who comes while the name is being stored waits for that, and is asked then whether the agent is somebody's."""
     attached, add = manifest("a", encoding=Encoding.ATTACHED), ready.stored.add
 
-    async def add_later(*given):
+    async def add_later(*given, **named):
         await one_turn_of_the_loop()
-        return await add(*given)
+        return await add(*given, **named)
 
     monkeypatch.setattr(ready.stored, "add", add_later)
 

@@ -1,0 +1,106 @@
+"""What was done, and for whom, as a client and a shell are told; and what is left of it when workers are killed."""
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+import caxton
+from caxton.errors import CaxtonError
+from caxton.testing import runtime as serve
+
+ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
+CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+
+
+@pytest.fixture
+def runtime():
+    with serve(workers=2, options=["--gateway-principals"]) as served:
+        yield served
+
+
+def command(runtime, *words):
+    """Run `caxton audit`."""
+    words = [*CAXTON, "audit", *words, "--runtime-dir", str(runtime.runtime_dir)]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+async def test_what_is_done_is_told_with_its_principal(runtime):
+    """Of each action, when, to whom and for whom; a shell shows the same, and verifies it."""
+    async with runtime.connect() as owner, caxton.connect(runtime.runtime_dir, principal="token:7") as other:
+        await owner.deploy("watched", ECHO)
+        await other.pause("watched")
+        await owner.resume("watched")
+        await other.drain("watched")
+        await owner.remove("watched")
+        found = await owner.audit(subject="watched")
+        others = await owner.audit(principal="token:7", since=found[0].at)
+        assert await owner.verify_audit() == []
+
+    assert [(row.action, row.principal) for row in found] == [
+        ("deploy", ""),
+        ("pause", "token:7"),
+        ("resume", ""),
+        ("drain", "token:7"),
+        ("remove", ""),
+    ]
+    assert [row.action for row in others] == ["pause", "drain"]
+    shown = command(runtime, "show", "--agent", "watched", "-o", "json").stdout.splitlines()
+    assert [json.loads(line)["action"] for line in shown] == [row.action for row in found]
+    assert command(runtime, "verify").returncode == 0
+
+
+async def test_a_kill_leaves_what_was_done_and_what_is_told_of_it_together(runtime):
+    """Whenever a worker is killed, each agent that is there has its row, and each row its agent."""
+    async with runtime.connect() as client:
+        for turn in range(3):
+            names = [f"kept-{turn}-{number}" for number in range(40)]
+
+            async def deploy(names=names):
+                for name in names:
+                    with suppress(CaxtonError):
+                        await client.deploy(name, ECHO)
+
+            async with asyncio.TaskGroup() as tasks:
+                deploying = tasks.create_task(deploy())
+                found = client.events(kinds=["agent_deployed"], follow=True)
+                async for event in found:
+                    if event.agent.startswith(f"kept-{turn}-"):
+                        break
+                for worker in (await client.health()).workers:
+                    with suppress(ProcessLookupError):
+                        os.kill(worker.pid, signal.SIGKILL)
+                await deploying
+        there = sorted([agent.name async for agent in client.agents()])
+        told = sorted({row.subject for row in await client.audit() if row.action == "deploy"})
+        assert await client.verify_audit() == []
+
+    assert there == told
+    assert there
+
+
+def test_what_was_changed_in_a_file_is_found_from_a_shell():
+    """With the shard and the number of the row, and 1 as the exit code."""
+    with serve(workers=1) as served:
+        with caxton.connect_sync(served.runtime_dir) as client:
+            client.deploy("watched", ECHO)
+            client.pause("watched")
+        served.stop()
+        with closing(sqlite3.connect(served.data_dir / "shard-0.db")) as db:
+            db.execute("UPDATE audit SET principal = 'token:7' WHERE action = 'pause'")
+            db.commit()
+        served.start()
+        text = command(served, "verify")
+        values = command(served, "verify", "-o", "json")
+
+    assert (text.returncode, values.returncode) == (1, 1)
+    assert "shard 0, chain " in text.stdout
+    assert "row 2 was changed" in text.stdout
+    assert json.loads(values.stdout)["whole"] is False

@@ -1,0 +1,168 @@
+"""The audit in a shard's file: written with what it tells, and looked through after somebody changed the file."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from caxton.agents.lifecycle import AgentState
+from caxton.agents.manifest import Manifest
+from caxton.errors import StorageDamaged, StorageError
+from caxton.store.agents import StoredAgents
+from caxton.store.audit import append, read_heads, read_page
+from caxton.store.commit import Commit
+from caxton.store.shard_store import ShardStore
+from caxton.wire.audit import MAX_AUDIT_PAGE, Entry, faults
+
+AGENT = Manifest("a", bytes(32))
+NUMBER = 7
+# Behind the last row another one like the first.
+COPIED = """
+INSERT INTO audit
+SELECT 9, chain, 5, at, action, principal, subject, outcome, previous, hash FROM audit WHERE number = 1
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "shard-0.db"
+
+
+async def opened(path):
+    """Open the file."""
+    return await ShardStore.open(path, 0)
+
+
+def told(number, action="pause"):
+    """An entry."""
+    return Entry(number, action, "token:1", "a")
+
+
+async def filled(path, entries=4):
+    """Make a file with so many entries, one a transaction."""
+    store = await opened(path)
+    for number in range(entries):
+        await store.database.write(lambda db, number=number: append(db, [told(number)]))
+    await store.close()
+
+
+async def looked_through(path):
+    """Return what is wrong with the audit of a file."""
+    store = await opened(path)
+    try:
+        page = await store.audit(0, MAX_AUDIT_PAGE)
+    finally:
+        await store.close()
+    return [*faults(page.rows, page.heads)]
+
+
+async def test_rows_stand_beside_what_they_tell(path):
+    """Of agents and of commits; one chain, over the life of several workers."""
+    store = await opened(path)
+    stored = StoredAgents(store.database)
+    await stored.add([(NUMBER, AGENT)], 1, audit=[told(1, "deploy")])
+    await stored.set_state(NUMBER, AgentState.PAUSED, 2, [told(2)])
+    await store.close()
+    store = await opened(path)
+    commit = Commit()
+    commit.audit.append(told(3, "purge"))
+    await store.commit(commit)
+    await StoredAgents(store.database).remove([NUMBER], [told(4, "remove")])
+    page = await store.audit(0, MAX_AUDIT_PAGE)
+    await store.close()
+
+    assert [(row.number, row.action, row.principal) for row in page.rows] == [
+        (1, "deploy", "token:1"),
+        (2, "pause", "token:1"),
+        (3, "purge", "token:1"),
+        (4, "remove", "token:1"),
+    ]
+    assert {row.chain for row in page.rows} == {store.file_id}
+    assert not [*faults(page.rows, page.heads)]
+
+
+async def test_what_was_not_done_is_not_told(path):
+    """A transaction that fails leaves neither."""
+    store = await opened(path)
+    stored = StoredAgents(store.database)
+    await stored.add([(NUMBER, AGENT)], 1, audit=[told(1, "deploy")])
+    with pytest.raises(StorageError):
+        await stored.add([(NUMBER, AGENT)], 2, audit=[told(2, "deploy")])
+    page = await store.audit(0, MAX_AUDIT_PAGE)
+    await store.close()
+
+    assert [row.number for row in page.rows] == [1]
+
+
+async def test_rows_come_in_pages(path):
+    """Each behind the one before, with the heads."""
+    await filled(path)
+    store = await opened(path)
+    first = await store.audit(0, 3)
+    second = await store.audit(first.after, 3)
+    await store.close()
+
+    assert ([row.number for row in first.rows], first.more) == ([1, 2, 3], True)
+    assert ([row.number for row in second.rows], second.more) == ([4], False)
+    assert first.heads == second.heads
+
+
+async def test_the_oldest_rows_make_room_and_the_chain_goes_on(path):
+    """From the first that is kept, which the file knows."""
+    store = await opened(path)
+    for number in range(7):
+        await store.database.write(lambda db, number=number: append(db, [told(number)], most_rows=3))
+    page = await store.audit(0, MAX_AUDIT_PAGE)
+    await store.close()
+
+    assert [row.number for row in page.rows] == [5, 6, 7]
+    assert [(head.first, head.last) for head in page.heads] == [(5, 7)]
+    assert not [*faults(page.rows, page.heads)]
+
+
+@pytest.mark.parametrize(
+    ("sql", "fault"),
+    [
+        ("UPDATE audit SET principal = 'nobody' WHERE number = 2", "row 2 was changed"),
+        ("UPDATE audit SET at = at + 1 WHERE number = 1", "row 1 was changed"),
+        ("UPDATE audit SET outcome = 'failed' WHERE number = 4", "row 4 was changed"),
+        ("DELETE FROM audit WHERE number = 2", "row 2 is gone"),
+        ("DELETE FROM audit WHERE number = 1", "row 1 is gone"),
+        ("DELETE FROM audit WHERE number >= 3", "row 3 is gone"),
+        ("DELETE FROM audit", "row 1 is gone"),
+        ("DELETE FROM audit_heads", "its head is gone"),
+        ("UPDATE audit_heads SET last = 3", "row 4 was put in"),
+        ("UPDATE audit_heads SET hash = x'00'", "row 4 is not the last one that was written"),
+        (
+            COPIED,
+            "row 5 was changed",
+        ),
+    ],
+)
+async def test_whatever_is_done_to_the_file_is_found(path, sql, fault):
+    """A row that was changed, removed, put in; the end cut off."""
+    await filled(path)
+    assert await looked_through(path) == []
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(sql)
+        db.commit()
+    (found,) = await looked_through(path)
+    assert found.endswith(fault)
+
+
+async def test_what_is_no_row_is_damage(path):
+    """And the file is named."""
+    await filled(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE audit SET action = x'00' WHERE number = 2")
+        db.commit()
+    with pytest.raises(StorageDamaged, match=r"shard-0\.db"):
+        await looked_through(path)
+
+
+async def test_a_file_of_before_begins_its_chain(path):
+    """Nothing is in it until something is done."""
+    store = await opened(path)
+    page = await store.database.run(lambda db: (read_page(db, 0, 1), read_heads(db)))
+    await store.close()
+    assert (page[0].rows, page[1]) == ([], [])
