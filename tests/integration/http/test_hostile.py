@@ -108,7 +108,7 @@ RAW = [
     b"POST /v1/messages HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
     b"POST /v1/messages HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\nabcd",
     b"POST /v1/messages HTTP/1.1\r\nHost: {host}\r\nContent-Length: -1\r\n\r\n",
-    b"GET /\r\nX: y HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    b"GET /v1\r\nX: y HTTP/1.1\r\nHost: {host}\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: {host}\r\nX: a\x00b\r\n\r\n",
     b"GET http://evil.example/ready HTTP/1.1\r\nHost: evil.example\r\n\r\n",
     b"CONNECT evil.example:80 HTTP/1.1\r\nHost: evil.example\r\n\r\n",
