@@ -168,7 +168,7 @@ def _durable_lane(  # noqa: PLR0913, PLR0917 (what it is put together from)
     retries, suspects = Retries(), Suspects(journal)
     here = ground.peers.principals
     dead_letters = DeadLetters(journal, ground.dead_letter_capacity, evicting=settings.dead_letter_eviction, here=here)
-    keys = IdempotencyKeys(journal, routes.ids)
+    keys = IdempotencyKeys(journal, routes.ids, here)
     attempts = Attempts(
         journal,
         retries,

@@ -1,6 +1,7 @@
 """Idempotency keys: a message that comes again with the same key is not delivered again, but gets the same answer."""
 
 from collections import Counter
+from collections.abc import Mapping
 from hashlib import blake2b
 
 import msgspec
@@ -13,6 +14,7 @@ from caxton.errors import AlreadyAccepted, AnswerNotKept, CaxtonError, Idempoten
 from caxton.ids import AgentId, UuidSource
 from caxton.store.commit import KeyRow
 from workers.commit.journal import Journal
+from workers.queues.shares import Shares, named
 
 # Design, section 3: kept 10 minutes with its answer, bounded. By the served time: whoever sets the wall clock, no key
 # is forgotten early, nor kept for ever.
@@ -20,6 +22,8 @@ KEPT_MS = 600_000
 MOST_KEYS = 100_000
 # Of these, what one agent may have: who sends to one with ever new keys closes the way to this agent alone.
 MOST_OF_AGENT = MOST_KEYS // 2
+# And what one principal may have that is not the runtime's owner, also while it is alone: keys outlive who comes later.
+MOST_OF_PRINCIPAL = MOST_KEYS // 2
 # Of answers that are kept; at it no new key is taken. Answers of requests that are under way may go beyond.
 MOST_ANSWER_BYTES = 64 << 20
 # Requests that wait for the answer to one key, and in all. Of each only what its answer needs is kept, some 500 bytes.
@@ -41,9 +45,10 @@ class IdempotencyKeys:
 
     A name is what a principal calls a key, so nobody meets the key of another one. With it the digest of what was sent
     is stored: keys that were written before there was one have none, and are known whatever comes with them.
+    here: how many sessions each principal has.
     """
 
-    def __init__(self, journal: Journal, ids: UuidSource) -> None:
+    def __init__(self, journal: Journal, ids: UuidSource, here: Mapping[str, int]) -> None:
         self._journal = journal
         self._ids = ids
         self._known: dict[_Key, KeyRow] = {}
@@ -55,6 +60,8 @@ class IdempotencyKeys:
         # How many keys each agent has.
         self._of_agent: Counter[int] = Counter()
         self._answer_bytes = 0
+        # Keys, and bytes of answers, by principal.
+        self.shares = Shares(here, MOST_KEYS, MOST_OF_PRINCIPAL), Shares(here, MOST_ANSWER_BYTES)
         self.due: list[Envelope] = []
 
     def restore(self, rows: list[KeyRow]) -> None:
@@ -68,6 +75,8 @@ class IdempotencyKeys:
                 self._journal.commit.keys[row.receiver, row.key] = self._known[key]
         self._of_agent = Counter(receiver for receiver, _ in self._known)
         self._answer_bytes = sum(len(row.answer or b"") for row in rows)
+        for key, row in self._known.items():
+            self._charge(key, 1, len(row.answer or b""))
 
     def in_use(self) -> tuple[int, int]:
         """Return how many keys are known now, and how many bytes their answers have."""
@@ -139,14 +148,36 @@ class IdempotencyKeys:
         if self._of_agent[message.receiver] >= MOST_OF_AGENT:
             agent = AgentId(message.receiver)
             return ResourceExhausted(f"idempotency keys of agent {agent} in ten minutes", MOST_OF_AGENT)
-        self._of_agent[message.receiver] += 1
         if self._answer_bytes >= MOST_ANSWER_BYTES:
             return ResourceExhausted("bytes of answers to idempotency keys in ten minutes", MOST_ANSWER_BYTES)
+        no_share = self._share_refusal(_principal_of(key))
+        if no_share is not None:
+            return no_share
+        self._of_agent[message.receiver] += 1
+        self._charge(key, 1, 0)
         self._owners[key] = message.message_id
         expires_ms = self._journal.served.now_ms + KEPT_MS
         answer = NO_ANSWER if message.reply_with is None else None
         self._keep(key, KeyRow(message.receiver, key[1] + _MARK + _digest(message), expires_ms, answer))
         return None
+
+    def _share_refusal(self, principal: str) -> ResourceExhausted | None:
+        """Return why a principal gets no new key: it has its share of them, or of the bytes of answers; or None."""
+        keys, answers = self.shares
+        whose = f"idempotency keys of {named(principal)} in ten minutes"
+        if keys.refuses(principal):
+            self._journal.counts["full_principal"] += 1
+            return ResourceExhausted(whose, keys.share(principal))
+        if answers.refuses(principal):
+            self._journal.counts["full_principal"] += 1
+            return ResourceExhausted(f"bytes of answers to {whose}", answers.share(principal))
+        return None
+
+    def _charge(self, key: _Key, count: int, answer_bytes: int) -> None:
+        principal = _principal_of(key)
+        keys, answers = self.shares
+        keys.add(principal, count)
+        answers.add(principal, answer_bytes)
 
     def _ask_again(self, row: KeyRow, key: _Key, message: Envelope) -> CaxtonError | None:
         """Answer who asks again, or let it wait for the answer; returns why not: there is none, or too many wait."""
@@ -176,7 +207,9 @@ class IdempotencyKeys:
 
     def _keep(self, key: _Key, row: KeyRow) -> None:
         before = self._known.get(key, row)
-        self._answer_bytes += len(row.answer or b"") - (0 if before is row else len(before.answer or b""))
+        more = len(row.answer or b"") - (0 if before is row else len(before.answer or b""))
+        self._answer_bytes += more
+        self._charge(key, 0, more)
         self._known[key] = row
         self._journal.commit.keys[row.receiver, row.key] = row
         self._journal.urgent = True
@@ -195,6 +228,7 @@ class IdempotencyKeys:
         if not self._of_agent[row.receiver]:
             del self._of_agent[row.receiver]
         self._answer_bytes -= len(row.answer or b"")
+        self._charge(key, -1, -len(row.answer or b""))
         self._owners.pop(key, None)
         self._tell_of_none(key)
         self._journal.commit.keys.pop((row.receiver, row.key), None)
@@ -238,6 +272,12 @@ def _key_of(message: Envelope) -> _Key | None:
     if message.cause is not None and message.cause.principal:
         name = _MARK + message.cause.principal.encode() + _MARK + name
     return message.receiver, name
+
+
+def _principal_of(key: _Key) -> str:
+    """Return whose a key is, "" for the runtime's owner."""
+    name = key[1]
+    return name[1:].partition(_MARK)[0].decode() if name[:1] == _MARK else ""
 
 
 def _digest(message: Envelope) -> bytes:

@@ -89,8 +89,13 @@ class ShardCondition:
     def _refused(self) -> set[str]:
         """Return the principals that are refused more, because they have their share of something."""
         durable = self._shard.durable
-        shares = (self._shard.root_shares.shares, durable.disk.shares, *durable.dead_letters.shares)
-        return set().union(*(each.still_refused() for each in shares))
+        shares = (
+            self._shard.root_shares.shares,
+            durable.disk.shares,
+            *durable.dead_letters.shares,
+            *durable.keys.shares,
+        )
+        return set().union(*(each.still_refused() for each in (self._shard.root_shares.shares, *shares)))
 
     def _waiting_ms(self, now_ns: int) -> int:
         """Return for how long something has waited while no commit was done."""

@@ -110,6 +110,9 @@ class Levels:
         if not self._shard.durable.dead_letters.evicting:
             yield from letters.levels("principal_dead_letters")
             yield from contents.levels("principal_dead_letter_bytes")
+        keys, answers = self._shard.durable.keys.shares
+        yield from keys.levels("principal_keys")
+        yield from answers.levels("principal_answers")
         yield from self._shard.durable.disk.shares.levels("principal_on_disk")
         yield from self._shard.root_shares.shares.levels("principal_mailboxes")
 

@@ -33,12 +33,14 @@ class Shares:
     """What each principal has of one thing, in the unit of its bound.
 
     here: how many sessions each principal has; whoever is alone may have everything. total: of all, and also of what
-    nobody knows any more whose it is. refused: principals that met their share.
+    nobody knows any more whose it is. refused: principals that met their share. most_of_one: what nobody but the
+    runtime's owner goes beyond, also while alone: for what is kept until long after others have come.
     """
 
-    def __init__(self, here: Mapping[str, int], most: int) -> None:
+    def __init__(self, here: Mapping[str, int], most: int, most_of_one: int | None = None) -> None:
         self._here = here
         self.most = most
+        self.most_of_one = most_of_one
         self.total = 0
         self.refused: set[str] = set()
         self._of: Counter[str] = Counter()
@@ -72,7 +74,9 @@ class Shares:
         return self.most // (HALVES * count)
 
     def is_beyond(self, principal: str) -> bool:
-        """Whether a principal gets no more of it now, because others are here and it has its share."""
+        """Whether a principal gets no more of it now: it has its share and others are here, or what one may have."""
+        if principal and self.most_of_one is not None and self._of[principal] >= self.most_of_one:
+            return True
         if not self.is_half_used or not self._has_others(principal):
             return False
         return self._of[principal] >= self.share(principal)

@@ -11,6 +11,8 @@ from workers.durable.idempotency_keys import KEPT_MS, IdempotencyKeys
 from workers.worker_pass import NS_PER_MS, Pass
 
 SESSION, AGENT = 1 << 63, 1 << 10
+# Sessions by principal: the owner's alone.
+HERE = {"": 1}
 
 
 @pytest.fixture
@@ -22,7 +24,12 @@ def journal():
 
 @pytest.fixture
 def keys(journal):
-    return IdempotencyKeys(journal, UuidSource(0))
+    return IdempotencyKeys(journal, UuidSource(0), HERE)
+
+
+def keys_with(journal, here):
+    """Keys, with so many sessions by principal."""
+    return IdempotencyKeys(journal, UuidSource(0), here)
 
 
 @pytest.fixture
@@ -223,7 +230,7 @@ def test_a_key_outlives_the_worker(keys, journal, asked, durable_message):
     first = asked()
     keys.admit(first)
     keys.answered(first, [answer_to(first, durable_message)])
-    again = IdempotencyKeys(journal, UuidSource(0))
+    again = IdempotencyKeys(journal, UuidSource(0), HERE)
     again.restore(list(journal.commit.keys.values()))
 
     assert is_known(again.admit(asked(reply_with=b"n" * 16)))
@@ -284,7 +291,7 @@ def test_keys_are_bounded(keys, asked, monkeypatch):
 def test_an_agent_has_its_share_of_the_keys(keys, journal, asked, monkeypatch):
     """At the share of its agent a new key is refused, and those of other agents are taken; also after a restart."""
     monkeypatch.setattr("workers.durable.idempotency_keys.MOST_OF_AGENT", 2)
-    for known in (keys, again := IdempotencyKeys(journal, UuidSource(0))):
+    for known in (keys, again := IdempotencyKeys(journal, UuidSource(0), HERE)):
         if known is again:
             again.restore([*journal.commit.keys.values()])
         for name in "ab":
@@ -301,6 +308,55 @@ def test_an_agent_has_its_share_of_the_keys(keys, journal, asked, monkeypatch):
     assert again.admit(asked("c")) == (None, False)
 
 
+def of(principal):
+    """What follows from a message of a principal."""
+    return {"cause": Cause(0, bytes(16), principal)}
+
+
+def test_a_principal_leaves_half_of_the_keys_to_who_comes_later(journal, asked, monkeypatch):
+    """Alone it may have no more than a half, also after a restart, until they are forgotten."""
+    monkeypatch.setattr("workers.durable.idempotency_keys.MOST_KEYS", 8)
+    monkeypatch.setattr("workers.durable.idempotency_keys.MOST_OF_PRINCIPAL", 4)
+    for known in (keys_with(journal, {"a": 1}), again := keys_with(journal, {"a": 1})):
+        if known is again:
+            again.restore([*journal.commit.keys.values()])
+        for name in "1234":
+            known.admit(asked(name, **of("a")))
+        refused, _ = known.admit(asked("5", **of("a")))
+        assert str(refused) == "no more idempotency keys of principal a in ten minutes: the limit is 4"
+        assert known.shares[0].still_refused() == {"a"}
+    for name in "12":
+        assert again.admit(asked(name, **of("b"))) == (None, False)
+    serve(journal, KEPT_MS)
+    assert again.admit(asked("5", **of("a"))) == (None, False)
+
+
+def test_principals_share_keys_and_answers(journal, asked, durable_message, monkeypatch):
+    """Once half is used, whoever has an even part of it gets no more while others are here, and it is counted."""
+    monkeypatch.setattr("workers.durable.idempotency_keys.MOST_KEYS", 8)
+    monkeypatch.setattr("workers.durable.idempotency_keys.MOST_ANSWER_BYTES", 1_000)
+    known = keys_with(journal, {"a": 1, "b": 1})
+    first = asked("0", **of("b"))
+    known.admit(first)
+    for name in "123":
+        known.admit(asked(name, **of("a")))
+    assert isinstance(known.admit(asked("4", **of("a")))[0], ResourceExhausted)
+    known.answered(first, [durable_message(AGENT, SESSION, content=bytes(600), in_reply_to=first.reply_with)])
+    refused, _ = known.admit(asked("4", **of("b")))
+
+    assert str(refused).startswith("no more bytes of answers to idempotency keys of principal b")
+    assert journal.counts["full_principal"] == 2
+    assert known.admit(asked("4")) == (None, False)
+
+
+def test_a_key_that_is_refused_counts_at_no_agent(keys, asked, monkeypatch):
+    """However often one is refused for its bytes, its agent has as many keys as were taken."""
+    monkeypatch.setattr("workers.durable.idempotency_keys.MOST_ANSWER_BYTES", 0)
+    for name in "ab":
+        assert isinstance(keys.admit(asked(name))[0], ResourceExhausted)
+    assert not keys._of_agent
+
+
 def test_keys_of_other_agents_are_others(keys, asked):
     """The same key at another agent is another key."""
     keys.admit(asked())
@@ -313,7 +369,7 @@ def test_a_key_is_for_one_message(keys, journal, asked):
     """The same key with other content is an error and no duplicate, also after a restart."""
     first = asked()
     keys.admit(first)
-    again = IdempotencyKeys(journal, UuidSource(0))
+    again = IdempotencyKeys(journal, UuidSource(0), HERE)
     again.restore(list(journal.commit.keys.values()))
     for knows in (keys, again):
         error, seen_to = knows.admit(asked(content=b"y"))
@@ -328,7 +384,7 @@ def test_nobody_meets_the_key_of_another_principal(keys, journal, asked):
     asks = [(key, cause) for key in ("k", "a k") for cause in causes]
     for key, cause in asks:
         assert keys.admit(asked(key, cause=cause)) == (None, False)
-    again = IdempotencyKeys(journal, UuidSource(0))
+    again = IdempotencyKeys(journal, UuidSource(0), HERE)
     again.restore(list(journal.commit.keys.values()))
     for key, cause in asks:
         for session in (SESSION, SESSION + 1):
