@@ -109,6 +109,7 @@ export async function follow(path, query, signal, take) {
     const parts = (rest + value).split("\n\n");
     rest = parts.pop();
     for (const part of parts) {
+      // Before its name an event may have an id, which is in its data too.
       const found = /^event: (.*)\ndata: (.*)$/m.exec(part);
       if (found) take(found[1], JSON.parse(found[2]));
     }

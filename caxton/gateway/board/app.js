@@ -9,6 +9,7 @@ import { button, empty, link, problem, state } from "./parts.js";
 import { agentPage } from "./page_agent.js";
 import { agentsPage } from "./page_agents.js";
 import { conversationPage, conversationsPage } from "./page_conversations.js";
+import { eventsPage } from "./page_events.js";
 import { ledgerPage } from "./page_ledger.js";
 import { letterPage, lettersPage } from "./page_letters.js";
 import { overviewPage } from "./page_overview.js";
@@ -24,6 +25,7 @@ const PAGES = [
   { path: "conversations", name: "Conversations", show: conversationsPage, one: conversationPage, forAll: true },
   { path: "dead-letters", name: "Dead letters", show: lettersPage, one: letterPage },
   { path: "ledger", name: "Ledger", show: ledgerPage, forAll: true },
+  { path: "events", name: "Events", show: eventsPage },
 ];
 
 const main = document.getElementById("main");

@@ -43,6 +43,9 @@ def test_every_page_can_be_used_by_everybody(board_of, owner, token, size, schem
     board.go("#/ledger", "Ledger")
     expect(board.page.get_by_role("row", name="Balanced")).to_contain_text("balanced")
     board.check()
+    board.go("#/events", "Events")
+    expect(board.page.get_by_role("row", name="Agent deployed").first).to_be_visible()
+    board.check()
 
 
 def test_a_wrong_token_is_told_as_it_is(board_of, token):
@@ -188,6 +191,30 @@ def test_dead_letters_are_found_looked_into_and_sent_again(board_of, owner, toke
     page.get_by_role("dialog").get_by_role("button", name="Purge").click()
     expect(page.get_by_text("3 dead letters are forgotten.")).to_be_visible()
     assert owner.dead_letter_stats().total_messages == 0
+
+
+def test_events_are_told_as_they_happen(board_of, owner, token):
+    """Newest first, with a link to the agent; a kind or an agent is chosen, and a token for some sees these alone."""
+    board = board_of(token("viewer"))
+    page = board.page
+    board.go("#/events", "Events")
+    rows = page.get_by_role("group", name="Events", exact=True).locator("tbody tr")
+    expect(rows.first).to_be_visible()
+    owner.pause("shop-07")
+    paused = rows.filter(has_text="Agent paused")
+    expect(paused.get_by_role("link", name="shop-07")).to_be_visible()
+    owner.resume("shop-07")
+    page.get_by_role("searchbox", name="What").fill("agent_resumed")
+    page.get_by_label("Of the last").select_option("an hour")
+    page.get_by_role("button", name="Search").click()
+    expect(rows.filter(has_text="Agent resumed").get_by_role("link", name="shop-07").first).to_be_visible()
+    expect(paused).to_have_count(0)
+
+    some = board_of(token("viewer", "shop-*"))
+    some.go("#/events", "Events")
+    told = some.page.get_by_role("group", name="Events", exact=True).locator("tbody tr")
+    expect(told.filter(has_text="shop-07").first).to_be_visible()
+    expect(told.filter(has_text="greeter")).to_have_count(0)
 
 
 def test_a_gateway_that_is_killed_is_missed_and_comes_back(board_of, served, token):
