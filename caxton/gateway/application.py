@@ -97,6 +97,7 @@ def application(house: House, routes: Sequence[Any] = ROUTES) -> Application:
         exception_handlers={CaxtonError: _of_ours, HTTPException: _of_litestar, Exception: _unforeseen},
         openapi_config=OpenAPIConfig(title=TITLE, version=__version__, path="/openapi-unused", render_plugins=[]),
         logging_config=None,
+        request_max_body_size=None,  # the door has a bound for each path, and Litestar's own is below both
     )
     for route in app.routes:
         for method, (_, model) in getattr(route, "route_handler_map", {}).items():

@@ -9,6 +9,7 @@ import pytest
 
 import caxton
 import caxton.testing
+from caxton.acl.envelope import MAX_CONTENT
 
 ROLES = ("viewer", "sender", "operator", "admin")
 # What each takes: method, path, body, and the least role.
@@ -114,6 +115,39 @@ def test_an_agent_is_deployed_shown_and_removed(admin, echo_wasm):
     assert (shown["agent_id"], shown["limits"]["max_hops"], shown["state"]) == (made.json()["agent_id"], 5, "running")
     assert admin.delete("/v1/agents/twice").status_code == 204
     assert admin.get("/v1/agents/twice").json()["fields"] == {"agent": "twice"}
+
+
+BEYOND_OTHERS = 11 << 20
+
+
+@pytest.mark.parametrize("form", [True, False])
+def test_a_large_module_is_deployed(admin, echo_wasm, form):
+    """Larger than what servers of HTTP take where nobody says how much they may."""
+    # A section that engines pass over: its id, its length in LEB128, its name and what it holds.
+    size = BEYOND_OTHERS + 2
+    length = bytes([size & 127 | 128, size >> 7 & 127 | 128, size >> 14 & 127 | 128, size >> 21])
+    wasm = echo_wasm.read_bytes() + b"\0" + length + b"\1x" + bytes(BEYOND_OTHERS)
+    if form:
+        made = admin.post("/v1/agents", files={"agent": (None, '{"name": "large"}'), "wasm": ("large.wasm", wasm)})
+    else:
+        made = admin.post("/v1/agents", json={"name": "large", "wasm": base64.b64encode(wasm).decode()})
+
+    assert made.status_code == 201, made.text
+    assert admin.delete("/v1/agents/large").status_code == 204
+
+
+def test_a_message_of_the_greatest_size_is_sent(admin, echo_wasm):
+    """As base64, which makes it a third longer."""
+    limits = {"max_message_bytes": MAX_CONTENT, "max_memory_bytes": 64 << 20}
+    wasm = base64.b64encode(echo_wasm.read_bytes()).decode()
+    assert admin.post("/v1/agents", json={"name": "patient", "wasm": wasm, "limits": limits}).status_code == 201
+    content = {"base64": base64.b64encode(bytes(MAX_CONTENT)).decode()}
+    options = {"reliability": "at_most_once"}
+    letter = {"receiver_name": "patient", "content": content, "delivery_options": options}
+    sent = admin.post("/v1/messages", json=letter)
+
+    assert (sent.status_code, sent.json().get("is_new")) == (200, True), sent.text
+    assert admin.delete("/v1/agents/patient").status_code == 204
 
 
 @pytest.mark.parametrize(
