@@ -4,13 +4,15 @@ import logging
 
 import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.semconv._incubating.attributes import messaging_attributes
+from opentelemetry.semconv.schemas import Schemas
 from opentelemetry.trace import SpanKind, StatusCode
 
 from caxton.client.calls.span_calls import Spans
 from caxton.errors import NetworkError
 from caxton.telemetry.spans import A_REQUEST, SpanExport
-from caxton.wire.span import SCHEMA_URL, Span
-from caxton.wire.spans import SpanCursor
+from caxton.wire.span import SCHEMA_URL, Span, named
+from caxton.wire.spans import MESSAGE, LeftSpan, SpanCursor
 
 
 def span(number, **fields):
@@ -89,3 +91,17 @@ async def test_the_end_is_the_exporters_too():
     with pytest.raises(RuntimeError):
         await SpanExport(played, played).run()
     assert played.ended
+
+
+def test_names_are_those_of_the_conventions():
+    """Each attribute of messaging has a name, and an operation a type, that the pinned revision knows."""
+    assert SCHEMA_URL in {schema.value for schema in Schemas}
+    known = {value for name, value in vars(messaging_attributes).items() if name.startswith("MESSAGING_")}
+    types = {one.value for one in messaging_attributes.MessagingOperationTypeValues}
+    ids = {"agent_id": 5, "sender": 6, "message_id": bytes(16), "conversation_id": bytes(16)}
+    left = LeftSpan(MESSAGE, f"00-{'a' * 32}-{'b' * 16}-01", 1, 1, 2, 3, 4, **ids)
+    told = [span.attributes for span in named(left, 0)]
+
+    assert len(told) == 2
+    assert {name for attributes in told for name in attributes if name.startswith("messaging.")} <= known
+    assert {attributes["messaging.operation.type"] for attributes in told} == {"send", "process"} <= types
