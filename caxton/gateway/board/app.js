@@ -8,6 +8,7 @@ import { every } from "./live.js";
 import { button, empty, link, problem, state } from "./parts.js";
 import { agentPage } from "./page_agent.js";
 import { agentsPage } from "./page_agents.js";
+import { auditPage } from "./page_audit.js";
 import { conversationPage, conversationsPage } from "./page_conversations.js";
 import { eventsPage } from "./page_events.js";
 import { ledgerPage } from "./page_ledger.js";
@@ -18,7 +19,7 @@ import { signInPage } from "./page_sign_in.js";
 const THEME = "caxton-theme";
 const THEMES = { auto: "System", light: "Light", dark: "Dark" };
 
-// Each page: where it is, what it is called, and whether a token for some agents has it.
+// Each page: where it is, what it is called, whether it takes a token for all agents, and of which role.
 const PAGES = [
   { path: "", name: "Overview", show: overviewPage, forAll: true },
   { path: "agents", name: "Agents", show: agentsPage, one: agentPage },
@@ -26,6 +27,7 @@ const PAGES = [
   { path: "dead-letters", name: "Dead letters", show: lettersPage, one: letterPage },
   { path: "ledger", name: "Ledger", show: ledgerPage, forAll: true },
   { path: "events", name: "Events", show: eventsPage },
+  { path: "audit", name: "Audit", show: auditPage, forAll: true, role: "admin" },
 ];
 
 const main = document.getElementById("main");
@@ -84,7 +86,7 @@ function decoded(text) {
 }
 
 function allowed() {
-  return PAGES.filter((page) => session.is_for_all || !page.forAll);
+  return PAGES.filter((page) => (session.is_for_all || !page.forAll) && (!page.role || session.roles.includes(page.role)));
 }
 
 function route() {

@@ -5,8 +5,8 @@ import { fill, h, say } from "./dom.js";
 import { line, shown, words } from "./format.js";
 import { isClient } from "./names.js";
 
-const GOOD = new Set(["healthy", "ready", "running", "attached", "completed", "balanced"]);
-const BAD = new Set(["unhealthy", "failed", "quarantined", "not balanced", "problem", "error", "expired"]);
+const GOOD = new Set(["healthy", "ready", "running", "attached", "completed", "balanced", "whole"]);
+const BAD = new Set(["unhealthy", "failed", "quarantined", "not balanced", "not whole", "problem", "error", "expired"]);
 const GOING = new Set(["in progress", "initiated", "starting", "info"]);
 const CALM = new Set(["stopped", "archived", "debug", "note"]);
 

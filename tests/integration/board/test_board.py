@@ -46,6 +46,10 @@ def test_every_page_can_be_used_by_everybody(board_of, owner, token, size, schem
     board.go("#/events", "Events")
     expect(board.page.get_by_role("row", name="Agent deployed").first).to_be_visible()
     board.check()
+    board.go("#/audit", "Audit")
+    expect(board.page.get_by_text("whole", exact=True)).to_be_visible()
+    expect(board.page.get_by_role("row", name="Deploy").first).to_be_visible()
+    board.check()
 
 
 def test_a_wrong_token_is_told_as_it_is(board_of, token):
@@ -215,6 +219,23 @@ def test_events_are_told_as_they_happen(board_of, owner, token):
     told = some.page.get_by_role("group", name="Events", exact=True).locator("tbody tr")
     expect(told.filter(has_text="shop-07").first).to_be_visible()
     expect(told.filter(has_text="greeter")).to_have_count(0)
+
+
+def test_the_audit_is_for_admins(board_of, owner, token):
+    """What was done is found by agent, with whom it was done for; others have no such page."""
+    board = board_of(token("admin"))
+    owner.pause("shop-08")
+    owner.resume("shop-08")
+    board.go("#/audit", "Audit")
+    board.page.get_by_role("searchbox", name="Agent").fill("shop-08")
+    board.page.get_by_role("button", name="Search").click()
+    rows = board.page.get_by_role("group", name="Audit", exact=True).locator("tbody tr")
+    expect(rows.first).to_contain_text("Resume")
+    expect(rows.first).to_contain_text("the owner")
+
+    other = board_of(token("operator"))
+    expect(other.page.get_by_role("link", name="Events")).to_be_visible()
+    expect(other.page.get_by_role("link", name="Audit")).to_have_count(0)
 
 
 def test_a_gateway_that_is_killed_is_missed_and_comes_back(board_of, served, token):
