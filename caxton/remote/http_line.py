@@ -19,6 +19,7 @@ from caxton.errors import (
     SecurityError,
     Timeout,
 )
+from caxton.printable import shown
 from caxton.remote.address import Address
 from caxton.remote.events import EventReader
 from caxton.remote.problems import Problem, error_of, of_problem
@@ -142,6 +143,7 @@ class HttpLine:
             ) as answer:
                 if not answer.is_success:
                     raise error_of(self.url, answer.status_code, await _body(self.url, answer))
+                _check_plain(self.url, answer)
                 yield answer
         except httpx.HTTPError as error:
             raise self._error(error) from None
@@ -175,9 +177,17 @@ class HttpLine:
         return NetworkError(self.url, f"{type(error).__name__} {error}".strip())
 
 
+def _check_plain(url: str, answer: httpx.Response) -> None:
+    """Let pass what was not packed: a little of what is may become so much that it is no use to count it then."""
+    packed = answer.headers.get("content-encoding", "identity").strip().lower()
+    if packed not in {"", "identity"}:
+        raise NetworkError(url, f"its answer is packed ({shown(packed)}), which it was not asked for")
+
+
 async def _body(url: str, answer: httpx.Response) -> bytes:
+    _check_plain(url, answer)
     parts, size = [], 0
-    async for part in answer.aiter_bytes():
+    async for part in answer.aiter_raw():
         size += len(part)
         if size > MAX_ANSWER_BYTES:
             raise NetworkError(url, f"its answer has more than {MAX_ANSWER_BYTES:,} bytes")

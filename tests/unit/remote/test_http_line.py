@@ -1,7 +1,8 @@
 """The line to a gateway, where others answer: too much, too late, something else, or nothing."""
 
-import asyncio
+import gzip
 import os
+import zlib
 
 import pytest
 
@@ -16,32 +17,6 @@ from caxton.remote.http_line import HttpLine
 from caxton.wire.calls import AgentView
 
 TOKEN = "cx_" + "a" * 43
-
-
-@pytest.fixture
-async def serve():
-    """Answer one request at a time with these bytes; returns the URL and what was asked."""
-    servers, writers = [], []
-
-    async def start(*parts, closes=True):
-        asked = []
-
-        async def answer(reader, writer):
-            writers.append(writer)
-            asked.append(await reader.readuntil(b"\r\n\r\n"))
-            for part in parts:
-                writer.write(part)
-            await writer.drain()
-            if closes:
-                writer.close()
-
-        servers.append(await asyncio.start_server(answer, "127.0.0.1", 0))
-        return f"http://127.0.0.1:{servers[-1].sockets[0].getsockname()[1]}", asked
-
-    yield start
-    for one in servers + writers:
-        one.close()
-        await one.wait_closed()
 
 
 def head(length, status=200):
@@ -60,6 +35,36 @@ async def test_an_answer_is_so_long_and_no_longer(serve, monkeypatch):
             with pytest.raises(error, match="4 bytes"):
                 await line.get("/", int)
         await line.close()
+
+
+@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize(
+    ("packing", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), (" GZIP ", gzip.compress)]
+)
+async def test_an_answer_that_was_packed_is_refused(serve, packing, pack, status):
+    """A little of it may become more than there is memory; it is asked for plain."""
+    packed = pack(b"12345")
+    url, asked = await serve(
+        b"HTTP/1.1 %d x\r\ncontent-encoding: %s\r\ncontent-length: %d\r\n\r\n"
+        % (status, packing.encode(), len(packed)),
+        packed,
+    )
+    line = HttpLine(Address.of(url, TOKEN))
+    with pytest.raises(NetworkError, match=packing.strip().lower()):
+        await line.get("/", int)
+    with pytest.raises(NetworkError, match=packing.strip().lower()):
+        await anext(line.events("/"))
+    await line.close()
+
+    assert all(b"accept-encoding: identity\r\n" in request.lower() for request in asked)
+
+
+async def test_an_answer_that_says_it_is_plain_is_read(serve):
+    """That is an encoding, too."""
+    url, _ = await serve(b"HTTP/1.1 200 x\r\ncontent-encoding: Identity\r\ncontent-length: 1\r\n\r\n", b"1")
+    line = HttpLine(Address.of(url, TOKEN))
+    assert await line.get("/", int) == 1
+    await line.close()
 
 
 async def test_who_does_not_answer_is_not_waited_for(serve):
