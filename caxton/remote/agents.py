@@ -20,7 +20,8 @@ from caxton.errors import CaxtonError, NetworkError, ResourceExhausted, Timeout
 from caxton.forms.agent_form import AgentForm
 from caxton.forms.line_form import LineForm
 from caxton.ids import AgentId
-from caxton.remote.connection import RemoteConnection
+from caxton.remote.connection import PAGE, RemoteConnection
+from caxton.remote.pages import Cursor
 from caxton.wire.calls import Agents, AgentView, ListAgents
 from caxton.wire.capability_calls import CapabilityView
 from caxton.wire.watching import LogLine
@@ -113,6 +114,8 @@ class RemoteAgents(RemoteConnection, DrainCalls, CapabilityCalls, LogCalls):
             found.append(view)
             if len(found) == request.limit:
                 break
+        if found and found[-1].name <= request.after:
+            raise NetworkError(self._address.url, "its list of agents is not in the order of their names")
         return Agents(found, len(found) == request.limit, found[-1].name if found else "")
 
     async def inspect(self, agent: Agent) -> AgentView:
@@ -179,14 +182,13 @@ class RemoteAgents(RemoteConnection, DrainCalls, CapabilityCalls, LogCalls):
 
     async def capabilities(self) -> AsyncIterator[CapabilityView]:
         """Yield the capabilities that agents have, in the order of the alphabet, each with how many have it."""
-        after: str | None = None
-        while True:
-            page = await self._gateway().get("/v1/capabilities", _Capabilities, {"limit": 500, "after": after})
+        cursor, more = Cursor(self._address.url, None), True
+        while more:
+            asked = {"limit": PAGE, "after": cursor.after}
+            page = await self._gateway().get("/v1/capabilities", _Capabilities, asked)
             for one in page.capabilities:
                 yield CapabilityView(one.name, one.agents, one.healthy)
-            after = page.next
-            if after is None:
-                return
+            more = cursor.turn(len(page.capabilities), page.next)
 
     async def logs(
         self,

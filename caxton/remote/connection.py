@@ -18,6 +18,7 @@ from caxton.ids import AgentId, ConversationId, SecretUuidSource
 from caxton.remote.address import Address
 from caxton.remote.http_line import HttpLine
 from caxton.remote.inbox import RemoteInbox
+from caxton.remote.pages import Cursor
 from caxton.wire.calls import AgentView
 
 A = TypeVar("A")
@@ -147,15 +148,13 @@ class RemoteConnection(Connection):
     async def _agent_pages(
         self, params: Mapping[str, Any], page: int = PAGE, after: str = ""
     ) -> AsyncIterator[AgentView]:
-        following: str | None = after or None
-        while True:
-            asked = {**params, "limit": page, "after": following}
+        cursor, more = Cursor(self._address.url, after or None), True
+        while more:
+            asked = {**params, "limit": page, "after": cursor.after}
             found = await self._gateway().get("/v1/agents", AgentPage, asked)
             for form in found.agents:
                 yield self._known(form.view())
-            following = found.next
-            if following is None:
-                return
+            more = cursor.turn(len(found.agents), found.next)
 
 
 def _only_there() -> Unsupported:

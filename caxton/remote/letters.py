@@ -17,6 +17,7 @@ from caxton.forms.conversation_form import ConversationForm
 from caxton.forms.letter_form import LetterForm
 from caxton.ids import MessageId
 from caxton.remote.connection import NAMED, PAGE, RemoteConnection
+from caxton.remote.pages import Cursor
 from caxton.wire.calls import DeadLetter
 from caxton.wire.told import ConversationStats, DeadLetterStats
 
@@ -65,16 +66,15 @@ class RemoteLetters(RemoteConnection, ConversationCalls, DeadLetterCalls):
             check_whole("limit", limit, 0, _MOST)
         left = _MOST if limit is None else limit
         params = self._which(reason, agent, sender, before)
-        following = None if after is None else str(LetterNumber.of(after))
-        while left:
-            asked = {**params, "limit": min(PAGE, left), "after": following}
+        cursor = Cursor(self._address.url, None if after is None else str(LetterNumber.of(after)))
+        more = True
+        while more and left:
+            asked = {**params, "limit": min(PAGE, left), "after": cursor.after}
             page = await self._gateway().get("/v1/dead-letters", _Letters, asked)
-            for form in page.dead_letters:
+            for form in page.dead_letters[:left]:
                 yield await self.dead_letter(form.id) if with_content else form.letter()
                 left -= 1
-            following = page.next
-            if following is None:
-                return
+            more = cursor.turn(len(page.dead_letters), page.next)
 
     async def dead_letter(self, number: Letter) -> DeadLetter:
         """Return one dead letter with its content."""
@@ -141,17 +141,16 @@ class RemoteLetters(RemoteConnection, ConversationCalls, DeadLetterCalls):
         if limit is not None:
             check_whole("limit", limit, 0, _MOST)
         left = _MOST if limit is None else limit
-        following = None if after is None else str(conversation_id(after))
+        cursor = Cursor(self._address.url, None if after is None else str(conversation_id(after)))
         params = {"agent": None if agent is None else self._text(agent), "state": state}
-        while left:
-            asked = {**params, "limit": min(PAGE, left), "after": following}
+        more = True
+        while more and left:
+            asked = {**params, "limit": min(PAGE, left), "after": cursor.after}
             page = await self._gateway().get("/v1/conversations", _Conversations, asked)
-            for form in page.conversations:
+            for form in page.conversations[:left]:
                 yield form.view()
                 left -= 1
-            following = page.next
-            if following is None:
-                return
+            more = cursor.turn(len(page.conversations), page.next)
 
     def _which(
         self, reason: str | None, agent: Agent | None, sender: Agent | None, before: int | datetime | None
