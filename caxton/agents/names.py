@@ -19,6 +19,8 @@ RESERVED = ("tool:", "model:", "a2a:", "caxton:")
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+# What an id is written as: where a name or an id may stand, it is an id.
+_ID = re.compile("[0-9A-Fa-f]{16}")
 # Marks that follow their letters make a name longer than it will be.
 _MOST_GIVEN = 4 * MAX_NAME
 
@@ -40,13 +42,18 @@ def normal_name(field: str, name: object) -> str:
 def new_name(field: str, name: object) -> str:
     """Return the name of an agent to be as `normal_name` does.
 
-    Raises ValidationError also for one that is reserved, or has characters that nobody sees.
+    Raises ValidationError also for one that is reserved, or has characters that nobody sees, or is written as ids are:
+    whoever named an agent like the id of another one would have what is meant for his done to that one.
     """
     text = normal_name(field, name)
     if not text.isascii() and (unseen := _UNSEEN.search(text)) is not None:
         raise ValidationError(field, f"{text!a:.80} has a character that shows nothing, {unseen.group()!a}")
     if text.casefold().startswith(RESERVED):
         raise ValidationError(field, f"{shown(text)} is reserved: no agent's name begins with {', '.join(RESERVED)}")
+    if _ID.fullmatch(text) is not None:
+        raise ValidationError(
+            field, f"{shown(text)} is 16 hex digits, which is how ids are written; add another character to it"
+        )
     return text
 
 

@@ -209,14 +209,13 @@ def test_an_idempotency_key_is_for_the_durable_lane(run, echo):
 
 
 def test_a_name_that_looks_like_an_id(run, echo):
-    """16 hex digits are the agent of that id if there is one, and else the agent of that name."""
+    """16 hex digits are the agent of that id, and no new agent is named so: it would be taken for the other one."""
     assert run("message", "request", echo, "by id").stdout == "by id"
     assert run("message", "request", echo.upper(), "by id").stdout == "by id"
-    name = "00000000c0ffee00"
-    deployed = told(run("agent", "deploy", name, ECHO, "-o", "json"))
-    assert deployed["agent_id"] != name
-    assert run("message", "request", name, "by name").stdout == "by name"
-    assert told(run("agent", "inspect", name, "-o", "json"))["name"] == name
+    for name in (echo, echo.upper(), "00000000c0ffee00"):
+        error = refused(run("agent", "deploy", name, ECHO, "-o", "json"), 2, "ValidationError")
+        assert "how ids are written" in error["fields"]["problem"]
+    assert [agent["name"] for agent in told(run("agent", "list", "-o", "json"))] == ["echo"]
 
 
 def test_what_is_refused_says_why(run, echo, tmp_path):

@@ -58,6 +58,7 @@ COMMANDS = [
     ("agent deploy '' {echo}", WRONG, "ValidationError", "1 to 200 characters"),
     ("agent deploy 'new ' {echo}", WRONG, "ValidationError", "blanks at its ends"),
     ("agent deploy tool:x {echo}", WRONG, "ValidationError", "reserved"),
+    ("agent deploy 00000000c0ffee00 {echo}", WRONG, "ValidationError", "add another character"),
     ("agent deploy new {echo} --encoding json", WRONG, "ConfigurationError", "'--encoding': 'json' is not one of"),
     ("agent deploy new {echo} --max-fuel 1", WRONG, "ConfigurationError", "10000"),
     ("agent deploy new {echo} --max-memory-mb 257", WRONG, "ConfigurationError", "less than or equal to 256"),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from caxton.agents.names import MAX_NAME, RESERVED, NamePattern, check_new_name, new_name, normal_name
 from caxton.errors import ValidationError
+from caxton.ids import AgentId
 
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=50)
 
@@ -73,6 +74,32 @@ def test_reserved_names_are_for_no_new_agent(name):
 def test_other_names_are_not_reserved(name):
     """Only what comes before a colon is."""
     assert new_name("name", name) == name
+
+
+@pytest.mark.parametrize("name", ["00000000c0ffee00", "C0FFEE00C0FFEE00", "0" * 16, "aBcDeF0123456789"])
+def test_what_is_written_as_an_id_is_for_no_new_agent(name):
+    """Commands and HTTP would take it for the agent of that id, which is another one."""
+    assert normal_name("agent", name) == name
+    with pytest.raises(ValidationError, match="how ids are written; add another character"):
+        new_name("name", name)
+    with pytest.raises(ValidationError, match="how ids are written"):
+        check_new_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["0" * 15, "0" * 17, "00000000-0ffee00", "\uff10" * 16, "g" * 16, "caffe\u0301" * 3], ids=ascii
+)
+def test_what_is_no_id_is_a_name(name):
+    """One digit more or less, or something else among them, or digits of another script."""
+    assert new_name("name", name) == unicodedata.normalize("NFC", name)
+
+
+@given(agent=st.integers(1, (1 << 64) - 1), upper=st.booleans())
+def test_no_id_of_an_agent_can_be_a_name(agent, upper):
+    """Every text that is read as an id is refused."""
+    text = str(AgentId(agent))
+    with pytest.raises(ValidationError, match="how ids are written"):
+        new_name("name", text.upper() if upper else text)
 
 
 def test_a_name_in_another_form_is_told_to_whoever_registers_it():

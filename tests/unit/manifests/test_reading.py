@@ -104,6 +104,7 @@ def test_what_other_editors_write_is_read(write):
         ("x" * 3_000_000 + " = 1\n" + AGENT, 1, "x" * 299 + "…", "there is no such key"),
         (AGENT.replace('"echo"', "5"), 1, "name", "5 is not text"),
         (AGENT.replace('"echo"', '"tool:x"'), 1, "name", "reserved"),
+        (AGENT.replace('"echo"', '"00000000c0ffee00"'), 1, "name", "how ids are written"),
         (AGENT.replace('"echo"', '" echo"'), 1, "name", "blanks at its ends"),
         (AGENT.replace('"echo"', '"e\\u202Echo"'), 1, "name", "do not print"),
         (AGENT + 'version = "1 "', 3, "version", "blanks at its ends"),

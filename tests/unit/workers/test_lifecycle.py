@@ -165,7 +165,9 @@ def test_an_agent_of_another_shard_is_refused(make_shard):
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("e\u0301cho", "NFC"), (" echo", "blanks"), ("caxton:clock", "reserved")], ids=ascii
+    ("name", "why"),
+    [("e\u0301cho", "NFC"), (" echo", "blanks"), ("caxton:clock", "reserved"), ("00000000C0FFEE00", "how ids")],
+    ids=ascii,
 )
 def test_a_shard_registers_no_name_that_a_client_would_not_send(ready, name, why):
     """A program that speaks to a worker by itself deploys and attaches nothing that passes for another's."""
@@ -286,3 +288,38 @@ def test_agents_of_the_file_come_back(ready, tmp_path):
         "a": AgentState.RUNNING,
         "b": AgentState.STOPPED,
     }
+
+
+def test_who_is_stored_under_a_name_like_an_id_goes_on(ready, tmp_path, monkeypatch):
+    """No new agent is named so; one from before that is known, and paused, resumed and removed, by its id."""
+    name = "00000000c0ffee00"
+
+    async def live():
+        database = await Database.open(tmp_path / "shard-0.db")
+        ready.lifecycle._stored = StoredAgents(database)
+        await ready.lifecycle.load()
+        return database
+
+    async def before():
+        database = await live()
+        with monkeypatch.context() as patch:
+            patch.setattr(lifecycle, "check_new_name", lambda _: None)
+            assert await ready.lifecycle.deploy([manifest(name)]) == {}
+        await database.close()
+        ready.registry.agents.clear()
+
+    async def now():
+        database = await live()
+        found = agent(ready, name)
+        assert found.takes
+        await ready.lifecycle.pause(found.agent_id)
+        await ready.lifecycle.resume(found.agent_id)
+        assert agent(ready, name).takes
+        assert await ready.lifecycle.remove([found.agent_id]) == {}
+        refused = await ready.lifecycle.deploy([manifest(name)])
+        assert [type(error) for error in refused.values()] == [ValidationError]
+        await database.close()
+
+    ready.runner.run(before())
+    ready.runner.run(now())
+    assert ready.registry.agents == {}
