@@ -14,7 +14,7 @@ from caxton.errors import (
     TokenMissing,
     TokenRefused,
 )
-from caxton.gateway.asgi import Application, Event, Receive, Scope, Send
+from caxton.gateway.asgi import Application, Event, Gone, Receive, Scope, Send
 from caxton.gateway.counts import Counts
 from caxton.gateway.hosts import Hosts
 from caxton.gateway.identity import Identify
@@ -37,10 +37,6 @@ REQUEST = "caxton.request"
 OPEN_PATHS, OPEN_FOLDER = frozenset({"/", "/health", "/ready"}), "/board/"
 # Where modules are sent.
 _MODULE_PATHS = frozenset({"/v1/agents", "/v1/agents/"})
-
-
-class Gone(Exception):
-    """Whoever asked has closed the connection, or does not read."""
 
 
 class Passage:

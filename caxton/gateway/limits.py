@@ -8,6 +8,8 @@ MAX_METRICS_CONNECTIONS = 32
 MAX_REQUESTS = 256
 # Bytes of a request's line and headers; and of one body, where a module or where anything else is sent.
 MAX_HEAD_BYTES, MAX_BODY_BYTES, MAX_MODULE_BODY_BYTES = 32 << 10, 24 << 20, 96 << 20
+# Requests that wait on one connection for those before them.
+MAX_PIPELINED = 8
 # Bytes of all bodies that are being read or answered.
 MAX_BODIES_BYTES = 256 << 20
 # Clients of the runtime, one for each principal that was here lately.
@@ -25,7 +27,7 @@ HEAD_TIMEOUT_S = 10.0
 REQUEST_TIMEOUT_S = 60.0
 # Until a reader that does not read is left.
 SEND_TIMEOUT_S = 20.0
-# Until a connection is cut off that was closed and takes nothing.
+# Until a connection is cut off that was closed and takes nothing, or whose request is answered and goes on.
 CLOSE_TIMEOUT_S = 5.0
 # Until a connection is closed on which nothing more is asked.
 KEEP_ALIVE_S = 30

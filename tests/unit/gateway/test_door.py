@@ -4,7 +4,8 @@ import pytest
 
 from caxton.errors import AgentNotFound
 from caxton.gateway import door as door_module
-from caxton.gateway.door import REQUEST, Gone
+from caxton.gateway.asgi import Gone
+from caxton.gateway.door import REQUEST
 
 
 async def test_whoever_has_a_token_comes_in(door):
@@ -154,7 +155,7 @@ async def test_who_does_not_read_is_left(door, monkeypatch):
     monkeypatch.setattr(door_module, "SEND_TIMEOUT_S", 0.0)
     asked = door()
 
-    with pytest.raises(door_module.Gone):
+    with pytest.raises(Gone):
         await asked.ask(reading=asyncio.Event())
     assert asked.counts.cut_off == {"readers that did not read": 1}
     assert asked.counts.under_way == 0

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from caxton.gateway.limits import CLOSE_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_HEAD_BYTES
+from caxton.gateway.limits import CLOSE_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_HEAD_BYTES, MAX_PIPELINED
 from caxton.testing import eventually
 
 if find_spec("uvicorn") is None:
@@ -172,3 +172,149 @@ async def test_nothing_is_upgraded(listening):
     async with listening(hello) as (port, _, _), connected(port) as (reader, writer):
         writer.write(raw)
         assert b" 200 OK" in await reader.readuntil(b"hello")
+
+
+async def the_connection(server, fits):
+    """Return the only connection, once it is as it should be."""
+
+    async def found():
+        return [one for one in server.server_state.connections if fits(one)]
+
+    (connection,) = await eventually(found)
+    return connection
+
+
+def waiting():
+    """Make an application that answers as often as its semaphore is released."""
+    go = asyncio.Semaphore(0)
+
+    async def waits(scope, receive, send):
+        await go.acquire()
+        await hello(scope, receive, send)
+
+    return go, waits
+
+
+@pytest.mark.parametrize("more", [1, 100])
+async def test_so_many_requests_wait_on_a_connection_and_no_more(listening, more):
+    """Those that may wait are answered, and then the connection is closed: what came behind them is not kept."""
+    go, waits = waiting()
+    async with listening(waits) as (port, counts, server):
+        async with connected(port) as (reader, writer):
+            writer.write(HELLO * (1 + MAX_PIPELINED))
+            await the_connection(server, lambda one: len(one.pipeline) == MAX_PIPELINED)
+            for _ in range(1 + MAX_PIPELINED):
+                go.release()
+                await reader.readuntil(b"hello")
+            assert counts.refused == {}
+        await gone(server)
+        async with connected(port) as (reader, writer):
+            writer.write(HELLO * (1 + MAX_PIPELINED + more))
+            await the_connection(server, lambda one: len(one.pipeline) == MAX_PIPELINED)
+            for _ in range(1 + MAX_PIPELINED):
+                go.release()
+            assert (await reader.read()).count(b"hello") == 1 + MAX_PIPELINED
+    assert counts.refused == {"pipelined requests": 1}
+
+
+async def test_nothing_is_read_while_requests_wait(listening):
+    """An answer to one of them changes nothing of it; the last but one does."""
+    go, waits = waiting()
+    async with listening(waits) as (port, _, server), connected(port) as (reader, writer):
+        writer.write(HELLO * 3)
+        connection = await the_connection(server, lambda one: len(one.pipeline) == 2)
+        go.release()
+        await reader.readuntil(b"hello")
+        await the_connection(server, lambda one: len(one.pipeline) == 1)
+        assert not connection.transport.is_reading()
+        go.release()
+        await reader.readuntil(b"hello")
+        await the_connection(server, lambda one: one.transport.is_reading())
+        go.release()
+        await reader.readuntil(b"hello")
+
+
+async def test_a_head_that_is_none_does_not_answer_what_came_before(listening):
+    """The request before it has its own answer, behind which the connection is closed."""
+    go, waits = waiting()
+    async with listening(waits) as (port, counts, server), connected(port) as (reader, writer):
+        writer.write(HELLO + b"hello\r\n\r\n")
+        await the_connection(server, lambda _: counts.refused == {"no HTTP": 1})
+        go.release()
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert answer.endswith(b"hello")
+
+
+CHUNKS = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n"
+
+
+@pytest.mark.parametrize("line", [b"X: a\r\n", b"a"])
+async def test_trailers_are_as_long_as_a_head_and_no_longer(listening, line):
+    """In many lines or in one that does not end, also where each part of it is short."""
+
+    async def reads(scope, receive, send):
+        while (await receive()).get("more_body"):
+            pass
+        assert b"x" not in dict(scope["headers"])
+        await hello(scope, receive, send)
+
+    async with listening(reads) as (port, counts, _):
+        async with connected(port) as (reader, writer):
+            short = line * ((MAX_HEAD_BYTES - 100) // len(line))
+            writer.write(CHUNKS + b"0\r\nX: b\r\nY: " + short.rstrip() + b"\r\n\r\n" + HELLO)
+            for _ in range(2):
+                await reader.readuntil(b"hello")
+        async with connected(port) as (reader, writer):
+            writer.write(CHUNKS + b"0\r\nY: " + line * (20 * MAX_HEAD_BYTES // len(line)))
+
+            async def refused():
+                return counts.refused
+
+            await eventually(refused)
+            assert counts.refused == {"long heads": 1}
+
+
+BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab"
+
+
+@pytest.mark.parametrize("beginning", [BODY, CHUNKS])
+async def test_a_body_that_goes_on_after_its_answer_is_cut_off(listening, beginning):
+    """However much of it comes; the time for it is passed in here."""
+    async with listening(hello) as (port, counts, server), connected(port) as (reader, writer):
+        writer.write(beginning)
+        await reader.readuntil(b"hello")
+        connection = await the_connection(server, lambda one: one._rest_since_s is not None)
+        now_s = asyncio.get_running_loop().time()
+        connection.look(now_s)
+        assert not connection.transport.is_closing()
+        connection.look(now_s + CLOSE_TIMEOUT_S + 1)
+        assert await reader.read() == b""
+        await gone(server)
+        assert counts.cut_off == {"bodies after their answer": 1}
+
+
+async def test_the_rest_of_a_body_that_comes_in_time_is_passed_over(listening):
+    """The next request on its connection is answered, and when there is none its clock goes."""
+    async with listening(hello) as (port, counts, server), connected(port) as (reader, writer):
+        writer.write(BODY)
+        await reader.readuntil(b"hello")
+        writer.write(b"cdefghi")
+        connection = await the_connection(server, lambda one: one._is_idle())
+        assert connection.timeout_keep_alive_task is not None
+        connection.look(asyncio.get_running_loop().time() + CLOSE_TIMEOUT_S + 1)
+        writer.write(HELLO)
+        await reader.readuntil(b"hello")
+    assert counts.cut_off == {}
+
+
+async def test_empty_lines_between_requests_are_a_head_that_does_not_come(listening):
+    """They stop the clock of a connection on which nothing is asked, and so have one of their own."""
+    async with listening(hello) as (port, counts, server), connected(port) as (reader, writer):
+        writer.write(HELLO)
+        await reader.readuntil(b"hello")
+        writer.write(b"\r\n")
+        connection = await the_connection(server, lambda one: one._in_head)
+        connection.look(asyncio.get_running_loop().time() + HEAD_TIMEOUT_S + 1)
+        assert problem_of(await reader.read())["status"] == 408
+        assert counts.cut_off == {"slow heads": 1}
