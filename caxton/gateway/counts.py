@@ -9,7 +9,7 @@ class Counts:
     """answered: requests by status. refused: by the limit or the check that refused them, before anything was done.
 
     unasked: messages to callers that no request of theirs waits for. cut_off: connections that the gateway ended, by
-    why. under_way, streams, body_bytes, connections: now.
+    why. under_way, streams, body_bytes, answer_bytes, connections: now.
     """
 
     answered: Counter[int] = field(default_factory=Counter)
@@ -19,4 +19,5 @@ class Counts:
     unasked: int = 0
     streams: int = 0
     body_bytes: int = 0
+    answer_bytes: int = 0
     connections: int = 0

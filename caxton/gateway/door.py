@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 
 from caxton.errors import (
     AccessError,
@@ -19,9 +20,11 @@ from caxton.gateway.counts import Counts
 from caxton.gateway.hosts import Hosts
 from caxton.gateway.identity import Identify
 from caxton.gateway.limits import (
+    MAX_ANSWERS_BYTES,
     MAX_BODIES_BYTES,
     MAX_BODY_BYTES,
     MAX_MODULE_BODY_BYTES,
+    MAX_PART_BYTES,
     MAX_REQUESTS,
     MAX_STREAMS,
     REQUEST_TIMEOUT_S,
@@ -42,7 +45,8 @@ _MODULE_PATHS = frozenset({"/v1/agents", "/v1/agents/"})
 class Passage:
     """One request on its way through: its body is counted, its answer is not waited for without end.
 
-    grant: who asks and what they may, None where anybody may ask. is_stream: whether the answer lasts.
+    grant: who asks and what they may, None where anybody may ask. is_stream: whether the answer lasts. is_gone: whether
+    nobody reads it. no_room: why there is none for the answer that was made.
     """
 
     def __init__(self, counts: Counts, receive: Receive, send: Send, most_bytes: int) -> None:
@@ -52,10 +56,16 @@ class Passage:
         self._most_bytes = most_bytes
         self._read = 0
         self._deadline: asyncio.Timeout | None = None
+        # How an answer begins, until there is something of it to send: until then it can be another one.
+        self._start: Event | None = None
+        self._timeout_s = REQUEST_TIMEOUT_S
+        self._is_answered = False
         self.grant: Any = None
         self.body_read = False
         self.status = 0
         self.is_stream = False
+        self.is_gone = False
+        self.no_room: ResourceExhausted | None = None
 
     def last(self) -> None:
         """Let the answer last: it is a stream, and has no deadline. Raises ResourceExhausted where too many do."""
@@ -85,15 +95,48 @@ class Passage:
         return event
 
     async def send(self, event: Event) -> None:
-        """Send a part of the answer; raises Gone when nobody reads it."""
+        """Send a part of the answer, at the pace of who reads it; raises Gone when nobody does, or there is no room."""
+        if self.is_gone:
+            raise Gone
         if event["type"] == "http.response.start":
-            self.status = event["status"]
+            self._start = event
+            return
+        size = len(event.get("body", b""))
+        self._counts.answer_bytes += size
+        try:
+            if not self.status:
+                await self._begin(size)
+            for part in _parts(event):
+                await self._send_soon(part)
+        finally:
+            self._counts.answer_bytes -= size
+        self._is_answered = not event.get("more_body", False)
+
+    async def _begin(self, size: int) -> None:
+        start = self._start
+        if start is None:
+            return
+        if size > MAX_PART_BYTES and self._counts.answer_bytes > MAX_ANSWERS_BYTES:
+            self._counts.refused["answers at once"] += 1
+            self._start = None
+            self.no_room = ResourceExhausted("room for the answers to all requests", MAX_ANSWERS_BYTES)
+            raise Gone
+        self.status = start["status"]
+        if self._deadline is not None and not self.is_stream:  # it was answered in time: now it is for who reads it
+            self._deadline.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
+        await self._send_soon(start)
+
+    async def _send_soon(self, event: Event) -> None:
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 await self._send(event)
         except TimeoutError:
-            self._counts.cut_off["readers that did not read"] += 1
-            raise Gone from None
+            self._leave()
+
+    def _leave(self) -> NoReturn:
+        self._counts.cut_off["readers that did not read"] += 1
+        self.is_gone = True
+        raise Gone from None
 
     async def answer(self, problem: Problem, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         """Answer with a problem, unless something was answered already."""
@@ -107,12 +150,21 @@ class Passage:
         await self.send({"type": "http.response.body", "body": body})
 
     async def run(self, app: Application, scope: Scope, timeout_s: float) -> None:
-        """Have the application answer; where it does not in time, say so."""
+        """Have the application answer; where it does not in time, say so. Raises Gone."""
+        self._timeout_s = timeout_s
         try:
-            async with asyncio.timeout(timeout_s) as self._deadline:
-                await app(scope, self.receive, self.send)
+            await self._run(app, scope)
         except TimeoutError:
+            if self.status and not self._is_answered:
+                self._leave()
             await self.answer(self._late(timeout_s))
+
+    async def _run(self, app: Application, scope: Scope) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s) as self._deadline:
+                await app(scope, self.receive, self.send)
+        finally:
+            self._deadline = None
 
     def end(self) -> None:
         """Give back what its body took, and its place among the streams."""
@@ -156,14 +208,11 @@ class Door:
         counts.under_way += 1
         try:
             await self._pass(scope, passage, most_bytes)
-        except Gone:
-            raise
-        except CaxtonError as error:
-            await self._refuse(passage, error)
-        except Exception:
-            log.exception("%s %s ended with an error that nobody foresaw", scope["method"], scope["path"])
-            detail = "an error that nobody foresaw; it is in what the gateway logged"
-            await passage.answer(Problem.told(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is answered)
+            await self._tell(scope, passage, error)
+        else:
+            if passage.is_gone:
+                raise Gone
         finally:
             counts.under_way -= 1
             counts.answered[passage.status] += 1
@@ -201,8 +250,30 @@ class Door:
             return MessageTooLarge.of(wanted, most_bytes, "body")
         return None
 
+    async def _tell(self, scope: Scope, passage: Passage, error: Exception) -> None:
+        """Answer with what went wrong. The passage knows what its application may have raised as something else."""
+        if passage.no_room is not None:
+            await self._refuse(passage, passage.no_room)
+        elif passage.is_gone or isinstance(error, Gone):
+            raise Gone from None
+        elif isinstance(error, CaxtonError):
+            await self._refuse(passage, error)
+        else:
+            log.error("%s %s ended with an error that nobody foresaw", scope["method"], scope["path"], exc_info=error)
+            detail = "an error that nobody foresaw; it is in what the gateway logged"
+            await passage.answer(Problem.told(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+
     async def _refuse(self, passage: Passage, error: CaxtonError) -> None:
         await passage.answer(Problem.of(error), retry_header(error))
+
+
+def _parts(event: Event) -> Iterator[Event]:
+    """Yield an event in parts that are small: a server takes each whole, and keeps what is not read of it."""
+    body = event.get("body", b"")
+    last = max(0, len(body) - 1) // MAX_PART_BYTES
+    for number in range(last + 1):
+        part = body[number * MAX_PART_BYTES : (number + 1) * MAX_PART_BYTES] if last else body
+        yield {**event, "body": part, "more_body": number < last or event.get("more_body", False)}
 
 
 def retry_header(error: CaxtonError) -> tuple[tuple[bytes, bytes], ...]:

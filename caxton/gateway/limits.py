@@ -12,6 +12,8 @@ MAX_HEAD_BYTES, MAX_BODY_BYTES, MAX_MODULE_BODY_BYTES = 32 << 10, 24 << 20, 96 <
 MAX_PIPELINED = 8
 # Bytes of all bodies that are being read or answered.
 MAX_BODIES_BYTES = 256 << 20
+# Bytes of all answers that are being sent, small ones aside; and of what is sent of one before the next part of it.
+MAX_ANSWERS_BYTES, MAX_PART_BYTES = 256 << 20, 64 << 10
 # Clients of the runtime, one for each principal that was here lately.
 MAX_CLIENTS = 64
 # Streams, which last.
@@ -23,7 +25,7 @@ MAX_MESSAGES = 10_000
 
 # From the first byte of a connection, or of its next request, to the end of the headers.
 HEAD_TIMEOUT_S = 10.0
-# From the headers to the end of the answer, streams aside.
+# From the headers to the answer, and as long again for who reads it, streams aside.
 REQUEST_TIMEOUT_S = 60.0
 # Until a reader that does not read is left.
 SEND_TIMEOUT_S = 20.0

@@ -95,6 +95,7 @@ class Scrapes:
                 one.under_way,
                 one.streams,
                 one.body_bytes,
+                one.answer_bytes,
                 one.connections,
             )
             for name, one in self._counts.items()

@@ -20,6 +20,7 @@ class PortFigures(NamedTuple):
     under_way: int
     streams: int
     body_bytes: int
+    answer_bytes: int
     connections: int
 
 
@@ -69,6 +70,7 @@ _PRESENT: tuple[tuple[str, str, Callable[[PortFigures], float]], ...] = (
     ("requests_under_way", "requests that the gateway works on", lambda one: one.under_way),
     ("streams", "streams of events that last", lambda one: one.streams),
     ("body_bytes", "bodies that are being read or answered", lambda one: one.body_bytes),
+    ("answer_bytes", "answers that are being sent", lambda one: one.answer_bytes),
     ("connections", "connections to the gateway", lambda one: one.connections),
 )
 

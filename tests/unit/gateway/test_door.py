@@ -169,6 +169,7 @@ async def test_an_error_that_nobody_foresaw_is_told_as_no_more_than_that(door, c
 
     async def fails_late(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
         raise AgentNotFound("x")
 
     answer = await door(fails).ask()
