@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from caxton.errors import ConfigurationError, Unsupported
+from caxton.printable import shown
 
 UrlOption = Annotated[
     str | None,
@@ -96,6 +97,9 @@ def take(
         if token or token_file or ca or cert or insecure_http:
             raise ConfigurationError("the command line", "it says how to come in, and not where", "add --url")
         return
+    if not where.lower().startswith(("https://", "http://")):
+        how = "--url" if url else "CAXTON_URL"
+        raise ConfigurationError(how, f"{shown(where)} is no URL", "write one such as https://caxton.example:8443")
     if token and token_file:
         raise ConfigurationError("the command line", "--token and --token-file are both there", "leave one out")
     file = token_file or (None if token else _path("CAXTON_TOKEN_FILE"))
@@ -124,7 +128,7 @@ def check_here(runtime_dir: Path | None = None) -> None:
     """Raise Unsupported where a gateway is meant, for what only the machine of the runtime can do."""
     if (there := elsewhere(runtime_dir)) is not None:
         how = "--url" if there.named else "CAXTON_URL"
-        raise Unsupported("this command, from another machine", f"run it where the runtime serves, without {how}")
+        raise Unsupported("this command from another machine", f"run it where the runtime serves, without {how}")
 
 
 def _path(variable: str) -> Path | None:

@@ -14,7 +14,7 @@ def usage_mistake(error: typer.TyperException, words: Sequence[str]) -> Configur
     context = getattr(error, "ctx", None)
     path = "caxton" if context is None else context.command_path
     parameters = set() if context is None else {parameter.name for parameter in context.command.params}
-    problem = error.format_message().rstrip(".").replace(": Value error, ", ": ")
+    problem = " ".join(error.format_message().split()).rstrip(".").replace(": Value error, ", ": ")
     advice = _advice(problem, getattr(error, "option_name", ""), path, parameters)
     if path == "caxton" and words and words[0].startswith("-"):
         advice = "options stand behind the command, as in `caxton health -o json`"

@@ -158,7 +158,9 @@ class RemoteConnection(Connection):
 
 
 def _only_there() -> Unsupported:
-    return Unsupported("this call of a client on another machine", "make it where the runtime serves")
+    return Unsupported(
+        "this call from another machine", "make it where the runtime serves, without --url and CAXTON_URL"
+    )
 
 
 def _is_id(text: str) -> bool:

@@ -9,24 +9,24 @@ import msgspec
 from caxton.errors import (
     BY_NAME,
     CaxtonError,
+    ConfigurationError,
     InvalidMessageFormat,
     NetworkError,
     ResourceExhausted,
     Timeout,
     UnknownError,
-    Unsupported,
     ValidationError,
     from_fields,
 )
 
 _LONGEST_TOLD = 500
-
+_ANOTHER = "give the address where HTTP is served, without a path; or the gateway is of another version"
 
 # Problems of a request itself, which never reached what answers it.
 _OF_STATUS: dict[int, Callable[[str], CaxtonError]] = {
     HTTPStatus.BAD_REQUEST: lambda detail: InvalidMessageFormat("request", detail),
-    HTTPStatus.NOT_FOUND: lambda detail: Unsupported(detail, "the gateway is of another version"),
-    HTTPStatus.METHOD_NOT_ALLOWED: lambda detail: Unsupported(detail, "the gateway is of another version"),
+    HTTPStatus.NOT_FOUND: lambda detail: ConfigurationError("url", detail, _ANOTHER),
+    HTTPStatus.METHOD_NOT_ALLOWED: lambda detail: ConfigurationError("url", detail, _ANOTHER),
     HTTPStatus.REQUEST_TIMEOUT: lambda detail: Timeout(detail, 0),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: lambda detail: ValidationError("body", detail),
     HTTPStatus.SERVICE_UNAVAILABLE: lambda detail: ResourceExhausted(detail, 0),

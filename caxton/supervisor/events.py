@@ -163,9 +163,10 @@ def modules_not_removed(error: CaxtonError) -> Event:
 
 
 def gateway_ready(urls: Mapping[str, str], pid: int) -> Event:
-    """The gateway answers. urls: where it is asked for HTTP, and for metrics; `url` is the first of them."""
-    text = f"the gateway answers at {' and '.join(urls.values())} (pid {pid})"
-    return Event("gateway_ready", "info", text, {"url": next(iter(urls.values())), **urls, "pid": pid})
+    """The gateway is there. urls: where it is asked for HTTP, and for metrics; `url` is the first of them, if any."""
+    does = f"answers at {' and '.join(urls.values())}" if urls else "exports traces"
+    url = {"url": next(iter(urls.values()))} if urls else {}
+    return Event("gateway_ready", "info", f"the gateway {does} (pid {pid})", {**url, **urls, "pid": pid})
 
 
 def gateway_refused(error: CaxtonError) -> Event:

@@ -73,6 +73,7 @@ def runtime(receiver, monkeypatch):
 
 async def test_a_contract_net_comes_to_a_receiver_as_one_tree(receiver, runtime):
     """Every span has its parent there but the first, and says what it is about."""
+    assert "url" not in await runtime.event("gateway_ready")
 
     class Seller:
         async def on_cfp(self, message):

@@ -31,8 +31,8 @@ def test_an_error_arrives_as_it_was_raised(error):
     ("status", "kind"),
     [
         (400, errors.InvalidMessageFormat),
-        (404, errors.Unsupported),
-        (405, errors.Unsupported),
+        (404, errors.ConfigurationError),
+        (405, errors.ConfigurationError),
         (408, errors.Timeout),
         (413, errors.ValidationError),
         (415, errors.UnknownError),
