@@ -131,13 +131,18 @@ def _named(values: Mapping[str, object]) -> dict[str, Any]:
     for given, value in values.items():
         name = str(given).replace("-", "_")
         if name not in FIELDS:
-            near = get_close_matches(name, FIELDS, 1)
-            hint = f"; is {near[0]!r} meant?" if near else ""
-            raise InvalidMessageFormat("message", f"{shown(given)} is no field of one{hint}")
+            raise no_field(given)
         if name in found:
             raise InvalidMessageFormat(name, "it is there twice, with a hyphen and without")
         found[name] = value
     return {name: value for name, value in found.items() if value is not None}
+
+
+def no_field(given: object) -> InvalidMessageFormat:
+    """Return the error about a name that no field has; it says which may be meant."""
+    near = get_close_matches(str(given).replace("-", "_"), FIELDS, 1)
+    hint = f"; is {near[0]!r} meant?" if near else ""
+    return InvalidMessageFormat("message", f"{shown(given)} is no field of one{hint}")
 
 
 def _text(field: str, value: object) -> str:

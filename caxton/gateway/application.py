@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from litestar import HttpMethod, Litestar, Request, Response, get
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
@@ -97,6 +98,7 @@ def application(house: House, routes: Sequence[Any] = ROUTES) -> Application:
         exception_handlers={CaxtonError: _of_ours, HTTPException: _of_litestar, Exception: _unforeseen},
         openapi_config=OpenAPIConfig(title=TITLE, version=__version__, path="/openapi-unused", render_plugins=[]),
         logging_config=None,
+        state=State({"decoding": asyncio.Lock()}),
         request_max_body_size=None,  # the door has a bound for each path, and Litestar's own is below both
     )
     for route in app.routes:

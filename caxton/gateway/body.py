@@ -1,16 +1,33 @@
-"""What a request says: JSON of one type, or a problem that says where it is wrong."""
+"""What a request says: JSON of one type, or a problem that says where it is wrong.
 
+The loop stands still while JSON is decoded, so what it may hold has a bound: the whole of it, or all but the one value
+that may be large, whose type is text. Large bodies are decoded one at a time, with a turn of the loop between them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
 from litestar.exceptions import HTTPException
 
-from caxton.acl.content import decoded
 from caxton.errors import InvalidMessageFormat, ValidationError
+from caxton.gateway.door import REQUEST
+from caxton.gateway.limits import MAX_FORM_BYTES, SMALL_BODY_BYTES
+from caxton.printable import printable
 
 T = TypeVar("T")
 JSON = "application/json"
+_LONGEST_TOLD = 300
+
+
+class Base64(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Bytes as base64."""
+
+    base64: str
 
 
 def check_json(request: Request[Any, Any, Any], also: str = "") -> str:
@@ -23,33 +40,54 @@ def check_json(request: Request[Any, Any, Any], also: str = "") -> str:
     return given
 
 
-async def read(request: Request[Any, Any, Any], kind: type[T], empty: T | None = None) -> T:
-    """Return what a body says; raises InvalidMessageFormat. empty: what one that has no body means, if anything."""
+async def read(request: Request[Any, Any, Any], kind: type[T], empty: T | None = None, large: str = "") -> T:
+    """Return what a body says; raises InvalidMessageFormat, MessageTooLarge.
+
+    empty: what one that has no body means, if anything. large: the field whose length only the door bounds.
+    """
     raw = await request.body()
     if not raw and empty is not None:
         return empty
     check_json(request)
-    return as_kind(raw, kind)
+    async with turn(request, raw):
+        check_form(request, raw, large)
+        return as_kind(raw, kind)
 
 
-def as_kind(raw: bytes, kind: type[T]) -> T:
+@asynccontextmanager
+async def turn(request: Request[Any, Any, Any], raw: bytes) -> AsyncIterator[None]:
+    """Wait until no other large body is decoded, and let others have the loop behind this one; at once for a small."""
+    if len(raw) <= SMALL_BODY_BYTES:
+        yield
+        return
+    decoding: asyncio.Lock = request.app.state.decoding
+    async with decoding:
+        try:
+            yield
+        finally:
+            await asyncio.sleep(0)
+
+
+def check_form(request: Request[Any, Any, Any], raw: bytes, large: str = "") -> None:
+    """Raise MessageTooLarge where JSON is larger than anything but messages is, its large field aside."""
+    size = len(raw)
+    if large and size > MAX_FORM_BYTES:
+        size -= memoryview(as_kind(raw, _only(large)).value).nbytes
+    if size > MAX_FORM_BYTES:
+        raise request.scope[REQUEST].too_large(size, MAX_FORM_BYTES)
+
+
+@cache
+def _only(field: str) -> Any:
+    """Return a type that takes this field of an object as it is, and passes over all others."""
+    return msgspec.defstruct("Only", [("value", msgspec.Raw, msgspec.Raw(b""))], rename={"value": field})
+
+
+def as_kind(raw: bytes | msgspec.Raw, kind: type[T], field: str = "body") -> T:
     """Return what JSON says, as a type. Raises InvalidMessageFormat, and what the type raises."""
     try:
         return msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if isinstance(error.__cause__, ValidationError):
             raise error.__cause__ from None
-        raise InvalidMessageFormat("body", str(error)) from None
-
-
-async def read_value(request: Request[Any, Any, Any]) -> dict[str, Any]:
-    """Return the object that a body is; raises InvalidMessageFormat for anything else."""
-    raw = await request.body()
-    check_json(request)
-    try:
-        value = decoded(raw)
-    except ValidationError as error:
-        raise InvalidMessageFormat("body", f"it is no JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise InvalidMessageFormat("body", "it is no object of JSON")
-    return value
+        raise InvalidMessageFormat(field, printable(str(error), _LONGEST_TOLD)) from None

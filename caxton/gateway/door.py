@@ -77,6 +77,11 @@ class Passage:
         if self._deadline is not None:
             self._deadline.reschedule(None)
 
+    def too_large(self, size: int, most: int) -> MessageTooLarge:
+        """Count a body that is larger than it may be, and return the error."""
+        self._counts.refused["large bodies"] += 1
+        return MessageTooLarge.of(size, most, "body")
+
     async def receive(self) -> Event:
         """Return the next part of the body; raises MessageTooLarge, ResourceExhausted."""
         event = await self._receive()
@@ -86,8 +91,7 @@ class Passage:
         self._read += size
         self._counts.body_bytes += size
         if self._read > self._most_bytes:
-            self._counts.refused["large bodies"] += 1
-            raise MessageTooLarge.of(self._read, self._most_bytes, "body")
+            raise self.too_large(self._read, self._most_bytes)
         if self._counts.body_bytes > MAX_BODIES_BYTES:
             self._counts.refused["bodies at once"] += 1
             raise ResourceExhausted("room for the bodies of all requests", MAX_BODIES_BYTES)

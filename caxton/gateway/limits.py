@@ -10,6 +10,10 @@ MAX_REQUESTS = 256
 MAX_HEAD_BYTES, MAX_BODY_BYTES, MAX_MODULE_BODY_BYTES = 32 << 10, 24 << 20, 96 << 20
 # Requests that wait on one connection for those before them.
 MAX_PIPELINED = 8
+# Bytes of a body that is no message, its module or task aside; and of each field of a message but its content.
+MAX_FORM_BYTES, MAX_FIELD_BYTES = 1 << 20, 16 << 10
+# Bytes of bodies that are decoded whenever they are there; larger ones one at a time.
+SMALL_BODY_BYTES = 64 << 10
 # Bytes of all bodies that are being read or answered.
 MAX_BODIES_BYTES = 256 << 20
 # Bytes of all answers that are being sent, small ones aside; and of what is sent of one before the next part of it.

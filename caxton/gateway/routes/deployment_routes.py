@@ -1,7 +1,5 @@
 """Deploying an agent by HTTP: what it is as JSON, with its module in base64, or as a form with a file."""
 
-import base64
-import binascii
 from typing import Any
 
 import msgspec
@@ -14,7 +12,7 @@ from caxton.agents.manifest import DEFAULT_WEIGHT
 from caxton.agents.names import normal_name
 from caxton.errors import CaxtonError, InvalidMessageFormat
 from caxton.forms.agent_form import AgentForm
-from caxton.gateway.body import as_kind, check_json, read
+from caxton.gateway.body import as_kind, check_form, check_json, read
 from caxton.gateway.caller import Caller
 from caxton.gateway.limits import DEPLOY_TIMEOUT_S
 from caxton.tokens.role import Role
@@ -68,10 +66,10 @@ async def deploy_agent(caller: Caller, request: Request[Any, Any, Any]) -> Respo
 
 
 async def _of_json(request: Request[Any, Any, Any]) -> tuple[About, bytes]:
-    found = await read(request, AgentToDeploy)
+    found = await read(request, AgentToDeploy, large="wasm")
     try:
-        return found, base64.b64decode(found.wasm, validate=True)
-    except (binascii.Error, ValueError) as error:
+        return found, msgspec.convert(found.wasm, bytes)  # in a tenth of the time that Python's own base64 takes
+    except msgspec.ValidationError as error:
         raise InvalidMessageFormat("wasm", f"its base64 cannot be read: {error}") from None
 
 
@@ -83,6 +81,7 @@ async def _of_form(request: Request[Any, Any, Any]) -> tuple[About, bytes]:
     raw = await about.read() if isinstance(about, UploadFile) else str(about).encode()
     if not isinstance(module, UploadFile):
         raise InvalidMessageFormat("wasm", "send it as a file, with a filename")
+    check_form(request, raw)
     return as_kind(raw, About), await module.read()
 
 

@@ -1,6 +1,7 @@
 """Messages: send, request, and many at once; each in the JSON form that `caxton.acl.json_form` has."""
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Annotated, Any
 
 import msgspec
@@ -12,12 +13,12 @@ from caxton.acl.message import Message
 from caxton.client.client import Client
 from caxton.client.interactions.questions import check_opening
 from caxton.client.routes.receipts import Receipt
-from caxton.errors import CaxtonError, InvalidMessageFormat, ValidationError
+from caxton.errors import CaxtonError, ValidationError
 from caxton.forms.message_form import told_values
 from caxton.forms.receipt_form import ReceiptForm
-from caxton.gateway.body import JSON, read_value
+from caxton.gateway.body import JSON
 from caxton.gateway.caller import Caller
-from caxton.gateway.limits import MAX_MESSAGES
+from caxton.gateway.message_body import Values, read_many, read_one
 from caxton.gateway.parameters import Timeout
 from caxton.gateway.problem import Problem, as_json
 from caxton.tokens.role import Role
@@ -79,7 +80,7 @@ async def send_message(
 ) -> ReceiptForm:
     """Send one message, durable unless its options say otherwise; answers when it is acknowledged."""
     caller.grant.allows_some(Role.SENDER)
-    values = await read_value(request)
+    values = await read_one(request)
     async with caller.client() as client:
         message = await _message(caller, client, values, "inform", key)
         (sent,) = await client.send_batch([message], timeout_s=timeout_s)
@@ -100,7 +101,7 @@ async def request_message(
 ) -> Response[bytes]:
     """Send a request, volatile unless its options say otherwise, and answer with the message that answers it."""
     caller.grant.allows_some(Role.SENDER)
-    values = await read_value(request)
+    values = await read_one(request)
     async with caller.client() as client:
         protocol = values.get("protocol")
         if protocol is not None and not values.get("conversation_id"):
@@ -128,15 +129,11 @@ async def send_messages(
     caller.grant.allows_some(Role.SENDER)
     if key is not None:
         raise ValidationError("Idempotency-Key", "each message of a batch has its own, in its delivery_options")
-    value = await read_value(request)
-    given = value.get("messages")
-    if {*value} != {"messages"} or not isinstance(given, list):
-        raise InvalidMessageFormat("body", 'it is to be {"messages": [message, ...]}')
-    if len(given) > MAX_MESSAGES:
-        raise ValidationError("messages", f"there are {len(given)}, and the limit is {MAX_MESSAGES}")
     async with caller.client() as client:
+        places = count()
         messages = [
-            await _message(caller, client, one, "inform", None, f"messages[{place}]") for place, one in enumerate(given)
+            await _message(caller, client, one, "inform", None, f"messages[{next(places)}]")
+            async for one in read_many(request)
         ]
         results = await client.send_batch(messages, timeout_s=timeout_s)
     told = [Outcome(_receipt(one)) if isinstance(one, Receipt) else Outcome(None, Problem.of(one)) for one in results]
@@ -145,7 +142,7 @@ async def send_messages(
 
 
 async def _message(
-    caller: Caller, client: Client, values: object, performative: str, key: str | None, place: str = ""
+    caller: Caller, client: Client, values: Values, performative: str, key: str | None, place: str = ""
 ) -> Message:
     """Return the message of a JSON form that this caller may send; raises what is wrong with it, by its place."""
     try:
@@ -182,9 +179,7 @@ def _receipt(receipt: Receipt) -> ReceiptForm:
     )
 
 
-def _read(client: Client, values: object, performative: str, key: str | None) -> Message:
-    if not isinstance(values, dict):
-        raise InvalidMessageFormat("message", "it is no object of JSON")
+def _read(client: Client, values: Values, performative: str, key: str | None) -> Message:
     values.setdefault("performative", performative)
     name = values.get("receiver_name")
     if values.get("receiver") is None and isinstance(name, str):

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Request, Response, post
+from msgspec.structs import asdict
 
 from caxton.acl.capability import Capability
 from caxton.acl.json_form import read_content, read_options
@@ -11,7 +12,7 @@ from caxton.client.client import Client
 from caxton.client.interactions.contract_net import MOST_BIDDERS, ContractResult
 from caxton.errors import CaxtonError
 from caxton.forms.message_form import told_values
-from caxton.gateway.body import JSON, read
+from caxton.gateway.body import JSON, Base64, read
 from caxton.gateway.caller import Caller
 from caxton.gateway.limits import BIDDING_TIMEOUT_S, MESSAGE_TIMEOUT_S
 from caxton.gateway.problem import Problem
@@ -34,7 +35,7 @@ class Tender(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     long agents may propose; timeout_s: how long the winner has.
     """
 
-    task: str | dict[str, str] = ""
+    task: str | Base64 = ""
     to: Bidders | Capable
     choose: Literal["lowest", "highest", "first"] = "lowest"
     deadline_s: Annotated[float, msgspec.Meta(gt=0, le=BIDDING_TIMEOUT_S)] = 10.0
@@ -103,8 +104,9 @@ _ANSWER = msgspec.json.Encoder(enc_hook=str)
 async def contract_net(caller: Caller, request: Request[Any, Any, Any]) -> Response[bytes]:
     """Have agents bid for a task, award it to the best, and answer with what came of it, whatever that is."""
     caller.grant.allows_some(Role.SENDER)
-    tender = await read(request, Tender)
-    content, options = read_content(tender.task), read_options(tender.delivery_options or {})
+    tender = await read(request, Tender, large="task")
+    task = asdict(tender.task) if isinstance(tender.task, Base64) else tender.task
+    content, options = read_content(task), read_options(tender.delivery_options or {})
     async with caller.client() as client:
         result = await client.contract_net(
             content,

@@ -115,3 +115,13 @@ def listening():
             await serving
 
     return serve
+
+
+@pytest.fixture
+def others_go_on():
+    """Let everything else that is ready run once."""
+
+    async def turn():
+        await asyncio.sleep(0)
+
+    return turn
