@@ -31,6 +31,7 @@ from caxton.gateway.limits import (
     SEND_TIMEOUT_S,
 )
 from caxton.gateway.problem import MEDIA_TYPE, Problem, retry_after_s
+from caxton.gateway.shares import Share, Shares
 
 log = logging.getLogger("caxton.gateway")
 
@@ -54,7 +55,7 @@ class Passage:
         self._receive = receive
         self._send = send
         self._most_bytes = most_bytes
-        self._read = 0
+        self._read = self._own = 0
         self._deadline: asyncio.Timeout | None = None
         # How an answer begins, until there is something of it to send: until then it can be another one.
         self._start: Event | None = None
@@ -66,15 +67,26 @@ class Passage:
         self.is_stream = False
         self.is_gone = False
         self.no_room: ResourceExhausted | None = None
+        self._share: Share | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._left = asyncio.Event()
+        self._end_told = self._is_ending = self.has_left = False
+
+    def belongs_to(self, share: Share) -> None:
+        """Count the request as one of a principal's; raises ResourceExhausted where it has too many."""
+        share.take_request()
+        self._share = share
 
     def last(self) -> None:
         """Let the answer last: it is a stream, and has no deadline. Raises ResourceExhausted where too many do."""
         if self._counts.streams >= MAX_STREAMS:
             self._counts.refused["too many streams"] += 1
             raise ResourceExhausted("streams at once", MAX_STREAMS)
+        if self._share is not None:
+            self._share.take_stream()
         self._counts.streams += 1
         self.is_stream = True
-        if self._deadline is not None:
+        if self._deadline is not None and not self.has_left:
             self._deadline.reschedule(None)
 
     def too_large(self, size: int, most: int) -> MessageTooLarge:
@@ -84,6 +96,12 @@ class Passage:
 
     async def receive(self) -> Event:
         """Return the next part of the body; raises MessageTooLarge, ResourceExhausted."""
+        if self.body_read:  # what comes after it is for `_watch`
+            if self._end_told:
+                await self._left.wait()
+                return {"type": "http.disconnect"}
+            self._end_told = True
+            return {"type": "http.request", "body": b"", "more_body": False}
         event = await self._receive()
         if event["type"] != "http.request":
             return event
@@ -95,7 +113,12 @@ class Passage:
         if self._counts.body_bytes > MAX_BODIES_BYTES:
             self._counts.refused["bodies at once"] += 1
             raise ResourceExhausted("room for the bodies of all requests", MAX_BODIES_BYTES)
-        self.body_read = not event.get("more_body", False)
+        if self._share is not None:
+            self._share.take_bytes(size)
+            self._own += size
+        self.body_read = self._end_told = not event.get("more_body", False)
+        if self.body_read:
+            self._watching = asyncio.get_running_loop().create_task(self._watch())
         return event
 
     async def send(self, event: Event) -> None:
@@ -106,6 +129,7 @@ class Passage:
             self._start = event
             return
         size = len(event.get("body", b""))
+        self._is_ending = not event.get("more_body", False)
         self._counts.answer_bytes += size
         try:
             if not self.status:
@@ -126,7 +150,9 @@ class Passage:
             self.no_room = ResourceExhausted("room for the answers to all requests", MAX_ANSWERS_BYTES)
             raise Gone
         self.status = start["status"]
-        if self._deadline is not None and not self.is_stream:  # it was answered in time: now it is for who reads it
+        if self._deadline is not None and not (
+            self.is_stream or self.has_left
+        ):  # it was answered in time: now it is for who reads it
             self._deadline.reschedule(asyncio.get_running_loop().time() + self._timeout_s)
         await self._send_soon(start)
 
@@ -159,6 +185,8 @@ class Passage:
         try:
             await self._run(app, scope)
         except TimeoutError:
+            if self.has_left:
+                return
             if self.status and not self._is_answered:
                 self._leave()
             await self.answer(self._late(timeout_s))
@@ -166,14 +194,30 @@ class Passage:
     async def _run(self, app: Application, scope: Scope) -> None:
         try:
             async with asyncio.timeout(self._timeout_s) as self._deadline:
+                if self.body_read:
+                    self._watching = asyncio.get_running_loop().create_task(self._watch())
                 await app(scope, self.receive, self.send)
         finally:
             self._deadline = None
+            if self._watching is not None:
+                self._watching.cancel()
 
     def end(self) -> None:
         """Give back what its body took, and its place among the streams."""
         self._counts.body_bytes -= self._read
         self._counts.streams -= self.is_stream
+        if self._share is not None:
+            self._share.give_back(self._own, is_stream=self.is_stream)
+
+    async def _watch(self) -> None:
+        """End a request whose caller hangs up while it is answered: nobody waits for what it would say."""
+        while (await self._receive())["type"] == "http.request":
+            pass
+        self._left.set()
+        if not self._is_ending and self._deadline is not None:
+            self.has_left = True
+            self._counts.cut_off["requests whose callers hung up"] += 1
+            self._deadline.reschedule(asyncio.get_running_loop().time())
 
     def _late(self, timeout_s: float) -> Problem:
         if self.body_read:
@@ -201,6 +245,7 @@ class Door:
         self._counts = counts
         self._timeout_s = timeout_s
         self._open_paths = open_paths
+        self._shares = Shares(counts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -221,31 +266,36 @@ class Door:
             counts.under_way -= 1
             counts.answered[passage.status] += 1
             passage.end()
+            if passage.grant is not None:
+                self._shares.forget_if_unused(passage.grant.principal)
 
     async def _pass(self, scope: Scope, passage: Passage, most_bytes: int) -> None:
         named: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             named.setdefault(name, []).append(value)
         passage.body_read = named.get(b"content-length", [b"0"]) == [b"0"] and b"transfer-encoding" not in named
+        is_open = scope["path"] in self._open_paths or scope["path"].startswith(OPEN_FOLDER)
         if (problem := self._hosts.refuses(named.get(b"host", []), named.get(b"origin", []))) is not None:
             self._counts.refused["hosts and origins"] += 1
             await passage.answer(problem)
-        elif (full := self._full(named.get(b"content-length", [b"0"])[0], most_bytes)) is not None:
+        elif (full := self._full(named.get(b"content-length", [b"0"])[0], most_bytes, is_open=is_open)) is not None:
             await self._refuse(passage, full)
         else:
             try:
-                if scope["path"] not in self._open_paths and not scope["path"].startswith(OPEN_FOLDER):
+                if not is_open:
                     address = (scope.get("client") or ("",))[0]
                     passage.grant = self._identify(named, address)
+                    passage.belongs_to(self._shares.of(passage.grant.principal))
             except AccessError as error:
                 self._counts.refused["without a token that counts"] += 1
                 await passage.answer(Problem.of(error), _challenge(error) + retry_header(error))
                 return
             await passage.run(self._app, scope, self._timeout_s)
 
-    def _full(self, length: bytes, most_bytes: int) -> CaxtonError | None:
+    def _full(self, length: bytes, most_bytes: int, *, is_open: bool) -> CaxtonError | None:
         """Return why there is no room for a request with a body of such a length."""
-        if self._counts.under_way - self._counts.streams > MAX_REQUESTS:
+        # Whoever looks whether it is well is answered all the same: of these there are no more than connections.
+        if self._counts.under_way - self._counts.streams > MAX_REQUESTS and not is_open:
             self._counts.refused["too many at once"] += 1
             return ResourceExhausted("requests at once", MAX_REQUESTS)
         wanted = int(length) if length.isdigit() else 0

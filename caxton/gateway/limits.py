@@ -18,6 +18,8 @@ SMALL_BODY_BYTES = 64 << 10
 MAX_BODIES_BYTES = 256 << 20
 # Bytes of all answers that are being sent, small ones aside; and of what is sent of one before the next part of it.
 MAX_ANSWERS_BYTES, MAX_PART_BYTES = 256 << 20, 64 << 10
+# What one token may have of these, so that others get through.
+MAX_OWN_REQUESTS, MAX_OWN_STREAMS, MAX_OWN_BODIES_BYTES = MAX_REQUESTS // 2, 32, MAX_BODIES_BYTES // 2
 # Clients of the runtime, one for each principal that was here lately.
 MAX_CLIENTS = 64
 # Streams, which last.

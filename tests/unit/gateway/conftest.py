@@ -26,14 +26,25 @@ class Answer:
         return json.loads(self.body)
 
 
+class Granted(str):
+    """What a token grants, as `reads` tells it."""
+
+    __slots__ = ("principal",)
+
+    def __new__(cls, token):
+        made = super().__new__(cls, "granted")
+        made.principal = f"token:{token.decode()}"
+        return made
+
+
 def known(headers, address):
-    """Who says Bearer good may do everything."""
+    """Who says Bearer good, or other, may do everything."""
     given = headers.get(b"authorization", [])
     if not any(given):
         raise TokenMissing
-    if given != [b"Bearer good"]:
+    if given not in ([b"Bearer good"], [b"Bearer other"]):
         raise FailedTooOften(7.0) if address == "10.0.0.9" else TokenRefused
-    return "granted"
+    return Granted(given[0])
 
 
 async def reads(scope, receive, send):
@@ -57,13 +68,17 @@ class Asked:
     async def ask(self, path="/v1/x", body=(b"",), headers=(), host=b"localhost", token=b"Bearer good", **more):
         """Ask; the parts of a body come one after the other, and None stands for one that never comes.
 
-        reading: an event before which nothing of the answer is read. address: from where it is asked.
+        reading: an event before which nothing of the answer is read. leaving: one at which whoever asks hangs up.
+        address: from where it is asked.
         """
-        reading = more.get("reading")
+        reading, leaving = more.get("reading"), more.get("leaving", asyncio.Event())
         parts = iter(body)
 
         async def receive():
-            part = next(parts)
+            part = next(parts, b"over")
+            if part == b"over":
+                await leaving.wait()
+                return {"type": "http.disconnect"}
             if part is None:
                 await asyncio.get_running_loop().create_future()
             return {"type": "http.request", "body": part, "more_body": part != body[-1]}
@@ -81,7 +96,7 @@ class Asked:
         scope = {"type": "http", "method": "POST", "path": path, "headers": [(n, v) for n, v in told if v]}
         scope["client"] = (more.get("address", "127.0.0.1"), 1)
         await self.door(scope, receive, send)
-        return Answer(events)
+        return Answer(events) if events else None
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+"""What each principal has at the door of what all share: a part, so that others get through."""
+
+from caxton.errors import ResourceExhausted
+from caxton.gateway.counts import Counts
+from caxton.gateway.limits import MAX_OWN_BODIES_BYTES, MAX_OWN_REQUESTS, MAX_OWN_STREAMS
+
+
+class Share:
+    """One principal's. requests: under way, streams aside. Whatever is taken is given back."""
+
+    __slots__ = ("_counts", "body_bytes", "requests", "streams")
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self.requests = 0
+        self.streams = 0
+        self.body_bytes = 0
+
+    def take_request(self) -> None:
+        """Begin a request; raises ResourceExhausted."""
+        if self.requests >= MAX_OWN_REQUESTS:
+            self._refuse("too many at once of one token", "requests at once with one token", MAX_OWN_REQUESTS)
+        self.requests += 1
+
+    def take_stream(self) -> None:
+        """Make a request a stream; raises ResourceExhausted."""
+        if self.streams >= MAX_OWN_STREAMS:
+            self._refuse("too many streams of one token", "streams at once with one token", MAX_OWN_STREAMS)
+        self.streams += 1
+        self.requests -= 1
+
+    def take_bytes(self, size: int) -> None:
+        """Read so much of a body; raises ResourceExhausted."""
+        if self.body_bytes + size > MAX_OWN_BODIES_BYTES:
+            what = "room for the bodies of one token's requests"
+            self._refuse("bodies at once of one token", what, MAX_OWN_BODIES_BYTES)
+        self.body_bytes += size
+
+    def give_back(self, read: int, *, is_stream: bool) -> None:
+        """A request has ended."""
+        self.body_bytes -= read
+        if is_stream:
+            self.streams -= 1
+        else:
+            self.requests -= 1
+
+    def _refuse(self, reason: str, what: str, limit: int) -> None:
+        self._counts.refused[reason] += 1
+        raise ResourceExhausted(what, limit)
+
+
+class Shares:
+    """Keeps the share of each principal that has a request under way."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._of: dict[str, Share] = {}
+
+    def __len__(self) -> int:
+        return len(self._of)
+
+    def of(self, principal: str) -> Share:
+        """Return the share of a principal."""
+        return self._of.setdefault(principal, Share(self._counts))
+
+    def forget_if_unused(self, principal: str) -> None:
+        """Forget one that has nothing."""
+        share = self._of.get(principal)
+        if share is not None and not (share.requests or share.streams):
+            del self._of[principal]
