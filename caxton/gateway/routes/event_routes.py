@@ -30,7 +30,7 @@ class Events(msgspec.Struct, frozen=True):
     next: str | None
 
 
-@get("/v1/events", summary="What happened", tags=["runtime"], opt={"answer": Events})
+@get("/v1/events", summary="What happened", tags=["runtime"], opt={"answer": Events, "stream": True})
 async def events(  # noqa: PLR0913 (a query parameter each)
     caller: Caller,
     request: Request[Any, Any, Any],
