@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import caxton
-from caxton.errors import CaxtonError
+from caxton.errors import CaxtonError, NetworkError
 from caxton.testing import runtime as serve
 
 ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
@@ -57,6 +57,17 @@ async def test_what_is_done_is_told_with_its_principal(runtime):
     assert command(runtime, "verify").returncode == 0
 
 
+async def names_of(client):
+    return [agent.name async for agent in client.agents()]
+
+
+async def asked(call):
+    """Ask, and again where the worker that was asked has been killed and that was not known yet."""
+    while True:
+        with suppress(NetworkError):
+            return await call()
+
+
 async def test_a_kill_leaves_what_was_done_and_what_is_told_of_it_together(runtime):
     """Whenever a worker is killed, each agent that is there has its row, and each row its agent."""
     async with runtime.connect() as client:
@@ -78,9 +89,9 @@ async def test_a_kill_leaves_what_was_done_and_what_is_told_of_it_together(runti
                     with suppress(ProcessLookupError):
                         os.kill(worker.pid, signal.SIGKILL)
                 await deploying
-        there = sorted([agent.name async for agent in client.agents()])
-        told = sorted({row.subject for row in await client.audit() if row.action == "deploy"})
-        assert await client.verify_audit() == []
+        there = sorted(await asked(lambda: names_of(client)))
+        told = sorted({row.subject for row in await asked(client.audit) if row.action == "deploy"})
+        assert await asked(client.verify_audit) == []
 
     assert there == told
     assert there
