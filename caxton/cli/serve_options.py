@@ -98,7 +98,7 @@ def read_gateway(
 ) -> GatewaySettings | None:
     """Return where HTTP and metrics are served, None for nowhere. files: of TLS. Raises ConfigurationError."""
     tls = Tls.of(*(None if file is None else str(file.absolute()) for file in files))
-    if http is None and metrics is None and not otlp:
+    if http is None and metrics is None and not otlp and tls is None:
         return None
     return GatewaySettings(
         http=None if http is None else read_address(http),

@@ -70,6 +70,10 @@ class GatewaySettings(msgspec.Struct, array_like=True, frozen=True, kw_only=True
     otlp: bool = False
 
     def __post_init__(self) -> None:
+        if self.tls is not None and not self.places:
+            raise ConfigurationError(CERT, f"nothing is served with it: there is no {HTTP} and no {METRICS}", "say one")
+        if self.metrics is not None and self.metrics.port and self.metrics == self.http:
+            raise ConfigurationError(METRICS, f"{url_of(*self.metrics)} is where HTTP is served", "choose another port")
         for option, place in self.places.items():
             takes_tokens = option == HTTP or not self.metrics_open
             is_safe = self.behind_proxy or self.tls is not None

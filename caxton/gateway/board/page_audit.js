@@ -6,8 +6,8 @@ import { line, moment, shown, words } from "./format.js";
 import { every } from "./live.js";
 import { Table, address, empty, field, form, problem, section, state, title } from "./parts.js";
 
-// All chains are read for it, so it is asked for less often than what is live.
-const PERIOD_MS = 15_000;
+// All chains are read and verified for it, so it is asked for seldom.
+const PERIOD_MS = 60_000;
 // As many as are shown; those before them are there by agent and principal.
 const MOST_ROWS = 500;
 

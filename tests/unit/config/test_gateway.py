@@ -51,6 +51,20 @@ def test_a_certificate_and_its_key_go_together(given):
     assert Tls.of("c", "k", "a") == Tls("c", "k", "a")
 
 
+def test_a_certificate_is_for_something_that_is_served():
+    """Also where the gateway only exports traces."""
+    with pytest.raises(ConfigurationError, match="nothing is served with it: there is no --http and no --metrics"):
+        GatewaySettings(tls=Tls("a.crt", "a.key"), otlp=True)
+
+
+def test_metrics_have_a_port_of_their_own():
+    """The same one for both is a mistake, unless it is any that is free."""
+    one = Place("127.0.0.1", 8080)
+    with pytest.raises(ConfigurationError, match=r"--metrics: http://127\.0\.0\.1:8080 is where HTTP is served"):
+        GatewaySettings(http=one, metrics=one)
+    assert GatewaySettings(http=Place("127.0.0.1", 0), metrics=Place("127.0.0.1", 0)).places
+
+
 def test_metrics_that_need_no_token_are_told_anywhere():
     """No token travels then, and whoever says so means everybody; HTTP beside them needs a proxy all the same."""
     assert GatewaySettings(metrics=Place("10.0.0.1", 9090), metrics_open=True).places
