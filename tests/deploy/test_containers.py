@@ -40,10 +40,10 @@ def values(instructions, name):
 
 def test_the_image_is_made_in_two_stages_of_the_same_python(instructions):
     """What builds it is not in it: only the environment is copied."""
-    froms = values(instructions, "FROM")
+    bases = values(instructions, "FROM")
     last = max(index for index, (name, _) in enumerate(instructions) if name == "FROM")
 
-    assert froms == ["python:${PYTHON}-slim AS build", "python:${PYTHON}-slim"]
+    assert bases == ["python:${PYTHON}-slim AS build", "python:${PYTHON}-slim"]
     assert [value for name, value in instructions[last:] if name == "COPY"] == [
         "--from=build /caxton /caxton",
         "deploy/caxton.yaml /etc/caxton/config.yaml",

@@ -110,7 +110,7 @@ async def test_of_a_batch_that_is_too_long_no_more_is_made_than_may_be(asked, mo
 async def test_an_unknown_field_is_told_by_its_place(asked):
     """With what may be meant."""
     with pytest.raises(InvalidMessageFormat, match=r"messages\[1\].message: .*is 'receiver' meant") as told:
-        await asked.batch(b'{"messages": [{}, {"reciever": 1}]}')
+        await asked.batch(b'{"messages": [{}, {"receivr": 1}]}')
     assert told.value.field == "messages[1].message"
 
 
