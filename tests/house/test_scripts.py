@@ -60,7 +60,7 @@ def test_who_is_not_root_is_told_what_is_skipped(tmp_path):
     """Nothing is tried, and the run goes on."""
     said, ran = packages(tmp_path, root=False)
 
-    assert said == "tests are skipped that use chromium prometheus systemd\n"
+    assert said == "tests are skipped that use chromium golang-go prometheus systemd\n"
     assert ran == ""
 
 
