@@ -18,6 +18,9 @@ Payload = Annotated[int, typer.Option(min=0, max=65_536, help="Bytes of content 
 Traces = Annotated[
     float, typer.Option(min=0, max=1, help="Share of traces to sample in a further measurement, 0 for none.")
 ]
+CallGraphToo = Annotated[
+    bool, typer.Option("--call-graph", help="Measure also what it costs while somebody asks who talks to whom.")
+]
 Window = Annotated[int, typer.Option(min=1, help="Batches of 256 requests under way.")]
 LanesWindow = Annotated[
     int | None,

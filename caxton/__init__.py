@@ -23,6 +23,8 @@ __all__ = [
     "BatchHandler",
     "Busiest",
     "BusyAgent",
+    "CallGraph",
+    "CallPair",
     "Capability",
     "CapabilityView",
     "Change",
@@ -129,6 +131,7 @@ if TYPE_CHECKING:
     from caxton.sync.client import connect_sync
     from caxton.wire.audit import AuditRow
     from caxton.wire.busy import Busiest, BusyAgent
+    from caxton.wire.call_graph import CallGraph, CallPair
     from caxton.wire.calls import AgentView, DeadLetter, Failed
     from caxton.wire.capability_calls import CapabilityView
     from caxton.wire.events import EventView
@@ -184,6 +187,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.remote.connecting": ("connect",),
         "caxton.sync.client": ("connect_sync",),
         "caxton.wire.busy": ("Busiest", "BusyAgent"),
+        "caxton.wire.call_graph": ("CallGraph", "CallPair"),
         "caxton.wire.calls": ("AgentView", "DeadLetter", "Failed"),
         "caxton.wire.capability_calls": ("CapabilityView",),
         "caxton.wire.kept": ("KeptMessage",),

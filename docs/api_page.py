@@ -25,6 +25,7 @@ from caxton.client.calls.auction_calls import AuctionCalls
 from caxton.client.calls.audit_calls import AuditCalls
 from caxton.client.calls.backup_calls import BackupCalls
 from caxton.client.calls.broadcast_calls import BroadcastCalls
+from caxton.client.calls.call_graph_calls import CallGraphCalls
 from caxton.client.calls.capability_calls import CapabilityCalls
 from caxton.client.calls.conversation_calls import ConversationCalls
 from caxton.client.calls.dead_letter_calls import DeadLetterCalls
@@ -67,6 +68,7 @@ CALLS: dict[str, type] = {
     "Logs": LogCalls,
     "Watching": WatchCalls,
     "Traces": SpanCalls,
+    "The call graph": CallGraphCalls,
     "Events": EventCalls,
     "Audit": AuditCalls,
     "Dead letters": DeadLetterCalls,
@@ -109,6 +111,8 @@ TOLD: tuple[type, ...] = (
     caxton.AuditRow,
     caxton.Busiest,
     caxton.BusyAgent,
+    caxton.CallGraph,
+    caxton.CallPair,
     caxton.WatchedMessage,
     caxton.Spans,
     caxton.Span,

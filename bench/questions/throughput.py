@@ -10,6 +10,7 @@ from bench.fsync import fsync_us
 from bench.guests.echo import deploy_echoes, requests_to, wake
 from bench.limit_run import limit_rate
 from bench.load.acknowledgement import Acknowledged, alone
+from bench.load.graphed import graphed_pairs, graphed_s
 from bench.load.lanes import DEFAULT_WINDOWS, figures, take_turns, turns_s, windows_of
 from bench.load.latencies import Latencies
 from bench.load.stretch import WARM_UP_S, Course
@@ -18,6 +19,7 @@ from bench.losses import end_if_lost
 from bench.options import (
     RESULTS_DIR,
     Agents,
+    CallGraphToo,
     LaneName,
     LaneOption,
     LanesWindow,
@@ -42,6 +44,7 @@ class Plan:
 
     workers: worker processes. payload: bytes of content. seconds: of measurement on each lane. window: batches of
     256 under way. traces: of the traces in a second measurement, on the volatile lane, how many are sampled.
+    call_graph: whether there is a measurement with somebody who asks who talks to whom, on the volatile lane.
     """
 
     workers: int
@@ -51,12 +54,16 @@ class Plan:
     window: int
     lane: Lane
     traces: float = 0.0
+    call_graph: bool = False
 
     @property
     def total_s(self) -> float:
         """How long it takes, about, with the limit before and after it."""
         if self.lane is Lane.VOLATILE:
-            return self.seconds * 2 + WARM_UP_S + (pairs_s(self.seconds) if self.traces else 0)
+            further_s = (pairs_s(self.seconds) if self.traces else 0) + (
+                graphed_s(self.seconds) if self.call_graph else 0
+            )
+            return self.seconds * 2 + WARM_UP_S + further_s
         return self.seconds * 1.5 + turns_s(self.seconds) + WARM_UP_S
 
 
@@ -93,12 +100,14 @@ async def _measure_volatile(plan: Plan, served: Served, bar: Bar) -> dict[str, A
         stretch = await course.run(messages, plan.window, plan.seconds, latencies, bar.after(plan.seconds / 2))
         lost_by_stats = (await client.stats()).lost["total"]
         ledger = await client.ledger()
-    traced = {}
+    further = {}
     if plan.traces:
         pairs = await traced_pairs(served.runtime_dir, messages, plan.window, plan.seconds, plan.traces)
-        traced = {"traced": pairs}
+        further["traced"] = pairs
+    if plan.call_graph:
+        further["call_graph_asked"] = await graphed_pairs(served.runtime_dir, messages, plan.window, plan.seconds)
     return {
-        **traced,
+        **further,
         "round_trips_per_s": round(stretch.per_s),
         **course.counts(),
         "lost_by_stats": lost_by_stats,
@@ -159,16 +168,18 @@ def throughput(
     window: LanesWindow = None,
     lane: LaneOption = LaneName.VOLATILE,
     traces: Traces = 0.0,
+    call_graph: CallGraphToo = False,  # noqa: FBT002 (an option of the command line)
     output: Output = Format.TEXT,
     results: ResultsDir = RESULTS_DIR,
 ) -> None:
     """Round trips a second in a closed loop, and how that compares with the limit, measured in the same run.
 
     With --lane durable also how that compares with the volatile lane, and when a send is acknowledged. With --traces
-    also what is left of the rate when that share of the traces is sampled, on the volatile lane. Exit code 1 when
-    a durable message is lost, or the loss is not what the runtime counts.
+    also what is left of the rate when that share of the traces is sampled, on the volatile lane; with --call-graph what
+    is left while somebody asks for the call graph. Exit code 1 when a durable message is lost, or the loss is not what
+    the runtime counts.
     """
-    plan = Plan(workers, agents, payload, seconds, lane.window(window), lane.lane, traces)
+    plan = Plan(workers, agents, payload, seconds, lane.window(window), lane.lane, traces, call_graph)
     with bar(total=plan.total_s) as progress:
         result = measure(plan, progress)
     finish("throughput", result, output, results)

@@ -123,6 +123,7 @@ _STAGE_OF = {
     "workers/loop/watch_calls.py": "control",
     "workers/loop/backup_calls.py": "control",
     "workers/loop/busy_calls.py": "control",
+    "workers/loop/call_graph_calls.py": "control",
     "workers/sandbox/guest_messages.py": "turn",
     "workers/turns/routes.py": "effects",
     "workers/turns/words.py": "effects",

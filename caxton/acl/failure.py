@@ -6,6 +6,9 @@ import msgspec
 
 from caxton.errors import CaxtonError, InvalidMessageFormat, from_fields, to_fields
 
+# What the runtime's word says as its protocol that a conversation has come to a limit.
+END_PROTOCOL = "caxton:conversation"
+
 
 class FailureReport(msgspec.Struct, frozen=True):
     """A msgpack map, so that agents can read it too."""

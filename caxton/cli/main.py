@@ -31,6 +31,7 @@ COMMANDS = {
     "health": "Show whether everything is well; if not, why, since when and what to do.",
     "stats": "Show what stands out, what happens now, how long it takes, and what this run did, refused and lost.",
     "top": "Watch workers, rates, times, mailboxes and the busiest agents on a screen; q or Ctrl-C ends it.",
+    "graph": "Show who talks to whom, how much, and what of it fails: the busiest pairs of the last seconds.",
     "ledger": "Account for every message of the durable lane, ever, and show what this run lost of the volatile one.",
     "apply": "Make agents what a file says: deploy what is new, change what differs, and touch nothing else.",
     "agent": "Deploy agents, look at them, pause, drain, stop and remove them.",

@@ -13,6 +13,7 @@ from caxton.client.calls.apply_calls import ApplyCalls
 from caxton.client.calls.auction_calls import AuctionCalls
 from caxton.client.calls.audit_calls import AuditCalls
 from caxton.client.calls.backup_calls import BackupCalls
+from caxton.client.calls.call_graph_calls import CallGraphCalls
 from caxton.client.calls.conversation_calls import ConversationCalls
 from caxton.client.calls.dead_letter_calls import DeadLetterCalls
 from caxton.client.calls.event_calls import EventCalls
@@ -69,6 +70,7 @@ class Client(
     BackupCalls,
     TokenCalls,
     SpanCalls,
+    CallGraphCalls,
     WatchCalls,
     EventCalls,
     AuditCalls,

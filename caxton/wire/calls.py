@@ -18,6 +18,7 @@ from caxton.ids import AgentId
 from caxton.wire.audit import AuditPage, ReadAudit
 from caxton.wire.backup import BackupRequest, CopyState
 from caxton.wire.busy import AskBusiest, Busiest
+from caxton.wire.call_graph import CallGraphRequest, CallGraphResult
 from caxton.wire.capability_calls import Capabilities, CapabilityRequest
 from caxton.wire.conversations import ConversationRequest, ConversationResult
 from caxton.wire.dead_letter_results import DeadLetterFigures, Purged, Requeued
@@ -231,6 +232,7 @@ Request = (
     | SpanRequest
     | BackupRequest
     | AskBusiest
+    | CallGraphRequest
     | ReadAudit
 )
 
@@ -385,6 +387,7 @@ Result = (
     | WatchResult
     | CopyState
     | Busiest
+    | CallGraphResult
     | SpanPage
     | AuditPage
 )

@@ -20,6 +20,7 @@ from caxton.wire import calls, control, supervision
 from caxton.wire.audit import AuditHead, AuditPage, Entry, ReadAudit, linked
 from caxton.wire.backup import CopyShard, CopyState, CopyStep
 from caxton.wire.busy import AskBusiest, Busiest, BusyAgent, BusyBy
+from caxton.wire.call_graph import AskCallGraph, AskNames, CallGraph, CallPair, Names
 from caxton.wire.capability_calls import (
     Advertise,
     Capabilities,
@@ -218,6 +219,8 @@ REQUESTS = (
     CopyShard("/backups/1/shard-0.db"),
     CopyStep("hold"),
     AskBusiest(BusyBy.FAILURES, 10),
+    AskCallGraph(10),
+    AskNames([AGENT, OTHER]),
     ReadAudit(7, 100),
     Watch(4, AGENT, SHA[:16], True, 9, 2, 7, 10_000),
     EndWatch(4),
@@ -281,6 +284,8 @@ RESULTS = (
     CopyState(2, 3, ready=True, did=False, done=False),
     AuditPage([AUDITED], [AuditHead(77, 8, 8, AUDITED.hash)], 9, more=True),
     Busiest([BusyAgent(AGENT, "counter é", 1, "running", 12.5, 0.5, 0.25, 7, 1_000, 3)], 2_000, 9, [2]),
+    CallGraph([CallPair(AGENT, OTHER, "é", "counter", 12.5, 0.5, 0.25, 0.125)], 3.5, 0.5, 9_000, 0.25, [2]),
+    Names({AGENT: "é", OTHER: "counter"}),
     WatchPage(9, 2, 8, [WatchedMessage(7, 1_767_225_600_000, 1, FULL, 5_000, "an error é", "a note é", 3)]),
 )
 CONTROLS = (

@@ -239,6 +239,8 @@ async def operate(client: caxton.Client, directory: Path) -> None:
     assert_type(spans.cursor, caxton.SpanCursor)
     busiest = assert_type(await client.busiest("time", limit=5), caxton.Busiest)
     assert_type(busiest.agents, list[caxton.BusyAgent])
+    graph = assert_type(await client.call_graph(5, over_s=0), caxton.CallGraph)
+    assert_type(graph.pairs, list[caxton.CallPair])
     made = assert_type(await client.create_token("ci", "viewer", agents=["shop-*"]), caxton.NewToken)
     assert_type(made.about, caxton.TokenView)
     assert_type(await client.tokens(), list[caxton.TokenView])

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
+from caxton.acl.failure import END_PROTOCOL
 from caxton.config.conversations import ConversationSettings
 from caxton.conversations.exchange import Exchange
 from caxton.conversations.record import FIRST_PLACES, Record
@@ -18,7 +19,7 @@ from caxton.ids import SESSION_BIT
 from caxton.protocols import is_checked
 from caxton.store.commit import Commit
 from caxton.store.recovered import ConversationDeltas
-from workers.conversations.ends import END_PROTOCOL, end_as_told, named, over, stop
+from workers.conversations.ends import end_as_told, named, over, stop
 from workers.conversations.exchanges import Exchanges
 from workers.conversations.log import ConversationLog
 from workers.conversations.openings import begun, introduced, is_special, opener_of

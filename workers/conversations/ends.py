@@ -7,8 +7,6 @@ from caxton.conversations.state import State
 from caxton.errors import ConversationEnded, ConversationStopped, ConversationTimeout
 from caxton.ids import ConversationId
 
-# What the runtime's word says as its protocol that a conversation has come to a limit.
-END_PROTOCOL = "caxton:conversation"
 # Of how it stands, in characters.
 MAX_DETAIL = 255
 

@@ -120,6 +120,7 @@ class MessageInlet:
                 lambda some, at, take: self._placing.from_peer(some, peer.number, at, a_pass, take, peer.principal),
                 messages,
                 first,
+                peer,
             )
         for sequence, message, error in refused:
             if peer.is_session:
@@ -169,6 +170,7 @@ class MessageInlet:
                 ),
                 messages,
                 first,
+                peer,
             )
         ledger = durable.journal.counts
         ledger["accepted_clients" if peer.is_session else "taken_workers"] += len(messages)
@@ -183,16 +185,16 @@ class MessageInlet:
         return len(messages)
 
     def _placed(
-        self, place: Callable[[list[Envelope], int, Take], Refused], messages: list[Envelope], first: int
+        self, place: Callable[[list[Envelope], int, Take], Refused], messages: list[Envelope], first: int, peer: Peer
     ) -> Refused:
-        """Place messages, and show them to who watches."""
+        """Place messages of a peer, and show them to who watches."""
         watchers = self._routes.watchers
         if not watchers.is_on:
             return self._measured(place, messages, first)
         wall_ms = self._routes.a_pass.wall_ms
-        watchers.came(messages, wall_ms)
+        watchers.came(messages, wall_ms, from_client=peer.is_session)
         refused = self._measured(place, messages, first)
-        watchers.refused(refused, wall_ms)
+        watchers.refused(refused, wall_ms, from_client=peer.is_session)
         return refused
 
     def _measured(

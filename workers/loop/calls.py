@@ -24,6 +24,7 @@ from caxton.errors import (
 from caxton.ids import AgentId
 from caxton.wire.backup import CopyShard, CopyStep
 from caxton.wire.busy import AskBusiest
+from caxton.wire.call_graph import AskCallGraph, AskNames
 from caxton.wire.calls import (
     Agents,
     Attach,
@@ -60,6 +61,7 @@ from caxton.wire.watching import EndWatch, ReadLog, Watch
 from workers.agents.registry import Agent
 from workers.loop.backup_calls import BackupCalls
 from workers.loop.busy_calls import BusyCalls
+from workers.loop.call_graph_calls import CallGraphCalls
 from workers.loop.call_line import CallLine, Check, Wanted
 from workers.loop.capability_calls import CapabilityCalls
 from workers.loop.conversation_calls import ConversationCalls
@@ -109,7 +111,7 @@ class Calls:
         self._dead_letters = DeadLetterCalls(shard, passes, reads)
         self._kept = KeptCalls(shard, reads)
         self._capabilities = CapabilityCalls(shard, passes)
-        self._busy = BusyCalls(shard)
+        self._busy, self._call_graph = BusyCalls(shard), CallGraphCalls(shard)
         self._spans = SpanCalls(shard)
         self._logs, self._watches = LogCalls(shard), WatchCalls(shard, passes.wake)
         self._conversations = ConversationCalls(shard, CallLine(), passes.wake)
@@ -226,6 +228,8 @@ class Calls:
                 return self._spans.answer(request)
             case AskBusiest():
                 return await self._busy.answer(request, check)
+            case AskCallGraph() | AskNames():
+                return self._call_graph.answer(request)
             case ReadLog():
                 return await self._logs.answer(session, request)
             case CopyShard() | CopyStep():

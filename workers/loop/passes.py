@@ -39,6 +39,7 @@ class Passes:
         self._rested = False  # since the last commit: frames may have come, and nothing tells of them again
         self.paging = Paging(shard.store, shard.registry, shard.dispatcher, shard.durable, self.renew, wake)
         self.turns = 0
+        shard.watching.watchers.graph.turns = lambda: self.turns
         self.present = self._open()
 
     def run(self) -> None:

@@ -270,7 +270,7 @@ class Worker:
         self._attached.tick()
         self._shard.capabilities.tick()
         self._heard_news()
-        if self._shard.watching.watchers.is_on:
+        if self._shard.watching.watchers.is_asked:
             self._shard.watching.watchers.tick(monotonic())
         if self._shard.lifecycle.draining:
             self._calls.stop_drained()

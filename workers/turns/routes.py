@@ -54,9 +54,9 @@ BEYOND_ALL = 1 << 64
 class Routes:
     """Sends what agents send. It never waits, and no agent waits for it: what the shard does not keep is refused.
 
-    straight_from: who has this number or a higher one may be answered in this pass without `send_effects`; nobody while
-    somebody watches. watchers: who is shown what goes by. durable: where messages of the durable lane go. advertising:
-    what agents say that they can do. pick: returns an agent for (a capability's key, balancing, sender).
+    straight_from: who has this number or a higher one may be answered in this pass without `send_effects`; nobody where
+    what goes by is looked at. watchers: who is shown what goes by. durable: where messages of the durable lane go.
+    advertising: what agents say that they can do. pick: returns an agent for (a capability's key, balancing, sender).
     """
 
     durable: DurableRoutes
@@ -95,7 +95,8 @@ class Routes:
     def begin(self, a_pass: Pass) -> None:
         """Send what follows as part of `a_pass`."""
         self.a_pass = a_pass
-        self.straight_from = BEYOND_ALL if self.watchers.is_on else SESSION_BIT
+        watchers = self.watchers
+        self.straight_from = BEYOND_ALL if watchers.is_asked and watchers.begin() else SESSION_BIT
         self.ids.renew(a_pass.wall_ms)
 
     def send_effects(self, messages: list[Envelope], root: Root, agent: Agent, handled: Envelope) -> None:

@@ -1,13 +1,12 @@
 """What the runtime itself says of conversations: of their ends, and of answers that are overdue. Values in and out."""
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope, Opening, Rare
-from caxton.acl.failure import report
+from caxton.acl.failure import END_PROTOCOL, report
 from caxton.acl.performative import Performative
 from caxton.conversations.record import Record
 from caxton.delivery.causes import one_further
 from caxton.errors import CaxtonError
 from caxton.ids import SESSION_BIT
-from workers.conversations.ends import END_PROTOCOL
 from workers.conversations.openings import of_same
 from workers.conversations.rules import Overdue
 

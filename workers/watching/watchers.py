@@ -1,10 +1,10 @@
 """Messages as they go by, for whoever watches an agent or a conversation. While nobody does, nobody pays for it.
 
 A shard shows a message once to each who watches: one from elsewhere when it comes, any other when it is sent. What an
-agent sends to another shard is shown there to who watches its conversation.
+agent sends to another shard is shown there to who watches its conversation. The call graph is counted of the same.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from sys import getsizeof
 
 from msgspec.structs import astuple, replace
@@ -15,6 +15,7 @@ from caxton.ids import SESSION_BIT
 from caxton.printable import one_line
 from caxton.ring import Ring
 from caxton.wire.watching import MAX_SHOWN_CONTENT, MAX_WATCHED_PAGE, WATCH_LEASE_S, Watch, WatchedMessage
+from workers.watching.call_graph import CallGraph
 from workers.watching.waits import Waits
 
 # On a shard, and of one client.
@@ -45,9 +46,10 @@ class Watcher:
 
 
 class Watchers:
-    """Of a shard. is_on: whether anybody watches; whoever has messages looks at that, once for all that it has.
+    """Of a shard. is_on: whether what goes by is looked at; whoever has messages looks at that, once for all of them.
 
-    owns: whether this shard has an agent of that id. dropped: messages that went before anybody asked for them.
+    owns: whether this shard has an agent of that id. is_asked: anybody watches, or asks for the call graph: then each
+    pass begins with `begin`. graph: who talks to whom. dropped: messages that went before anybody asked for them.
     """
 
     def __init__(self, shard: int, waits: Waits, owns: Callable[[int], bool]) -> None:
@@ -57,7 +59,8 @@ class Watchers:
         self._of: dict[tuple[int, int], Watcher] = {}
         self._by_key: dict[int | bytes, list[Watcher]] = {}
         self._made = 0
-        self.is_on = False
+        self.graph = CallGraph(owns)
+        self.is_on = self.is_asked = False
         self.dropped = 0
 
     def __len__(self) -> int:
@@ -78,26 +81,43 @@ class Watchers:
         self._made += 1
         watcher = self._of[session, asked.number] = Watcher(self._made, session, asked, now_s)
         self._by_key.setdefault(watcher.key, []).append(watcher)
-        self.is_on = True
+        self.is_on = self.is_asked = True
         return watcher
+
+    def ask_graph(self, now_s: float) -> None:
+        """Somebody asks for the call graph: it is counted from now on, or goes on."""
+        self.graph.ask(now_s)
+        self.is_on = self.is_asked = True
+
+    def begin(self) -> bool:
+        """A pass begins: return whether what goes by in it is looked at."""
+        counts = self.graph.is_asked and self.graph.draw()
+        self.is_on = counts or bool(self._of)
+        return self.is_on
 
     def has(self, watcher: Watcher) -> bool:
         """Whether a watch goes on."""
         return self._of.get((watcher.session, watcher.asked.number)) is watcher
 
-    def came(self, messages: Iterable[Envelope], wall_ms: int) -> None:
+    def came(self, messages: Sequence[Envelope], wall_ms: int, *, from_client: bool) -> None:
         """Messages came from a client or another shard."""
-        for message in messages:
+        if self.graph.is_counting:
+            self.graph.came(messages, from_client=from_client)
+        for message in messages if self._of else ():
             self._show(message, wall_ms)
 
-    def refused(self, refused: Iterable[tuple[int, Envelope, CaxtonError]], wall_ms: int) -> None:
+    def refused(self, refused: Sequence[tuple[int, Envelope, CaxtonError]], wall_ms: int, *, from_client: bool) -> None:
         """Some of these were refused, each for a reason."""
-        for _, message, error in refused:
+        if self.graph.is_counting and from_client:  # who sent another one is told by a failure
+            self.graph.refused(refused)
+        for _, message, error in refused if self._of else ():
             self._show(message, wall_ms, one_line(str(error), _MOST_ERROR))
 
-    def sent(self, messages: Iterable[Envelope], wall_ms: int) -> None:
+    def sent(self, messages: Sequence[Envelope], wall_ms: int) -> None:
         """An agent of this shard, or the runtime itself, sends messages."""
-        for message in messages:
+        if self.graph.is_counting:
+            self.graph.sent(messages)
+        for message in messages if self._of else ():
             ends_here = message.receiver >= SESSION_BIT or self._owns(message.receiver)
             self._show(message, wall_ms, in_conversation=ends_here)
 
@@ -109,9 +129,12 @@ class Watchers:
 
     def tick(self, now_s: float) -> None:
         """End what nobody asks for any more."""
+        if self.graph.is_asked:
+            self.graph.tick(now_s)
         for watcher in list(self._of.values()):
             if now_s - watcher.asked_s >= WATCH_LEASE_S:
                 self._forget(watcher)
+        self._look_who_asks()
 
     def removed(self, agent_id: int) -> None:
         """An agent was removed: let those look who watch it."""
@@ -143,8 +166,12 @@ class Watchers:
         watchers.remove(watcher)
         if not watchers:
             del self._by_key[watcher.key]
-        self.is_on = bool(self._of)
+        self._look_who_asks()
         self._waits.tell(watcher)
+
+    def _look_who_asks(self) -> None:
+        self.is_on = bool(self._of) or self.graph.is_counting
+        self.is_asked = bool(self._of) or self.graph.is_asked
 
 
 def key_of(asked: Watch) -> int | bytes:

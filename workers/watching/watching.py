@@ -26,6 +26,8 @@ class Watching:
             "log_evicted": self.logs.evicted,
             "watches": len(self.watchers),
             "watched_dropped": self.watchers.dropped,
+            "call_pairs": len(self.watchers.graph),
+            "call_pairs_evicted": self.watchers.graph.evicted,
             "spans": self.spans.last,
             "spans_dropped": self.spans.dropped,
             "events_dropped": self.events.dropped,

@@ -60,10 +60,9 @@ class RuntimeCalls(Connection):
         of the time between the last two looks at a shard, whoever asked for these: ask twice, a second apart. A shard
         that does not serve is one of `missing`. Raises ValidationError, NetworkError, Timeout.
         """
-        if by not in {*BusyBy}:
-            raise ValidationError("by", f"{shown(by)} is not one of {', '.join(BusyBy)}")
+        chosen = checked_by(by)
         check_whole("limit", limit, 1, MAX_BUSIEST)
-        question = AskBusiest(BusyBy(by), limit)
+        question = AskBusiest(chosen, limit)
         calls = [self._call(shard, question, Busiest) for shard in range(self._open().shards)]
         told = await asyncio.gather(*calls, return_exceptions=True)
         parts: list[Busiest] = []
@@ -74,7 +73,7 @@ class RuntimeCalls(Connection):
                 raise part
             else:
                 parts.append(part)
-        return most_busy(parts, BusyBy(by), limit)
+        return most_busy(parts, chosen, limit)
 
     async def restart(self, shard: int | None = None) -> None:
         """Begin to restart the workers one after the other; `health` shows how far it is. Durable messages are kept.
@@ -127,3 +126,10 @@ class RuntimeCalls(Connection):
 
     async def _told(self, question: SupervisorRequest) -> dict[str, Any]:
         return (await self._ask(question, Told)).values
+
+
+def checked_by(by: str) -> BusyBy:
+    """Return by what agents are the busiest. Raises ValidationError."""
+    if by not in {*BusyBy}:
+        raise ValidationError("by", f"{shown(by)} is not one of {', '.join(BusyBy)}")
+    return BusyBy(by)

@@ -4,6 +4,7 @@ from caxton.sync.calls.apply_calls import ApplyCalls
 from caxton.sync.calls.auction_calls import AuctionCalls
 from caxton.sync.calls.audit_calls import AuditCalls
 from caxton.sync.calls.backup_calls import BackupCalls
+from caxton.sync.calls.call_graph_calls import CallGraphCalls
 from caxton.sync.calls.conversation_calls import ConversationCalls
 from caxton.sync.calls.dead_letter_calls import DeadLetterCalls
 from caxton.sync.calls.event_calls import EventCalls
@@ -30,6 +31,7 @@ class AllCalls(
     BackupCalls,
     TokenCalls,
     SpanCalls,
+    CallGraphCalls,
     WatchCalls,
     EventCalls,
     AuditCalls,

@@ -19,6 +19,7 @@ ENDPOINTS = [
     ("GET", "/v1/agents/echo", None, "viewer"),
     ("GET", "/v1/agents/echo/logs", None, "viewer"),
     ("GET", "/v1/busiest", None, "viewer"),
+    ("GET", "/v1/call-graph", None, "viewer"),
     ("GET", "/v1/capabilities", None, "viewer"),
     ("GET", "/v1/conversations", None, "viewer"),
     ("GET", "/v1/conversations/01a22a09-8ae6-7fb8-825c-617f21ab1068", None, "viewer"),

@@ -219,7 +219,7 @@ async def test_what_an_agent_logs_is_read_and_followed(remote, here, wasm):
         lambda client: client.message(ABSENT),
         lambda client: client.create_token("x", "viewer"),
         lambda client: client.backup("/nowhere"),
-        lambda client: client.busiest(),
+        lambda client: client.spans(),
         lambda client: client.advertise("echo", add=["x"]),
         lambda client: client.attach("x", print).__aenter__(),
         lambda client: client.send("echo", b"", wait=False),
@@ -264,7 +264,7 @@ def test_programs_without_a_loop_have_it_too(url, token, admin):
         assert client.request("echo", b"hello").content == b"hello"
         assert [view.name for view in client.agents(name="echo")] == ["echo"]
         with pytest.raises(caxton.errors.Unsupported):
-            client.busiest()
+            client.spans()
 
 
 async def test_where_nobody_serves_nothing_was_asked(token):

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from msgspec import structs
 
 from caxton.acl.envelope import AUTOMATIC, Envelope, Opening, Rare
-from caxton.acl.failure import report
+from caxton.acl.failure import END_PROTOCOL, report
 from caxton.acl.performative import Performative
 from caxton.config.conversations import ConversationSettings
 from caxton.conversations.view import join_all
@@ -20,7 +20,6 @@ from caxton.errors import ConversationStopped, NotAParticipant
 from caxton.ids import SESSION_BIT, ConversationId
 from caxton.store.commit import Commit
 from workers.conversations.conversations import Conversations
-from workers.conversations.ends import END_PROTOCOL
 from workers.conversations.log import ConversationLog
 from workers.conversations.openings import of_same, opener_of
 from workers.conversations.protocols import ProtocolRules

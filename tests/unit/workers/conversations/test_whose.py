@@ -3,11 +3,10 @@
 import pytest
 
 from caxton.acl.envelope import AUTOMATIC, Opening, Rare
-from caxton.acl.failure import read_report, report
+from caxton.acl.failure import END_PROTOCOL, read_report, report
 from caxton.conversations.state import State
 from caxton.errors import ConversationStopped
 from caxton.ids import ConversationId
-from workers.conversations.ends import END_PROTOCOL
 
 # An id of which nobody can tell who made it.
 ANY = bytes(range(16))

@@ -156,7 +156,7 @@ def test_an_answer_waits_for_a_message(watched):
         return task.result()
 
     async def say():
-        watched.shard.parts.watching.watchers.came([watched.message(5, watched.agent.agent_id)], 5)
+        watched.shard.parts.watching.watchers.came([watched.message(5, watched.agent.agent_id)], 5, from_client=True)
 
     async def end():
         assert await watched.calls.answer(WATCHING, EndWatch(watched.number)) == Done()
