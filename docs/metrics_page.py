@@ -9,6 +9,7 @@ from pathlib import Path
 
 from caxton.delivery.latency import BUCKETS
 from caxton.store.ledger import Figures, Ledger
+from caxton.telemetry.exported import Exported
 from caxton.telemetry.families import Parts, families
 from caxton.telemetry.family import Histogram, Kind, Told
 from caxton.telemetry.gateway_families import GatewayFigures, gateway_families
@@ -55,6 +56,18 @@ twentieth of the time: `caxton_scrape_kept_age_seconds` says how long ago. A scr
 `caxton.telemetry.exposition.exposition` makes the same text of `client.stats()` and `client.health()`, for a program
 that serves it itself.
 
+OpenMetrics has exemplars, too: in the buckets of what turns took and of what messages waited, the `trace_id` of the
+turn that was sampled last ([tracing.md](tracing.md)). Turns are sampled for themselves, so one may stand in a bucket in
+which none was counted. Who does not ask for OpenMetrics has nothing read for them.
+
+## To a collector
+
+`caxton serve --otlp` tells the same metrics, under the same names and from the same look, to a collector of
+OpenTelemetry, with or without a port for Prometheus ([tracing.md](tracing.md#exporting) says where it goes):
+each 60 s, or as many milliseconds as `OTEL_METRIC_EXPORT_INTERVAL` says. Counters and histograms are cumulative, since
+the runtime began, or the gateway for its own, so what a collector does not take is in what it is told next;
+`caxton_otlp_exported_total` and `caxton_otlp_dropped_total` count both.
+
 ## What they are
 
 - Histograms have {BUCKETS} buckets, four to each doubling, from a microsecond to half an hour: a quantile is at most a
@@ -84,7 +97,7 @@ _PARTS = Parts(
     Busiest([], 0, 0),
 )
 
-_GATEWAY = GatewayFigures({}, 0, 0, 0.0, 0.0, 0, 0.0)
+_GATEWAY = GatewayFigures({}, 0, 0, 0.0, 0.0, 0, 0.0, Exported())
 
 
 def page() -> str:

@@ -20,9 +20,10 @@ HISTOGRAMS = dict.fromkeys(LATENCIES, BUCKETS)
 
 
 # What a sampled turn leaves: the context and the span of its message's turn; the agent's id and name; the message's id,
-# conversation, sender, performative, size, flags and when it was sent (ms since 1970); when it was placed, began and
-# ended (monotonic ns); and the outcome, as `caxton.wire.spans` says. A plain tuple costs a fifth of one with names.
-TurnLeft = tuple[str, int, int, str, bytes, bytes | None, int, int, int, int, int, int, int, int, str]
+# conversation, sender, performative, size, flags and when it was sent (ms since 1970); whether a program had the turn;
+# when it was placed, began and ended (monotonic ns); and the outcome, as `caxton.wire.spans` says. A plain tuple costs
+# a fifth of one with names.
+TurnLeft = tuple[str, int, int, str, bytes, bytes | None, int, int, int, int, int, bool, int, int, int, str]
 
 
 class SpawnLeft(NamedTuple):

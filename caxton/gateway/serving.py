@@ -32,6 +32,7 @@ from caxton.gateway.routes.metrics_routes import PATH
 from caxton.gateway.scrapes import Scrapes
 from caxton.gateway.vitals import Vitals
 from caxton.store.token_file import FILE_NAME
+from caxton.telemetry.exported import Exported
 from caxton.transport.tls import ChangingContext
 from caxton.wire.answered import answered
 from caxton.wire.gateway_spec import TICK, TICK_PERIOD_S, GatewaySpec, Listening
@@ -55,7 +56,8 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
     async with Clients(client_for, counts) as clients, Clients(client_for, of_metrics, most=1) as looking:
         sessions = Sessions(spec.session_key, 0 if spec.http is None else spec.http.port)
         identity = Identity(Access(Path(spec.data_dir) / FILE_NAME), Failures(), sessions)
-        scrapes = Scrapes(looking, {"http": counts, "metrics": of_metrics}, lambda: len(clients))
+        exported = Exported()
+        scrapes = Scrapes(looking, {"http": counts, "metrics": of_metrics}, lambda: len(clients), exported)
         house = House(clients, Vitals(ask_health), counts, identity.access, sessions, scrapes)
         servers: list[tuple[Server, Listening]] = []
         if (place := spec.http) is not None:
@@ -76,7 +78,7 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
         async with scrapes, asyncio.TaskGroup() as tasks:
-            exporting = tasks.create_task(_export(directory)) if spec.otlp else None
+            exporting = tasks.create_task(_export(directory, scrapes, exported)) if spec.otlp else None
             ticking = tasks.create_task(_tick([server for server, _ in servers], ticks))
             async with asyncio.TaskGroup() as serving:
                 for server, place in servers:
@@ -88,12 +90,12 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
                 exporting.cancel()
 
 
-async def _export(directory: Path) -> None:
-    """Export traces until this is cancelled."""
-    from caxton.telemetry.spans import SpanExport  # noqa: PLC0415 (who exports nothing need not have it)
+async def _export(directory: Path, scrapes: Scrapes, exported: Exported) -> None:
+    """Export what OpenTelemetry's variables do not turn off, until this is cancelled."""
+    from caxton.telemetry.export import export  # noqa: PLC0415 (who exports nothing need not have it)
 
     async with connect(directory) as client:
-        await SpanExport(client).run()
+        await export(client, scrapes.moment, exported)
 
 
 def _hosts(place: Listening, spec: GatewaySpec) -> Hosts:

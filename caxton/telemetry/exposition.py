@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from enum import Enum
+from itertools import accumulate
 
-from caxton.delivery.latency import BUCKETS, begins_us
 from caxton.errors import ConfigurationError
 from caxton.printable import printable
+from caxton.telemetry.buckets import BOUNDS_S, counts_of, sum_s
 from caxton.telemetry.families import Parts, families
-from caxton.telemetry.family import LONGEST_VALUE, Histogram, Kind, Told
+from caxton.telemetry.family import LONGEST_VALUE, Exemplar, Histogram, Kind, Told
 from caxton.wire.told import Health, RouterStats
 
 try:
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import CollectorRegistry, samples
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
     from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
     from prometheus_client.openmetrics import exposition as openmetrics
@@ -29,9 +30,8 @@ class Format(Enum):
 
 
 CONTENT_TYPE = Format.TEXT.value
-_US_PER_S = 1_000_000
-# A bucket has what took less than where the next one begins; the last has all that took longer.
-_ENDS = [repr(begins_us(bucket + 1) / _US_PER_S) for bucket in range(BUCKETS - 1)] + ["+Inf"]
+_NS_PER_S = 1_000_000_000
+_ENDS = [*map(repr, BOUNDS_S), "+Inf"]
 _NOTHING_ELSE = Parts()
 
 
@@ -81,16 +81,13 @@ def _metric(told: Told) -> Metric:
 
 
 def _histogram(told: Histogram) -> Metric:
-    counted, seconds = 0, 0.0
-    ends: list[tuple[str, float]] = []
-    for bucket, end in enumerate(_ENDS):
-        count = told.buckets[bucket] if bucket < len(told.buckets) else 0
-        counted += count
-        seconds += count * _middle_s(bucket)
-        ends.append((end, counted))
-    return HistogramMetricFamily(told.name, told.says, buckets=ends, sum_value=seconds)
+    counts = counts_of(told.buckets)
+    ends = [
+        (end, counted) if bucket not in told.exemplars else (end, counted, _exemplar(told.exemplars[bucket]))
+        for bucket, (end, counted) in enumerate(zip(_ENDS, accumulate(counts), strict=True))
+    ]
+    return HistogramMetricFamily(told.name, told.says, buckets=ends, sum_value=sum_s(counts))
 
 
-def _middle_s(bucket: int) -> float:
-    last = bucket == BUCKETS - 1
-    return (begins_us(bucket) + (begins_us(bucket) if last else begins_us(bucket + 1))) / 2 / _US_PER_S
+def _exemplar(told: Exemplar) -> samples.Exemplar:
+    return samples.Exemplar({"trace_id": told.trace_id, "span_id": told.span_id}, told.seconds, told.at_ns / _NS_PER_S)

@@ -33,12 +33,25 @@ class Family(NamedTuple):
     samples: Mapping[tuple[str, ...], float]
 
 
+class Exemplar(NamedTuple):
+    """A turn that stands for a bucket. trace_id: 32 hex digits; span_id: 16. at_ns: when it ended, since 1970."""
+
+    trace_id: str
+    span_id: str
+    seconds: float
+    at_ns: int
+
+
 class Histogram(NamedTuple):
-    """How long something took. buckets: how many there are in each of those of `caxton.delivery.latency`."""
+    """How long something took. buckets: how many there are in each of those of `caxton.delivery.latency`.
+
+    exemplars: a turn that was sampled, by its bucket.
+    """
 
     name: str
     says: str
     buckets: Sequence[int]
+    exemplars: Mapping[int, Exemplar] = {}
 
 
 Told: TypeAlias = Family | Histogram

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
+from caxton.telemetry.exported import Exported
 from caxton.telemetry.family import MOST_VALUES, Family, Kind, counter, gauge
 
 Samples: TypeAlias = dict[tuple[str, ...], float]
@@ -28,7 +29,7 @@ class GatewayFigures(NamedTuple):
     """ports: what is at each, by its name. unasked: messages that no request waited for. clients: of the runtime.
 
     kept_age_s: since the ledger, dead letters and conversations were counted. cpu_s, resident_bytes, started_s: of its
-    process; started in seconds since 1970.
+    process; started in seconds since 1970. exported: by OTLP.
     """
 
     ports: Mapping[str, PortFigures]
@@ -38,6 +39,7 @@ class GatewayFigures(NamedTuple):
     cpu_s: float
     resident_bytes: int
     started_s: float
+    exported: Exported
 
 
 def gateway_families(figures: GatewayFigures) -> Iterator[Family]:
@@ -64,6 +66,12 @@ def gateway_families(figures: GatewayFigures) -> Iterator[Family]:
     yield counter("caxton_gateway_cpu_seconds", "computing time of the gateway", figures.cpu_s)
     yield gauge("caxton_gateway_resident_memory_bytes", "resident memory of the gateway", figures.resident_bytes)
     yield gauge("caxton_gateway_start_time_seconds", "when the gateway started, since 1970", figures.started_s)
+    taken: Samples = {(signal,): float(count) for signal, count in figures.exported.taken.items()}
+    says = "spans, points of metrics and lines of logs that a collector took by OTLP"
+    yield Family("caxton_otlp_exported", Kind.COUNTER, says, ("signal",), taken)
+    dropped: Samples = {key: float(count) for key, count in figures.exported.dropped.items()}
+    says = "those that it did not take, or that were gone before they were read"
+    yield Family("caxton_otlp_dropped", Kind.COUNTER, says, ("signal", "reason"), dropped)
 
 
 _PRESENT: tuple[tuple[str, str, Callable[[PortFigures], float]], ...] = (

@@ -6,50 +6,38 @@ Where they go, and how, the library's own variables say: OTEL_EXPORTER_OTLP_ENDP
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Protocol
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExportResult
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from caxton import __version__
 from caxton.client.client import Client
 from caxton.errors import CaxtonError
-from caxton.wire.span import ROUTING, SCHEMA_URL, Span
+from caxton.telemetry.exported import TRACES, Exported
+from caxton.telemetry.origin import SCOPE, resource
+from caxton.telemetry.sender import Exporter, Sender
+from caxton.wire.span import PROCESS, ROUTING, Span
 from caxton.wire.spans import DONE, SpanCursor
 
 # Between two looks at the shards, and how many spans are read and exported at a time.
 LOOK_PERIOD_S, AT_ONCE, A_REQUEST = 1.0, 8_192, 512
-_KINDS = {ROUTING: SpanKind.PRODUCER, "message_process": SpanKind.CONSUMER}
+_KINDS = {ROUTING: SpanKind.PRODUCER, PROCESS: SpanKind.CONSUMER}
 log = logging.getLogger("caxton.gateway")
-
-
-class Exporter(Protocol):
-    """What takes spans away."""
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export spans; blocks for as long as that takes."""
-
-    def shutdown(self) -> None:
-        """Let a waiting export end."""
 
 
 class SpanExport:
     """Reads what there is each second and exports it. A gateway that was started again tells what is kept once more.
 
-    exported, failed: how many spans were taken, and how many nobody took: these are not tried again.
+    What is not taken is not tried again, and counted in `exported`.
     """
 
-    def __init__(self, client: Client, exporter: Exporter | None = None) -> None:
+    def __init__(
+        self, client: Client, exported: Exported, exporter: Exporter[Sequence[ReadableSpan]] | None = None
+    ) -> None:
         self._client = client
-        self._exporter: Exporter = OTLPSpanExporter() if exporter is None else exporter
-        self._resource = _resource()
-        self._scope = InstrumentationScope("caxton", __version__, SCHEMA_URL)
+        self._sender = Sender(TRACES, OTLPSpanExporter() if exporter is None else exporter, exported)
+        self._resource = resource()
         self._cursor = SpanCursor()
-        self.exported = self.failed = 0
 
     async def run(self) -> None:
         """Export until this is cancelled."""
@@ -58,7 +46,7 @@ class SpanExport:
                 if not await self.look():
                     await asyncio.sleep(LOOK_PERIOD_S)
         finally:
-            self._exporter.shutdown()
+            self._sender.close()
 
     async def look(self) -> bool:
         """Export what there is now; returns whether there is more already."""
@@ -68,24 +56,15 @@ class SpanExport:
             log.warning("traces are not read now: %s", error)
             return False
         self._cursor = told.cursor
-        if told.missed:
-            log.warning("%d spans were gone before they were read", told.missed)
+        self._sender.missed(told.missed)
         for start in range(0, len(told.spans), A_REQUEST):
-            await self._export(told.spans[start : start + A_REQUEST])
+            made = [self._made(span) for span in told.spans[start : start + A_REQUEST]]
+            await self._sender.send(made, len(made))
         return told.more
-
-    async def _export(self, spans: Sequence[Span]) -> None:
-        made = [self._made(span) for span in spans]
-        result = await asyncio.to_thread(self._exporter.export, made)
-        if result is SpanExportResult.SUCCESS:
-            self.exported += len(made)
-        else:
-            self.failed += len(made)
-            log.warning("%d spans could not be exported", len(made))
 
     def _made(self, span: Span) -> ReadableSpan:
         parent = None if span.parent_id is None else _context(span.trace_id, span.parent_id, is_remote=True)
-        waited = {"caxton.waited_ns": span.waited_ns} if span.name == "message_process" else {}
+        waited = {"caxton.waited_ns": span.waited_ns} if span.name == PROCESS else {}
         return ReadableSpan(
             span.name,
             context=_context(span.trace_id, span.span_id, is_remote=False),
@@ -96,16 +75,9 @@ class SpanExport:
             status=Status() if span.outcome == DONE else Status(StatusCode.ERROR, span.outcome),
             start_time=span.began_ns,
             end_time=span.ended_ns,
-            instrumentation_scope=self._scope,
+            instrumentation_scope=SCOPE,
         )
 
 
 def _context(trace: str, span: str, *, is_remote: bool) -> SpanContext:
     return SpanContext(int(trace, 16), int(span, 16), is_remote, TraceFlags(TraceFlags.SAMPLED))
-
-
-def _resource() -> Resource:
-    """Return what the environment says this is, and caxton where it names no service."""
-    found = Resource.create()
-    is_named = not str(found.attributes.get(SERVICE_NAME, "")).startswith("unknown_service")
-    return found if is_named else found.merge(Resource({SERVICE_NAME: "caxton"}))

@@ -15,7 +15,8 @@ from caxton.wire.spans import CONTRACT_NET, DEPLOY, DONE, MESSAGE, LeftSpan
 # Of https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/; the names below are this revision's.
 SEMANTIC_CONVENTIONS = "1.38.0"
 SCHEMA_URL = f"https://opentelemetry.io/schemas/{SEMANTIC_CONVENTIONS}"
-_NAMES = ("message_process", "agent_spawn", "agent_deploy", "contract_net_protocol")
+PROCESS = "message_process"
+_NAMES = (PROCESS, "agent_spawn", "agent_deploy", "contract_net_protocol")
 ROUTING = "message_routing"
 _SYSTEM = "caxton"
 Value = str | int | bool
@@ -100,6 +101,8 @@ def _of_message(left: LeftSpan, message_id: bytes) -> dict[str, Value]:
         "messaging.message.id": str(MessageId(message_id)),
         "messaging.message.body.size": left.content_bytes,
     }
+    if left.by_program:
+        told["attached"] = True
     if left.conversation_id is not None:
         told["conversation_id"] = told["messaging.message.conversation_id"] = str(ConversationId(left.conversation_id))
     return told

@@ -28,7 +28,8 @@ class LeftSpan(msgspec.Struct, array_like=True, frozen=True):
     """What is known of one span. context: the trace, and the span that it follows from. Times in ns since 1970.
 
     Of a message sent_ns is when it was sent, placed_ns when its shard had it, and then its turn began; of all else
-    these three are one moment. attributes: of what a client left.
+    these three are one moment. attributes: of what a client left. by_program: a program had the
+    turn, of an attached agent.
     """
 
     kind: Annotated[int, msgspec.Meta(ge=MESSAGE, le=CONTRACT_NET)]
@@ -48,6 +49,7 @@ class LeftSpan(msgspec.Struct, array_like=True, frozen=True):
     content_bytes: Id = 0
     is_durable: bool = False
     attributes: Attributes = {}
+    by_program: bool = False
 
 
 class ReadSpans(msgspec.Struct, array_like=True, tag=75, frozen=True):

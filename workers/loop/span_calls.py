@@ -53,8 +53,24 @@ def _told(left: Left, since_ns: int) -> LeftSpan:
         )
     if isinstance(left, LeftSpan):
         return left
-    context, span, agent, name, message, conversation, sender, act, size, flags, sent_ms, *times, outcome = left
-    placed_ns, began_ns, ended_ns = (ns + since_ns for ns in times)
-    sent_ns = min(sent_ms * NS_PER_MS, placed_ns)
-    told = (agent, name, message, conversation, sender, act, size, bool(flags & DURABLE))
-    return LeftSpan(MESSAGE, context, span, sent_ns, placed_ns, began_ns, ended_ns, outcome, *told)
+    context, span, agent, name, message, conversation, sender, act, size, flags, sent_ms = left[:11]
+    by_program, placed_ns, began_ns, ended_ns, outcome = left[11:]
+    return LeftSpan(
+        MESSAGE,
+        context,
+        span,
+        min(sent_ms * NS_PER_MS, placed_ns + since_ns),
+        placed_ns + since_ns,
+        began_ns + since_ns,
+        ended_ns + since_ns,
+        outcome,
+        agent,
+        name,
+        message,
+        conversation,
+        sender,
+        act,
+        size,
+        bool(flags & DURABLE),
+        by_program=by_program,
+    )

@@ -11,7 +11,7 @@ from caxton.acl.trace_context import behind, is_sampled, span_of
 from caxton.wire.spans import DONE, FAILED
 from workers.agents.delivery import Delivery
 from workers.agents.mailbox import Entry
-from workers.agents.registry import Agent
+from workers.agents.registry import Agent, Hold
 from workers.worker_pass import NEVER, NS_PER_MS, Pass, SpawnLeft, TurnLeft
 
 # The "try" by whose number the span is known in which an instance was made.
@@ -46,6 +46,7 @@ def left(agent: Agent, message: Envelope, context: str, span: int, times: Times,
         len(message.content),
         message.flags,
         message.created_at,
+        agent.holds & Hold.ATTACHED > 0,
         *times,
         outcome,
     )

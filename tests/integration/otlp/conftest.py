@@ -109,6 +109,7 @@ def exporting(collector):
     """A runtime that exports to the collector, without a proxy between them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        patch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "1000")
         for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
             patch.delenv(name, raising=False)
         with serve(workers=2, options=("--otlp",)) as served:

@@ -1,14 +1,20 @@
 """A contract net as OpenTelemetry's own collector was told of it."""
 
+import json
+import re
 import time
+from pathlib import Path
 
 import pytest
+import wasmtime
 
 import caxton
 
 # The first test of a machine builds the collector.
 pytestmark = pytest.mark.timeout(1_200)
 DEADLINE_S = 60
+# Logs what it is told, and answers with it.
+LOG_GUEST = bytes(wasmtime.wat2wasm((Path(__file__).parents[2] / "guests" / "log.wat").read_text()))
 
 
 class Seller:
@@ -24,12 +30,14 @@ class Seller:
 
 @pytest.fixture
 async def trace(exporting):
-    """The trace of a contract net."""
+    """The trace of a contract net, in which a third, sandboxed agent has nothing to say."""
     async with (
         caxton.connect(exporting.runtime_dir, trace_sampling_ratio=1.0) as client,
         client.host(caxton.agent("anna")(Seller()), caxton.agent("bert")(Seller())),
     ):
-        result = await client.contract_net(b"task", ["anna", "bert"])
+        await client.deploy("log", LOG_GUEST)
+        result = await client.contract_net(b"task", ["anna", "bert", "log"])
+        await client.remove("log")
         return result.result.trace_context[3:35]
 
 
@@ -52,7 +60,7 @@ async def test_the_spans_of_a_contract_net_are_one_tree(collector, trace, until)
 
     def found():
         spans = [span for span in collector.spans() if span["traceId"] == trace]
-        return spans if len(spans) >= 9 else None
+        return spans if len(spans) >= 12 else None
 
     spans = await until(found)
     ids = {span["spanId"] for span in spans}
@@ -60,6 +68,28 @@ async def test_the_spans_of_a_contract_net_are_one_tree(collector, trace, until)
 
     assert [span["name"] for span in spans if not span.get("parentSpanId")] == ["contract_net_protocol"]
     assert {parent for parent in parents if parent} <= ids
-    assert {span["name"] for span in spans} == {"contract_net_protocol", "message_routing", "message_process"}
+    names = {"contract_net_protocol", "message_routing", "message_process", "agent_spawn"}
+    assert {span["name"] for span in spans} == names
     told = {a["key"]: a["value"] for one in collector.requests("resourceSpans") for a in one["resource"]["attributes"]}
     assert told["service.name"] == {"stringValue": "caxton"}
+
+
+async def test_metrics_are_those_that_prometheus_reads(collector, trace, until):
+    """Under the names of docs/metrics.md, each of the kind that stands there, with a turn of the trace in a bucket."""
+    page = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    kinds = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.MULTILINE))
+
+    def found():
+        traced = [one for one in collector.requests("resourceMetrics") if trace in json.dumps(one)]
+        return traced and collector.metrics()
+
+    metrics = await until(found)
+    assert {*metrics} <= {*kinds}
+    assert len(metrics) > 100
+    fields = {"counter": "sum", "gauge": "gauge", "histogram": "histogram"}
+    assert [name for name, metric in metrics.items() if fields[kinds[name]] not in metric] == []
+    (taken,) = metrics["caxton_sessions"]["gauge"]["dataPoints"]
+    assert taken["asDouble" if "asDouble" in taken else "asInt"]
+    told = metrics["caxton_message_processing_duration_seconds"]["histogram"]["dataPoints"][0]
+    assert int(told["count"]) >= 1
+    assert trace in {exemplar["traceId"] for exemplar in told["exemplars"]}

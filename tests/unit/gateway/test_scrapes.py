@@ -4,16 +4,24 @@ from importlib.util import find_spec
 
 import pytest
 
+from caxton.client.calls.span_calls import Spans
 from caxton.errors import NetworkError, ShardUnavailable, Timeout
 from caxton.gateway import kept_look
 from caxton.gateway import scrapes as scrapes_module
 from caxton.gateway.counts import Counts
-from caxton.wire.told import Health, RouterStats
+from caxton.telemetry.exemplars import AT_ONCE
+from caxton.telemetry.exported import Exported
+from caxton.wire.span import PROCESS, Span
+from caxton.wire.spans import SpanCursor
+from caxton.wire.told import Health, LatencyStats, RouterStats
 
 if find_spec("prometheus_client") is None:
     pytest.skip("prometheus-client is not installed: pip install 'caxton[http]'", allow_module_level=True)
 
 from caxton.telemetry.exposition import Format
+
+# A turn that took 2 µs.
+TURN = Span(trace_id="a" * 32, span_id="b" * 16, parent_id=None, name=PROCESS, began_ns=1_000, ended_ns=3_000)
 
 
 class Runtime:
@@ -21,6 +29,7 @@ class Runtime:
 
     def __init__(self):
         self.looks = self.counted = 0
+        self.span_reads = []
         self.counting = asyncio.Event()
         self.counting.set()
         self.going = asyncio.Event()
@@ -32,7 +41,8 @@ class Runtime:
         await self.going.wait()
         if self.error is not None:
             raise self.error
-        return RouterStats(0.0, 0, 0, [], {}, {}, 0, {})
+        took = LatencyStats(1, None, None, None, None, buckets=[0, 0, 1])
+        return RouterStats(7.0, 0, 0, [], {}, {}, 0, {}, latencies={"processing": took})
 
     async def health(self):
         return Health("healthy", None, [], 0.0, "", 0, "", "", 0, 0, [], [])
@@ -51,6 +61,10 @@ class Runtime:
     async def busiest(self, limit):
         raise ShardUnavailable(1, "down")
 
+    async def spans(self, after, *, limit):
+        self.span_reads.append((after, limit))
+        return Spans(spans=[TURN], cursor=SpanCursor({0: (1, 1)}))
+
 
 @pytest.fixture
 def runtime():
@@ -68,7 +82,7 @@ async def scrapes(runtime, monkeypatch):
             assert principal
             yield runtime
 
-    async with scrapes_module.Scrapes(Clients(), {"metrics": Counts()}, lambda: 3) as scrapes:
+    async with scrapes_module.Scrapes(Clients(), {"metrics": Counts()}, lambda: 3, Exported()) as scrapes:
         yield scrapes
 
 
@@ -149,3 +163,32 @@ async def test_counting_takes_a_small_part_of_the_time(scrapes, monkeypatch):
     await scrapes.text(Format.TEXT)
 
     assert scrapes._kept._due_s > asyncio.get_running_loop().time() + 3_600
+
+
+async def test_turns_that_were_sampled_stand_for_their_buckets(scrapes, runtime):
+    """In the form that has a place for them; who asks for the other one alone has nobody read them."""
+    await scrapes.text(Format.TEXT)
+    assert runtime.span_reads == []
+
+    scrapes._until_s = 0.0
+    text = (await scrapes.text(Format.OPEN_METRICS)).decode()
+    assert runtime.span_reads == [(SpanCursor(), AT_ONCE)]
+    exemplar = f'# {{span_id="{"b" * 16}",trace_id="{"a" * 32}"}} 2e-06 3e-06'
+    assert f'caxton_message_processing_duration_seconds_bucket{{le="3e-06"}} 1.0 {exemplar}' in text
+    assert "# {" not in (await scrapes.text(Format.TEXT)).decode()
+
+    scrapes._until_s = 0.0
+    await scrapes.text(Format.OPEN_METRICS)
+    assert runtime.span_reads[1:] == [(SpanCursor({0: (1, 1)}), AT_ONCE)]
+
+
+async def test_a_collector_is_told_what_prometheus_reads(scrapes, runtime):
+    """The same look, as values."""
+    moment = await scrapes.moment()
+    text = (await scrapes.text(Format.TEXT)).decode()
+
+    assert runtime.looks == 1
+    assert moment.uptime_s == 7.0
+    names = [one.name for one in [*moment.run, *moment.gateway]]
+    assert names == list(dict.fromkeys(names))
+    assert all(f"# HELP {name}" in text for name in names)

@@ -10,6 +10,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from caxton.client.calls.span_calls import Spans
 from caxton.errors import NetworkError
+from caxton.telemetry.exported import GONE, NOT_TAKEN, TRACES, Exported
 from caxton.telemetry.spans import A_REQUEST, SpanExport
 from caxton.wire.span import SCHEMA_URL, Span, named
 from caxton.wire.spans import MESSAGE, LeftSpan, SpanCursor
@@ -46,7 +47,7 @@ async def test_a_span_is_exported_with_what_is_known_of_it():
     """Its ids, its parent, its kind, its times and attributes, and whether it failed."""
     spans = [span(7, parent_id="b" * 16, outcome="failed", waited_ns=3, shard=1), span(8, name="message_routing")]
     played = Played(Spans(spans=spans, cursor=SpanCursor({0: (1, 2)})))
-    export = SpanExport(played, played)
+    export = SpanExport(played, exported := Exported(), played)
     assert not await export.look()
     ((first, second),) = played.taken
     assert (first.context.span_id, first.parent.span_id, first.start_time, first.end_time) == (
@@ -60,36 +61,57 @@ async def test_a_span_is_exported_with_what_is_known_of_it():
     assert (first.status.status_code, second.status.status_code) == (StatusCode.ERROR, StatusCode.UNSET)
     assert second.parent is None
     assert first.instrumentation_scope.schema_url == SCHEMA_URL
-    assert export.exported == 2
+    assert (exported.taken, exported.dropped) == ({TRACES: 2}, {})
 
 
 async def test_each_look_goes_on_where_the_last_one_ended():
     """Also after one that could not be; and whoever has more is asked again at once."""
     cursor = SpanCursor({0: (1, 2)})
     played = Played(Spans(spans=[], cursor=cursor, more=True), NetworkError("the runtime", "it ended"))
-    export = SpanExport(played, played)
+    export = SpanExport(played, Exported(), played)
     assert await export.look()
     assert not await export.look()
     assert [asked for asked, _ in played.asked] == [SpanCursor(), cursor]
 
 
 async def test_what_nobody_takes_is_counted(caplog):
-    """And said, once for each request; the next spans are tried again."""
+    """And said once, until something is taken again; the next spans are tried again."""
     caplog.set_level(logging.WARNING, "caxton.gateway")
     spans = [span(number + 1) for number in range(A_REQUEST + 1)]
-    played = Played(Spans(spans=spans, cursor=SpanCursor(), missed=4), result=SpanExportResult.FAILURE)
-    export = SpanExport(played, played)
+    told = [Spans(spans=spans, cursor=SpanCursor(), missed=4), Spans(spans=spans[:1], cursor=SpanCursor())]
+    played = Played(*told, result=SpanExportResult.FAILURE)
+    export = SpanExport(played, exported := Exported(), played)
     await export.look()
-    assert (export.exported, export.failed) == (0, A_REQUEST + 1)
+    assert (exported.taken, exported.dropped) == ({}, {(TRACES, GONE): 4, (TRACES, NOT_TAKEN): A_REQUEST + 1})
     assert len(played.taken) == 2
-    assert [record.getMessage().split()[0] for record in caplog.records] == ["4", str(A_REQUEST), "1"]
+
+    played.result = SpanExportResult.SUCCESS
+    await export.look()
+    assert exported.taken == {TRACES: 1}
+    assert [record.getMessage() for record in caplog.records] == [
+        "4 of the traces were gone before they were read",
+        "traces are not exported: the collector does not take them",
+        "traces are exported again; 513 were not",
+    ]
+
+
+async def test_what_cannot_be_exported_ends_nothing():
+    """An exporter that fails on a batch loses that batch."""
+
+    class Broken(Played):
+        def export(self, spans):
+            raise UnicodeEncodeError("utf-8", "x", 0, 1, "played")
+
+    played = Broken(Spans(spans=[span(1)], cursor=SpanCursor()))
+    await SpanExport(played, exported := Exported(), played).look()
+    assert exported.dropped == {(TRACES, NOT_TAKEN): 1}
 
 
 async def test_the_end_is_the_exporters_too():
     """Whatever ends it."""
     played = Played(RuntimeError("played"))
     with pytest.raises(RuntimeError):
-        await SpanExport(played, played).run()
+        await SpanExport(played, Exported(), played).run()
     assert played.ended
 
 
