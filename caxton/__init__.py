@@ -17,7 +17,9 @@ __all__ = [
     "AuctionOutcome",
     "AuctionResult",
     "AuctionRound",
+    "AuditHead",
     "AuditRow",
+    "AuditRows",
     "Backup",
     "BackupFile",
     "BatchHandler",
@@ -106,6 +108,7 @@ if TYPE_CHECKING:
     from caxton.client.attached.agent import AttachedAgent
     from caxton.client.attached.turns import BatchHandler, Delivered, EachHandler, Said, Saved
     from caxton.client.calls.agent_listing import AgentListing
+    from caxton.client.calls.audit_pages import AuditRows
     from caxton.client.calls.drain_calls import Drained
     from caxton.client.calls.letter_number import LetterNumber
     from caxton.client.calls.plans import Change
@@ -129,7 +132,7 @@ if TYPE_CHECKING:
     from caxton.store.backup.manifest import Backup, BackupFile
     from caxton.store.ledger import Figures, Ledger
     from caxton.sync.client import connect_sync
-    from caxton.wire.audit import AuditRow
+    from caxton.wire.audit import AuditHead, AuditRow
     from caxton.wire.busy import Busiest, BusyAgent
     from caxton.wire.call_graph import CallGraph, CallPair
     from caxton.wire.calls import AgentView, DeadLetter, Failed
@@ -165,6 +168,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
         "caxton.client.calls.agent_listing": ("AgentListing",),
         "caxton.client.calls.drain_calls": ("Drained",),
         "caxton.client.calls.plans": ("Change",),
+        "caxton.client.calls.audit_pages": ("AuditRows",),
         "caxton.client.calls.letter_number": ("LetterNumber",),
         "caxton.client.calls.span_calls": ("Spans",),
         "caxton.client.client": ("Client",),
@@ -203,7 +207,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
             "WorkerHealth",
         ),
         "caxton.wire.tokens": ("NewToken", "TokenView"),
-        "caxton.wire.audit": ("AuditRow",),
+        "caxton.wire.audit": ("AuditHead", "AuditRow"),
         "caxton.wire.events": ("EventView",),
         "caxton.wire.watching": ("LogLine", "WatchedMessage"),
     }

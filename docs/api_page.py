@@ -109,6 +109,8 @@ TOLD: tuple[type, ...] = (
     caxton.LogLine,
     caxton.EventView,
     caxton.AuditRow,
+    caxton.AuditRows,
+    caxton.AuditHead,
     caxton.Busiest,
     caxton.BusyAgent,
     caxton.CallGraph,

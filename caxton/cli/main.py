@@ -41,7 +41,7 @@ COMMANDS = {
     "attach": "Be the program of agents written in Python, until Ctrl-C or SIGTERM.",
     "conversation": "What agents and clients say to each other, by conversation.",
     "events": "Show what happened in this run: agents, workers, health, limits, the gateway; and what happens, live.",
-    "audit": "What operators and programs had done, and for whom; and whether that was changed since.",
+    "audit": "What was done, for whom, and what was denied; and whether that was changed since.",
     "watch": "Show the messages of an agent or of a conversation as they go by, until Ctrl-C.",
     "trace": "Show where a sampled message went, what it caused and how long each step took, as a tree.",
     "deadletter": "Messages that came to nothing: look at them, send them again, forget them.",

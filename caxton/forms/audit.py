@@ -3,7 +3,8 @@
 import msgspec
 
 from caxton.forms.moments import moment
-from caxton.wire.audit import AuditRow
+from caxton.wire.audit import AuditHead, AuditRow
+from caxton.wire.audit_check import KeptHead
 
 
 class AuditForm(msgspec.Struct, frozen=True):
@@ -24,3 +25,21 @@ class AuditForm(msgspec.Struct, frozen=True):
         who = row.principal or None
         told = moment(row.at), row.action, who, row.subject, row.outcome
         return cls(*told, f"{row.chain:016x}", row.number, row.hash.hex())
+
+
+class HeadForm(msgspec.Struct, frozen=True):
+    """The head of the anchors. hash: of the row with this number, in hex."""
+
+    chain: str
+    number: int
+    hash: str
+
+    @classmethod
+    def of(cls, head: AuditHead) -> "HeadForm":
+        """Return the form of a head."""
+        return cls(f"{head.chain:016x}", head.last, head.hash.hex())
+
+    @property
+    def kept(self) -> KeptHead:
+        """What it is compared by; raises ValueError for what cannot be one."""
+        return KeptHead.read(f"{self.number}:{self.hash}")

@@ -5,6 +5,7 @@ import unicodedata
 from caxton.acl.envelope import MAX_PRINCIPAL
 from caxton.errors import SecurityError, ValidationError
 from caxton.printable import shown
+from caxton.wire.audit import ADDRESS, RUNTIME
 
 # Names of users of this machine begin so, and nobody else's.
 USER = "uid:"
@@ -32,12 +33,12 @@ def acts_for(claimed: str, uid: int, *, may_claim: bool) -> str:
     """Return for whom a session of this user acts that claims a principal, "" when it is the user.
 
     may_claim: whether the runtime lets sessions act for others. Raises SecurityError where it does not, and for another
-    user of this machine; ValidationError.
+    user of this machine, and for those of the audit that nobody acts for; ValidationError.
     """
     claimed = checked_principal(claimed)
     if claimed in {"", f"{USER}{uid}"}:
         return ""
-    if claimed.startswith(USER):
+    if claimed == RUNTIME or claimed.startswith((USER, ADDRESS)):
         raise SecurityError(f"a session of {USER}{uid} cannot act for {shown(claimed)}")
     if not may_claim:
         raise SecurityError(

@@ -11,7 +11,6 @@ from caxton.agents.lifecycle import AgentState
 from caxton.agents.limits import Limits
 from caxton.agents.manifest import DEFAULT_WEIGHT, Encoding, Health, Manifest
 from caxton.errors import StorageDamaged, ValidationError
-from caxton.store.audit import append
 from caxton.store.counters import ROWS, add_to_counter
 from caxton.store.database import Database
 from caxton.store.seal import BrokenSeal, number_of, seal, unseal
@@ -71,9 +70,8 @@ class StoredAgents:
 
         def add(db: sqlite3.Connection) -> None:
             add_agents(db, new, now_ms)
-            append(db, audit)
 
-        await self._database.write(add)
+        await self._database.write_audited(add, audit)
 
     async def set_state(self, agent_id: int, state: AgentState, now_ms: int, audit: Sequence[Entry] = ()) -> None:
         """Store the state that an agent is to have after a restart."""
@@ -86,9 +84,8 @@ class StoredAgents:
 
         def change(db: sqlite3.Connection) -> None:
             db.executemany(sql, rows)
-            append(db, audit)
 
-        await self._database.write(change)
+        await self._database.write_audited(change, audit)
 
     async def drain(self, agent_id: int, now_ms: int, until_ms: int, audit: Sequence[Entry] = ()) -> None:
         """Store that an agent drains, also after a restart, and until when: its node tells of it until then."""
@@ -97,9 +94,8 @@ class StoredAgents:
 
         def change(db: sqlite3.Connection) -> None:
             db.execute(sql, row)
-            append(db, audit)
 
-        await self._database.write(change)
+        await self._database.write_audited(change, audit)
 
     async def draining(self) -> dict[int, int]:
         """Return until when agents drain (ms since 1970), as far as that was stored."""
@@ -114,9 +110,8 @@ class StoredAgents:
         def forget(db: sqlite3.Connection) -> None:
             for table, key in _TABLES.items():
                 add_to_counter(db, f"{ROWS}{table}", -delete(db, table, rows, key))
-            append(db, audit)
 
-        await self._database.write(forget)
+        await self._database.write_audited(forget, audit)
 
     async def load(self) -> list[tuple[int, Manifest, AgentState]]:
         """Return every registration with the state it was stored in; raises StorageDamaged for what is not one."""

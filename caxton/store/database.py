@@ -7,7 +7,7 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
@@ -15,6 +15,7 @@ from typing import Self, TypeVar
 import aiosqlite
 
 from caxton.errors import CaxtonError, StorageDamaged, StorageError
+from caxton.store.audit import append
 from caxton.store.backup.online_copy import OnlineCopy, make_empty, remove, sync
 from caxton.store.earlier_copy import keep_copy
 from caxton.store.premises import check_premises
@@ -22,6 +23,7 @@ from caxton.store.schema.migrations import SCHEMA_VERSION, OtherVersion, check_s
 from caxton.store.seal import BrokenSeal
 from caxton.store.sqlite_errors import mapped, one_line
 from caxton.threads import to_its_end
+from caxton.wire.audit import AuditHead, Entry
 
 # How long a successor waits for the process that held the file before it: that one is killed, and the kernel may take
 # a moment to be done with it.
@@ -39,12 +41,14 @@ T = TypeVar("T")
 class Database:
     """Runs functions on the connection's thread, one after the other. `close` twice is fine.
 
-    earlier: where the file is as it was, if opening it brought it to another version of the schema.
+    earlier: where the file is as it was, if opening it brought it to another version of the schema. audit_head: of the
+    file's own chain, as far as it is on the disk; None while nothing is in it.
     """
 
     def __init__(self, path: Path, connection: aiosqlite.Connection) -> None:
         self.path = path
         self.earlier: Path | None = None
+        self.audit_head: AuditHead | None = None
         self._connection: aiosqlite.Connection | None = connection
         # Has the thread while it is made, and runs there what is asked of the database.
         self._copy: OnlineCopy | None = None
@@ -95,13 +99,29 @@ class Database:
 
         Raises as `run` does, and as `check_in_place`.
         """
+        return await self.run(partial(self._transact, work))
 
-        def transact(db: sqlite3.Connection) -> T:
-            result = in_transaction(db, work)
-            self.check_in_place()
-            return result
+    async def write_audited(self, work: Callable[[sqlite3.Connection], object], entries: Sequence[Entry]) -> None:
+        """Do as `write` does, and add to the audit in the same transaction what is told of it."""
 
-        return await self.run(transact)
+        def audited(db: sqlite3.Connection) -> AuditHead | None:
+            work(db)
+            return append(db, entries)
+
+        def transact(db: sqlite3.Connection) -> None:
+            self.saw_audit(self._transact(audited, db))
+
+        await self.run(transact)
+
+    def saw_audit(self, head: AuditHead | None) -> None:
+        """Keep the head of the audit, which is on the disk; None where nothing was added to it."""
+        if head is not None:
+            self.audit_head = head
+
+    def _transact(self, work: Callable[[sqlite3.Connection], T], db: sqlite3.Connection) -> T:
+        result = in_transaction(db, work)
+        self.check_in_place()
+        return result
 
     async def copy(self, copy: OnlineCopy) -> None:
         """Make a copy of the file, while everything that is asked of it meanwhile is done; one at a time.

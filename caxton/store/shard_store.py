@@ -9,7 +9,7 @@ from typing import Self
 
 from caxton.errors import StorageDamaged, StorageError
 from caxton.store import dead_letters
-from caxton.store.audit import read_page
+from caxton.store.audit import read_head, read_page
 from caxton.store.commit import Commit, DeadRow
 from caxton.store.commit_mark import CommitMark, Marked, mark_path, read_mark
 from caxton.store.counters import read_counters, write_counters
@@ -21,7 +21,7 @@ from caxton.store.recovered import Recovered, Stays, all_come, read_everything
 from caxton.store.transaction import apply
 from caxton.store.waiting import Waiting
 from caxton.store.waiting_rows import Place, read_places
-from caxton.wire.audit import AuditPage
+from caxton.wire.audit import AuditHead, AuditPage, ReadAudit
 from caxton.wire.calls import DeadLetterFilter, DeadLetters
 from caxton.wire.dead_letter_results import DeadLetterFigures
 from caxton.wire.shard_ledger import ShardLedger
@@ -48,6 +48,7 @@ class ShardStore:
         database = await Database.open(path, may_be_new=marked is None)
         try:
             meta, counts = await database.run(lambda db: _claim(db, path, shard, marked))
+            database.saw_audit(await database.run(lambda db: read_head(db, meta.file_id)))
             mark = CommitMark.open(mark_path(path), Marked(meta.file_id, meta.commits))
         except BaseException:
             await database.close()
@@ -102,9 +103,9 @@ class ShardStore:
         """Return how many letters there are, why, how old and how large; `capacity` is told as it is given."""
         return await self.database.run(lambda db: dead_letters.read_stats(db, capacity, self._counts.get("evicted", 0)))
 
-    async def audit(self, after: int, limit: int) -> AuditPage:
-        """Return rows of the audit behind a place. Raises StorageDamaged for what is no row."""
-        return await self.database.run(lambda db: read_page(db, after, limit))
+    async def audit(self, asked: ReadAudit) -> AuditPage:
+        """Return rows of the audit. Raises StorageDamaged for what is no row."""
+        return await self.database.run(lambda db: read_page(db, asked))
 
     async def ledger(self) -> ShardLedger:
         """Return the shard's books, counted at one moment."""
@@ -132,16 +133,17 @@ class ShardStore:
         was = self._meta
         meta = was._replace(next_number=max(was.next_number, bounded(commit.next_number)), commits=was.commits + 1)
 
-        def write(db: sqlite3.Connection) -> dict[str, int]:
+        def write(db: sqlite3.Connection) -> tuple[dict[str, int], AuditHead | None]:
             changes = Counter(commit.counts)
             changes.update(apply(db, commit))
             values = {name: self._counts.get(name, 0) + more for name, more in changes.items() if more}
             write_counters(db, values.items())
             write_meta(db, meta)
-            return values
+            return values, read_head(db, meta.file_id) if commit.audit else None
 
-        values = in_transaction(db, write)
+        values, head = in_transaction(db, write)
         self.database.check_in_place()
+        self.database.saw_audit(head)
         self._mark.set(meta.commits)
         self._meta = meta
         self._counts.update(values)

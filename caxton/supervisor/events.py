@@ -214,6 +214,11 @@ def files_gone(problem: str) -> Event:
     return Event("files_gone", "error", problem, {"problem": problem})
 
 
+def audit_begun() -> Event:
+    """The supervisor's audit begins anew: its file was not there."""
+    return Event("audit_begun", "warning", "the supervisor's audit begins anew: there was none")
+
+
 def health_degraded(reason: HealthReason) -> Event:
     """A reason of health began to hold."""
     where = "" if reason.shard is None else f"shard {reason.shard}, "

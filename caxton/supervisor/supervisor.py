@@ -13,7 +13,10 @@ from caxton import __version__
 from caxton.config.gateway import HTTP, METRICS
 from caxton.config.settings import ServeSettings
 from caxton.errors import CaxtonError, ConfigurationError
+from caxton.store.supervisor_audit import FILE_NAME as AUDIT_FILE
 from caxton.supervisor import events
+from caxton.supervisor.audit.entries import incident
+from caxton.supervisor.audit.keeper import AuditKeeper, now_ms
 from caxton.supervisor.compiler.host import CompilerHost
 from caxton.supervisor.compiler.process import COMPILER_COMMAND
 from caxton.supervisor.desk.desk import MAX_CALL_BYTES, FrontDesk
@@ -38,6 +41,7 @@ from caxton.transport.endpoints import SUPERVISOR
 from caxton.transport.sockets import Context, Desk, Inlet, end_context, new_context
 from caxton.transport.tls import context_of
 from caxton.transport.zmtp import SMALL_FRAME
+from caxton.wire.audit import Kind
 from caxton.wire.control import Heartbeat
 from caxton.wire.gateway_spec import KEY_BYTES, GatewaySpec, Listening
 
@@ -110,7 +114,8 @@ class _Life:
         # What came to the supervisor's sockets and was dropped, and what it could not tell, by reason.
         dropped: Counter[str] = Counter()
         self._kept = kept = EventDesk()
-        self._tell = tell = Telling(plan.tell, dropped, kept.happened)
+        self._audit = audit = AuditKeeper(premises.data_dir / AUDIT_FILE, self._audit_begun)
+        self._tell = tell = Telling(plan.tell, dropped, self._happened)
         self._premises = premises
         self._stop = stop
         self._tasks = tasks
@@ -134,6 +139,7 @@ class _Life:
             dropped,
             tell,
             kept,
+            audit,
             self._gateway,
             plan.settings.effective,
         )
@@ -152,9 +158,12 @@ class _Life:
             self._tasks.create_task(_every(REPEAT_PERIOD_S, self._repeat)),
             self._tasks.create_task(self._tidy_modules()),
             self._tasks.create_task(_every(TOUCH_PERIOD_S, lambda _: self._premises.inventory.touch())),
+            self._tasks.create_task(self._audit.run()),
+            self._tasks.create_task(self._audit.anchor_for_ever(self._reception.opened)),
         ]
         try:
             self._say_of_workers()
+            await self._audit.started()
             self._workforce.start()
             await self._first_of(self._start(), self._stop.requested.wait())
             failure = None if self._stop.requested.is_set() else self._open()
@@ -171,6 +180,7 @@ class _Life:
             self._reception.close()
             self._heartbeats.close()
             self._notices.close()
+            self._audit.close()
             for task in background:
                 task.cancel()
 
@@ -235,6 +245,7 @@ class _Life:
         # What clients took in last is in their books.
         self._ledger.refresh(self._ledger.read_books(self._ledger.living))
         self._tell(events.stopped(self._ledger.lost()["total"], killed, insisted=insisted.is_set()))
+        await self._audit.stopped("cut short" if killed or insisted.is_set() else "clean")
         return 1 if insisted.is_set() else 0
 
     async def _end_gateway(self, deadline_s: float) -> None:
@@ -284,7 +295,19 @@ class _Life:
         if wanted not in {None, shards} and self._settings.workers is None:
             self._tell(events.workers_as_made(shards, wanted, str(self._premises.data_dir)))
 
+    def _happened(self, event: Event) -> None:
+        self._kept.happened(event)
+        entry = incident(event, now_ms())
+        if entry is not None:
+            self._audit.note(Kind.INCIDENTS, entry)
+
+    def _audit_begun(self) -> None:
+        if self._premises.identity.next_incarnation > 1:  # else nothing of the data directory was there before
+            self._tell(events.audit_begun())
+
     def _heard(self, beat: Heartbeat) -> None:
+        if 0 <= beat.shard < len(self._workforce.shards):  # also of a worker that has just ended: it was its last word
+            self._audit.heard(beat.shard, beat.audit)
         self._kept.heard(beat.shard, beat.events)
         self._workforce.heard(beat)
 

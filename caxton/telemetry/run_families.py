@@ -59,6 +59,10 @@ def run_families(stats: RouterStats) -> Iterator[Told]:
     says = "modules that the compiler was given, by what became of them"
     yield of_label("caxton_modules", Kind.COUNTER, says, "outcome", compiled)
     yield counter("caxton_compile_seconds", "time that the compiler took for them", stats.compile_time_s)
+    says = "rows of the supervisor's audit that were written in this run"
+    yield of_label("caxton_audit_rows", Kind.COUNTER, says, "kind", stats.audit_written)
+    says = "rows of the supervisor's audit that could not be written"
+    yield of_label("caxton_audit_rows_missed", Kind.COUNTER, says, "kind", stats.audit_missed)
     for name, says in LATENCIES.items():
         latency = stats.latencies.get(name)
         yield Histogram(HISTOGRAMS[name], says + _ABOUT, latency.buckets if latency else ())

@@ -1,11 +1,11 @@
-"""The audit of a shard: what was done, for whom, to what; a chain in which each row has the hash of the one before.
+"""The audit: what was done, for whom, to what; chains in which each row has the hash of the one before.
 
-Pure: rows are linked and looked through here, and read and written elsewhere.
+Each shard has a chain, and the supervisor five. Pure: rows are linked here, and read and written elsewhere.
 """
 
-from collections.abc import Iterable, Iterator
+from enum import IntEnum
 from hashlib import sha256
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -13,8 +13,41 @@ from caxton.acl.envelope import Id
 
 # Rows in an answer.
 MAX_AUDIT_PAGE = 500
+# Rows that the file of a shard keeps, those of files before it included; the oldest make room.
+MOST_ROWS = 100_000
+MAX_FILTER = 300
+# What a gateway tells in one go.
+MAX_NOTES = 400
+# The principals of what the runtime does by itself, and of whoever has no token: nobody else acts for these.
+RUNTIME, ADDRESS = "runtime", "address:"
 HASH_BYTES = 32
+KIND_BITS = 3
 _encode = msgspec.msgpack.Encoder().encode
+
+
+class Kind(IntEnum):
+    """The supervisor's chains, each with room of its own, so that nobody's rows push out those of others.
+
+    OPERATIONS: what somebody had done. INCIDENTS: what happened to processes. ACCESS: of those who have a token, when
+    they signed in, and what was denied. STRANGERS: what was denied to those who have none. ANCHORS: the heads of all
+    other chains, now and then.
+    """
+
+    OPERATIONS = 0
+    INCIDENTS = 1
+    ACCESS = 2
+    STRANGERS = 3
+    ANCHORS = 4
+
+
+def chain_of(file: int, kind: Kind) -> int:
+    """Return the name of one of the chains of the supervisor's file with this id."""
+    return file << KIND_BITS | kind
+
+
+def is_of(chain: int, kind: Kind) -> bool:
+    """Tell whether a chain of the supervisor's is of this kind."""
+    return chain & ((1 << KIND_BITS) - 1) == kind
 
 
 class Entry(NamedTuple):
@@ -30,7 +63,8 @@ class Entry(NamedTuple):
 class AuditRow(msgspec.Struct, array_like=True, frozen=True):
     """An entry in its chain. chain: the id of the file that it was written to. number: in the chain, from 1 on.
 
-    at: ms since 1970. principal: "" for the runtime's owner. subject: an agent's name, or what else it was done to.
+    at: ms since 1970. principal: "" for the runtime's owner, "runtime" for what it does by itself, "address:" and where
+    from for who has no token. subject: an agent's name, or what else it was done to.
     previous: the hash of the row before, nothing in the first one.
     """
 
@@ -54,20 +88,85 @@ class AuditHead(msgspec.Struct, array_like=True, frozen=True):
     hash: bytes
 
 
+Filter = Annotated[str, msgspec.Meta(max_length=MAX_FILTER)]
+
+
 class ReadAudit(msgspec.Struct, array_like=True, tag=86, frozen=True):
-    """Ask for the rows of a shard behind the place `after`, in the order in which they were written."""
+    """Ask a shard, or the supervisor, for rows behind the place `after`, in the order in which they were written.
+
+    backwards: those before it, the last one first; then 0 is the end. principal, subject, action: only those of this
+    one. since: only those of this moment, in ms since 1970, or later.
+    """
 
     after: Id = 0
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_AUDIT_PAGE)] = MAX_AUDIT_PAGE
+    backwards: bool = False
+    principal: Filter | None = None
+    subject: Filter | None = None
+    action: Filter | None = None
+    since: Id = 0
 
 
 class AuditPage(msgspec.Struct, array_like=True, tag=87, frozen=True):
-    """Rows, and all heads, as they were at one moment. after: the place behind which the next page begins."""
+    """Rows, and all heads, as they were at one moment. after: the place behind which the next page begins.
+
+    A page may have fewer rows than were asked for, or none, and more may follow. places: of each row.
+    """
 
     rows: Annotated[list[AuditRow], msgspec.Meta(max_length=MAX_AUDIT_PAGE)]
     heads: list[AuditHead]
     after: Id
     more: bool = False
+    places: Annotated[list[Id], msgspec.Meta(max_length=MAX_AUDIT_PAGE)] = []
+
+
+class AnchorAudit(msgspec.Struct, array_like=True, tag=88, frozen=True):
+    """Have the supervisor write down the heads of all chains now, if there are others than before."""
+
+
+class AuditAnchored(msgspec.Struct, array_like=True, tag=89, frozen=True):
+    """The head of the anchors, as of now: the hash in it speaks for every row of every chain."""
+
+    head: AuditHead
+
+
+class AccessNote(msgspec.Struct, array_like=True, frozen=True):
+    """What a gateway tells of somebody who came: of a token, or of an address from where somebody had none.
+
+    at: ms since 1970. subject: what was asked for. outcome: what became of it, and how often.
+    """
+
+    at: Id
+    action: Literal["deny", "sign_in", "sign_out"]
+    principal: Annotated[str, msgspec.Meta(max_length=MAX_FILTER, pattern="^(token|address):")]
+    subject: Filter
+    outcome: Filter
+
+
+class NoteAccess(msgspec.Struct, array_like=True, tag=92, frozen=True):
+    """Have these stand in the audit. Answered at once: they are written soon."""
+
+    notes: Annotated[list[AccessNote], msgspec.Meta(max_length=MAX_NOTES)]
+
+
+class NoteBackup(msgspec.Struct, array_like=True, tag=93, frozen=True):
+    """A backup is taken into a directory: have that stand in the audit and, where it begins, copy the audit into it."""
+
+    directory: Annotated[str, msgspec.Meta(max_length=4_096)]
+    outcome: Literal["begun", "done", "failed"]
+
+
+AuditRequest = ReadAudit | AnchorAudit | NoteAccess | NoteBackup
+
+
+def fits(row: AuditRow, asked: ReadAudit) -> bool:
+    """Tell whether a row is one of those that are asked for."""
+    return (
+        row.at >= asked.since
+        and asked.principal in {None, row.principal}
+        and asked.subject in {None, row.subject}
+        and asked.action in {None, row.action}
+    )
 
 
 def linked(entry: Entry, chain: int, number: int, previous: bytes) -> AuditRow:
@@ -80,35 +179,3 @@ def hash_of(row: AuditRow) -> bytes:
     """Return the hash that a row has to have."""
     told = row.chain, row.number, row.at, row.action, row.principal, row.subject, row.outcome, row.previous
     return sha256(_encode(told)).digest()
-
-
-def faults(rows: Iterable[AuditRow], heads: Iterable[AuditHead]) -> Iterator[str]:
-    """Yield where chains are broken: rows that were changed, are gone, or were put in; at the first of each chain.
-
-    rows: all that there are, those of each chain in the order of their numbers.
-    """
-    by_chain: dict[int, list[AuditRow]] = {head.chain: [] for head in heads}
-    known = {head.chain: head for head in heads}
-    for row in rows:
-        by_chain.setdefault(row.chain, []).append(row)
-    for chain, own in by_chain.items():
-        fault = _fault_of(own, known.get(chain))
-        if fault is not None:
-            yield f"chain {chain:016x}: {fault}"
-
-
-def _fault_of(rows: list[AuditRow], head: AuditHead | None) -> str | None:
-    if head is None:
-        return "its head is gone"
-    number, previous = head.first, b"" if head.first == 1 else None
-    for row in rows:
-        if row.number != number:
-            return f"row {number} is gone" if row.number > number else f"row {row.number} was put in"
-        if hash_of(row) != row.hash:
-            return f"row {number} was changed"
-        if previous is not None and row.previous != previous:
-            return f"row {number} does not follow the one before it"
-        number, previous = number + 1, row.hash
-    if number != head.last + 1:
-        return f"row {number} is gone" if number <= head.last else f"row {head.last + 1} was put in"
-    return None if previous == head.hash else f"row {head.last} is not the last one that was written"

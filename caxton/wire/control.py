@@ -10,6 +10,7 @@ import msgspec
 
 from caxton.acl.envelope import Id
 from caxton.placement.slot_table import SlotTable
+from caxton.wire.audit import AuditHead
 from caxton.wire.calls import Request, Result, Sequence
 from caxton.wire.capable import Capable, Subscribe
 from caxton.wire.condition import WELL, Condition
@@ -99,7 +100,8 @@ class Drain(msgspec.Struct, array_like=True, tag=7, frozen=True):
 class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
     """A worker's word to the supervisor: alive, ready or not, draining or not, its counts, and how its shard stands.
 
-    events: what happened since its last one, or some of it; then another one follows at once.
+    events: what happened since its last one, or some of it; then another one follows at once. audit: the head of its
+    file's chain, as it is on the disk.
     """
 
     source: Id
@@ -111,6 +113,7 @@ class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
     counters: Annotated[dict[str, int], msgspec.Meta(max_length=256)]
     condition: Condition = WELL
     events: Annotated[list[EventView], msgspec.Meta(max_length=MAX_SAID + 1)] = []
+    audit: AuditHead | None = None
 
 
 Control = LinkState | Hello | Call | Answer | Topology | SessionEnded | Drain | Heartbeat | Subscribe | Capable

@@ -22,6 +22,7 @@ KINDS = {
     "agent_removed": "an agent is stopped and forgotten",
     "agent_resumed": "an agent that was paused, or that failed, runs again",
     "agent_stopped": "an agent takes no more messages",
+    "audit_begun": "the supervisor's part of the audit begins anew, because there was none",
     "call_failed": "a call to the supervisor met an error that nobody foresaw",
     "compiler_died": "the compiler process ended before it had work",
     "drain_started": "the runtime takes nothing new from clients, and finishes what it has",

@@ -9,6 +9,7 @@ import msgspec
 
 from caxton.acl.envelope import MAX_PRINCIPAL, Id
 from caxton.agents.limits import DEFAULT_CAPACITY, MAX_MODULE, Limits
+from caxton.wire.audit import AuditAnchored, AuditPage, AuditRequest
 from caxton.wire.calls import Failed, Name
 from caxton.wire.control import Topology
 from caxton.wire.events import EventPage, ReadEvents
@@ -96,6 +97,7 @@ SupervisorRequest = (
     | AskSettings
     | ChangeSettings
     | ReadEvents
+    | AuditRequest
 )
 
 
@@ -133,7 +135,9 @@ class Told(msgspec.Struct, array_like=True, tag=12, frozen=True):
     values: dict[str, Any]
 
 
-SupervisorResult = SessionOpened | Accepted | Told | NewToken | Tokens | TokenView | EventPage | Failed
+SupervisorResult = (
+    SessionOpened | Accepted | Told | NewToken | Tokens | TokenView | EventPage | AuditPage | AuditAnchored | Failed
+)
 
 
 class SupervisorAnswer(msgspec.Struct, array_like=True, frozen=True):

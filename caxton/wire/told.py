@@ -136,7 +136,8 @@ class RouterStats(msgspec.Struct, frozen=True):
     supervisor and its workers. database_size_bytes: of the files of all shards. latencies: by the names of
     `caxton.delivery.latency.LATENCIES`. rates: of each counter, how much more a second in the last `rates_s` seconds.
     messages_per_second: turns of these; peak_messages_per_second: the most of this run, over a second or so.
-    modules_compiled, modules_refused: by the compiler, in so many seconds in all (compile_time_s).
+    modules_compiled, modules_refused: by the compiler, in so many seconds in all (compile_time_s). audit_written,
+    audit_missed: rows of the supervisor's audit, and those that could not be written, by kind.
     """
 
     uptime_s: float
@@ -162,6 +163,8 @@ class RouterStats(msgspec.Struct, frozen=True):
     modules_compiled: int = 0
     modules_refused: int = 0
     compile_time_s: float = 0.0
+    audit_written: dict[str, int] = {}
+    audit_missed: dict[str, int] = {}
 
 
 class DeadLetterStats(msgspec.Struct, frozen=True):

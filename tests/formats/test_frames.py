@@ -17,7 +17,18 @@ from caxton.placement.slot_table import SlotTable
 from caxton.protocols import Standing
 from caxton.tokens.role import Role
 from caxton.wire import calls, control, supervision
-from caxton.wire.audit import AuditHead, AuditPage, Entry, ReadAudit, linked
+from caxton.wire.audit import (
+    AccessNote,
+    AnchorAudit,
+    AuditAnchored,
+    AuditHead,
+    AuditPage,
+    Entry,
+    NoteAccess,
+    NoteBackup,
+    ReadAudit,
+    linked,
+)
 from caxton.wire.backup import CopyShard, CopyState, CopyStep
 from caxton.wire.busy import AskBusiest, Busiest, BusyAgent, BusyBy
 from caxton.wire.call_graph import AskCallGraph, AskNames, CallGraph, CallPair, Names
@@ -222,6 +233,7 @@ REQUESTS = (
     AskCallGraph(10),
     AskNames([AGENT, OTHER]),
     ReadAudit(7, 100),
+    ReadAudit(7, 100, True, "token:é", "an agent é", "pause", 1_767_225_600_000),
     Watch(4, AGENT, SHA[:16], True, 9, 2, 7, 10_000),
     EndWatch(4),
 )
@@ -283,6 +295,7 @@ RESULTS = (
     LogPage(9, 2, 8, [LogLine(7, 1_767_225_600_000, 2, SHA[:16], "a line é", 3)], 1),
     CopyState(2, 3, ready=True, did=False, done=False),
     AuditPage([AUDITED], [AuditHead(77, 8, 8, AUDITED.hash)], 9, more=True),
+    AuditPage([AUDITED], [AuditHead(77, 8, 8, AUDITED.hash)], 9, more=True, places=[9]),
     Busiest([BusyAgent(AGENT, "counter é", 1, "running", 12.5, 0.5, 0.25, 7, 1_000, 3)], 2_000, 9, [2]),
     CallGraph([CallPair(AGENT, OTHER, "é", "counter", 12.5, 0.5, 0.25, 0.125)], 3.5, 0.5, 9_000, 0.25, [2]),
     Names({AGENT: "é", OTHER: "counter"}),
@@ -306,6 +319,18 @@ CONTROLS = (
     control.Heartbeat(
         SHARD, MARK, 1, ready=True, phase=0, idle=False, counters={"run": 5}, condition=SHARED, events=[EVENT]
     ),
+    control.Heartbeat(
+        SHARD,
+        MARK,
+        1,
+        ready=True,
+        phase=0,
+        idle=False,
+        counters={"run": 5},
+        condition=SHARED,
+        events=[EVENT],
+        audit=AuditHead(77, 1, 8, AUDITED.hash),
+    ),
     Subscribe(SESSION, MARK, SHARD, 7, [Wanted("a\nb", 3, 4)]),
     Subscribe(SESSION, MARK, SHARD, 7, [Wanted("a", over=True), Wanted("b", 3, 4)]),
     Capable(SHARD, MARK, SESSION, 1, "a", 3, 4, 0, more=False, candidates=[Candidate(AGENT, 7, 1, 2, 300)], asked=5),
@@ -327,6 +352,9 @@ QUESTIONS = (
     ListTokens("1f" * 8, 100),
     RevokeToken("1f" * 8),
     ReadEvents(1_767_225_000_000, 7, 1_767_225_600_000, ("agent_drained",), AGENT, 10_000),
+    AnchorAudit(),
+    NoteAccess([AccessNote(1_767_225_600_000, "deny", "token:é", "GET /v1/workers", "no such role")]),
+    NoteBackup("/backups/1", "begun"),
 )
 ANSWERS = (
     supervision.SessionOpened(SESSION, MARK, SHA, TOPOLOGY),
@@ -337,6 +365,7 @@ ANSWERS = (
     NewToken("cx_secret", TOKEN),
     Tokens([TOKEN], more=True),
     EventPage(1_767_225_000_000, 7, [EVENT], 2, more=True),
+    AuditAnchored(AuditHead(77, 1, 8, AUDITED.hash)),
     supervision.Told({"status": "healthy", "workers": [{"shard": 0}]}),
 )
 

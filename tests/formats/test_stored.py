@@ -46,7 +46,7 @@ from caxton.supervisor.premises.identity import FILE_NAME, Identity
 from caxton.supervisor.workforce.crash_note import CrashNote
 from caxton.tokens.role import Role
 from caxton.tokens.token import Token
-from caxton.wire.audit import AuditHead, Entry, linked
+from caxton.wire.audit import AuditHead, Entry, ReadAudit, linked
 from caxton.wire.calls import DeadLetterFilter, Failed
 from caxton.wire.link_state import Refusal
 from workers.crash_note import read_note
@@ -253,7 +253,7 @@ IN_FILES = {
     ),
     "audit": in_file(
         lambda row: lambda db: copy_rows(db, [row], [AuditHead(row.chain, row.number, row.number, row.hash)]),
-        lambda db: read_page(db, 0, 1).rows[0],
+        lambda db: read_page(db, ReadAudit(0, 1)).rows[0],
         linked(Entry(1_767_225_600_000, "pause", "token:é", "an agent é"), 77, 8, bytes(range(32))),
     ),
     "conversations": in_file(

@@ -61,8 +61,8 @@ class DeadLetterCalls:
                 return await self._store.dead_letters(which, after, limit, with_content=with_content)
             case AskDeadLetterStats():
                 return await self._store.dead_letter_stats(self._shard.durable.dead_letters.capacity)
-            case ReadAudit(after, limit):
-                return await self._store.audit(after, limit)
+            case ReadAudit():
+                return await self._store.audit(request)
             case AskLedger():
                 return await self._store.ledger()
             case _:

@@ -117,6 +117,7 @@ class Worker:
             marking.cancel()
             await self._committer.finish()
             self._ended = True
+            self.beat()  # the last word: what was committed in the end is in the head of the audit
             committing.cancel()
 
     async def _recover(self, note: bytes | None) -> None:
@@ -229,10 +230,12 @@ class Worker:
             shard.incarnation,
             self._condition.look(monotonic_ns(), self._calls.to_tell() if self._ready else 0),
         )
-        events = shard.watching.events
+        events, audit = shard.watching.events, shard.store.database.audit_head
         for _ in range(BEATS_AT_ONCE):
             said = events.to_say()
-            beat = Heartbeat(own, self._mark, shard.number, self._ready, self._phase, idle, counters, condition, said)
+            beat = Heartbeat(
+                own, self._mark, shard.number, self._ready, self._phase, idle, counters, condition, said, audit
+            )
             if not self._supervisor.send(CONTROL.encode(beat)):
                 return
             events.said(said)

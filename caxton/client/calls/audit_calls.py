@@ -1,52 +1,136 @@
 """What a client asks about what was done, and for whom; and whether that is still what was written."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
+from functools import partial
 
-from caxton.client.calls.arguments import since_1970_ms
+from caxton.client.calls.arguments import check_whole, since_1970_ms
+from caxton.client.calls.audit_pages import Ask, AuditPages, AuditRows
 from caxton.client.connection import Connection
-from caxton.wire.audit import AuditHead, AuditPage, AuditRow, ReadAudit, faults
+from caxton.errors import ValidationError
+from caxton.wire.audit import (
+    MAX_AUDIT_PAGE,
+    MAX_FILTER,
+    AnchorAudit,
+    AuditAnchored,
+    AuditHead,
+    AuditPage,
+    AuditRow,
+    ReadAudit,
+)
+from caxton.wire.audit_check import FileCheck, KeptHead, SupervisorCheck, gone
+
+MAX_ROWS = 10_000
 
 
 class AuditCalls(Connection):
-    """Reads the audit of every shard, and looks it through."""
+    """Reads the audit of every shard and of the supervisor, and looks it through."""
 
     async def audit(
-        self, *, since: int | datetime | None = None, principal: str | None = None, subject: str | None = None
-    ) -> list[AuditRow]:
-        """Return what operators and programs had done, oldest first: of each shard the last 100,000 rows are kept.
+        self,
+        *,
+        since: int | datetime | None = None,
+        principal: str | None = None,
+        subject: str | None = None,
+        action: str | None = None,
+        newest_first: bool = False,
+    ) -> AsyncIterator[AuditRow]:
+        """Yield what operators and programs had done, what happened to processes, and what was denied, oldest first.
 
-        since: only what was done at this moment or later, a datetime or ms since 1970. principal: only for this one, ""
-        for the runtime's owner. subject: only to this agent, by its name. Raises ShardUnavailable, NetworkError,
-        Timeout, and StorageError for what is no row.
+        Of each shard the last 100,000 rows are kept, and of the supervisor as many of what was done. since: only what
+        was at this moment or later, a datetime or ms since 1970. principal: only for this one, "" for the runtime's
+        owner, "runtime" for its own doings. subject: only to this, such as an agent by its name. action: only this one,
+        of those that docs/audit.md lists. Raises ValidationError, ShardUnavailable, NetworkError, Timeout, and
+        StorageError for what is no row.
         """
-        since_ms = 0 if since is None else since_1970_ms("since", since)
-        found: list[AuditRow] = []
-        for shard in range(self._open().shards):
-            rows, _ = await self._audit_of(shard)
-            found += [
-                row
-                for row in rows
-                if row.at >= since_ms and principal in {None, row.principal} and subject in {None, row.subject}
-            ]
-        return sorted(found, key=lambda row: row.at)
+        asked = _asked(since, principal, subject, action, newest_first=newest_first)
+        pages = AuditPages(self._audit_files(), asked)
+        while True:
+            page = await pages.page(MAX_AUDIT_PAGE)
+            for row in page.rows:
+                yield row
+            if page.next is None:
+                return
 
-    async def verify_audit(self) -> list[str]:
+    async def audit_page(
+        self,
+        limit: int = 100,
+        *,
+        after: str = "",
+        since: int | datetime | None = None,
+        principal: str | None = None,
+        subject: str | None = None,
+        action: str | None = None,
+        newest_first: bool = False,
+    ) -> AuditRows:
+        """Return a page of what `audit` yields, and where the next one begins, which `after` takes.
+
+        limit: rows at most, 1 to 10,000. A page may have fewer, and others follow all the same. Raises what `audit`
+        raises.
+        """
+        check_whole("limit", limit, 1, MAX_ROWS)
+        asked = _asked(since, principal, subject, action, newest_first=newest_first)
+        return await AuditPages(self._audit_files(), asked, after).page(limit)
+
+    async def audit_head(self) -> AuditHead:
+        """Have the heads of all chains written down, and return the head of that: keep its number and hash elsewhere.
+
+        Nobody can change, remove or put in any row of before then without `verify_audit` finding it with that head.
+        Raises StorageError when nothing can be written; NetworkError, Timeout.
+        """
+        return (await self._ask(AnchorAudit(), AuditAnchored)).head
+
+    async def verify_audit(self, head: str = "") -> list[str]:
         """Return where the audit is not what was written: in which chain, and at which row; nothing when it is whole.
 
-        Raises what `audit` does.
+        head: what `audit_head` returned once, as NUMBER:HASH. Raises what `audit` does.
         """
-        found = []
-        for shard in range(self._open().shards):
-            rows, heads = await self._audit_of(shard)
-            found += [f"shard {shard}, {fault}" for fault in faults(rows, heads)]
-        return found
+        supervisor = SupervisorCheck(_kept(head) if head else None)
+        *shards, own = self._audit_files()
+        found = [f"supervisor, {fault}" for fault in await _look_through(own, supervisor)]
+        checks = [FileCheck(supervisor.anchored) for _ in shards]
+        for shard, (ask, check) in enumerate(zip(shards, checks, strict=True)):
+            found += [f"shard {shard}, {fault}" for fault in await _look_through(ask, check)]
+        return [*found, *gone(supervisor.anchored, checks)]
 
-    async def _audit_of(self, shard: int) -> tuple[list[AuditRow], list[AuditHead]]:
-        """Return all rows of a shard, and its heads as they were with the last of them."""
-        page = await self._call(shard, ReadAudit(), AuditPage)
-        rows = page.rows
-        while page.more:
-            page = await self._call(shard, ReadAudit(page.after), AuditPage)
-            rows += page.rows
-        first = {head.chain: head.first for head in page.heads}  # what went meanwhile is nobody's fault
-        return [row for row in rows if row.number >= first.get(row.chain, 0)], page.heads
+    def _audit_files(self) -> list[Ask]:
+        """Return how each file is asked: those of the shards, and then the supervisor's."""
+        shards = range(self._open().shards)
+        return [*(partial(self._audit_of, shard) for shard in shards), self._audit_of_supervisor]
+
+    async def _audit_of(self, shard: int, asked: ReadAudit) -> AuditPage:
+        return await self._call(shard, asked, AuditPage)
+
+    async def _audit_of_supervisor(self, asked: ReadAudit) -> AuditPage:
+        return await self._ask(asked, AuditPage)
+
+
+async def _look_through(ask: Ask, check: FileCheck) -> list[str]:
+    page = await ask(ReadAudit())
+    check.take(page)
+    while page.more:
+        page = await ask(ReadAudit(page.after))
+        check.take(page)
+    return check.faults()
+
+
+def _asked(
+    since: int | datetime | None, principal: str | None, subject: str | None, action: str | None, *, newest_first: bool
+) -> ReadAudit:
+    for name, text in (("principal", principal), ("subject", subject), ("action", action)):
+        if text is not None and len(text) > MAX_FILTER:
+            raise ValidationError(name, f"longer than {MAX_FILTER} characters")
+    return ReadAudit(
+        backwards=newest_first,
+        principal=principal,
+        subject=subject,
+        action=action,
+        since=0 if since is None else since_1970_ms("since", since),
+    )
+
+
+def _kept(text: str) -> KeptHead:
+    try:
+        return KeptHead.read(text)
+    except ValueError as error:
+        raise ValidationError("head", str(error)) from None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from caxton.agents.limits import MAX_MODULE
 from caxton.client.calls.runtime_calls import RuntimeCalls
@@ -16,6 +16,7 @@ from caxton.placement.slot_table import MAX_WORKERS
 from caxton.printable import shown
 from caxton.store.backup.contents import modules_in, schema_of
 from caxton.store.backup.manifest import (
+    AUDIT,
     FORMAT,
     IDENTITY,
     MANIFEST,
@@ -34,7 +35,9 @@ from caxton.store.backup.online_copy import HOLD_S
 from caxton.store.backup.room import check_room
 from caxton.store.file_errors import TRY_AGAIN, acting_on
 from caxton.threads import to_its_end
+from caxton.wire.audit import NoteBackup
 from caxton.wire.backup import BackupRequest, CopyShard, CopyState, CopyStep, Step
+from caxton.wire.supervision import Accepted
 
 T = TypeVar("T")
 # Told now and then: how many of how many bytes are copied. Both grow while the runtime writes.
@@ -43,6 +46,8 @@ _PAGE_BYTES = 4_096
 _LOOK_S = 0.05
 # How long shards are waited for to give up: whoever has pressed Ctrl-C waits too.
 _DROP_S = 2.0
+# How long the copy of the supervisor's audit is waited for, and a row of it.
+_AUDIT_S, _NOTE_S = 120.0, 2.0
 # On a machine so busy that two questions take longer than a shard stands still, everything is copied once more.
 _TRIES = 3
 # For how long the moment is looked for: one shard or another may have more to copy each time.
@@ -52,6 +57,7 @@ STALL_S = 600.0
 _MOST_IDENTITY = 4_096
 # SQLite opens no file of a longer name, in bytes.
 _LONGEST_NAME = 504
+_OWN_FILES = (MANIFEST, f"{MANIFEST}.new", IDENTITY, AUDIT)
 
 
 class BackupCalls(RuntimeCalls):
@@ -98,6 +104,8 @@ class _Taking:
         self._made: list[Path] = []
         # Whether the directory is this backup's by now, the shards make copies for it, and nobody wants it any more.
         self._is_ours = self._is_copying = self._is_given_up = False
+        # Whether the audit says that it was begun.
+        self._is_noted = False
 
     async def run(self) -> Backup:
         """Take it. What was made is removed again when it fails, or is cancelled."""
@@ -110,6 +118,8 @@ class _Taking:
                 await self._undo()
             else:
                 await to_its_end(partial(remove_directories, self._made))
+            if self._is_noted:
+                await self._note("failed")
             raise
 
     async def _on_disk(self, act: Callable[[], T]) -> T:
@@ -160,18 +170,34 @@ class _Taking:
 
     def _needed(self) -> int:
         needed = (self._source / IDENTITY).stat().st_size
-        for path in (*self._source.glob("shard-*.db"), *(self._source / MODULES).glob("*.wasm")):
+        for path in (self._source / AUDIT, *self._source.glob("shard-*.db"), *(self._source / MODULES).glob("*.wasm")):
             with suppress(FileNotFoundError):  # modules that nobody uses go at any time
                 needed += path.stat().st_size
         return needed
 
     async def _take(self) -> Backup:
         try:
+            await self._copy_audit()
             taken_at, held_ms = await self._copied()
         except StorageFull as full:  # the shards say that what waits goes on by itself
             raise full.suggesting(TRY_AGAIN) from None
         modules = await self._on_disk(self._find_modules)
-        return await self._on_disk(lambda: self._finish(modules, taken_at, held_ms))
+        backup = await self._on_disk(lambda: self._finish(modules, taken_at, held_ms))
+        await self._note("done")
+        return backup
+
+    async def _copy_audit(self) -> None:
+        """Have the supervisor copy its audit. First: so no anchor in it is of a moment behind that of the shards."""
+        self._is_noted = True
+        asked = NoteBackup(str(self._directory), "begun")
+        await self._client._reach().ask(asked, Accepted, _AUDIT_S)  # noqa: SLF001 (a part of it)
+
+    async def _note(self, outcome: Literal["done", "failed"]) -> None:
+        """Have the audit say what came of it, if it can."""
+        self._is_noted = False
+        asked = NoteBackup(str(self._directory), outcome)
+        with suppress(CaxtonError):
+            await self._client._reach().ask(asked, Accepted, _NOTE_S)  # noqa: SLF001 (a part of it)
 
     async def _copied(self) -> tuple[int, int]:
         """Copy every shard's file; returns what `_end_at_once` does. Raises Timeout."""
@@ -248,6 +274,8 @@ class _Taking:
     def _finish(self, modules: set[bytes], taken_at: int, held_ms: int) -> Backup:
         """Copy the rest, and say last that it is whole."""
         copied = {path.name: look_at_file(path, path.stat().st_size, self._check_wanted) for path in self._copies}
+        audit = self._directory / AUDIT
+        copied[AUDIT] = look_at_file(audit, audit.stat().st_size, self._check_wanted)
         copied[IDENTITY] = self._copied_file(IDENTITY, _MOST_IDENTITY)
         (self._directory / MODULES).mkdir(mode=0o700)
         for module in sorted(modules):
@@ -280,7 +308,7 @@ class _Taking:
 
     def _remove(self) -> None:
         with suppress(OSError):  # what cannot be removed has no manifest, and is refused by name
-            for path in (*(self._directory / name for name in (MANIFEST, f"{MANIFEST}.new", IDENTITY)), *self._copies):
+            for path in (*(self._directory / name for name in _OWN_FILES), *self._copies):
                 path.unlink(missing_ok=True)
             for path in (self._directory / MODULES).glob("*.wasm"):
                 path.unlink()

@@ -89,3 +89,9 @@ export function words(name) {
   const text = String(name).replaceAll("_", " ");
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+// Return a moment, in ms since 1970, as a field for local times has it.
+export function local(ms) {
+  const at = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
+  return at.toISOString().slice(0, 16);
+}

@@ -2,7 +2,7 @@
 
 import { get, post } from "./api.js";
 import { fill, h } from "./dom.js";
-import { bytes, count, line, moment, words } from "./format.js";
+import { bytes, count, line, local, moment, words } from "./format.js";
 import { every } from "./live.js";
 import { namesOf } from "./names.js";
 import { contentOf } from "./page_agent.js";
@@ -175,10 +175,4 @@ function filter(wanted) {
   const told = Object.entries(wanted).filter(([, value]) => value);
   if (!told.length) return { everything: true };
   return Object.fromEntries(told.map(([name, value]) => [name, name === "before" ? Number(value) : value]));
-}
-
-// Return a moment as a field for one takes it: local time, to the minute.
-function local(ms) {
-  const at = new Date(ms - new Date(ms).getTimezoneOffset() * 60_000);
-  return at.toISOString().slice(0, 16);
 }

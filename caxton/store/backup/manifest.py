@@ -1,4 +1,4 @@
-"""What a backup is: a directory with a copy of each shard's file, of the identity and of the modules, and a manifest.
+"""What a backup is: a directory with copies of the shards, the audit, the identity and the modules, and a manifest.
 
 The manifest names every file with its size and sha256, and is written last: a directory without one is no backup.
 """
@@ -18,8 +18,9 @@ from caxton.placement.slot_table import MAX_WORKERS
 from caxton.store.file_errors import refused
 from caxton.store.regular_file import opened
 
-MANIFEST, IDENTITY, MODULES = "manifest.json", "identity", "modules"
-FORMAT = 1
+MANIFEST, IDENTITY, MODULES, AUDIT = "manifest.json", "identity", "modules", "audit.db"
+# Those of format 1 have no audit of the supervisor.
+FORMAT = 2
 # A manifest has a hundred and fifty bytes for each module, and an agent may have one of its own.
 MAX_MANIFEST_BYTES = 256 << 20
 _PIECE = 1 << 20
@@ -167,7 +168,7 @@ def _check_names(path: Path, backup: Backup) -> None:
     wanted = {IDENTITY, *(shard_name(shard) for shard in range(backup.shards))}
     names: set[str] = set()
     for name in (file.name for file in backup.files):
-        if name in names or (name not in wanted and not _MODULE.fullmatch(name)):
+        if name in names or (name not in {*wanted, AUDIT} and not _MODULE.fullmatch(name)):
             problem = f"it names {name!r:.100}, which no backup of {backup.shards} shards has, or has once"
             raise damaged(path, problem)
         names.add(name)

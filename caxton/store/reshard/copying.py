@@ -39,7 +39,7 @@ from caxton.store.reshard.new_shards import NewShard, NewShards, new_shards
 from caxton.store.reshard.old_shard import OldShard, look, messages_of
 from caxton.store.routes import read_routes
 from caxton.store.waiting import DURABLE_ROOT, Waiting, encode_waiting, root_of
-from caxton.wire.audit import MAX_AUDIT_PAGE
+from caxton.wire.audit import ReadAudit
 from caxton.wire.calls import Failed
 from caxton.wire.shard_ledger import ShardLedger
 
@@ -145,7 +145,7 @@ class Copying:
         with shard.opened() as db:
             after, more = 0, True
             while more:
-                page = read_page(db, after, MAX_AUDIT_PAGE)
+                page = read_page(db, ReadAudit(after))
                 await self.new.shards[0].add_audit(page.rows, page.heads)
                 after, more = page.after, page.more
 

@@ -40,6 +40,9 @@ KINDS = {
     "compiler_starting": Kind(PROBLEM, "wait: modules are compiled as soon as it is ready"),
     "compiler_missing": Kind(PROBLEM, "wait; if it stays, see what the compiler wrote"),
     "gateway_missing": Kind(PROBLEM, "wait; if it stays, see what the gateway wrote, mend it and `caxton restart`"),
+    "audit_unwritten": Kind(
+        PROBLEM, "make room, or mend what the text says: rows wait, and go on by themselves; more than wait are missed"
+    ),
     "files_gone": Kind(PROBLEM, "do as the text says, and let nobody tidy up the runtime's directories"),
     "clients_full": Kind(PROBLEM, "end programs, let one connection serve all tasks of each, or raise `ulimit -n`"),
     "clients_near": Kind(WARNING, "let one connection serve all tasks of a program, or raise `ulimit -n`"),
@@ -110,17 +113,18 @@ class Found(NamedTuple):
     elapsed_ms: int = 0
 
 
-def reasons_of(
+def reasons_of(  # noqa: PLR0913 (what may be wrong comes from so many places)
     shards: Sequence[ShardSeen],
     sessions: int,
     most_sessions: int,
     compiler: str | None,
     files: str | None,
     gateway: str | None = None,
+    audit: str | None = None,
     *,
     compiler_starts: bool = False,
 ) -> list[Found]:
-    """Return every reason that holds. compiler, files, gateway: what is wrong with them, if anything is.
+    """Return every reason that holds. compiler, files, gateway, audit: what is wrong with them, if anything is.
 
     compiler_starts: it is the first of the run, and none died.
     """
@@ -129,6 +133,8 @@ def reasons_of(
         found.append(Found("compiler_starting" if compiler_starts else "compiler_missing", None, compiler))
     if gateway is not None:
         found.append(Found("gateway_missing", None, gateway))
+    if audit is not None:
+        found.append(Found("audit_unwritten", None, f"the supervisor's audit is not written: {audit}"))
     if files is not None:
         found.append(Found("files_gone", None, files))
     found += _near("clients", None, "clients are connected", sessions, most_sessions)

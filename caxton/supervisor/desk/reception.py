@@ -14,8 +14,10 @@ from caxton.errors import RuntimeNotFound, SecurityError
 from caxton.links.principals import acts_for
 from caxton.store.claims import write_claim
 from caxton.store.token_file import FILE_NAME as TOKENS_FILE
+from caxton.supervisor.audit.keeper import AuditKeeper
 from caxton.supervisor.compiler.host import CompilerHost
 from caxton.supervisor.desk import stats
+from caxton.supervisor.desk.audit_desk import AuditDesk
 from caxton.supervisor.desk.caller import Caller
 from caxton.supervisor.desk.components import Components
 from caxton.supervisor.desk.event_desk import EventDesk
@@ -35,6 +37,15 @@ from caxton.supervisor.stop_requests import StopRequests
 from caxton.supervisor.workforce.notices import Notices
 from caxton.supervisor.workforce.run_ledger import RunLedger
 from caxton.supervisor.workforce.workforce import Workforce
+from caxton.wire.audit import (
+    AnchorAudit,
+    AuditAnchored,
+    AuditPage,
+    AuditRequest,
+    NoteAccess,
+    NoteBackup,
+    ReadAudit,
+)
 from caxton.wire.counters import GAUGES
 from caxton.wire.events import EventPage, ReadEvents
 from caxton.wire.protocol import SPOKEN, Versions, agreed
@@ -78,6 +89,7 @@ class Reception:
         dropped: Counter[str],
         tell: Callable[[Event], None],
         kept: EventDesk,
+        audit: AuditKeeper,
         gateway: GatewayHost | None = None,
         settings: Sequence[Setting] = (),
     ) -> None:
@@ -100,6 +112,8 @@ class Reception:
         self._components = Components(has_gateway=gateway is not None)
         self._near_limits = NearLimits(tell)
         self._kept = kept
+        self._keeper = audit
+        self._audit = AuditDesk(audit)
         self._health_changes = HealthChanges(kept.happened)
         self._rates = Rates(GAUGES)
         self._warnings: list[LimitWarning] = []
@@ -113,18 +127,20 @@ class Reception:
             case UploadModule():
                 await self._wait_for_opening()
                 return await self.intake.take(caller, request)
-            case AskHealth() | AskStats() | AskSettings() | ChangeSettings() | ReadEvents():
+            case (AskHealth() | AskStats() | AskSettings() | ChangeSettings() | ReadEvents()) | (
+                ReadAudit() | AnchorAudit() | NoteAccess() | NoteBackup()
+            ):
                 return await self._tell(caller, request)
             case CreateToken() | ListTokens() | RevokeToken():
-                if not self.sessions.is_owners(caller.line):
-                    raise SecurityError("tokens are for sessions of the runtime's owner, who acts for nobody else")
-                return self._noted(request, await self._tokens.answer(request))
+                return await self._change_tokens(caller, request)
             case RestartWorkers():
                 await self._wait_for_opening()
                 self._workforce.restart(request.shard)
                 if self._gateway is not None:
                     self._gateway.again()
+                await self._audit.done(request, self.sessions.principal_on(caller.line))
             case StopRuntime():
+                await self._audit.done(request, self.sessions.principal_on(caller.line))
                 self._stop.request()
             case EndSession():
                 self._end_session(request)
@@ -132,21 +148,31 @@ class Reception:
         return Accepted()
 
     async def _tell(
-        self, caller: Caller, request: AskHealth | AskStats | AskSettings | ChangeSettings | ReadEvents
-    ) -> Told | EventPage:
+        self, caller: Caller, request: AskHealth | AskStats | AskSettings | ChangeSettings | ReadEvents | AuditRequest
+    ) -> Told | EventPage | AuditPage | AuditAnchored | Accepted:
         match request:
+            case ReadAudit() | AnchorAudit() | NoteAccess() | NoteBackup():
+                return await self._audit.answer(request, self.sessions.principal_on(caller.line))
             case ReadEvents():
                 return await self._kept.answer(caller.line, request)
-            case AskSettings() | ChangeSettings():
+            case AskSettings():
                 return self._settings.answer(request)
+            case ChangeSettings():
+                told = self._settings.answer(request)
+                await self._audit.done(request, self.sessions.principal_on(caller.line))
+                return told
         return Told(msgspec.to_builtins(self._health() if isinstance(request, AskHealth) else await self._stats()))
 
-    def _noted(self, request: TokenRequest, result: NewToken | Tokens | TokenView) -> NewToken | Tokens | TokenView:
+    async def _change_tokens(self, caller: Caller, request: TokenRequest) -> NewToken | Tokens | TokenView:
+        if not self.sessions.is_owners(caller.line):
+            raise SecurityError("tokens are for sessions of the runtime's owner, who acts for nobody else")
+        result = await self._tokens.answer(request)
         match request, result:
             case CreateToken(), NewToken():
                 self._kept.happened(token_created(result.about))
             case RevokeToken(), TokenView():
                 self._kept.happened(token_revoked(result))
+        await self._audit.token_done(request, result, self.sessions.principal_on(caller.line))
         return result
 
     def look_for_ended(self, _late_s: float = 0.0) -> None:
@@ -215,7 +241,8 @@ class Reception:
         sessions = len(self.sessions), self.sessions.room.most_sessions
         gateway = None if self._gateway is None else self._gateway.problem
         compiler, starts = self._compiler.problem, self._compiler.is_starting
-        found = reasons_of(seen, *sessions, compiler, self._premises.inventory.problem, gateway, compiler_starts=starts)
+        files, audit = self._premises.inventory.problem, self._keeper.problem
+        found = reasons_of(seen, *sessions, compiler, files, gateway, audit, compiler_starts=starts)
         now_ms = time.time_ns() // 1_000_000
         reasons = self._reasons.look(found, now_ms)
         if self.opened.is_set():
@@ -259,4 +286,5 @@ class Reception:
             database_bytes=database_bytes,
             rates=self._rates,
             compiler=self._compiler,
+            audit=self._keeper,
         )

@@ -60,6 +60,11 @@ class Sessions:
         session = self._open.get(number)
         return "" if session is None else session.principal
 
+    def principal_on(self, line: int) -> str:
+        """Return for whom whoever speaks on this line acts, "" for the runtime's owner."""
+        here = {session.principal for session in self._open.values() if session.line == line}
+        return ", ".join(sorted(here - {""}))
+
     def is_owners(self, line: int) -> bool:
         """Tell whether whoever speaks on this line has a session, and acts for nobody but the runtime's owner."""
         here = [session.principal for session in self._open.values() if session.line == line]

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from caxton.delivery.latency import PERCENTILES, percentile_us
+from caxton.supervisor.audit.keeper import AuditKeeper
 from caxton.supervisor.compiler.host import CompilerHost
 from caxton.supervisor.desk.rates import TURNS, Rates
 from caxton.supervisor.workforce.run_ledger import RunLedger
 from caxton.supervisor.workforce.shard import Shard
 from caxton.supervisor.workforce.worker_process import resident_bytes_of
+from caxton.wire.audit import Kind
 from caxton.wire.told import ERRORS, LatencyStats, RouterStats
 
 
@@ -24,6 +26,7 @@ def stats_of(  # noqa: PLR0913 (what is told comes from so many places)
     database_bytes: int,
     rates: Rates,
     compiler: CompilerHost,
+    audit: AuditKeeper,
 ) -> RouterStats:
     """Return the figures of now, from what the ledger read last."""
     totals, lost = ledger.totals(), ledger.lost()
@@ -53,6 +56,8 @@ def stats_of(  # noqa: PLR0913 (what is told comes from so many places)
         modules_compiled=compiler.compiled,
         modules_refused=compiler.refused,
         compile_time_s=round(compiler.compile_s, 3),
+        audit_written={kind.name.lower(): audit.written[kind] for kind in Kind},
+        audit_missed={kind.name.lower(): audit.missed[kind] for kind in Kind},
     )
 
 

@@ -14,8 +14,10 @@ from caxton.directories import (
     sync_directory,
 )
 from caxton.errors import ConfigurationError
+from caxton.forms.moments import moment
 from caxton.store.backup.contents import ShardContents, look_through
 from caxton.store.backup.manifest import (
+    AUDIT,
     IDENTITY,
     MANIFEST,
     MODULES,
@@ -35,6 +37,8 @@ from caxton.store.directory_lock import DirectoryLock
 from caxton.store.file_errors import acting_on
 from caxton.store.ledger import Figures, check
 from caxton.store.schema.migrations import SCHEMA_VERSION
+from caxton.store.supervisor_audit import look_at_audit
+from caxton.supervisor.premises.audit_row import note
 from caxton.supervisor.premises.identity import Identity
 
 # Incarnations that the runtime may have given since it was backed up: nothing of theirs is taken for one of the new.
@@ -108,6 +112,7 @@ def _restore(directory: Path, data_dir: Path, backup: Backup, tell: Tell) -> Fig
     for shard, content in enumerate(contents):  # from now on nothing of it goes unnoticed
         marked = Marked(content.meta.file_id, content.meta.commits)
         CommitMark.open(mark_path(data_dir / shard_name(shard)), marked).close()
+    note(data_dir, "restore", str(directory), f"of {moment(backup.taken_at)}")
     for made in (data_dir / MODULES, data_dir):
         acting_on(made, partial(sync_directory, made))
     Identity.adopt(waits, data_dir, _INCARNATIONS_PASSED_OVER)
@@ -121,6 +126,8 @@ def _look_through(directory: Path, identity: Path, backup: Backup) -> tuple[Figu
         raise damaged(identity, f"of {shards} shards, and its manifest says {backup.shards}")
     contents = [look_through(directory / shard_name(shard), shard) for shard in range(backup.shards)]
     names = {file.name for file in backup.files}
+    if AUDIT in names:
+        look_at_audit(directory / AUDIT)
     missing = [module_name(one) for content in contents for one in content.modules if module_name(one) not in names]
     if missing:
         raise damaged(directory / MANIFEST, f"it does not name {missing[0]}, which an agent is made from")
@@ -152,7 +159,7 @@ def _check_file(path: Path, told: BackupFile, found: tuple[int, str]) -> None:
 def _remove(data_dir: Path, backup: Backup, made: list[Path]) -> None:
     for file in backup.files:
         (data_dir / file.name).unlink(missing_ok=True)
-    for path in (*data_dir.glob("shard-*.mark"), data_dir / f"{IDENTITY}.new"):
+    for path in (*data_dir.glob("shard-*.mark"), *data_dir.glob(f"{AUDIT}*"), data_dir / f"{IDENTITY}.new"):
         path.unlink(missing_ok=True)
     with suppress(FileNotFoundError):
         (data_dir / MODULES).rmdir()

@@ -21,6 +21,7 @@ from caxton.store.directory_lock import DirectoryLock
 from caxton.store.file_errors import acting_on
 from caxton.store.ledger import Figures
 from caxton.store.reshard.copying import Copied, Progress, copy
+from caxton.supervisor.premises.audit_row import note
 from caxton.supervisor.premises.identity import FILE_NAME, Identity
 
 MAKING, MADE, BEFORE = "reshard-new", "reshard-made", "before-reshard-"
@@ -80,6 +81,7 @@ def reshard(data_dir: Path, shards: int, tell: Progress) -> Resharded:
         if identity.shards == shards:
             raise ConfigurationError("--workers", f"{data_dir} has {shards} shards already", "choose another number")
         plan = Plan(identity.shards, shards, identity.table_version)
+        note(data_dir, "reshard", _told(plan), "begun")
         copied, books = _make(data_dir, plan, tell)
         return _put_in_place(data_dir, identity, plan, copied, books)
 
@@ -141,8 +143,14 @@ def _put_in_place(
     acting_on(data_dir, lambda: _move(data_dir, made, kept, plan))
     identity.become(plan.shards, plan.table_version + 1)
     acting_on(made, lambda: _end(data_dir, made))
+    with suppress(StorageError):  # it is done, and its beginning is told
+        note(data_dir, "reshard", _told(plan), "done")
     earlier = tuple(sorted(str(path) for path in kept.glob("*.db.version-*")))
     return Resharded(plan.shards_before, plan.shards, str(kept), copied, books, earlier)
+
+
+def _told(plan: Plan) -> str:
+    return f"{plan.shards_before} to {plan.shards} shards"
 
 
 def _move(data_dir: Path, made: Path, kept: Path, plan: Plan) -> None:

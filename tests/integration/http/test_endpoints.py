@@ -50,6 +50,8 @@ ENDPOINTS = [
     ("GET", "/v1/config", None, "viewer"),
     ("PATCH", "/v1/config", {"settings": {"gateway.http": "x"}}, "admin"),
     ("GET", "/v1/audit", None, "admin"),
+    ("GET", "/v1/audit/verification", None, "admin"),
+    ("GET", "/v1/audit/head", None, "admin"),
     ("POST", "/v1/agents", {"name": "x", "wasm": ""}, "admin"),
     ("DELETE", "/v1/agents/nobody", None, "admin"),
 ]

@@ -12,7 +12,8 @@ from caxton.store.agents import StoredAgents
 from caxton.store.audit import append, read_heads, read_page
 from caxton.store.commit import Commit
 from caxton.store.shard_store import ShardStore
-from caxton.wire.audit import MAX_AUDIT_PAGE, Entry, faults
+from caxton.wire.audit import Entry, ReadAudit
+from caxton.wire.audit_check import faults
 
 AGENT = Manifest("a", bytes(32))
 NUMBER = 7
@@ -50,7 +51,7 @@ async def looked_through(path):
     """Return what is wrong with the audit of a file."""
     store = await opened(path)
     try:
-        page = await store.audit(0, MAX_AUDIT_PAGE)
+        page = await store.audit(ReadAudit())
     finally:
         await store.close()
     return [*faults(page.rows, page.heads)]
@@ -68,7 +69,7 @@ async def test_rows_stand_beside_what_they_tell(path):
     commit.audit.append(told(3, "purge"))
     await store.commit(commit)
     await StoredAgents(store.database).remove([NUMBER], [told(4, "remove")])
-    page = await store.audit(0, MAX_AUDIT_PAGE)
+    page = await store.audit(ReadAudit())
     await store.close()
 
     assert [(row.number, row.action, row.principal) for row in page.rows] == [
@@ -88,7 +89,7 @@ async def test_what_was_not_done_is_not_told(path):
     await stored.add([(NUMBER, AGENT)], 1, audit=[told(1, "deploy")])
     with pytest.raises(StorageError):
         await stored.add([(NUMBER, AGENT)], 2, audit=[told(2, "deploy")])
-    page = await store.audit(0, MAX_AUDIT_PAGE)
+    page = await store.audit(ReadAudit())
     await store.close()
 
     assert [row.number for row in page.rows] == [1]
@@ -98,8 +99,8 @@ async def test_rows_come_in_pages(path):
     """Each behind the one before, with the heads."""
     await filled(path)
     store = await opened(path)
-    first = await store.audit(0, 3)
-    second = await store.audit(first.after, 3)
+    first = await store.audit(ReadAudit(0, 3))
+    second = await store.audit(ReadAudit(first.after, 3))
     await store.close()
 
     assert ([row.number for row in first.rows], first.more) == ([1, 2, 3], True)
@@ -112,7 +113,7 @@ async def test_the_oldest_rows_make_room_and_the_chain_goes_on(path):
     store = await opened(path)
     for number in range(7):
         await store.database.write(lambda db, number=number: append(db, [told(number)], most_rows=3))
-    page = await store.audit(0, MAX_AUDIT_PAGE)
+    page = await store.audit(ReadAudit())
     await store.close()
 
     assert [row.number for row in page.rows] == [5, 6, 7]
@@ -163,6 +164,6 @@ async def test_what_is_no_row_is_damage(path):
 async def test_a_file_of_before_begins_its_chain(path):
     """Nothing is in it until something is done."""
     store = await opened(path)
-    page = await store.database.run(lambda db: (read_page(db, 0, 1), read_heads(db)))
+    page = await store.database.run(lambda db: (read_page(db, ReadAudit(0, 1)), read_heads(db)))
     await store.close()
     assert (page[0].rows, page[1]) == ([], [])

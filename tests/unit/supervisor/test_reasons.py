@@ -197,7 +197,7 @@ def test_every_reason_can_come_about():
     found += looked(ShardSeen(0, READY, silent_ms=9_000, resident_bytes=9, memory_limit=9 * MIB), sessions=80)
     found += looked(ShardSeen(0, READY, resident_bytes=9 * MIB, memory_limit=9 * MIB), sessions=100)
     found += looked(ShardSeen(0, READY, resident_bytes=8 * MIB, memory_limit=9 * MIB))
-    found += reasons_of([], 0, 9, "it starts", None, compiler_starts=True)
+    found += reasons_of([], 0, 9, "it starts", None, audit="the disk is full", compiler_starts=True)
     assert {reason.name for reason in found} == KINDS.keys()
 
 

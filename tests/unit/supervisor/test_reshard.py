@@ -25,7 +25,8 @@ from caxton.store.waiting import DURABLE_ROOT, Waiting, encode_waiting, root_of
 from caxton.supervisor.premises import reshard as resharding
 from caxton.supervisor.premises.identity import Identity
 from caxton.supervisor.premises.reshard import BEFORE, MADE, MAKING, check_not_under_way, forget, reshard
-from caxton.wire.audit import MAX_AUDIT_PAGE, Entry, faults
+from caxton.wire.audit import Entry, ReadAudit
+from caxton.wire.audit_check import faults
 
 KEPT = Path(__file__).parents[2] / "data" / "formats" / "directory-2"
 SESSION = 1 << 63 | 5
@@ -164,7 +165,12 @@ def test_a_change_may_be_killed_at_any_step(data, monkeypatch):
             continue
         found = reshard(path, 3, quiet)
         assert content(path)[0] == wanted
-        assert names(path) == ["identity", "modules", *(f"shard-{n}.{end}" for n in range(3) for end in ("db", "mark"))]
+        assert names(path) == [
+            "audit.db",
+            "identity",
+            "modules",
+            *(f"shard-{n}.{end}" for n in range(3) for end in ("db", "mark")),
+        ]
         assert names(Path(found.kept)) == ["shard-0.db", "shard-0.mark", "shard-1.db", "shard-1.mark"]
         shutil.rmtree(path)
     assert states["as it was"] > 5
@@ -305,7 +311,7 @@ def test_the_audit_stands_in_the_first_file(tmp_path):
         for shard in range(shards):
             store = await ShardStore.open(path / f"shard-{shard}.db", shard)
             await use(store)
-            page = await store.audit(0, MAX_AUDIT_PAGE)
+            page = await store.audit(ReadAudit())
             found.append((page.rows, page.heads))
             await store.close()
         return found

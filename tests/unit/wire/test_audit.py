@@ -5,7 +5,8 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from caxton.wire.audit import AuditHead, Entry, faults, linked
+from caxton.wire.audit import AuditHead, Entry, linked
+from caxton.wire.audit_check import faults
 
 CHAIN = 77
 TEXTS = st.text(max_size=20)

@@ -225,7 +225,7 @@ class Shard:
                 delivery.outbound_queue_size,
             ),
             book=self.book,
-            store=self.store if durable else SimpleNamespace(file_id=FILE, database=None),
+            store=self.store if durable else SimpleNamespace(file_id=FILE, database=SimpleNamespace(audit_head=None)),
             stored=self.stored,
             modules=SimpleNamespace(load=self._module, touch=lambda _: True, touch_all=lambda _: None),
             delivery=delivery,
