@@ -16,6 +16,7 @@ from caxton.errors import CaxtonError, StorageDamaged
 from caxton.ids import AgentNames
 from caxton.lines import log_as, log_to
 from caxton.links.session import SessionMarks
+from caxton.records import Records, kept_from_now
 from caxton.store.agents import StoredAgents
 from caxton.store.books import Book
 from caxton.store.claims import read_claim
@@ -65,17 +66,18 @@ def main() -> int:
         spec = SpawnSpec.decode(sys.stdin.buffer.read())
         logging.getLogger("caxton").setLevel(spec.log_level)  # of libraries nobody wants to read more
         log_as(spec.log_format)
+        records = kept_from_now() if spec.keeps_records else None
         spec.check_release(__version__)
         die_with_parent(spec.supervisor_pid)
         setproctitle.setproctitle(f"caxton worker {spec.shard} (incarnation {spec.incarnation})")
-        uvloop.run(_serve(spec))
+        uvloop.run(_serve(spec, records))
     except CaxtonError as error:
         log.error("%s", error)  # noqa: TRY400 (the error says it all; a traceback would bury it)
         return EXIT_DAMAGED if isinstance(error, StorageDamaged) else 1
     return 0
 
 
-async def _serve(spec: SpawnSpec) -> None:
+async def _serve(spec: SpawnSpec, records: Records | None) -> None:
     runtime, marks, own = RuntimeDir(Path(spec.runtime_dir)), SessionMarks(spec.marks_key), spec.incarnation
     context, inlets = new_context(), ExitStack()
     try:
@@ -92,7 +94,7 @@ async def _serve(spec: SpawnSpec) -> None:
         watchdog = Watchdog(engine)
         watchdog.start()
         try:
-            shard = _compose(spec, context, store, note, engine, watchdog)
+            shard = _compose(spec, context, store, note, engine, watchdog, records)
             worker = Worker(shard, data, control, supervisor, marks.mark(own))
             guard(data, control, shard.peers, worker.count_garbage)
             await worker.serve(spec.last_crash)
@@ -109,11 +111,17 @@ async def _serve(spec: SpawnSpec) -> None:
 
 
 def _compose(
-    spec: SpawnSpec, context: Context, store: ShardStore, note: CrashNote, engine: GuestEngine, watchdog: Watchdog
+    spec: SpawnSpec,
+    context: Context,
+    store: ShardStore,
+    note: CrashNote,
+    engine: GuestEngine,
+    watchdog: Watchdog,
+    records: Records | None = None,
 ) -> Shard:
     runtime, own, names = RuntimeDir(Path(spec.runtime_dir)), spec.incarnation, AgentNames(spec.naming_key)
     modules = Modules(ModuleCache(Path(spec.data_dir) / "modules", spec.cache_key), engine)
-    watching = Watching(spec.shard, lambda agent: spec.table.shard_of(agent) == spec.shard)
+    watching = Watching(spec.shard, lambda agent: spec.table.shard_of(agent) == spec.shard, records)
 
     def make_turns(routes: Routes, lane: DurableLane) -> Turns:
         output, write = GuestOutput(names, routes.pick), GuestLog(watching.logs).write

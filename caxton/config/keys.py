@@ -282,7 +282,7 @@ KEYS = (
     _switch(
         "gateway",
         "otlp",
-        "Export traces by OTLP, to where OTEL_EXPORTER_OTLP_ENDPOINT says. It needs caxton[http,otel].",
+        "Tell a collector (OTEL_EXPORTER_OTLP_ENDPOINT) traces, metrics, logs and events. It needs caxton[http,otel].",
     ),
     Key(
         "gateway",

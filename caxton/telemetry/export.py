@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from caxton.client.client import Client
-from caxton.telemetry.exported import METRICS, TRACES, Exported
+from caxton.records import kept_from_now
+from caxton.telemetry.exported import LOGS, METRICS, TRACES, Exported
+from caxton.telemetry.logs import NOT_TOLD, LogExport
 from caxton.telemetry.metric_export import MetricExport
 from caxton.telemetry.moment import Moment
 from caxton.telemetry.origin import is_wanted
@@ -18,3 +20,5 @@ async def export(client: Client, look: Callable[[], Awaitable[Moment]], exported
             tasks.create_task(SpanExport(client, exported).run())
         if is_wanted(METRICS):
             tasks.create_task(MetricExport(look, exported).run())
+        if is_wanted(LOGS):
+            tasks.create_task(LogExport(client, kept_from_now(NOT_TOLD), exported).run())

@@ -25,6 +25,7 @@ from caxton.wire.dead_letter_results import DeadLetterFigures, Purged, Requeued
 from caxton.wire.delivery import AskSeal, Delivery, Sealed
 from caxton.wire.kept import FindMessage, KeptMessages, ListKept
 from caxton.wire.members import MemberView
+from caxton.wire.records import ReadRecords, RecordPage
 from caxton.wire.shard_ledger import ShardLedger
 from caxton.wire.spans import SpanPage, SpanRequest
 from caxton.wire.watching import WatchRequest, WatchResult
@@ -230,6 +231,7 @@ Request = (
     | ConversationRequest
     | WatchRequest
     | SpanRequest
+    | ReadRecords
     | BackupRequest
     | AskBusiest
     | CallGraphRequest
@@ -389,5 +391,6 @@ Result = (
     | Busiest
     | CallGraphResult
     | SpanPage
+    | RecordPage
     | AuditPage
 )

@@ -16,7 +16,8 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
     when that one died in a turn. delivery: for the whole runtime; see `dead_letter_capacity` for this shard's share.
     most_sessions: how many clients the runtime has room for. release: of the supervisor; its workers are of the same
     one, or end at once. conversations: what these are limited to in the whole runtime. log_level: from which on it
-    logs, as in `logging`. log_format: how it writes that.
+    logs, as in `logging`. log_format: how it writes that. keeps_records: whether somebody exports what it
+    logs.
     """
 
     runtime_dir: str
@@ -35,6 +36,7 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
     conversations: ConversationSettings = DEFAULT_CONVERSATIONS
     log_level: int = 20
     log_format: str = "console"
+    keeps_records: bool = False
 
     @property
     def dead_letter_capacity(self) -> int:

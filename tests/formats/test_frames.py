@@ -56,6 +56,7 @@ from caxton.wire.events import EventPage, EventView, ReadEvents
 from caxton.wire.frames import DataFrame, PackedFrame
 from caxton.wire.kept import FindMessage, KeptMessage, KeptMessages, ListKept
 from caxton.wire.link_state import LinkState, Refusal
+from caxton.wire.records import ReadRecords, Record, RecordPage
 from caxton.wire.shard_ledger import ShardLedger
 from caxton.wire.spans import LeaveSpans, LeftSpan, ReadSpans, SpanPage
 from caxton.wire.tokens import CreateToken, ListTokens, NewToken, RevokeToken, Tokens, TokenView
@@ -225,6 +226,7 @@ REQUESTS = (
     ResumeConversation(SHA[:16], 600),
     ResumeConversation(SHA[:16], 600, SESSION),
     ReadSpans(9, 7, 100),
+    ReadRecords(9, 7, 100),
     LeaveSpans([SPAN]),
     ReadLog(AGENT, 9, 2, 7, 100, 1_767_225_600_000, 1, 10_000),
     CopyShard("/backups/1/shard-0.db"),
@@ -292,6 +294,7 @@ RESULTS = (
     calls.Purged(2, more=True),
     ShardLedger(1, SHARD, {"processed": 2}, 3, {0: 1}, 4, {0: 5}, {0: 4}, {SESSION: 6}, {"agents": 7}),
     SpanPage(9, 8, 2, True, [SPAN]),
+    RecordPage(9, 8, 2, True, [Record(1_767_225_600_000_000_000, 20, "caxton.guest", "é", "echo", "m", "t", "line")]),
     LogPage(9, 2, 8, [LogLine(7, 1_767_225_600_000, 2, SHA[:16], "a line é", 3)], 1),
     CopyState(2, 3, ready=True, did=False, done=False),
     AuditPage([AUDITED], [AuditHead(77, 8, 8, AUDITED.hash)], 9, more=True),

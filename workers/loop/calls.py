@@ -56,6 +56,7 @@ from caxton.wire.conversations import (
 )
 from caxton.wire.delivery import AskSeal
 from caxton.wire.kept import FindMessage, ListKept
+from caxton.wire.records import ReadRecords
 from caxton.wire.spans import LeaveSpans, ReadSpans
 from caxton.wire.watching import EndWatch, ReadLog, Watch
 from workers.agents.registry import Agent
@@ -69,6 +70,7 @@ from workers.loop.dead_letter_calls import DeadLetterCalls
 from workers.loop.kept_calls import KeptCalls
 from workers.loop.log_calls import LogCalls
 from workers.loop.passes import Passes
+from workers.loop.record_calls import RecordCalls
 from workers.loop.shard import Shard
 from workers.loop.span_calls import SpanCalls
 from workers.loop.views import view
@@ -113,6 +115,7 @@ class Calls:
         self._capabilities = CapabilityCalls(shard, passes)
         self._busy, self._call_graph = BusyCalls(shard), CallGraphCalls(shard)
         self._spans = SpanCalls(shard)
+        self._records = RecordCalls(shard)
         self._logs, self._watches = LogCalls(shard), WatchCalls(shard, passes.wake)
         self._conversations = ConversationCalls(shard, CallLine(), passes.wake)
         self._backups = BackupCalls(shard.store.database, group)
@@ -226,6 +229,8 @@ class Calls:
                 return await self._conversations.answer(request, check)
             case ReadSpans() | LeaveSpans():
                 return self._spans.answer(request)
+            case ReadRecords():
+                return self._records.answer(request)
             case AskBusiest():
                 return await self._busy.answer(request, check)
             case AskCallGraph() | AskNames():

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from caxton.records import Records
 from workers.watching.events import Events
 from workers.watching.logs import Logs
 from workers.watching.spans import Spans
@@ -10,9 +11,13 @@ from workers.watching.watchers import Watchers
 
 
 class Watching:
-    """Owned by the worker's loop. owns: whether this shard has an agent of that id."""
+    """Owned by the worker's loop. owns: whether this shard has an agent of that id.
 
-    def __init__(self, shard: int, owns: Callable[[int], bool]) -> None:
+    records: what this process logs, None where nobody exports it.
+    """
+
+    def __init__(self, shard: int, owns: Callable[[int], bool], records: Records | None = None) -> None:
+        self.records = records
         self.waits = Waits()
         self.events = Events()
         self.logs = Logs(self.waits)

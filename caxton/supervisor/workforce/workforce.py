@@ -69,6 +69,7 @@ class Workforce:
         # Of workers that are started from now on.
         self.log_level = logging.INFO if settings.log_level is None else settings.log_level
         self._log_format = settings.log_format
+        self._keeps_records = settings.gateway is not None and settings.gateway.otlp
         self.shards = [
             Shard(number, self._launch, RestartPolicy(settings.restart_limit), self, self._note_of)
             for number in range(self._identity.shards)
@@ -258,6 +259,7 @@ class Workforce:
             conversations=self._conversations,
             log_level=self.log_level,
             log_format=self._log_format,
+            keeps_records=self._keeps_records,
         )
         process = WorkerProcess(self._command, spec, asyncio.get_running_loop(), on_exit)
         self._ledger.enter(incarnation)

@@ -93,3 +93,18 @@ async def test_metrics_are_those_that_prometheus_reads(collector, trace, until):
     told = metrics["caxton_message_processing_duration_seconds"]["histogram"]["dataPoints"][0]
     assert int(told["count"]) >= 1
     assert trace in {exemplar["traceId"] for exemplar in told["exemplars"]}
+
+
+async def test_logs_are_those_of_guests_and_events_those_of_the_runtime(collector, trace, until):
+    """A guest's line has the trace of its message; an event has its kind."""
+
+    def found():
+        return [one for one in collector.logs() if one.get("traceId") == trace]
+
+    (line,) = await until(found)
+    said = {one["key"]: one["value"] for one in line["attributes"]}
+    assert line["body"] == {"stringValue": "log: task"}
+    assert (line["severityText"], line["severityNumber"]) == ("info", 9)
+    assert (said["agent_name"], said["caxton.logger"]) == ({"stringValue": "log"}, {"stringValue": "caxton.guest"})
+    events = [one["eventName"] for one in collector.logs() if one.get("eventName")]
+    assert {"ready", "gateway_ready", "agent_deployed"} <= {*events}
