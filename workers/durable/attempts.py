@@ -192,6 +192,13 @@ class Attempts:
             agent.release(Hold.BROKEN)
         return probing
 
+    def close_breaker(self, agent: Agent) -> None:
+        """Let an agent run again though its breaker is open, as if nothing had been."""
+        agent.breaker = None
+        if agent in self.broken:
+            self.broken.remove(agent)
+            agent.release(Hold.BROKEN)
+
     def _note_failure(self, agent: Agent, now_ns: int) -> None:
         if agent.breaker is None:
             agent.breaker = self._breaker()

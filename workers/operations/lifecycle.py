@@ -193,7 +193,10 @@ class Lifecycle:
         self._happened(agent, "paused")
 
     async def resume(self, agent_id: int, principal: str = "") -> None:
-        """Let an agent that was paused, or that failed, run again. Raises AgentNotFound, InvalidStateTransition."""
+        """Let an agent that was paused, or that failed, run again. Raises AgentNotFound, InvalidStateTransition.
+
+        Whoever resumes it has seen to what it failed on: where its breaker is open it need not wait until that closes.
+        """
         agent = self._find(agent_id)
         if agent.state not in {AgentState.FAILED, AgentState.PAUSED}:
             raise InvalidStateTransition(agent.label, state_of(agent), "running")
@@ -204,6 +207,7 @@ class Lifecycle:
         agent.become(AgentState.RUNNING)
         agent.release(Hold.PAUSED)
         agent.release(Hold.FAILED)
+        self._durable.attempts.close_breaker(agent)
         self._durable.suspects.forgive_agent(agent_id)
         self.failed.pop(agent_id, None)
         self._dispatcher.resume(agent)

@@ -306,7 +306,10 @@ class AgentCalls(Connection):
         await self._about(agent, PauseAgent, Done)
 
     async def resume(self, agent: Agent) -> None:
-        """Let an agent that was paused, or that failed, run again. Raises InvalidStateTransition."""
+        """Let an agent that was paused, or that failed, run again. Raises InvalidStateTransition.
+
+        One that is left alone for a while, because it failed again and again, is tried at once.
+        """
         await self._about(agent, ResumeAgent, Done)
 
     async def stop(self, agent: Agent, *, drain: bool = False, timeout_s: float = DRAIN_TIMEOUT_S) -> None:

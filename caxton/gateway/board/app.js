@@ -9,6 +9,7 @@ import { button, empty, link, problem, state } from "./parts.js";
 import { agentPage } from "./page_agent.js";
 import { agentsPage } from "./page_agents.js";
 import { auditPage } from "./page_audit.js";
+import { callGraphPage } from "./page_call_graph.js";
 import { conversationPage, conversationsPage } from "./page_conversations.js";
 import { eventsPage } from "./page_events.js";
 import { ledgerPage } from "./page_ledger.js";
@@ -23,6 +24,7 @@ const THEMES = { auto: "System", light: "Light", dark: "Dark" };
 const PAGES = [
   { path: "", name: "Overview", show: overviewPage, forAll: true },
   { path: "agents", name: "Agents", show: agentsPage, one: agentPage },
+  { path: "call-graph", name: "Call graph", show: callGraphPage, forAll: true },
   { path: "conversations", name: "Conversations", show: conversationsPage, one: conversationPage, forAll: true },
   { path: "dead-letters", name: "Dead letters", show: lettersPage, one: letterPage },
   { path: "ledger", name: "Ledger", show: ledgerPage, forAll: true },

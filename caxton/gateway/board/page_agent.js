@@ -6,7 +6,7 @@ import { bytes, count, duration, line, micros, moment, rate, shown, words } from
 import { every } from "./live.js";
 import { LogTail } from "./log_tail.js";
 import { note } from "./names.js";
-import { Table, choice, doing, empty, facts, field, form, link, meter, once, problem, section, state, sure, tile, title } from "./parts.js";
+import { Table, address, agentState, choice, doing, empty, facts, field, form, link, meter, once, problem, section, state, sure, tile, title } from "./parts.js";
 
 const PERIOD_MS = 2_000;
 const MOST_ROWS = 10;
@@ -25,7 +25,7 @@ export async function agentPage(main, { session, id, signal }) {
   let before = null;
   note(agent.agent_id, agent.name);
 
-  const status = h("span", {}, state(agent.state));
+  const status = h("span", {}, ...agentState(agent));
   const acts = h("div", { class: "row acts" });
   const wrong = h("div");
   const tiles = h("dl", { class: "tiles" });
@@ -41,6 +41,7 @@ export async function agentPage(main, { session, id, signal }) {
 
   fill(main,
     title(line(agent.name, 200), status, acts),
+    elsewhere(agent, session),
     wrong,
     tiles,
     h("div", { class: "columns" }, section("Use of its limits", {}, uses), section("What it is", {}, about)),
@@ -66,7 +67,7 @@ export async function agentPage(main, { session, id, signal }) {
     const passedS = before && atMs ? (atMs - before.atMs) / 1_000 : 0;
     const more = (name) => (passedS ? Math.max(0, (agent.counters[name] ?? 0) - (before.counters[name] ?? 0)) / passedS : NaN);
     const failed = (agent.counters.failed ?? 0) + (agent.counters.agent_errors ?? 0);
-    fill(status, state(agent.state));
+    fill(status, ...agentState(agent));
     fill(tiles,
       tile("Turns / s", rate(more("run")), `${count(agent.counters.run ?? 0)} in all`),
       tile("Failed", count(failed), `${rate(more("failed") + more("agent_errors"))} / s`),
@@ -103,6 +104,16 @@ export async function agentPage(main, { session, id, signal }) {
     fill(acts, ...made);
     if (hadFocus && !acts.contains(document.activeElement)) acts.querySelector("button")?.focus();
   }
+}
+
+// Where more is told of it. A search takes its id, which means it alone, but among the pairs of the call graph.
+function elsewhere({ agent_id: id, name }, session) {
+  const pages = [
+    ["Its dead letters", address("dead-letters", { agent: id })],
+    ["Its events", address("events", { agent: id })],
+    session.is_for_all ? ["Who it talks to", address("call-graph", { name })] : null,
+  ];
+  return h("nav", { class: "row", "aria-label": "More about it" }, ...pages.filter(Boolean).map(([text, href]) => h("a", { href }, text)));
 }
 
 function limits(agent) {

@@ -5,7 +5,7 @@ import { fill, h } from "./dom.js";
 import { count, duration, line, rate } from "./format.js";
 import { every } from "./live.js";
 import { note } from "./names.js";
-import { Table, address, choice, empty, field, form, link, next, problem, section, state, title } from "./parts.js";
+import { Table, address, agentState, choice, empty, field, form, link, next, problem, section, state, title } from "./parts.js";
 
 const STATES = ["running", "attached", "detached", "paused", "draining", "failed", "stopped"];
 const BUSY = { turns: "most turns", time: "most time", failures: "most failures", mailbox: "most that waits" };
@@ -76,7 +76,7 @@ function agentsTable() {
   const failed = (agent) => (agent.counters.failed ?? 0) + (agent.counters.agent_errors ?? 0);
   return new Table("Agents", [
     { name: "Name", cell: agentLink, sort: (agent) => agent.name },
-    { name: "State", cell: (agent) => state(agent.state), sort: (agent) => agent.state },
+    { name: "State", cell: agentState, sort: (agent) => agent.state },
     { name: "Shard", number: true, cell: (agent) => String(agent.shard), sort: (agent) => agent.shard },
     { name: "Waits", number: true, cell: (agent) => count(agent.queued), sort: (agent) => agent.queued },
     { name: "Oldest", number: true, cell: (agent) => (agent.queued ? duration(agent.oldest_ms) : "–"), sort: (agent) => agent.oldest_ms },

@@ -1,13 +1,17 @@
 // The runtime as a whole: what it does, how long it takes, what is wrong, and since when.
 
-import { post } from "./api.js";
+import { get, post } from "./api.js";
 import { fill, h } from "./dom.js";
 import { bytes, count, duration, line, micros, moment, rate, words } from "./format.js";
+import { every } from "./live.js";
 import { Plot } from "./plot.js";
-import { Table, button, doing, empty, section, state, sure, tile, title } from "./parts.js";
+import { Table, address, button, doing, empty, link, section, state, sure, tile, title } from "./parts.js";
 
 const SPANS = [[300_000, "5 min"], [900_000, "15 min"], [3_600_000, "1 hour"]];
 const LATENCIES = { routing: "Routing", waiting: "Waiting", processing: "Turn", commit: "Commit" };
+
+const PERIOD_MS = 3_000;
+const MOST_FAILING = 5;
 
 let spanMs = SPANS[0][0];
 
@@ -35,6 +39,8 @@ export function overviewPage(main, { session, history, health, signal }) {
     { name: "In this run", number: true, cell: (row) => count(row.number) },
   ], (row) => row.name);
   const noErrors = h("div");
+  const failing = failingTable();
+  const noneFails = h("div");
   const canRestart = session.roles.includes("operator");
   const restart = doing("Restart workers", async () => {
     if (!(await sure("Restart all workers?", "One after the other. Nothing is lost; agents of a shard wait meanwhile.", "Restart"))) return "";
@@ -50,11 +56,11 @@ export function overviewPage(main, { session, history, health, signal }) {
     fill(reasons, ...reasonLines(told));
     fill(tiles,
       tile("Messages / s", rate(runtime.messages_per_second), `peak ${rate(runtime.peak_messages_per_second)}`),
-      tile("Errors", count(runtime.total_errors), `${rate(history.last("errors"))} / s`),
+      tile("Errors", count(runtime.total_errors), `${rate(history.last("errors"))} / s`, address("agents", { by: "failures" })),
       tile("Waiting p99", micros(history.last("waiting99")), `in this run ${micros(runtime.latencies.waiting?.p99_us)}`),
-      tile("Waits for agents", count(runtime.inbound_queue_depth), `for shards ${count(runtime.outbound_queue_depth)}`),
+      tile("Waits for agents", count(runtime.inbound_queue_depth), `for shards ${count(runtime.outbound_queue_depth)}`, address("agents", { by: "mailbox" })),
       tile("Agents", count(told.workers.reduce((sum, worker) => sum + worker.agents, 0)), `${count(told.sessions)} clients`),
-      tile("Dead letters", count(letters.total_messages), letters.oldest_message_age_ms === null ? "" : `oldest ${duration(letters.oldest_message_age_ms)}`),
+      tile("Dead letters", count(letters.total_messages), letters.oldest_message_age_ms === null ? "" : `oldest ${duration(letters.oldest_message_age_ms)}`, "#/dead-letters"),
       tile("Conversations", count(conversations.total_active), `${count(conversations.total_created)} ever`),
       tile("Memory", bytes(runtime.memory_usage_bytes), `files ${bytes(runtime.database_size_bytes)}`),
     );
@@ -74,11 +80,28 @@ export function overviewPage(main, { session, history, health, signal }) {
     tiles,
     h("section", { class: "card", "aria-label": "Plots" }, h("div", { class: "row spread" }, h("h2", {}, "As this page has seen it"), spans), h("div", { class: "plots" }, ...plots.map((plot) => plot.element))),
     section("Workers", {}, workers.element, canRestart ? h("div", { class: "row end" }, restart) : null),
-    h("div", { class: "columns" }, section("Times in this run", {}, times.element), section("Errors", {}, errors.element, noErrors)),
+    h("div", { class: "columns" }, section("Failing now", {}, failing.element, noneFails), section("Errors in this run", {}, errors.element, noErrors)),
+    section("Times in this run", {}, times.element),
   );
   addEventListener("looked", draw, { signal });
   addEventListener("resize", draw, { signal });
   draw();
+  every(PERIOD_MS, signal, async () => {
+    const told = await get("/v1/busiest", { by: "failures", limit: MOST_FAILING }, signal);
+    failing.update(told.agents);
+    failing.element.hidden = !told.agents.length;
+    fill(noneFails, told.agents.length ? null : empty("No turn of an agent has just failed."));
+  });
+}
+
+function failingTable() {
+  return new Table("Agents whose turns fail now", [
+    { name: "Agent", cell: (agent) => link(line(agent.name, 200), `#/agents/${agent.agent_id}`) },
+    { name: "State", cell: (agent) => state(agent.state) },
+    { name: "Failed / s", number: true, cell: (agent) => rate(agent.failures_per_s) },
+    { name: "Turns / s", number: true, cell: (agent) => rate(agent.turns_per_s) },
+    { name: "Waits", number: true, cell: (agent) => count(agent.queued) },
+  ], (agent) => agent.agent_id);
 }
 
 function reasonLines(health) {

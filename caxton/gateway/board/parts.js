@@ -16,6 +16,12 @@ export function state(word) {
   return h("span", { class: `state ${kind}` }, shown(word, 40));
 }
 
+// Return an agent's state, and that it is left alone where its circuit breaker is open.
+export function agentState(agent) {
+  const isBroken = agent.state === "running" && agent.healthy === false && agent.health === "auto";
+  return [state(agent.state), isBroken ? h("span", { title: "It failed again and again: it is left alone for a while, and tried again by itself or when it is resumed." }, " ", state("breaker open")) : null];
+}
+
 export function title(text, ...beside) {
   document.title = `${text} · Caxton`;
   return h("div", { class: "title" }, h("h1", {}, h("bdi", {}, text)), ...beside);
@@ -82,8 +88,9 @@ export function facts(pairs) {
   return h("dl", { class: "facts" }, ...pairs.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
 }
 
-export function tile(name, value, more = "") {
-  return h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, h("b", {}, value), more ? h("small", {}, more) : null));
+export function tile(name, value, more = "", href = null) {
+  const told = href ? h("a", { href }, value) : value;
+  return h("div", { class: "tile" }, h("dt", {}, name), h("dd", {}, h("b", {}, told), more ? h("small", {}, more) : null));
 }
 
 // Return how much of a limit is used. What is full is seen by more than its colour: the numbers stand beside it.

@@ -241,7 +241,10 @@ class AgentCalls(Connection):
         return self._run(self._client.pause(agent))
 
     def resume(self, agent: Agent) -> None:
-        """Let an agent that was paused, or that failed, run again. Raises InvalidStateTransition."""
+        """Let an agent that was paused, or that failed, run again. Raises InvalidStateTransition.
+
+        One that is left alone for a while, because it failed again and again, is tried at once.
+        """
         return self._run(self._client.resume(agent))
 
     def stop(self, agent: Agent, *, drain: bool = False, timeout_s: float = DRAIN_TIMEOUT_S) -> None:

@@ -36,6 +36,12 @@ def echo_wasm():
     return ECHO
 
 
+@pytest.fixture
+def guest_named():
+    """A function that returns the module of a guest that is written as text."""
+    return guest
+
+
 @pytest.fixture(scope="module")
 def served():
     """A runtime of two workers with agents, one of which has a hostile name, conversations and dead letters."""

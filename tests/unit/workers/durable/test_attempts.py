@@ -173,6 +173,38 @@ def test_what_waits_too_long_expires(failing, converse, durable_message):
     assert [type(read_report(m.content)).__name__ for m in client.got] == ["MessageExpired"]
 
 
+def test_who_is_resumed_is_tried_at_once(make_shard, make_far, converse, durable_message):
+    """An operator's word goes before an open breaker, which opens again where nothing was mended."""
+    shard = make_shard(durable=True, shards=2, delivery=DELIVERY)
+    client, agent = make_far(shard.sessions[0], shard), shard.agent(1)
+    tried, fails = [], [True]
+
+    def work(_agent, given):
+        tried.append(given)
+        if fails[0]:
+            raise Trap(TrapReason.UNREACHABLE, "x")
+
+    shard.turns.work = work
+    none = Rare(max_retries=0)
+    shard.runner.run(shard.lifecycle.pause(agent.agent_id))
+    client.send(*(durable_message(client.number, agent.agent_id, rare=none) for _ in range(12)))
+    converse(shard, client)
+    shard.runner.run(shard.lifecycle.resume(agent.agent_id))
+    converse(shard, client)
+    assert (len(tried), agent.holds) == (3, Hold.BROKEN)
+    for mended in (False, True):
+        shard.runner.run(shard.lifecycle.pause(agent.agent_id))
+        assert agent.holds & Hold.PAUSED
+        fails[0] = not mended
+        shard.runner.run(shard.lifecycle.resume(agent.agent_id))
+        converse(shard, client)
+        shard.tick()
+        converse(shard, client)
+        assert (len(tried), agent.holds) == ((12, 0) if mended else (6, Hold.BROKEN))
+    assert shard.durable.attempts.broken == []
+    assert shard.ledger().pending == 0
+
+
 def test_a_breaker_opens_and_probes(make_shard, make_far, clocks, converse, durable_message):
     """After failures in a row an agent is left alone; then one message probes it; a success lets all through."""
     shard = make_shard(durable=True, shards=2, delivery=DELIVERY)
