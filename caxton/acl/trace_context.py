@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 TRACE_BYTES = 16
 _SAMPLED = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][13579bdf]")
+# As others may write it: a later version may have more behind it. ff is none.
+_RECEIVED = re.compile(r"(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_VERSION = "00"
 _TRACE, _PARENT = slice(3, 35), slice(36, 52)
 # A bit of a trace's first half, so that this is never 0.
 _SOMEBODY = 1 << 64
@@ -28,6 +31,15 @@ class Traced(NamedTuple):
 def is_sampled(context: str) -> bool:
     """Whether a text is a trace context that somebody sampled."""
     return _SAMPLED.fullmatch(context) is not None
+
+
+def received(header: str) -> str | None:
+    """Return what a `traceparent` of anybody says, as this version writes it; None for one that is to be ignored."""
+    found = _RECEIVED.fullmatch(header.strip(" \t"))
+    if found is None or (found[1] == _VERSION and found[5] is not None):
+        return None
+    sampled = int(found[4], 16) & 1
+    return f"{_VERSION}-{found[2]}-{found[3]}-{sampled:02x}"
 
 
 def read(context: str) -> Traced:

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
 
 from caxton import __version__
+from caxton.acl.trace_context import received
 from caxton.errors import CaxtonError, ValidationError
 from caxton.gateway.asgi import Application
 from caxton.gateway.caller import Caller
@@ -70,7 +71,9 @@ def application(house: House, routes: Sequence[Any] = ROUTES) -> Application:
     """Return what answers requests that came through the door of one port."""
 
     def caller(request: Request[Any, Any, Any]) -> Caller:
-        return Caller(house, request.scope[REQUEST].grant)
+        contexts = request.headers.getall("traceparent", [])
+        context = received(contexts[0]) if len(contexts) == 1 else None  # of several nobody knows which is meant
+        return Caller(house, request.scope[REQUEST].grant, context)
 
     @get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response[bytes]:

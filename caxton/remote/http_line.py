@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from caxton import __version__
+from caxton.client.routes.tracing import application_context
 from caxton.errors import (
     CaxtonError,
     ConfigurationError,
@@ -96,6 +97,8 @@ class HttpLine:
         nothing was asked; Timeout, NetworkError; and what the gateway tells.
         """
         headers = {} if content is None else {"Content-Type": "application/json"}
+        if (context := application_context()) is not None:
+            headers["traceparent"] = context
         try:
             async with (
                 asyncio.timeout(timeout_s),

@@ -1,7 +1,9 @@
 """Which messages of a client are sampled, decided once, where they are sent: the root of a trace."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import log, log1p
 from random import getrandbits, random
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from caxton.acl.envelope import Rare
-from caxton.acl.trace_context import TRACE_BYTES, begun, draws, trace_of
+from caxton.acl.trace_context import TRACE_BYTES, begun, draws, is_sampled, trace_of
 from caxton.client.routes.backlog import Entry
 from caxton.client.routes.handled_now import context_now
 from caxton.errors import ValidationError
@@ -19,13 +21,34 @@ _TRACE_BITS = 8 * TRACE_BYTES
 _FAR = 1e18
 # Where an application that traces has its current span. It is looked up and never imported here.
 _OPENTELEMETRY = "opentelemetry.trace"
+_WITHIN: ContextVar[str | None] = ContextVar("caxton_within_trace", default=None)
+
+
+@contextmanager
+def within(context: str | None) -> Iterator[None]:
+    """Let what is sent in this block follow from a context that came from elsewhere, sampled or not; None for none."""
+    token = _WITHIN.set(context)
+    try:
+        yield
+    finally:
+        _WITHIN.reset(token)
+
+
+def application_context() -> str | None:
+    """Return the context of the application's current span, None where it has none."""
+    telemetry: Any = sys.modules.get(_OPENTELEMETRY)
+    if telemetry is None:
+        return None
+    span = telemetry.get_current_span().get_span_context()
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags.sampled):02x}" if span.is_valid else None
 
 
 class Tracing:
     """Of one client. ratio: of the traces that begin with it, how many are sampled, from 0 to 1.
 
     A message that has a trace context keeps it. Otherwise it belongs to the application's own trace, where that has a
-    current span and whether or not it is sampled; or to that of the message that a handler handles. Otherwise chance
+    current span, or to that of a block that is `within` one, sampled or not; or to that of the message that a handler
+    handles. Otherwise chance
     decides, and of a conversation for all messages in the same way, whoever sends them. dice: numbers from 0 to 1.
     """
 
@@ -79,9 +102,7 @@ class Tracing:
     @staticmethod
     def _joined() -> str | None:
         """Return the context that all follows from which is sent now, "" for one that is not sampled; None for none."""
-        telemetry: Any = sys.modules.get(_OPENTELEMETRY)
-        if telemetry is not None:
-            span = telemetry.get_current_span().get_span_context()
-            if span.is_valid:
-                return f"00-{span.trace_id:032x}-{span.span_id:016x}-01" if span.trace_flags.sampled else ""
+        context = application_context() or _WITHIN.get()
+        if context is not None:
+            return context if is_sampled(context) else ""
         return context_now()

@@ -57,7 +57,7 @@ async def deploy_agent(caller: Caller, request: Request[Any, Any, Any]) -> Respo
         about.version,
         about.system,
     )
-    async with caller.client() as client:
+    async with caller.speaking() as client:
         (deployed,) = await client.deploy_many([deployment], timeout_s=DEPLOY_TIMEOUT_S)
         if isinstance(deployed, CaxtonError):
             raise deployed

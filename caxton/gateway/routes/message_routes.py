@@ -81,7 +81,7 @@ async def send_message(
     """Send one message, durable unless its options say otherwise; answers when it is acknowledged."""
     caller.grant.allows_some(Role.SENDER)
     values = await read_one(request)
-    async with caller.client() as client:
+    async with caller.speaking() as client:
         message = await _message(caller, client, values, "inform", key)
         (sent,) = await client.send_batch([message], timeout_s=timeout_s)
     if isinstance(sent, CaxtonError):
@@ -102,7 +102,7 @@ async def request_message(
     """Send a request, volatile unless its options say otherwise, and answer with the message that answers it."""
     caller.grant.allows_some(Role.SENDER)
     values = await read_one(request)
-    async with caller.client() as client:
+    async with caller.speaking() as client:
         protocol = values.get("protocol")
         if protocol is not None and not values.get("conversation_id"):
             values["conversation_id"] = str(client.new_conversation())
@@ -129,7 +129,7 @@ async def send_messages(
     caller.grant.allows_some(Role.SENDER)
     if key is not None:
         raise ValidationError("Idempotency-Key", "each message of a batch has its own, in its delivery_options")
-    async with caller.client() as client:
+    async with caller.speaking() as client:
         places = count()
         messages = [
             await _message(caller, client, one, "inform", None, f"messages[{next(places)}]")

@@ -107,7 +107,7 @@ async def contract_net(caller: Caller, request: Request[Any, Any, Any]) -> Respo
     tender = await read(request, Tender, large="task")
     task = asdict(tender.task) if isinstance(tender.task, Base64) else tender.task
     content, options = read_content(task), read_options(tender.delivery_options or {})
-    async with caller.client() as client:
+    async with caller.speaking() as client:
         result = await client.contract_net(
             content,
             await _bidders(caller, client, tender.to),

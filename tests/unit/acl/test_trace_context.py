@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from caxton.acl.trace_context import begun, behind, draws, is_sampled, read, span_of, trace_of
+from caxton.acl.trace_context import begun, behind, draws, is_sampled, read, received, span_of, trace_of
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 IDS = st.binary(min_size=16, max_size=16)
@@ -71,3 +71,43 @@ def test_a_conversation_is_sampled_by_all_or_by_nobody():
     assert some < more
     assert 100 < len(some) < 300
     assert all(draws(trace, 1.0) and not draws(trace, 0.0) for trace in traces)
+
+
+@pytest.mark.parametrize(
+    ("header", "context"),
+    [
+        (f"00-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-01"),
+        (f"00-{TRACE}-{SPAN}-00", f"00-{TRACE}-{SPAN}-00"),
+        (f"00-{TRACE}-{SPAN}-03", f"00-{TRACE}-{SPAN}-01"),
+        (f"00-{TRACE}-{SPAN}-fe", f"00-{TRACE}-{SPAN}-00"),
+        (f" \t00-{TRACE}-{SPAN}-01 ", f"00-{TRACE}-{SPAN}-01"),
+        (f"cc-{TRACE}-{SPAN}-01", f"00-{TRACE}-{SPAN}-01"),
+        (f"cc-{TRACE}-{SPAN}-01-", f"00-{TRACE}-{SPAN}-01"),
+        (f"cc-{TRACE}-{SPAN}-01-what.the-future-says", f"00-{TRACE}-{SPAN}-01"),
+        (f"cc-{TRACE}-{SPAN}-01.what", None),
+        (f"00-{TRACE}-{SPAN}-01-", None),
+        (f"ff-{TRACE}-{SPAN}-01", None),
+        (f"0-{TRACE}-{SPAN}-01", None),
+        (f"00-{TRACE}-{SPAN}-1", None),
+        (f"00-{TRACE[1:]}-{SPAN}-01", None),
+        (f"00-{TRACE}0-{SPAN}-01", None),
+        (f"00-{TRACE.upper()}-{SPAN}-01", None),
+        (f"00-{TRACE}-{SPAN.upper()}-01", None),
+        (f"00-{TRACE}-{SPAN}-0A", None),
+        (f"00-{'0' * 32}-{SPAN}-01", None),
+        (f"00-{TRACE}-{'0' * 16}-01", None),
+        (f"00_{TRACE}_{SPAN}_01", None),
+        (f"00-{TRACE}-{SPAN}-01\n", None),
+        ("", None),
+        ("-" * 100_000, None),
+    ],
+)
+def test_what_others_write_is_read_as_the_specification_says(header, context):
+    """A later version is read as this one; what is malformed is none."""
+    assert received(header) == context
+
+
+@given(st.text(max_size=80))
+def test_whatever_comes_is_a_context_or_none(header):
+    """And never an error."""
+    assert received(header) is None
