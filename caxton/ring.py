@@ -1,10 +1,14 @@
 """The last of what came, each with a number: whoever reads knows where to go on, and how much was missed."""
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
+from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
+_number = itemgetter(0)
 
 
 class Kept(NamedTuple, Generic[T]):
@@ -52,12 +56,7 @@ class Ring(Generic[T]):
 
     def behind(self, after: int) -> Iterator[Kept[T]]:
         """Yield what came after the number `after`, oldest first."""
-        first = len(self._items)
-        for number, _, _ in reversed(self._items):
-            if number <= after:
-                break
-            first -= 1
-        for place in range(first, len(self._items)):
-            number, _, item = self._items[place]
+        first = bisect_right(self._items, after, key=_number)
+        for number, _, item in islice(self._items, first, None):
             yield Kept(number, item, number - after - 1)
             after = number

@@ -42,7 +42,7 @@ from caxton.transport.sockets import Context, Desk, Inlet, end_context, new_cont
 from caxton.transport.tls import context_of
 from caxton.transport.zmtp import SMALL_FRAME
 from caxton.wire.audit import Kind
-from caxton.wire.control import Heartbeat
+from caxton.wire.control import Happened, Heartbeat
 from caxton.wire.gateway_spec import KEY_BYTES, GatewaySpec, Listening
 
 CHECK_PERIOD_S = 0.25
@@ -305,11 +305,13 @@ class _Life:
         if self._premises.identity.next_incarnation > 1:  # else nothing of the data directory was there before
             self._tell(events.audit_begun())
 
-    def _heard(self, beat: Heartbeat) -> None:
-        if 0 <= beat.shard < len(self._workforce.shards):  # also of a worker that has just ended: it was its last word
-            self._audit.heard(beat.shard, beat.audit)
-        self._kept.heard(beat.shard, beat.events)
-        self._workforce.heard(beat)
+    def _heard(self, word: Heartbeat | Happened) -> None:
+        if isinstance(word, Happened):
+            self._kept.heard(word.shard, word.events)
+            return
+        if 0 <= word.shard < len(self._workforce.shards):  # also of a worker that has just ended: it was its last word
+            self._audit.heard(word.shard, word.audit)
+        self._workforce.heard(word)
 
     def _check(self, late_s: float) -> None:
         self._workforce.check(forgive=late_s > _LATE_S)

@@ -100,8 +100,8 @@ class Drain(msgspec.Struct, array_like=True, tag=7, frozen=True):
 class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
     """A worker's word to the supervisor: alive, ready or not, draining or not, its counts, and how its shard stands.
 
-    events: what happened since its last one, or some of it; then another one follows at once. audit: the head of its
-    file's chain, as it is on the disk.
+    events: what an earlier release said here; they have frames of their own. audit: the head of its file's chain, as it
+    is on the disk.
     """
 
     source: Id
@@ -116,4 +116,15 @@ class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
     audit: AuditHead | None = None
 
 
-Control = LinkState | Hello | Call | Answer | Topology | SessionEnded | Drain | Heartbeat | Subscribe | Capable
+class Happened(msgspec.Struct, array_like=True, tag=11, frozen=True):
+    """A worker's word to the supervisor of what happened in its shard, oldest first: each event once."""
+
+    source: Id
+    mark: Mark
+    shard: int
+    events: Annotated[list[EventView], msgspec.Meta(max_length=MAX_SAID + 1)]
+
+
+Control = (
+    LinkState | Hello | Call | Answer | Topology | SessionEnded | Drain | Heartbeat | Subscribe | Capable | Happened
+)

@@ -58,8 +58,9 @@ KINDS = {
 }
 MAX_KINDS, MAX_KIND = 64, 40
 MAX_EVENT_TEXT = 1_000
-# Events in an answer of the supervisor, and in a word of a worker.
-MAX_EVENT_PAGE, MAX_SAID = 200, 32
+# Events in an answer of the supervisor, and in a word of a worker; such a word ends with the event that reaches so many
+# bytes.
+MAX_EVENT_PAGE, MAX_SAID, MAX_SAID_BYTES = 200, 32, 16 << 10
 # How long an answer may wait for something to tell, in milliseconds.
 MAX_EVENT_WAIT_MS = 10_000
 
@@ -111,7 +112,8 @@ class ReadEvents(msgspec.Struct, array_like=True, tag=84, frozen=True):
 class EventPage(msgspec.Struct, array_like=True, tag=85, frozen=True):
     """Events of a run, oldest first. last: the number that was looked at last, and behind which the next page begins.
 
-    missed: how many that were asked for are not kept. more: whether there are others already.
+    missed: how many that were asked for are not kept. more: whether there are others to look at already; a page may be
+    empty and have more, so that no call looks at all that is kept.
     """
 
     run: Id

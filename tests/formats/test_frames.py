@@ -334,6 +334,7 @@ CONTROLS = (
         events=[EVENT],
         audit=AuditHead(77, 1, 8, AUDITED.hash),
     ),
+    control.Happened(SHARD, MARK, 1, [EVENT]),
     Subscribe(SESSION, MARK, SHARD, 7, [Wanted("a\nb", 3, 4)]),
     Subscribe(SESSION, MARK, SHARD, 7, [Wanted("a", over=True), Wanted("b", 3, 4)]),
     Capable(SHARD, MARK, SESSION, 1, "a", 3, 4, 0, more=False, candidates=[Candidate(AGENT, 7, 1, 2, 300)], asked=5),

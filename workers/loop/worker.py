@@ -13,7 +13,7 @@ from caxton.transport.sockets import Outlet
 from caxton.wire.calls import MAX_BATCH, DeadLetterFilter
 from caxton.wire.capable import Capable, Subscribe
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Call, Heartbeat, Hello, Topology
+from caxton.wire.control import Call, Happened, Heartbeat, Hello, Topology
 from caxton.wire.link_state import LinkState
 from workers.commit.committer import Committer
 from workers.commit.journal import Closed
@@ -30,8 +30,8 @@ from workers.operations.attached import Attached
 from workers.peers.peer import Peer
 
 TICK_S = 0.2
-# Heartbeats that are sent in one go when there is more to tell than one of them has room for.
-BEATS_AT_ONCE = 8
+# Frames of events in one go, behind a heartbeat.
+EVENTS_AT_ONCE = 8
 EXIT_BROKEN = 70  # EX_SOFTWARE
 log = logging.getLogger("caxton.worker")
 
@@ -230,17 +230,20 @@ class Worker:
             shard.incarnation,
             self._condition.look(monotonic_ns(), self._calls.to_tell() if self._ready else 0),
         )
-        events, audit = shard.watching.events, shard.store.database.audit_head
-        for _ in range(BEATS_AT_ONCE):
+        audit = shard.store.database.audit_head
+        beat = Heartbeat(own, self._mark, shard.number, self._ready, self._phase, idle, counters, condition, [], audit)
+        if self._supervisor.send(CONTROL.encode(beat)):
+            self._tell_events()
+
+    def _tell_events(self) -> None:
+        """Tell what happened, in frames of their own: a heartbeat is one of a round, and depends on no event."""
+        shard, events = self._shard, self._shard.watching.events
+        for _ in range(EVENTS_AT_ONCE):
             said = events.to_say()
-            beat = Heartbeat(
-                own, self._mark, shard.number, self._ready, self._phase, idle, counters, condition, said, audit
-            )
-            if not self._supervisor.send(CONTROL.encode(beat)):
+            word = Happened(shard.incarnation, self._mark, shard.number, said)
+            if not said or not self._supervisor.send(CONTROL.encode(word)):
                 return
             events.said(said)
-            if not len(events):
-                return
 
     def close(self) -> None:
         """Let go of the sockets. Closing twice is fine."""

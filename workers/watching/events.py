@@ -2,9 +2,12 @@
 
 import time
 from collections import deque
+from itertools import islice
+
+import msgspec
 
 from caxton.wire.calls import FieldValue
-from caxton.wire.events import MAX_EVENT_TEXT, MAX_SAID, EventView
+from caxton.wire.events import MAX_EVENT_TEXT, MAX_SAID, MAX_SAID_BYTES, EventView
 
 # That wait to be told: what happens when thousands of agents come at once is told within a second.
 MOST_UNTOLD = 2_000
@@ -34,10 +37,14 @@ class Events:
 
     def to_say(self) -> list[EventView]:
         """Return what is to be told next, the oldest first; before these, how many made room."""
-        if not self._untold:
-            return []
-        said = [self._untold[place] for place in range(min(MAX_SAID, len(self._untold)))]
-        if self._untold_drops:
+        said: list[EventView] = []
+        size = 0
+        for event in islice(self._untold, MAX_SAID):
+            said.append(event)
+            size += len(msgspec.msgpack.encode(event))
+            if size >= MAX_SAID_BYTES:
+                break
+        if said and self._untold_drops:
             text = f"{self._untold_drops} events of this shard are not kept: there was no room to tell them"
             said.insert(0, EventView("events_missed", "warning", text, said[0].at, {"missed": self._untold_drops}))
         return said

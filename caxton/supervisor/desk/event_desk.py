@@ -19,6 +19,8 @@ from caxton.wire.events import MAX_EVENT_PAGE, MAX_EVENT_TEXT, EventPage, EventV
 MOST_EVENTS, MOST_EVENT_BYTES = 10_000, 16 << 20
 # What an event takes beside its texts.
 _OF_EVENT, _OF_FIELD = 400, 100
+# Events that one call looks at, whether they are asked for or not: others are answered between two calls.
+LOOKED_AT = 500
 # Calls that wait for something to happen, of all clients and of one line.
 MOST_WAITING, MOST_WAITING_OF_ONE = 256, 64
 _MAX_VALUE, _MAX_VALUES = 1_000, 16
@@ -52,7 +54,7 @@ class EventDesk:
         page = self._page(asked)
         loop = asyncio.get_running_loop()
         until_s = loop.time() + asked.wait_ms * _MS
-        while not page.events and not page.missed and loop.time() < until_s and page.run == asked.run:
+        while not (page.events or page.missed or page.more) and loop.time() < until_s and page.run == asked.run:
             await self._told(line, until_s)
             page = self._page(replace(asked, after=page.last))
         return page
@@ -69,8 +71,8 @@ class EventDesk:
         last = asked.after if asked.run == self.run else 0
         found: list[EventView] = []
         missed = 0
-        for number, event, gap in self._ring.behind(last):
-            if len(found) >= MAX_EVENT_PAGE:
+        for looked_at, (number, event, gap) in enumerate(self._ring.behind(last)):
+            if looked_at == LOOKED_AT or len(found) >= MAX_EVENT_PAGE:
                 return EventPage(self.run, last, found, missed, more=True)
             missed += gap if asked.run == self.run else 0
             last = number

@@ -1,4 +1,4 @@
-"""The supervisor's control inlet: heartbeats of workers come in, checked; everything else is counted and dropped."""
+"""The supervisor's control inlet: what workers say comes in, checked; everything else is counted and dropped."""
 
 import asyncio
 from collections import Counter
@@ -8,19 +8,22 @@ from caxton.errors import CaxtonError
 from caxton.links.session import SessionMarks
 from caxton.transport.sockets import Inlet
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Heartbeat
+from caxton.wire.control import Happened, Heartbeat
 from caxton.wire.heads import control_head
 
 # Frames in one go, so that a flood of them does not hold the loop.
 _AT_ONCE = 256
-HEARTBEAT = Heartbeat.__struct_config__.tag
+_TAKEN = frozenset({Heartbeat.__struct_config__.tag, Happened.__struct_config__.tag})
 
 
 class HeartbeatInlet:
-    """Hands on each heartbeat whose mark is its source's own. `dropped` counts the rest by reason."""
+    """Hands on each heartbeat, and each word of what happened, whose mark is its source's own.
+
+    `dropped` counts the rest by reason.
+    """
 
     def __init__(
-        self, inlet: Inlet, marks: SessionMarks, deliver: Callable[[Heartbeat], None], dropped: Counter[str]
+        self, inlet: Inlet, marks: SessionMarks, deliver: Callable[[Heartbeat | Happened], None], dropped: Counter[str]
     ) -> None:
         self._inlet = inlet
         self._marks = marks
@@ -38,7 +41,7 @@ class HeartbeatInlet:
 
     def _may_come(self, frame: bytes, _size: int) -> bool:
         head = control_head(frame)
-        return head is not None and head.tag == HEARTBEAT and self._marks.verify(head.source, head.mark)
+        return head is not None and head.tag in _TAKEN and self._marks.verify(head.source, head.mark)
 
     def _count(self) -> None:
         self._dropped["frames that do not decode"] += 1
@@ -53,7 +56,7 @@ class HeartbeatInlet:
 
     def _take(self, frame: bytes) -> None:
         head = control_head(frame)
-        if head is not None and head.tag != HEARTBEAT:
+        if head is not None and head.tag not in _TAKEN:
             self._dropped["frames that are no heartbeats"] += 1
             return
         if head is not None and not self._marks.verify(head.source, head.mark):
@@ -64,5 +67,5 @@ class HeartbeatInlet:
         except CaxtonError:
             self._dropped["frames that do not decode"] += 1
             return
-        if isinstance(control, Heartbeat):  # as its head said
+        if isinstance(control, (Heartbeat, Happened)):  # as its head said
             self._deliver(control)

@@ -15,6 +15,7 @@ import pytest
 from caxton.errors import InvalidMessageFormat
 from caxton.ids import AgentNames
 from caxton.wire.codec import CONTROL, DATA
+from caxton.wire.control import Heartbeat
 from workers.sandbox.guest_messages import GuestOutput
 from workers.turns.turn import Turns
 
@@ -79,13 +80,14 @@ class Inlet:
 
 
 class Supervisor:
-    """Hears heartbeats of one worker."""
+    """Hears what one worker says."""
 
     def __init__(self):
         self.heard_ready = asyncio.Event()
 
     def send(self, frame):
-        if CONTROL.decode(frame).ready:
+        word = CONTROL.decode(frame)
+        if isinstance(word, Heartbeat) and word.ready:
             self.heard_ready.set()
         return True
 

@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from caxton.errors import ResourceExhausted
 from caxton.supervisor.desk.event_desk import (
+    LOOKED_AT,
     MOST_EVENT_BYTES,
     MOST_EVENTS,
     MOST_WAITING,
@@ -32,7 +34,7 @@ async def everything(desk, **asked):
         missed += page.missed
         if not page.more:
             return found, missed
-        request = ReadEvents(page.run, page.last)
+        request = replace(request, run=page.run, after=page.last)
 
 
 async def test_events_of_all_sources_have_one_order():
@@ -75,6 +77,21 @@ async def test_so_many_are_kept_and_what_is_missing_is_counted():
 
     assert (len(found), found[0].text, missed) == (MOST_EVENTS, "3", 2)
     assert (await everything(desk))[1] == 0
+
+
+async def test_a_call_looks_at_so_many_and_says_that_there_is_more():
+    """Also one that would wait, and whose events are none of these: it is to ask again, and others in between."""
+    desk = EventDesk()
+    for number in range(2 * LOOKED_AT + 1):
+        desk.happened(told(f"{number}"))
+    asked = ReadEvents(desk.run, 0, kinds=("agent_paused",), wait_ms=WAIT_MS)
+    first = await desk.answer(1, asked)
+    second = await desk.answer(1, replace(asked, after=first.last))
+    last = await desk.answer(1, replace(asked, after=second.last, wait_ms=1))
+
+    assert (first.events, first.last, first.more) == ([], LOOKED_AT, True)
+    assert (second.events, second.last, second.more) == ([], 2 * LOOKED_AT, True)
+    assert (last.events, last.last, last.more) == ([], 2 * LOOKED_AT + 1, False)
 
 
 async def test_so_many_bytes_are_kept():

@@ -8,7 +8,8 @@ from caxton.supervisor.workforce.heartbeats import HeartbeatInlet
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Inlet, Outlet, end_context, new_context
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Drain, Heartbeat
+from caxton.wire.control import Drain, Happened, Heartbeat
+from caxton.wire.events import EventView
 
 MARKS = SessionMarks(bytes(32))
 
@@ -45,6 +46,18 @@ async def test_only_marked_heartbeats_are_handed_on(ears):
         "frames that are no heartbeats": 1,
         "heartbeats with a wrong mark": 1,
     }
+
+
+async def test_what_happened_is_handed_on_too(ears):
+    """By its source's own mark alone."""
+    outlet, heard, dropped = ears
+    event = EventView("agent_paused", "info", "", 5)
+    for mark in (MARKS.mark(6), MARKS.mark(5)):
+        outlet.send(CONTROL.encode(Happened(5, mark, 0, [event])))
+
+    async with asyncio.timeout(30):
+        assert (await heard.get()).events == [event]
+    assert dropped == {"heartbeats with a wrong mark": 1}
 
 
 async def test_a_flood_is_taken_to_the_last(ears):

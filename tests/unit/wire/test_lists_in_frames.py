@@ -8,6 +8,7 @@ from caxton.agents.names import MAX_NAME
 from caxton.delivery.levels import NearLimit
 from caxton.errors import InvalidMessageFormat
 from caxton.errors.travel import MAX_ITEMS
+from caxton.transport.zmtp import SMALL_FRAME
 from caxton.wire.calls import (
     MAX_BATCH,
     MAX_CONCURRENCY,
@@ -23,8 +24,9 @@ from caxton.wire.calls import (
     RemoveAgents,
 )
 from caxton.wire.codec import CONTROL, DATA
-from caxton.wire.condition import MOST_NAMED, MOST_NEAR, Condition, Named
+from caxton.wire.condition import MOST_NAMED, MOST_NEAR, WELL, Condition, Named
 from caxton.wire.control import Answer, Call, Heartbeat
+from caxton.wire.counters import COUNTERS
 from caxton.wire.frames import MAX_FRAME_MESSAGES, DataFrame
 from caxton.wire.kept import MAX_PAGE, ListKept
 from caxton.wire.link_state import MAX_FULL, MAX_REFUSALS, LinkState, Refusal
@@ -83,6 +85,17 @@ def test_as_many_as_the_bound_says_pass_and_one_more_does_not(what):
     CONTROL.decode(CONTROL.encode(frame(most)))
     with pytest.raises(InvalidMessageFormat):
         CONTROL.decode(CONTROL.encode(frame(most + 1)))
+
+
+def test_the_largest_heartbeat_fits_the_supervisors_inlet():
+    """With every counter there is, and the longest names wherever there may be some: it ends no worker's line."""
+    name, most = "\U0001f600" * MAX_NAME, 2**63 - 1
+    near = NearLimit("principal_dead_letter_bytes", most, most, f"agent {name}", most)
+    largest = {int: most, bool: True, str: name, Named: Named.of([name] * MOST_NAMED), list: [near] * MOST_NEAR}
+    condition = Condition(**{field: largest[type(getattr(WELL, field))] for field in Condition.__struct_fields__})
+    counters = dict.fromkeys(COUNTERS, most)
+    beat = Heartbeat(most, MARK, 31, ready=True, phase=2, idle=True, counters=counters, condition=condition)
+    assert len(CONTROL.encode(beat)) < SMALL_FRAME
 
 
 def test_a_data_frame_has_256_messages_at_most():

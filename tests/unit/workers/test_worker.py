@@ -13,7 +13,8 @@ from caxton.errors import from_fields
 from caxton.store import books
 from caxton.wire.calls import Inspect, ListAgents
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Call, Drain, Hello, SessionEnded, Topology
+from caxton.wire.control import Call, Drain, Happened, Heartbeat, Hello, SessionEnded, Topology
+from caxton.wire.events import MAX_SAID
 from caxton.wire.link_state import LinkState, Refusal
 from workers.agents.registry import Hold
 from workers.intake.message_inlet import AT_ONCE, MAX_FRAMES
@@ -223,6 +224,19 @@ def test_what_comes_does_not_outrun_turns(shard, message, monkeypatch):
 
     assert len(shard.turns.taken) > MAX_PASS_NS // turn_ns
     assert calls == 2
+
+
+def test_events_that_are_to_be_told_make_no_second_heartbeat(shard):
+    """Whoever counts heartbeats counts rounds of 200 ms; events follow in frames of their own, all of them in order."""
+    for number in range(3 * MAX_SAID):
+        shard.parts.watching.events.happened("agent_paused", f"{number}")
+    shard.supervisor.frames.clear()
+    shard.worker.beat()
+    first, *rest = map(CONTROL.decode, shard.supervisor.frames)
+
+    assert isinstance(first, Heartbeat)
+    assert [event.text for word in rest for event in word.events] == [f"{n}" for n in range(3 * MAX_SAID)]
+    assert {type(word) for word in rest} == {Happened}
 
 
 def test_a_worker_that_drains_takes_nothing_from_clients(shard, message):

@@ -1,6 +1,10 @@
 """What happened in a shard, until the supervisor is told."""
 
-from caxton.wire.events import MAX_EVENT_TEXT, MAX_SAID
+from caxton.agents.names import MAX_NAME
+from caxton.transport.zmtp import SMALL_FRAME
+from caxton.wire.codec import CONTROL
+from caxton.wire.control import Happened
+from caxton.wire.events import MAX_EVENT_TEXT, MAX_SAID, MAX_SAID_BYTES
 from workers.watching.events import MOST_UNTOLD, Events
 
 
@@ -47,3 +51,18 @@ def test_a_text_is_bounded():
     events = Events()
     events.happened("agent_paused", "x" * (MAX_EVENT_TEXT + 1))
     assert len(events.to_say()[0].text) == MAX_EVENT_TEXT
+
+
+def test_a_word_ends_at_so_many_bytes_and_fits_the_supervisors_inlet():
+    """With the longest texts and names that there are, each event is told, in words of a small frame's size."""
+    events, widest = Events(), "\U0001f600"
+    for _ in range(MAX_SAID + 1):
+        events.happened("agent_paused", widest * MAX_EVENT_TEXT, (widest * MAX_NAME, 2**63 - 1), left=2**63 - 1)
+    told = 0
+    while said := events.to_say():
+        events.said(said)
+        told += len(said)
+        frame = CONTROL.encode(Happened(2**63 - 1, bytes(16), 31, said))
+        assert len(frame) < SMALL_FRAME / 2
+        assert len(frame) > MAX_SAID_BYTES or not len(events)
+    assert told == MAX_SAID + 1
