@@ -15,7 +15,7 @@ from caxton.store.commit_mark import CommitMark, Marked, mark_path, read_mark
 from caxton.store.counters import read_counters, write_counters
 from caxton.store.database import Database, in_transaction
 from caxton.store.integers import bounded
-from caxton.store.ledger_rows import read_shard_ledger
+from caxton.store.ledger_rows import RowCounts, read_shard_ledger
 from caxton.store.meta import Meta, read_meta, write_meta
 from caxton.store.recovered import Recovered, Stays, all_come, read_everything
 from caxton.store.transaction import apply
@@ -36,6 +36,7 @@ class ShardStore:
         self._meta = meta
         self._counts = counts
         self._mark = mark
+        self._rows = RowCounts()
 
     @classmethod
     async def open(cls, path: Path, shard: int) -> Self:
@@ -109,7 +110,7 @@ class ShardStore:
 
     async def ledger(self) -> ShardLedger:
         """Return the shard's books, counted at one moment."""
-        return await self.database.write(read_shard_ledger)
+        return await self.database.write(lambda db: read_shard_ledger(db, self._rows))
 
     async def close(self) -> None:
         """Close the file; twice is fine."""
