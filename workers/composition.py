@@ -108,7 +108,8 @@ def compose(ground: Ground, make_turns: Callable[[Routes, DurableLane], Turns]) 
         works,
         ground.watching.watchers,
     )
-    routes.pick, capabilities.recent = capabilities.pick, journal.conversations.recent
+    routes.pick, routes.everyone = capabilities.pick, capabilities.everyone
+    capabilities.recent = journal.conversations.recent
     durable = _durable_lane(ground, registry, dispatcher, placing, admission, routes, alternatives, journal)
     has_ended, lives = ground.peers.has_ended, ground.lives
     journal.conversations.rules.has_left = lambda session: has_ended(session) or not lives(session)

@@ -124,7 +124,7 @@ def _compose(
     watching = Watching(spec.shard, lambda agent: spec.table.shard_of(agent) == spec.shard, records)
 
     def make_turns(routes: Routes, lane: DurableLane) -> Turns:
-        output, write = GuestOutput(names, routes.pick), GuestLog(watching.logs).write
+        output, write = GuestOutput(names, routes.pick, routes.everyone), GuestLog(watching.logs).write
         return Turns(engine, modules, watchdog, note, output, routes, lane.attempts, lane.journal, lane.keys, write)
 
     def lives(session: int) -> bool:

@@ -20,6 +20,8 @@ MAX_HOPS, MAX_WORK = 100_000, 100_000_000
 MAX_PRINCIPAL = 100
 # Agents that one message to a capability is tried with.
 MOST_TRIED = 10
+# Messages that one turn may send.
+MOST_OF_TURN = 256
 # Handlers that wait for one message's answer, each for the next, and are known with it: of more, the last ones.
 MOST_WAITERS = 64
 # Of what says that a session was given a cause.
@@ -84,6 +86,9 @@ class Rare(msgspec.Struct, array_like=True, frozen=True, gc=False):
     balancing: Balancing | None = None
     # Of the conversation that this message opens, or lets its receiver into.
     conversation: Opening | None = None
+    # With a capability and a receiver that is nobody: each agent that has it is sent one, if they are no more than so
+    # many; 0 for a message to one of them.
+    everyone: Annotated[int, msgspec.Meta(ge=0, le=MOST_OF_TURN)] = 0
 
 
 class Waiters(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from caxton.acl.envelope import MAX_CONTENT, MAX_HOPS
+from caxton.acl.envelope import MAX_CONTENT, MAX_HOPS, MOST_OF_TURN
 from caxton.errors import ValidationError
 from caxton.printable import shown
 
@@ -23,7 +23,7 @@ BOUNDS = {
     "max_execution_ms": (1, 10_000),
     "max_message_bytes": (0, MAX_CONTENT),
     "max_output_bytes": (1, MAX_CONTENT),
-    "max_output_messages": (1, 256),
+    "max_output_messages": (1, MOST_OF_TURN),
     "mailbox_capacity": (1, 100_000),
     "max_hops": (0, MAX_HOPS),
 }

@@ -162,15 +162,22 @@ class Subscriptions:
 
     def has_answered(self, subscription: Subscription, asked: int) -> bool:
         """Whether every shard that is served has answered a question, and there is one."""
-        if not any(self._incarnations):
-            return False
+        return any(self._incarnations) and self._first_silent(subscription, asked, but=0) is None
+
+    def silent(self, subscription: Subscription) -> int | None:
+        """Return a shard that is not served, or has not told yet who has a capability; None when all is known."""
+        return self._first_silent(subscription, 1, but=None) if self._incarnations else 0
+
+    def _first_silent(self, subscription: Subscription, asked: int, but: int | None) -> int | None:
+        """Return the first shard that has not answered a question. but: the incarnation of those that are left out."""
         shards = subscription.shards
         for shard, incarnation in enumerate(self._incarnations):
-            if incarnation:
-                found = shards.get(shard)
-                if found is None or found.incarnation != incarnation or found.answered < asked:
-                    return False
-        return True
+            if incarnation == but:
+                continue
+            found = shards.get(shard)
+            if found is None or not incarnation or found.incarnation != incarnation or found.answered < asked:
+                return shard
+        return None
 
     def hear(self, incarnation: int, told: Told) -> Subscription | None:
         """Take in what a worker says; returns the subscription that it is about, None for nothing that counts."""

@@ -102,6 +102,7 @@ FULL = Envelope(
 TO_CAPABLE = msgspec.structs.replace(
     FULL, rare=Rare("en", capability="a\nb", tried=(OTHER,), balancing=Balancing.WEIGHTED)
 )
+TO_EVERYONE = msgspec.structs.replace(FULL, rare=Rare(capability="a\nb", everyone=256))
 FAILED = calls.Failed(
     "QueueFull", {"agent": "echo", "capacity": 3, "wait": 0.5, "again": True, "more": ["a"], "x": None}
 )
@@ -400,6 +401,7 @@ KINDS = {
         (
             DataFrame(SESSION, MARK, SHARD, 0, 1, resent=False, messages=[PLAIN, FULL]),
             DataFrame(SESSION, MARK, SHARD, 0, 1, resent=False, messages=[PLAIN, TO_CAPABLE]),
+            DataFrame(SHARD, MARK, 8, 0, 1, resent=False, messages=[TO_EVERYONE]),
         ),
     ),
     "frame of the durable lane": (

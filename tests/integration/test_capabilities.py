@@ -1,16 +1,19 @@
 """Messages to capabilities in a running runtime of two workers."""
 
 import asyncio
+import functools
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
+from wasmtime import wat2wasm
 
 import caxton
 import caxton.guests
 import caxton.testing
-from caxton import Capability, Everyone
+from caxton import Capability, DeliveryOptions, Everyone
 from caxton.capabilities.publication import MOST_OF_SUBSCRIBER
 from caxton.cli.main import app
 from caxton.errors import NetworkError, NoCapableAgents, ResourceExhausted, ValidationError
@@ -18,6 +21,13 @@ from caxton.testing import eventually
 
 ECHO = Path(caxton.guests.__file__).parent / "echo.wasm"
 HOLD_S = 10.0
+# A guest that returns what is written into it, whatever it is asked.
+ANNOUNCE = """(module
+  (memory (export "memory") 2)
+  (data (i32.const 8) "{0}")
+  (func (export "caxton_alloc") (param i32) (result i32) (i32.const 65536))
+  (func (export "handle_message") (param i32 i32) (result i64)
+    (i64.or (i64.shl (i64.const 8) (i64.const 32)) (i64.const {1}))))"""
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +90,25 @@ async def test_everyone_is_sent_one(client, deployed):
         await client.send(Everyone("talk", most=4), b"hello")
     with pytest.raises(NoCapableAgents):
         await client.send(Everyone("nobody can"), b"hello")
+
+
+async def test_a_guest_sends_to_everyone(client, deployed):
+    """On both workers, on either lane, at its first turn and later: one for each, but for itself."""
+    output = msgspec.msgpack.encode({"messages": [{"capability": "hear", "everyone": True, "content": b"news"}]})
+    guest = wat2wasm(ANNOUNCE.format("".join(f"\\{byte:02x}" for byte in output), len(output)))
+    able = await deployed("hear")
+    announcer = await client.deploy("announce", guest, encoding="msgpack", capabilities=["hear"])
+
+    async def ran():
+        return [(await client.inspect(agent)).counters["run"] for agent in able]
+
+    async def all_ran(times):
+        return await ran() == [times] * len(able)
+
+    for times, lane in enumerate(["at_least_once", "at_least_once", "at_most_once"], 1):
+        await client.send(announcer, b"go", options=DeliveryOptions(reliability=lane))
+        await eventually(functools.partial(all_ran, times), HOLD_S)
+    assert (await client.inspect(announcer)).counters["run"] == 3
 
 
 async def test_who_is_deployed_is_found_at_once(client, deployed):

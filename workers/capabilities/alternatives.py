@@ -4,14 +4,16 @@ Nobody who was tried is tried again, and no more than the message's `max_retries
 is, a message waits here, for a bounded time; one of the durable lane stands among the dead letters meanwhile.
 """
 
+from collections.abc import Callable
 from time import monotonic_ns
 from typing import NamedTuple, Protocol
 
 from msgspec import structs
 
 from caxton.acl.capability import Balancing, is_nobody, label_of
-from caxton.acl.envelope import AUTOMATIC, DURABLE, MOST_TRIED, Envelope
+from caxton.acl.envelope import AUTOMATIC, DURABLE, MOST_TRIED, Envelope, Rare
 from caxton.acl.options import DEFAULT_RETRIES
+from caxton.capabilities.subscriptions import Subscription
 from caxton.errors import (
     AgentFailure,
     AgentNotFound,
@@ -33,6 +35,8 @@ from workers.worker_pass import NS_PER_MS
 MOST_UNDECIDED, MOST_UNDECIDED_OF_ONE = 8_192, 512
 # For how long one waits.
 LONGEST_MS = 5_000
+# Receivers of a message to everyone that weigh as much as a message to one of them.
+SHARE_OF_EACH = 4
 # What another agent may do better. A handler or a guest that failed counts on the durable lane, where it did nothing.
 _REFUSALS = (AgentNotFound, AgentNotRunning, CircuitBreakerOpen, Deadlock, QueueFull, ShardUnavailable)
 
@@ -42,6 +46,12 @@ class Ways(Protocol):
 
     def send_on(self, message: Envelope) -> None:
         """Send a message to the next agent."""
+
+    def refusal(self, message: Envelope, receivers: int) -> CaxtonError | None:
+        """Return why so many may not be sent one like it; they count as what follows from its root."""
+
+    def send_to_each(self, message: Envelope, receivers: list[int]) -> None:
+        """Send each of these one like it, instead of it."""
 
     def give_up(self, message: Envelope, error: CaxtonError) -> None:
         """A message comes to nothing: its sender is told."""
@@ -59,7 +69,11 @@ class Undecided(NamedTuple):
 
 
 class Alternatives:
-    """Owned by the worker's loop. weight: of what waits; a message is 1, and 1 more for each KiB of its contents."""
+    """Owned by the worker's loop.
+
+    weight: of what waits; a message is 1, and 1 more for each KiB of its contents. One to everyone weighs so much for
+    every four that it may go to.
+    """
 
     def __init__(self, line: CapabilityLine) -> None:
         self._line = line
@@ -81,19 +95,55 @@ class Alternatives:
         subscription = self._line.look_for(key, message.sender)
         if subscription is None:
             return error
-        tried = tried_of(message)
-        other = subscription.candidates.pick_other(_balancing(message), (*tried, message.sender))
-        if other is not None:
-            ways.send_on(going_to(message, other, tried))
-            return None
-        if not may_wait:
+        most = _most_of(message)
+        receivers = self._everyone(message, subscription) if most else self._another(message, subscription)
+        if may_wait and not receivers:
+            return self._wait(message, error, subscription, ways)
+        if most:
+            return self._send_to_each(message, receivers, subscription, ways)
+        if not receivers:
             return _nobody(message, error, key)
+        ways.send_on(going_to(message, receivers[0], tried_of(message)))
+        return None
+
+    def _another(self, message: Envelope, subscription: Subscription) -> list[int]:
+        """Return an agent that was not tried, if one is known."""
+        other = subscription.candidates.pick_other(_balancing(message), (*tried_of(message), message.sender))
+        return [] if other is None else [other]
+
+    def _everyone(self, message: Envelope, subscription: Subscription) -> list[int]:
+        """Return all agents but the sender, once every shard has told of its own."""
+        if self._line.subscriptions.silent(subscription) is not None:
+            return []
+        return sorted(agent_id for agent_id in subscription.candidates.ids if agent_id != message.sender)
+
+    def _send_to_each(
+        self, message: Envelope, receivers: list[int], subscription: Subscription, ways: Ways
+    ) -> CaxtonError | None:
+        """Send a message to each of these in its place; returns why not."""
+        label, most = label_of(subscription.key), _most_of(message)
+        if len(receivers) > most:
+            return ResourceExhausted(f"receivers of one message to everyone {label}", most)
+        if not receivers:
+            silent = self._line.subscriptions.silent(subscription)
+            if silent is not None:
+                return ShardUnavailable(silent, f"it has not told who has {label}")
+            return NoCapableAgents(label, ())
+        refusal = ways.refusal(message, len(receivers))
+        if refusal is None:
+            ways.send_to_each(message, receivers)
+        return refusal
+
+    def _wait(
+        self, message: Envelope, error: CaxtonError, subscription: Subscription, ways: Ways
+    ) -> ResourceExhausted | None:
+        """Let a message wait for word of who can do it, if there is room."""
         full = self._full(message)
         if full is not None:
             return full
         until_ns = monotonic_ns() + min(message.timeout_ms, LONGEST_MS) * NS_PER_MS
         subscription.waited_for += 1
-        self._enter(Undecided(message, error, key, self._line.ask(subscription), until_ns, ways))
+        self._enter(Undecided(message, error, subscription.key, self._line.ask(subscription), until_ns, ways))
         return None
 
     def _may_be_let_in(self, message: Envelope) -> bool:
@@ -113,7 +163,7 @@ class Alternatives:
             subscription = subscriptions.find(entry.key)
             if (
                 subscription is None
-                or len(subscription.candidates)
+                or (len(subscription.candidates) and not _most_of(entry.message))
                 or entry.until_ns <= now_ns
                 or (subscriptions.is_whole and subscriptions.has_answered(subscription, entry.asked))
             ):
@@ -128,7 +178,7 @@ class Alternatives:
         return bool(decided)
 
     def _full(self, message: Envelope) -> ResourceExhausted | None:
-        weighs = weight(len(message.content))
+        weighs = _weight(message)
         if self.weight + weighs > MOST_UNDECIDED:
             return ResourceExhausted("messages that wait for word of who can do it", MOST_UNDECIDED)
         if self._by_sender.get(message.sender, 0) + weighs > MOST_UNDECIDED_OF_ONE:
@@ -136,13 +186,13 @@ class Alternatives:
         return None
 
     def _enter(self, entry: Undecided) -> None:
-        weighs, sender = weight(len(entry.message.content)), entry.message.sender
+        weighs, sender = _weight(entry.message), entry.message.sender
         self._undecided.append(entry)
         self.weight += weighs
         self._by_sender[sender] = self._by_sender.get(sender, 0) + weighs
 
     def _leave(self, entry: Undecided) -> None:
-        weighs, sender = weight(len(entry.message.content)), entry.message.sender
+        weighs, sender = _weight(entry.message), entry.message.sender
         self.weight -= weighs
         self._by_sender[sender] -= weighs
         if not self._by_sender[sender]:
@@ -150,6 +200,13 @@ class Alternatives:
         subscription = self._line.subscriptions.find(entry.key)
         if subscription is not None:
             subscription.waited_for -= 1
+
+
+def for_each(message: Envelope, receivers: list[int], next_id: Callable[[], bytes]) -> list[Envelope]:
+    """Return what each of these is sent in place of a message to everyone; the first one keeps its id."""
+    rare = structs.replace(message.rare or Rare(), capability=None, balancing=None, everyone=0)
+    first = structs.replace(message, receiver=receivers[0], rare=None if rare == Rare() else rare)
+    return [first, *[structs.replace(first, message_id=next_id(), receiver=one) for one in receivers[1:]]]
 
 
 def capability_of(message: Envelope) -> str | None:
@@ -179,6 +236,17 @@ def _may_go_on(message: Envelope, error: CaxtonError) -> bool:
     if len(tried) > retries or len(tried) >= MOST_TRIED:
         return False
     return isinstance(error, _REFUSALS) or (bool(message.flags & DURABLE) and isinstance(error, AgentFailure))
+
+
+def _most_of(message: Envelope) -> int:
+    """Return to how many at most a message goes that an agent sent to everyone with a capability; 0 for any other."""
+    rare = message.rare
+    return 0 if rare is None or message.sender >= SESSION_BIT or not is_nobody(message.receiver) else rare.everyone
+
+
+def _weight(message: Envelope) -> int:
+    """Return what a message weighs while it waits: one to everyone more, because so many may come of it at once."""
+    return weight(len(message.content)) * max(1, _most_of(message) // SHARE_OF_EACH)
 
 
 def _balancing(message: Envelope) -> Balancing:

@@ -77,6 +77,21 @@ class CapabilityLine:
             picked = candidates.pick_other(balancing, (sender,))
         return self.nobody if picked is None else picked
 
+    def everyone(self, key: str, sender: int, most: int) -> list[int]:
+        """Return all agents for a message to each that has a capability, in the order of their ids; never the sender.
+
+        `nobody` alone while every shard has not told who has it, where nobody else has, and where more than `most` do.
+        """
+        found = self.subscriptions.find(key)
+        if found is None:
+            self.look_for(key, sender)
+            return [self.nobody]
+        found.used = True
+        if len(found.candidates) > most + 1 or self.subscriptions.silent(found) is not None:
+            return [self.nobody]
+        others = sorted(agent_id for agent_id in found.candidates.ids if agent_id != sender)
+        return others if 0 < len(others) <= most else [self.nobody]
+
     def owns(self, agent_id: int) -> bool:
         """Whether an agent is of this shard."""
         return agent_id < SESSION_BIT and self._owners[agent_id & SLOT_MASK] == self._shard

@@ -37,6 +37,12 @@ class Sender(Protocol):
     def send_on(self, message: Envelope, *, was_letter: bool = False) -> None:
         """Send a message to another agent that has its capability; it may have been a dead letter meanwhile."""
 
+    def refusal(self, message: Envelope, receivers: int) -> CaxtonError | None:
+        """Return why so many may not be sent one like it."""
+
+    def send_to_each(self, message: Envelope, receivers: list[int], *, was_letter: bool = False) -> None:
+        """Send each of these one like it, instead of it."""
+
 
 class Redirects:
     """Owned by `Attempts`. sender, bury: given by the composition root."""
@@ -91,6 +97,20 @@ class _Course:
             redirects.sender.send_on(message)
         elif redirects.dead_letters.forget([self.number], "requeued"):
             redirects.sender.send_on(message, was_letter=True)
+
+    def refusal(self, message: Envelope, receivers: int) -> CaxtonError | None:
+        """Return why so many may not be sent one like it."""
+        return self._redirects.sender.refusal(message, receivers)
+
+    def send_to_each(self, message: Envelope, receivers: list[int]) -> None:
+        """Send each of these one like it with one commit, unless somebody took its dead letter away meanwhile."""
+        redirects = self._redirects
+        self.went = True
+        if self.number is None:
+            redirects.journal.processed += 1
+            redirects.sender.send_to_each(message, receivers)
+        elif redirects.dead_letters.forget([self.number], "requeued"):
+            redirects.sender.send_to_each(message, receivers, was_letter=True)
 
     def give_up(self, message: Envelope, error: CaxtonError) -> None:
         """Let it come to its end, unless somebody took its dead letter away meanwhile."""

@@ -1,13 +1,13 @@
 """What agents with the encoding `msgpack` read and write: maps with FIPA's names (docs/abi.md)."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import msgspec
 
-from caxton.acl.capability import MAX_CAPABILITY, MOST_AT_ONCE, NOBODY, Balancing, key_of
-from caxton.acl.envelope import DURABLE, MAX_CONTENT, Envelope, Id, Rare, Text, UuidBytes
+from caxton.acl.capability import MAX_CAPABILITY, MOST_AT_ONCE, NOBODY, Balancing, is_nobody, key_of
+from caxton.acl.envelope import DURABLE, MAX_CONTENT, MOST_OF_TURN, Envelope, Id, Rare, Text, UuidBytes
 from caxton.acl.performative import ACTS
 from caxton.agents.limits import MAX_STATE
 from caxton.agents.manifest import MAX_CAPABILITIES
@@ -43,7 +43,8 @@ _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)]
 
 _Capability = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CAPABILITY)]
 _Capabilities = Annotated[list[_Capability], msgspec.Meta(min_length=1, max_length=MOST_AT_ONCE)]
-_Receivers = Annotated[list[Id | _Name], msgspec.Meta(min_length=1, max_length=256)]
+_Most = Annotated[int, msgspec.Meta(ge=1, le=MOST_OF_TURN)]
+_Receivers = Annotated[list[Id | _Name], msgspec.Meta(min_length=1, max_length=MOST_OF_TURN)]
 
 
 class _Message(msgspec.Struct, gc=False):
@@ -61,6 +62,7 @@ class _Message(msgspec.Struct, gc=False):
     reply_by: Id | None = None
     capability: _Capability | _Capabilities | None = None
     balancing: Balancing = Balancing.LEAST_CONNECTIONS
+    everyone: bool | _Most = False
 
 
 class Advertised(msgspec.Struct, forbid_unknown_fields=True):
@@ -78,6 +80,7 @@ class _Output(msgspec.Struct, forbid_unknown_fields=True):
 
 
 Pick = Callable[[str, Balancing, int, bytes | None], int]
+Everyone = Callable[[str, int, int], list[int]]
 # Plain numbers: an enum member is one more object to carry and to encode.
 BY_ACT = {act: number for number, act in enumerate(ACTS)}
 _encode = msgspec.msgpack.Encoder().encode
@@ -115,16 +118,23 @@ def _nobody(_key: str, _balancing: Balancing, _sender: int, _conversation: bytes
     return NOBODY
 
 
+def _nobody_else(_key: str, _sender: int, _most: int) -> list[int]:
+    """Return nobody, likewise."""
+    return [NOBODY]
+
+
 class GuestOutput:
     """Reads what guests write. Names are hashed here and kept, at most 65,536 of them.
 
-    pick: returns an agent for (a capability's key, balancing, sender, conversation or None). advertised: what the agent
-    whose output was read last says that it can do; None if it says nothing.
+    pick: returns an agent for (a capability's key, balancing, sender, conversation or None). everyone: returns all for
+    (a key, sender, most) but the sender; nobody alone while they are not known, none, or more than that. advertised:
+    what the agent whose output was read last says that it can do; None if it says nothing.
     """
 
-    def __init__(self, names: AgentNames, pick: Pick = _nobody) -> None:
+    def __init__(self, names: AgentNames, pick: Pick = _nobody, everyone: Everyone = _nobody_else) -> None:
         self._names = names
         self._pick = pick
+        self._everyone = everyone
         self._known: dict[str, int] = {}
         self.advertised: Advertised | None = None
 
@@ -159,28 +169,54 @@ class GuestOutput:
             raise ResourceLimitExceeded(str(AgentId(sender)), "state", MAX_STATE, returned, size)
         if handled.rare is not None or [m for m in messages if m.protocol is not None]:
             _follow(messages, handled, next_id)
-        envelopes = self._stamped(messages, handled, sender, most, most_bytes, next_id, now_ms)
-        if len(envelopes) > most:
-            raise _too_many(sender, most, _WITH_LISTS, len(envelopes))
-        return envelopes, state
+        if [m for m in messages if m.everyone or type(m.receiver) is list]:
+            messages = self._one_for_each(messages, sender, most, most_bytes)
+        return self._stamped(messages, handled, sender, next_id, now_ms), state
+
+    def _one_for_each(self, messages: list[_Message], sender: int, most: int, most_bytes: int) -> list[_Message]:
+        """Return one message for each receiver of a list, and of those to everyone for each who has the capability.
+
+        One to everyone goes to nobody, with its key and to how many it may go, where these are not known.
+        """
+        single: list[_Message] = []
+        copied = 0
+        for m in messages:
+            if not m.everyone and type(m.receiver) is not list:
+                single.append(m)
+                continue
+            receivers: Sequence[int | str] = m.receiver if isinstance(m.receiver, list) else ()
+            if m.everyone:
+                key, room = _key(m), _room(m, most - len(single), most_bytes - copied)
+                receivers = self._everyone(key, sender, room)
+                if is_nobody(receivers[0]):
+                    single.append(msgspec.structs.replace(m, receiver=receivers[0], capability=key, everyone=room))
+                    continue
+            copied += len(receivers) * len(m.content)
+            if copied > most_bytes:
+                raise ResourceLimitExceeded(str(AgentId(sender)), "max_output_bytes", most_bytes, _WITH_LISTS, copied)
+            if len(single) + len(receivers) > most:
+                raise _too_many(sender, most, _WITH_LISTS, len(single) + len(receivers))
+            single += [msgspec.structs.replace(m, receiver=one, capability=None, everyone=False) for one in receivers]
+        if len(single) > most:
+            raise _too_many(sender, most, _WITH_LISTS, len(single))
+        return single
 
     def _stamped(
         self,
         messages: list[_Message],
         handled: Envelope,
         sender: int,
-        most: int,
-        most_bytes: int,
         next_id: Callable[[], bytes],
         now_ms: int,
     ) -> list[Envelope]:
         known, level, flags = self._known, handled.level, handled.flags & DURABLE
         envelopes: list[Envelope] = []
-        copied = 0
         for m in messages:
             receiver, in_reply_to, conversation_id = m.receiver, m.in_reply_to, m.conversation_id
             rare = _rare(m)
-            if m.capability is not None:
+            if m.everyone:  # to nobody: see `_one_for_each`
+                rare = msgspec.structs.replace(rare or Rare(), capability=str(m.capability), everyone=m.everyone)
+            elif m.capability is not None:
                 key = _key(m)
                 receiver = self._pick(key, m.balancing, sender, conversation_id)
                 rare = msgspec.structs.replace(rare or Rare(), capability=key, balancing=m.balancing)
@@ -189,19 +225,9 @@ class GuestOutput:
                 in_reply_to = in_reply_to or handled.reply_with
                 conversation_id = conversation_id or handled.conversation_id
             elif not isinstance(receiver, int):
-                if isinstance(receiver, list):
-                    copied += len(receiver) * len(m.content)
-                    if len(envelopes) + len(receiver) > most:
-                        raise _too_many(sender, most, _WITH_LISTS, len(envelopes) + len(receiver))
-                    if copied > most_bytes:
-                        raise ResourceLimitExceeded(
-                            str(AgentId(sender)), "max_output_bytes", most_bytes, _WITH_LISTS, copied
-                        )
-                    each = [msgspec.structs.replace(m, receiver=one) for one in receiver]
-                    envelopes += self._stamped(each, handled, sender, most, most_bytes, next_id, now_ms)
-                    continue
-                receiver = known.get(receiver) or self._learn(receiver)
-            if not 0 < receiver < BROADCAST:
+                name: str = receiver  # type: ignore[assignment] # and no list any more
+                receiver = known.get(name) or self._learn(name)
+            if not isinstance(receiver, int) or not 0 < receiver < BROADCAST:
                 raise InvalidMessageFormat("output", f"{receiver} is not an agent to send to")
             performative = BY_ACT.get(m.performative)
             if performative is None:
@@ -231,9 +257,17 @@ class GuestOutput:
         return agent_id
 
 
+def _room(m: _Message, messages: int, size: int) -> int:
+    """Return how many receivers one to everyone may have, where a turn may still send so many messages and bytes."""
+    by_size = size // len(m.content) if m.content else messages
+    return max(1, min(messages, by_size, messages if m.everyone is True else m.everyone))
+
+
 def _key(m: _Message) -> str:
     """Return whom a message is for by what they can do. Raises InvalidMessageFormat."""
     if m.receiver is not None or m.capability is None:
+        if m.everyone:
+            raise InvalidMessageFormat("output", "a message to everyone has a capability, and no receiver")
         raise InvalidMessageFormat("output", "a message has a receiver or a capability, not both")
     try:
         return key_of((m.capability,) if isinstance(m.capability, str) else tuple(m.capability))

@@ -26,7 +26,7 @@ from caxton.ids import BROADCAST, SESSION_BIT, AgentId, AgentNames, UuidSource
 from caxton.placement.slots import SLOT_MASK
 from workers.agents.mailbox import WEIGHT_SHIFT
 from workers.agents.registry import Agent, Registry
-from workers.capabilities.alternatives import Alternatives
+from workers.capabilities.alternatives import Alternatives, for_each
 from workers.conversations.conversations import Conversations
 from workers.conversations.openings import of_same, opener_of
 from workers.durable.advertising import Advertising
@@ -35,7 +35,7 @@ from workers.durable.routes import DurableRoutes
 from workers.peers.peers import Peers
 from workers.queues.admission import Admission
 from workers.queues.backlogs import Backlogs, origin_of
-from workers.sandbox.guest_messages import Advertised, Pick
+from workers.sandbox.guest_messages import Advertised, Everyone, Pick
 from workers.turns.traced import follow, in_trace
 from workers.turns.words import word_of_end, word_of_overdue
 from workers.volatile.placing import Placing
@@ -62,6 +62,7 @@ class Routes:
     durable: DurableRoutes
     advertising: Advertising
     pick: Pick
+    everyone: Everyone
 
     def __init__(  # noqa: PLR0913, PLR0917 (whom it asks; the composition root is the only caller)
         self,
@@ -359,6 +360,18 @@ class Routes:
             self.durable.send_again(message, self.a_pass)
         else:
             self.send([message], _NO_ROOT)
+
+    def refusal(self, message: Envelope, receivers: int) -> CaxtonError | None:
+        """Return why so many may not be sent one like it: the first of them is what its turn sent, others are more."""
+        weighs = (receivers - 1) * (1 + (len(message.content) >> WEIGHT_SHIFT))
+        return None if message.cause is None else self._works.refusal(message.cause, weighs, MAX_HOPS)
+
+    def send_to_each(self, message: Envelope, receivers: list[int], *, was_letter: bool = False) -> None:
+        """Send each of these one like it, instead of it; it may have been a dead letter meanwhile."""
+        first, *others = for_each(message, receivers, self.ids.next)
+        self.send_on(first, was_letter=was_letter)
+        for other in others:
+            self.send_on(other)
 
     def _end_redirected(self, message: Envelope, error: CaxtonError, *, was_letter: bool) -> None:
         """A message may not go to another agent, who cannot be let into its conversation."""

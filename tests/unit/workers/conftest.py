@@ -163,7 +163,7 @@ class Guests(Turns):
     """
 
     def __init__(self, routes, durable):
-        note, output = SimpleNamespace(cells=[0] * 7), GuestOutput(AgentNames(KEY), routes.pick)
+        note, output = SimpleNamespace(cells=[0] * 7), GuestOutput(AgentNames(KEY), routes.pick, routes.everyone)
         attempts, journal, keys = durable.attempts, durable.journal, durable.keys
         watchdog = SimpleNamespace(overruns=0, rest=lambda: None)
         super().__init__(

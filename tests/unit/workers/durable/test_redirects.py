@@ -277,3 +277,38 @@ def test_an_agent_s_own_line_goes_on_with_another(durable, client, converse, dur
     }
     assert lines.sought == 0 or lines.positions[sender.agent_id, second.agent_id].marks & 32
     assert balanced(durable)
+
+
+def test_what_goes_to_everyone_is_of_one_commit(durable, client, converse, durable_message):
+    """The first time it waits for word as a dead letter, the second time it does not: each is sent one, once."""
+    sender, able = durable.agent(9), [durable.agent(n, can=CAN) for n in (1, 2, 3)]
+    works(durable, sender, everyone=True)
+    for count in (1, 2):
+        client.send(durable_message(client.number, sender.agent_id))
+        client.push()
+        converse(durable, client)
+        assert [len(given(durable, agent)) for agent in able] == [count] * 3
+
+    assert len(durable.durable.dead_letters) == 0
+    assert balanced(durable)
+
+
+def test_what_goes_to_everyone_survives_who_did_not_know_them(make_shard, make_far, restart, converse, durable_message):
+    """Its worker died while it waited for another shard to tell: the next one asks again."""
+    shard = make_shard(durable=True, shards=2)
+    client = make_far(shard.sessions[0], shard)
+    sender, able = shard.agent(9), shard.agent(1, can=CAN)
+    works(shard, sender, everyone=True)
+    client.send(durable_message(client.number, sender.agent_id))
+    client.push()
+    converse(shard, client)
+    assert [letter.reason for letter in letters(shard)] == ["unresolved"]
+    successor = restart(shard, client, shards=2)
+    successor.work()
+    assert len(successor.parts.alternatives) == 1
+    alone = restart(successor, client)  # where no other shard is to tell
+    converse(alone, client)
+
+    assert len(given(alone, able)) == 1
+    assert letters(alone) == []
+    assert balanced(alone)
