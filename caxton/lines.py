@@ -6,6 +6,7 @@ import select
 import stat
 import sys
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
 
@@ -17,6 +18,8 @@ from caxton.printable import printable
 CONSOLE, JSON = LOG_FORMATS = ("console", "json")
 # What a record may say beside its text, as the `extra` of who logs it.
 OF_A_MESSAGE = ("agent", "message_id", "trace_id")
+# What may log from another level on than the rest of a process: the logger `caxton.guest` is what guests log.
+MODULES = ("gateway", "guest", "worker")
 # A pipe that has room at all has room for as much at once.
 _AT_ONCE = select.PIPE_BUF
 
@@ -136,6 +139,13 @@ def log_as(form: str) -> None:
     for handler in logging.getLogger().handlers:
         if isinstance(handler, LogLines):
             handler.is_json = form == JSON
+
+
+def log_from(level: int, modules: Mapping[str, int]) -> None:
+    """Log from a level on, as `logging` has it, and some modules from others."""
+    logging.getLogger("caxton").setLevel(level)  # of libraries nobody wants to read more
+    for module in MODULES:
+        logging.getLogger(f"caxton.{module}").setLevel(modules.get(module, logging.NOTSET))
 
 
 def _never_waiting(descriptor: int) -> int:

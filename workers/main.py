@@ -14,7 +14,7 @@ import uvloop
 from caxton import __version__
 from caxton.errors import CaxtonError, StorageDamaged
 from caxton.ids import AgentNames
-from caxton.lines import log_as, log_to
+from caxton.lines import log_as, log_from, log_to
 from caxton.links.session import SessionMarks
 from caxton.records import Records, kept_from_now
 from caxton.store.agents import StoredAgents
@@ -64,7 +64,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         spec = SpawnSpec.decode(sys.stdin.buffer.read())
-        logging.getLogger("caxton").setLevel(spec.log_level)  # of libraries nobody wants to read more
+        log_from(spec.log_level, spec.log_levels)
         log_as(spec.log_format)
         records = kept_from_now() if spec.keeps_records else None
         spec.check_release(__version__)

@@ -1,6 +1,5 @@
 """The options of `caxton serve`: of each the table of keys says what it means, what it may be and its variable."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +9,7 @@ import typer
 from caxton.config.delivery import retention_ms
 from caxton.config.gateway import METRICS, GatewaySettings, Tls, read_address, read_names
 from caxton.config.keys import BY_OPTION, Kind
+from caxton.config.log_levels import LogLevels
 from caxton.errors import ConfigurationError
 
 _METAVARS = {"retention": "TIME", "worker_memory_limit": "MIB", "http": "ADDRESS:PORT"}
@@ -43,6 +43,7 @@ Preset = Annotated[str | None, _option("preset")]
 RuntimeDir = Annotated[Path | None, _option("runtime_dir")]
 DataDir = Annotated[Path | None, _option("data_dir")]
 LogLevel = Annotated[str | None, _option("log_level")]
+ModuleLevels = Annotated[str | None, _option("log_levels")]
 LogFormat = Annotated[str, _option("log_format")]
 RestartLimit = Annotated[int, _option("restart_limit")]
 DrainTimeout = Annotated[float, _option("drain_timeout")]
@@ -120,9 +121,9 @@ def read_log_format(text: str) -> str:
     return text
 
 
-def read_log_level(text: str | None) -> int | None:
-    """Return the option `--log-level` as `logging` has it. Raises BadParameter."""
+def read_levels(level: str | None, modules: str | None) -> LogLevels:
+    """Return the options `--log-level` and `--log-levels`. Raises BadParameter, ConfigurationError."""
     choices = BY_OPTION["log_level"].choices
-    if text is not None and text not in choices:
+    if level is not None and level not in choices:
         raise typer.BadParameter(f"choose from {', '.join(choices)}", param_hint="--log-level")
-    return None if text is None else logging.getLevelNamesMapping()[text.upper()]
+    return LogLevels.of(level, modules)

@@ -10,15 +10,15 @@ from caxton.acl.conversation_limits import MAX_TIMEOUT_S, MIN_TIMEOUT_S
 from caxton.config import conversations, delivery, gateway
 from caxton.config.conversations import DEFAULT_CONVERSATIONS
 from caxton.config.delivery import DEFAULT_DELIVERY, DEFAULT_RETENTION, DeliverySettings, retention_ms
+from caxton.config.log_levels import LOG_LEVELS, read_log_levels
 from caxton.config.settings import BOUNDS, DRAIN_TIMEOUT_S, RESTART_LIMIT
 from caxton.errors import ConfigurationError
-from caxton.lines import CONSOLE, LOG_FORMATS
+from caxton.lines import CONSOLE, LOG_FORMATS, MODULES
 from caxton.placement.slot_table import MAX_WORKERS
 from caxton.printable import shown
 
 _WHOLE = re.compile("-?[0-9]{1,18}")
 _NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
-LOG_LEVELS = ("debug", "info", "warning", "error")
 PRESET_NAMES = ("development", "testing", "production")
 
 
@@ -34,6 +34,7 @@ class Kind(Enum):
     FILE = "file"
     ADDRESS = "address and port"
     NAMES = "names, with commas between them"
+    LEVELS = "modules and their levels, with commas between them"
 
 
 class MisfitError(ValueError):
@@ -151,6 +152,7 @@ _CHECKS: dict[Kind, Callable[[str], object]] = {
     Kind.TIME: _check_time,
     Kind.ADDRESS: gateway.read_address,
     Kind.NAMES: gateway.read_names,
+    Kind.LEVELS: read_log_levels,
 }
 
 
@@ -210,6 +212,13 @@ KEYS = (
         "From which level on the processes log to standard error.",
         choices=LOG_LEVELS,
         unset="info for workers, warning for the supervisor",
+    ),
+    Key(
+        "runtime",
+        "log_levels",
+        Kind.LEVELS,
+        f"Modules that log from another level on, such as guest=debug,gateway=info: {', '.join(MODULES)}.",
+        unset="all as log_level says",
     ),
     Key(
         "runtime",

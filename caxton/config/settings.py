@@ -10,6 +10,7 @@ from pathlib import Path
 from caxton.config.conversations import DEFAULT_CONVERSATIONS, ConversationSettings
 from caxton.config.delivery import DEFAULT_DELIVERY, DeliverySettings
 from caxton.config.gateway import GatewaySettings
+from caxton.config.log_levels import DEFAULT_LEVELS, LogLevels
 from caxton.config.setting import Setting
 from caxton.errors import ConfigurationError
 from caxton.lines import CONSOLE
@@ -37,8 +38,8 @@ class ServeSettings:
     restart_limit: restarts of one shard within 30 s before it is given up. drain_timeout_s: seconds from the first
     signal to the kill, and to one worker's kill in a planned restart. worker_memory_limit_mib: resident memory beyond
     which a worker is restarted in good order, None for no limit. gateway_principals: whether sessions may act for
-    others than the owner of the runtime. gateway: where HTTP is served, None for nowhere. log_level: from which on
-    processes log, as in `logging`; None for info in workers and warning in the supervisor. log_format: "console"
+    others than the owner of the runtime. gateway: where HTTP is served, None for nowhere. log_levels: from which
+    levels on processes log. log_format: "console"
     or "json". effective: all of it as it is told. Raises ConfigurationError for numbers outside their bounds.
     """
 
@@ -50,7 +51,7 @@ class ServeSettings:
     drain_timeout_s: float = DRAIN_TIMEOUT_S
     worker_memory_limit_mib: int | None = None
     gateway_principals: bool = False
-    log_level: int | None = None
+    log_levels: LogLevels = DEFAULT_LEVELS
     log_format: str = CONSOLE
     delivery: DeliverySettings = DEFAULT_DELIVERY
     conversations: ConversationSettings = DEFAULT_CONVERSATIONS

@@ -12,7 +12,7 @@ from caxton import __version__
 from caxton.client.own_runtime import end_with
 from caxton.errors import CaxtonError
 from caxton.gateway.serving import serve
-from caxton.lines import log_as, log_to
+from caxton.lines import log_as, log_from, log_to
 from caxton.wire.gateway_spec import GatewaySpec
 
 _STDOUT, _STDERR = 1, 2
@@ -25,7 +25,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     try:
         spec = GatewaySpec.decode(sys.stdin.buffer.read())
-        logging.getLogger("caxton").setLevel(spec.log_level)  # of libraries nobody wants to read more
+        log_from(spec.log_level, spec.log_levels)
         log_as(spec.log_format)
         spec.check_release(__version__)
         end_with(spec.supervisor_pid, signal.SIGKILL)

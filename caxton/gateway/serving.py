@@ -26,10 +26,11 @@ from caxton.gateway.door import OPEN_PATHS, Door
 from caxton.gateway.hosts import Hosts
 from caxton.gateway.house import House
 from caxton.gateway.identity import Identity
+from caxton.gateway.levels import Levels
 from caxton.gateway.limits import HEAD_TIMEOUT_S, KEEP_ALIVE_S, MAX_CONNECTIONS, MAX_METRICS_CONNECTIONS, STOP_TIMEOUT_S
 from caxton.gateway.protocol import BoundedProtocol, bounded
 from caxton.gateway.routes.metrics_routes import PATH
-from caxton.gateway.scrapes import Scrapes
+from caxton.gateway.scrapes import PRINCIPAL, Scrapes
 from caxton.gateway.vitals import Vitals
 from caxton.store.token_file import FILE_NAME
 from caxton.telemetry.exported import Exported
@@ -77,7 +78,9 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
                 server.stop()
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
+        levels = Levels(looking, PRINCIPAL)
         async with scrapes, asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(levels.follow())
             exporting = tasks.create_task(_export(directory, scrapes, exported)) if spec.otlp else None
             ticking = tasks.create_task(_tick([server for server, _ in servers], ticks))
             async with asyncio.TaskGroup() as serving:
@@ -86,6 +89,7 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
                 if exporting is not None:
                     await house.stopping.wait()
             ticking.cancel()
+            following.cancel()
             if exporting is not None:
                 exporting.cancel()
 

@@ -1,7 +1,6 @@
 """The supervisor: enter the premises, start the workers, serve, drain, end. It touches no message of the data path."""
 
 import asyncio
-import logging
 import os
 import secrets
 import time
@@ -11,6 +10,7 @@ from typing import Any
 
 from caxton import __version__
 from caxton.config.gateway import HTTP, METRICS
+from caxton.config.log_levels import LogLevels
 from caxton.config.settings import ServeSettings
 from caxton.errors import CaxtonError, ConfigurationError
 from caxton.store.supervisor_audit import FILE_NAME as AUDIT_FILE
@@ -261,8 +261,10 @@ class _Life:
         settings = plan.settings.gateway
         if settings is None:
             return None
-        level = logging.WARNING if plan.settings.log_level is None else plan.settings.log_level
         session_key = secrets.token_bytes(KEY_BYTES)
+
+        def levels() -> LogLevels:
+            return plan.settings.log_levels if self._gateway is None else self._gateway.log_levels
 
         def spec_of(inherited: Mapping[str, Listening]) -> GatewaySpec:
             return GatewaySpec(
@@ -277,13 +279,14 @@ class _Life:
                 names=settings.names,
                 tls=settings.tls,
                 release=__version__,
-                log_level=level if self._gateway is None else self._gateway.log_level,
+                log_level=levels().of_others,
+                log_levels=levels().modules,
                 log_format=plan.settings.log_format,
                 session_key=session_key,
             )
 
         policy = RestartPolicy(plan.settings.restart_limit)
-        return GatewayHost(settings, plan.gateway_command, spec_of, policy, self._tell, level)
+        return GatewayHost(settings, plan.gateway_command, spec_of, policy, self._tell, plan.settings.log_levels)
 
     def _own_pids(self) -> set[int]:
         gateway = 0 if self._gateway is None else self._gateway.pid

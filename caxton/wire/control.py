@@ -97,6 +97,15 @@ class Drain(msgspec.Struct, array_like=True, tag=7, frozen=True):
     replaced: bool = False
 
 
+class LogFrom(msgspec.Struct, array_like=True, tag=12, frozen=True):
+    """The supervisor's word to workers: log from this level on, and modules from theirs, as in `logging`."""
+
+    source: Id
+    mark: Mark
+    level: Annotated[int, msgspec.Meta(ge=0)]
+    modules: Annotated[dict[str, int], msgspec.Meta(max_length=16)] = {}
+
+
 class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
     """A worker's word to the supervisor: alive, ready or not, draining or not, its counts, and how its shard stands.
 
@@ -125,6 +134,5 @@ class Happened(msgspec.Struct, array_like=True, tag=11, frozen=True):
     events: Annotated[list[EventView], msgspec.Meta(max_length=MAX_SAID + 1)]
 
 
-Control = (
-    LinkState | Hello | Call | Answer | Topology | SessionEnded | Drain | Heartbeat | Subscribe | Capable | Happened
-)
+FromSupervisor = Topology | SessionEnded | Drain | LogFrom
+Control = LinkState | Hello | Call | Answer | FromSupervisor | Heartbeat | Subscribe | Capable | Happened

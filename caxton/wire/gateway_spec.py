@@ -1,5 +1,6 @@
 """What the supervisor tells the gateway on its standard input, and what that tells back on its standard output."""
 
+import signal
 from typing import Annotated
 
 import msgspec
@@ -10,6 +11,8 @@ from caxton.errors import ConfigurationError, InvalidMessageFormat
 # What the gateway writes when it answers requests, and again each second.
 TICK = b"."
 TICK_PERIOD_S = 1.0
+# By which it is told, from then on, that settings have changed that it has to ask for.
+SETTINGS_CHANGED = signal.SIGUSR1
 KEY_BYTES = 32
 
 
@@ -25,9 +28,9 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
     """All that a gateway is: it has no state of its own.
 
     http, metrics: where each is asked for, None for nowhere. metrics_open: whether metrics need no token. names: by
-    which requests may call it, besides the address. tls: of both. trace_sampling_ratio, otlp:
-    as in its settings. release: of the supervisor. log_level: as in
-    `logging`. session_key: seals the sessions of pages; it is drawn for the run, so that they outlive a gateway.
+    which requests may call it, besides the address. tls: of both. trace_sampling_ratio, otlp: as in its settings.
+    release: of the supervisor. log_level: as in `logging`. log_levels: of modules that log from another one on.
+    session_key: seals the sessions of pages; it is drawn for the run, so that they outlive a gateway.
     """
 
     runtime_dir: str
@@ -43,6 +46,7 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
     trace_sampling_ratio: float = 0.0
     otlp: bool = False
     log_format: str = "console"
+    log_levels: dict[str, int] = {}
     session_key: Annotated[bytes, msgspec.Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
 
     @property

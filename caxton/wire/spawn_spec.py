@@ -17,7 +17,7 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
     most_sessions: how many clients the runtime has room for. release: of the supervisor; its workers are of the same
     one, or end at once. conversations: what these are limited to in the whole runtime. log_level: from which on it
     logs, as in `logging`. log_format: how it writes that. keeps_records: whether somebody exports what it
-    logs.
+    logs. log_levels: of modules that log from another level on.
     """
 
     runtime_dir: str
@@ -37,6 +37,7 @@ class SpawnSpec(msgspec.Struct, array_like=True, frozen=True):
     log_level: int = 20
     log_format: str = "console"
     keeps_records: bool = False
+    log_levels: dict[str, int] = {}
 
     @property
     def dead_letter_capacity(self) -> int:

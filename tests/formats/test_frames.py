@@ -313,6 +313,7 @@ CONTROLS = (
     TOPOLOGY,
     control.SessionEnded(SHARD, MARK, SESSION),
     control.Drain(SHARD, MARK, 2, replaced=True),
+    control.LogFrom(SHARD, MARK, 20, {"guest": 10}),
     control.Heartbeat(SHARD, MARK, 1, ready=True, phase=0, idle=False, counters={"run": 5}, condition=CONDITION),
     control.Heartbeat(SHARD, MARK, 1, ready=True, phase=0, idle=False, counters={"run": 5}, condition=ON_DISK),
     control.Heartbeat(SHARD, MARK, 1, ready=True, phase=0, idle=False, counters={"run": 5}, condition=IN_BYTES),

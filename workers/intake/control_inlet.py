@@ -1,13 +1,14 @@
 """Control frames in: states of links, hellos, calls, and the supervisor's word."""
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Protocol
 
 from caxton.errors import InvalidMessageFormat
 from caxton.transport import sockets
 from caxton.wire.capable import Capable, Subscribe
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Call, Control, Drain, Hello, SessionEnded, Topology
+from caxton.wire.control import Call, Control, FromSupervisor, Hello, LogFrom, SessionEnded, Topology
 from caxton.wire.heads import control_head
 from caxton.wire.link_state import LinkState
 from workers.peers.peer import Peer
@@ -44,6 +45,9 @@ class Listener(Protocol):
     def heard_drain(self, phase: int, *, replaced: bool) -> None:
         """The supervisor wants this worker to end."""
 
+    def heard_log_from(self, level: int, modules: Mapping[str, int]) -> None:
+        """The supervisor says from which levels on this worker logs."""
+
 
 class ControlInlet:
     """Checks control frames and hands them on."""
@@ -77,7 +81,7 @@ class ControlInlet:
         return True
 
     def _sort(self, control: Control, counts: Counter[str]) -> None:
-        if isinstance(control, Topology | SessionEnded | Drain):
+        if isinstance(control, FromSupervisor):
             if not self._peers.is_supervisor(control.source, control.mark):
                 counts["forged"] += 1
             else:
@@ -107,10 +111,12 @@ class ControlInlet:
             case Capable():
                 self._listener.heard_capable(peer, control)
 
-    def _from_supervisor(self, control: Topology | SessionEnded | Drain) -> None:
+    def _from_supervisor(self, control: FromSupervisor) -> None:
         if isinstance(control, Topology):
             self._listener.heard_topology(control)
         elif isinstance(control, SessionEnded):
             self._listener.heard_session_end(control.session)
+        elif isinstance(control, LogFrom):
+            self._listener.heard_log_from(control.level, control.modules)
         else:
             self._listener.heard_drain(control.phase, replaced=control.replaced)

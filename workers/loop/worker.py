@@ -4,10 +4,11 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import monotonic, monotonic_ns
 
 from caxton.delivery.dead_letter import Reason
+from caxton.lines import log_from
 from caxton.transport import sockets
 from caxton.transport.sockets import Outlet
 from caxton.wire.calls import MAX_BATCH, DeadLetterFilter
@@ -214,6 +215,11 @@ class Worker:
         self.beat()
         if phase > 1:
             self._done.set()
+
+    @staticmethod
+    def heard_log_from(level: int, modules: Mapping[str, int]) -> None:
+        """Log from other levels on."""
+        log_from(level, modules)
 
     def beat(self) -> None:
         """Tell the supervisor that this worker is alive, and what it counts."""

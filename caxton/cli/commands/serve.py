@@ -34,6 +34,7 @@ from caxton.cli.serve_options import (
     MaxRetries,
     Metrics,
     MetricsOpen,
+    ModuleLevels,
     Otlp,
     OutboundQueueSize,
     Preset,
@@ -48,15 +49,15 @@ from caxton.cli.serve_options import (
     WorkerMemoryLimit,
     Workers,
     read_gateway,
+    read_levels,
     read_log_format,
-    read_log_level,
     read_retention,
 )
 from caxton.cli.streams import STDERR, STDOUT
 from caxton.config.conversations import DEFAULT_CONVERSATIONS, ConversationSettings
 from caxton.config.delivery import DEFAULT_DELIVERY, DEFAULT_RETENTION, DeliverySettings
 from caxton.config.settings import DRAIN_TIMEOUT_S, RESTART_LIMIT, ServeSettings
-from caxton.lines import CONSOLE, Lines, log_as, log_to
+from caxton.lines import CONSOLE, Lines, log_as, log_from, log_to
 from caxton.printable import printable
 from caxton.supervisor.events import Event
 from caxton.supervisor.supervisor import Supervisor
@@ -80,6 +81,7 @@ def serve(
     config: Config = None,  # noqa: ARG001 (LayeredCommand reads both)
     preset: Preset = None,  # noqa: ARG001
     log_level: LogLevel = None,
+    log_levels: ModuleLevels = None,
     log_format: LogFormat = CONSOLE,
     restart_limit: RestartLimit = RESTART_LIMIT,
     drain_timeout: DrainTimeout = DRAIN_TIMEOUT_S,
@@ -132,7 +134,7 @@ def serve(
         receiver_on_disk_mib=receiver_on_disk_mib,
         states_mib=states_mib,
     )
-    level = read_log_level(log_level)
+    levels = read_levels(log_level, log_levels)
     tls = http_cert, http_key, http_client_ca
     gateway = read_gateway(
         http,
@@ -151,7 +153,7 @@ def serve(
         data_dir=resolve_data_dir(data_dir),
         workers=workers if is_flag else None,
         workers_when_made=None if is_flag else workers,
-        log_level=level,
+        log_levels=levels,
         log_format=read_log_format(log_format),
         restart_limit=restart_limit,
         drain_timeout_s=drain_timeout,
@@ -169,7 +171,7 @@ def serve(
     )
     log_to(STDERR, logging.WARNING)
     log_as(settings.log_format)
-    logging.getLogger("caxton").setLevel(logging.WARNING if level is None else level)
+    log_from(levels.of_others, levels.modules)
     raise typer.Exit(asyncio.run(Supervisor(settings, _Announcer(output, Lines(STDOUT)).tell).run()))
 
 

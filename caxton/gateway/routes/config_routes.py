@@ -1,7 +1,6 @@
 """What the runtime is told: shown with where it comes from, and changed where that is safe while it serves."""
 
 import hashlib
-import logging
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -10,7 +9,6 @@ from litestar import Request, Response, get, patch
 from litestar.exceptions import HTTPException
 from litestar.params import HeaderParameter
 
-from caxton.config.effective import LOG_LEVEL
 from caxton.config.setting import Setting
 from caxton.gateway.body import read
 from caxton.gateway.caller import Caller
@@ -56,9 +54,6 @@ async def change_config(caller: Caller, request: Request[Any, Any, Any], match: 
                 detail="the settings are others by now; look at them again", status_code=HTTPStatus.PRECONDITION_FAILED
             )
         settings = await client.change_settings(wanted.settings)
-    if LOG_LEVEL in wanted.settings:  # the gateway itself is told at its start alone
-        level = wanted.settings[LOG_LEVEL]
-        logging.getLogger("caxton").setLevel(logging.WARNING if level is None else str(level).upper())
     return _answer(settings)
 
 

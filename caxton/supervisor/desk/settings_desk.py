@@ -1,13 +1,13 @@
 """What the runtime is told, and what of it is changed while it serves."""
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from caxton.config.effective import LOG_LEVEL, MEMORY_LIMIT, changed
+from caxton.config.effective import LOG_LEVEL, MEMORY_LIMIT, MODULE_LEVELS, changed, levels_of
 from caxton.config.setting import Setting
+from caxton.lines import log_from
 from caxton.supervisor.gateway.host import GatewayHost
 from caxton.supervisor.workforce.workforce import Workforce
 from caxton.wire.supervision import AskSettings, ChangeSettings, Told
@@ -30,12 +30,11 @@ class SettingsDesk:
         return Told({"settings": msgspec.to_builtins(self._settings)})
 
     def _apply(self, key: str, value: Any) -> None:
-        if key == LOG_LEVEL:
-            level = None if value is None else logging.getLevelNamesMapping()[value.upper()]
-            own = logging.WARNING if level is None else level
-            logging.getLogger("caxton").setLevel(own)
-            self._workforce.log_level = logging.INFO if level is None else level
+        if key in {LOG_LEVEL, MODULE_LEVELS}:
+            levels = levels_of(self._settings)
+            log_from(levels.of_others, levels.modules)
+            self._workforce.log_from(levels)
             if self._gateway is not None:
-                self._gateway.log_level = own
+                self._gateway.log_from(levels)
         elif key == MEMORY_LIMIT:
             self._workforce.memory_limit.limit_bytes = None if value is None else value << 20

@@ -2,13 +2,13 @@
 
 import asyncio
 import importlib.util
-import logging
 import random
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from caxton.config.gateway import HTTP, METRICS, GatewaySettings, Place, url_of
+from caxton.config.log_levels import DEFAULT_LEVELS, LogLevels
 from caxton.errors import ConfigurationError
 from caxton.supervisor import events
 from caxton.supervisor.events import Event
@@ -57,10 +57,11 @@ class GatewayHost:
         spec_of: Callable[[Mapping[str, Listening]], GatewaySpec],
         policy: RestartPolicy,
         tell: Callable[[Event], None],
-        log_level: int = logging.WARNING,
+        log_levels: LogLevels = DEFAULT_LEVELS,
     ) -> None:
-        # Of gateways that are started from now on.
-        self.log_level = log_level
+        # Of gateways that are started from now on; one that starts may have been told others.
+        self.log_levels = log_levels
+        self._levels_changed = False
         # Where to listen, by option, with the numbers of ports once they are known.
         self._places = settings.places
         self._has_tls = settings.tls is not None
@@ -116,6 +117,14 @@ class GatewayHost:
             self.problem = f"the gateway said nothing for {now_s - self._heard_s:.0f} s"
             process.kill()
 
+    def log_from(self, levels: LogLevels) -> None:
+        """Let gateways log from these levels on, the one that is there and those to come."""
+        self.log_levels = levels
+        if self._process is None or self._ready_s is None:
+            self._levels_changed = True
+        else:
+            self._process.look_at_settings()
+
     def stop(self) -> None:
         """Let it finish what it has, and end; `ended` follows."""
         self._stopping = True
@@ -149,6 +158,7 @@ class GatewayHost:
     def _launch(self) -> None:
         self._began_s = self._heard_s = time.monotonic()
         self._ready_s = None
+        self._levels_changed = False
         inherited = {
             option: Listening(opened.fileno(), *self._places[option]) for option, opened in self._sockets.items()
         }
@@ -163,6 +173,8 @@ class GatewayHost:
         if self._ready_s is None:
             self._ready_s = self._heard_s
             self.problem = None
+            if self._levels_changed and self._process is not None:
+                self._process.look_at_settings()
             self._tell(events.gateway_ready(self.urls, self.pid))
 
     def _ended(self, how: Exit) -> None:

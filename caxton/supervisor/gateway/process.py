@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from caxton.supervisor.workforce.child_process import ChildProcess, Exit
-from caxton.wire.gateway_spec import GatewaySpec
+from caxton.wire.gateway_spec import SETTINGS_CHANGED, GatewaySpec
 
 # -P: else a folder `caxton/` in the current directory would be run instead.
 GATEWAY_COMMAND = (sys.executable, "-P", "-m", "caxton.gateway")
@@ -31,6 +31,11 @@ class GatewayProcess(ChildProcess):
             os.set_blocking(self._ticks, False)
             self._loop.add_reader(self._ticks, self._heard)
         self.tell(spec.encode())
+
+    def look_at_settings(self) -> None:
+        """Have it ask for the settings, which have changed. It must have been heard: before that it would end of it."""
+        if self.alive:
+            self._process.send_signal(SETTINGS_CHANGED)
 
     def _heard(self) -> None:
         try:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from caxton.config.log_levels import LogLevels
 from caxton.ids import SESSION_BIT
 from caxton.links.session import SessionMarks
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Context, Outlet
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Drain, SessionEnded, Topology
+from caxton.wire.control import Drain, LogFrom, SessionEnded, Topology
 
 
 class Notices:
@@ -58,6 +59,11 @@ class Notices:
         """Tell all workers, or one of them, to refuse sessions (1) or to stop (2)."""
         told = self._workers if worker is None else self._workers.keys() & {worker}
         self._send(self._workers, told, CONTROL.encode(Drain(SUPERVISOR, self._mark, phase, worker is not None)))
+
+    def tell_log_levels(self, levels: LogLevels) -> None:
+        """Tell all workers from which levels on they log."""
+        word = LogFrom(SUPERVISOR, self._mark, levels.of_workers, levels.modules)
+        self._send(self._workers, self._workers, CONTROL.encode(word))
 
     def close(self) -> None:
         """Close every outlet. Closing twice is fine."""

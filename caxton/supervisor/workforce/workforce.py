@@ -1,13 +1,13 @@
 """All shards with their workers: launched, heard, checked, told who is who, drained."""
 
 import asyncio
-import logging
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
 from caxton import __version__
+from caxton.config.log_levels import LogLevels
 from caxton.config.settings import ServeSettings
 from caxton.errors import ConfigurationError, ValidationError
 from caxton.links.ledger import TOPOLOGY
@@ -66,8 +66,9 @@ class Workforce:
         self.emptied = asyncio.Event()
         self._dropped = dropped
         self._delivery, self._conversations = settings.delivery, settings.conversations
-        # Of workers that are started from now on.
-        self.log_level = logging.INFO if settings.log_level is None else settings.log_level
+        self._log_levels = settings.log_levels
+        # Whether workers are to be told: they know those with which they were started.
+        self._levels_changed = False
         self._log_format = settings.log_format
         self._keeps_records = settings.gateway is not None and settings.gateway.otlp
         self.shards = [
@@ -152,12 +153,19 @@ class Workforce:
     def repeat_notices(self) -> None:
         """Tell everybody again how things stand, in case a notice was lost."""
         self._notices.tell_topology(self.topology)
+        if self._levels_changed:
+            self._notices.tell_log_levels(self._log_levels)
         if self._phase:
             self._notices.tell_drain(self._phase)
             return
         for shard in self.shards:
             if shard.process is not None and shard.retiring:
                 self._notices.tell_drain(shard.retiring, shard.process.incarnation)
+
+    def log_from(self, levels: LogLevels) -> None:
+        """Let workers log from these levels on, those that are there and those to come."""
+        self._log_levels, self._levels_changed = levels, True
+        self._notices.tell_log_levels(levels)
 
     def drain(self, phase: int) -> None:
         """Let workers refuse sessions and finish (1), or stop (2). Restarts nobody from now on."""
@@ -257,7 +265,8 @@ class Workforce:
             most_sessions=self._premises.room.most_sessions,
             release=__version__,
             conversations=self._conversations,
-            log_level=self.log_level,
+            log_level=self._log_levels.of_workers,
+            log_levels=self._log_levels.modules,
             log_format=self._log_format,
             keeps_records=self._keeps_records,
         )

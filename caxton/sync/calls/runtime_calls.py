@@ -50,10 +50,9 @@ class RuntimeCalls(Connection):
     def change_settings(self, values: Mapping[str, str | float | bool | None]) -> list[Setting]:
         """Change settings, by their keys, until the runtime ends; returns all as they are then.
 
-        Those that are `changeable`: runtime.log_level (of the supervisor now, of workers and the gateway from their
-        next start on), runtime.worker_memory_limit_mib. None is what holds where nobody sets it. Raises ValidationError
-        for what is no setting or cannot be its value, ConfigurationError for one that does not change: then nothing was
-        changed.
+        Those that are `changeable`: runtime.log_level and runtime.log_levels (of all processes, within a second or so),
+        runtime.worker_memory_limit_mib. None is what holds where nobody sets it. Raises ValidationError for what is no
+        setting or cannot be its value, ConfigurationError for one that does not change: then nothing was changed.
         """
         return self._run(self._client.change_settings(values))
 

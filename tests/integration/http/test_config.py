@@ -3,16 +3,28 @@
 import asyncio
 import json
 import os
+import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import wasmtime
 
 import caxton
 import caxton.testing
 
 CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
 LEVEL, LIMIT = "runtime.log_level", "runtime.worker_memory_limit_mib"
+GUESTS = Path(__file__).parents[2] / "guests"
+MODULES = "runtime.log_levels"
+DEBUG = 0
+
+
+@pytest.fixture
+def spelled_out():
+    """An agent that logs at the level that it is told, by its offset and its length."""
+    return bytes(wasmtime.wat2wasm((GUESTS / "log_at.wat").read_text()))
 
 
 def by_key(answer):
@@ -30,7 +42,7 @@ def test_every_setting_is_told_with_where_it_comes_from(served, admin):
     assert (found["gateway.http"]["source"], found["gateway.http"]["place"]) == ("flag", "--http")
     assert found["runtime.data_dir"]["value"] == str(served.data_dir)
     assert (found["router.max_retries"]["source"], found["router.max_retries"]["changeable"]) == ("default", False)
-    assert {key for key, one in found.items() if one["changeable"]} == {LEVEL, LIMIT}
+    assert {key for key, one in found.items() if one["changeable"]} == {LEVEL, MODULES, LIMIT}
 
 
 def test_what_is_safe_is_changed_at_once(admin):
@@ -54,6 +66,8 @@ def test_what_is_safe_is_changed_at_once(admin):
         ({LEVEL: "info", "router.max_retries": 3}, 409, "ConfigurationError"),
         ({LEVEL: "loud"}, 422, "ValidationError"),
         ({LEVEL: 1}, 422, "ValidationError"),
+        ({MODULES: "guest=loud"}, 422, "ValidationError"),
+        ({MODULES: 1}, 422, "ValidationError"),
         ({LIMIT: 0}, 422, "ValidationError"),
         ({LIMIT: 1.5}, 422, "ValidationError"),
         ({LIMIT: True}, 422, "ValidationError"),
@@ -119,3 +133,30 @@ async def test_settings_are_asked_for_from_another_machine(url, token):
         with pytest.raises(caxton.errors.ConfigurationError, match="--max-retries"):
             await client.change_settings({"router.max_retries": 1})
         await client.change_settings({LEVEL: None})
+
+
+async def test_levels_of_modules_change_in_workers_that_run(served, admin, spelled_out):
+    """A guest's line of the level debug is written from when somebody asks for it on."""
+    async with caxton.connect(served.runtime_dir) as client:
+        agent = await client.deploy("talker", spelled_out)
+        line = struct.pack("<iii", DEBUG, 1_024, 15)
+        await client.send(agent, line)
+        before = served.log.count("at your service")
+        by_key(admin.patch("/v1/config", json={"settings": {MODULES: "guest=debug,gateway=debug"}}))
+        async with asyncio.timeout(60):
+            while served.log.count("at your service") == before:
+                await client.send(agent, line)
+        by_key(admin.patch("/v1/config", json={"settings": {MODULES: None}}))
+        await client.remove(agent)
+    assert before == 0
+
+
+async def test_a_worker_that_is_started_later_has_the_levels_too(spelled_out):
+    """What was changed holds until the runtime ends, whoever dies meanwhile."""
+    with caxton.testing.runtime() as served:
+        async with served.connect() as client:
+            agent = await client.deploy("talker", spelled_out)
+            await client.change_settings({LEVEL: "error", MODULES: "guest=debug"})
+            await served.kill_worker(0)
+            await client.send(agent, struct.pack("<iii", DEBUG, 1_024, 15))
+        assert "at your service" in served.log

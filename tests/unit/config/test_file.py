@@ -10,7 +10,7 @@ from caxton.config.yaml_lines import MAX_DEPTH, MOST_MISTAKES, Document
 from caxton.errors import ConfigurationError
 
 # Values of those kinds that have neither a least one nor a choice.
-LEAST = {Kind.ADDRESS: "127.0.0.1:8080", Kind.NAMES: "caxton.example"}
+LEAST = {Kind.ADDRESS: "127.0.0.1:8080", Kind.NAMES: "caxton.example", Kind.LEVELS: "guest=debug"}
 
 
 @pytest.fixture

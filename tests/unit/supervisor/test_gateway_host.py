@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from caxton.config.gateway import GatewaySettings, Place
+from caxton.config.log_levels import LogLevels
 from caxton.errors import ConfigurationError
 from caxton.supervisor.gateway import host as host_module
 from caxton.supervisor.gateway.host import GatewayHost, check_installed
@@ -24,6 +25,16 @@ for place in spec.listening:
     os.fstat(place.descriptor)
 os.write(1, b".")
 signal.pause()
+"""
+# One that is told of changes, and says each time that it was.
+LISTENS = """
+import os, sys, signal
+from caxton.wire.gateway_spec import SETTINGS_CHANGED, GatewaySpec
+spec = GatewaySpec.decode(sys.stdin.buffer.read())
+signal.signal(SETTINGS_CHANGED, lambda *_: os.write(1, b"."))
+os.write(1, b".")
+while True:
+    signal.pause()
 """
 MUTE = "import signal; signal.pause()"
 
@@ -83,6 +94,31 @@ async def test_a_gateway_is_started_and_says_when_it_answers(host_of):
     assert await names(host, "gateway_ready") == ["gateway_ready"]
     assert host.told[0].fields == {"url": url, "http": url, "pid": host.pid}
     assert host.problem is None
+
+
+async def test_it_is_told_that_levels_have_changed(host_of):
+    """At once where it has been heard, and else when it is: before that a signal would end it."""
+    heard = []
+    host = host_of(LISTENS)
+    host_heard = host._heard
+    host._heard = lambda: (heard.append(host.pid), host_heard())
+    host.open()
+    host.log_from(LogLevels(10))
+    host.log_from(LogLevels(20))
+    await names(host, "gateway_ready")
+
+    async def told():
+        return len(heard) >= 2
+
+    await eventually(told)
+    host.log_from(LogLevels(30))
+
+    async def told_again():
+        return len(heard) >= 3
+
+    await eventually(told_again)
+    assert [event.name for event in host.told] == ["gateway_ready"]
+    assert host.log_levels == LogLevels(30)
 
 
 async def test_metrics_have_a_port_of_their_own(host_of):
