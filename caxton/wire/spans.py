@@ -13,6 +13,8 @@ from caxton.agents.names import MAX_NAME
 # Spans in an answer; and those that a client leaves at a time.
 MAX_SPANS_PAGE, MAX_LEFT = 1_000, 256
 MAX_ATTRIBUTES = 16
+# Of one that a client leaves, as it travels: a page of the largest is far below what a socket takes.
+MAX_SPAN_BYTES = 2 << 10
 # How a turn ended.
 DONE, FAILED, AGENT_ERROR, EXPIRED = "done", "failed", "agent_error", "expired"
 # What a span is about: a message and its turn, an agent's instance, a deployment, a contract net.
@@ -61,7 +63,7 @@ class ReadSpans(msgspec.Struct, array_like=True, tag=75, frozen=True):
 
 
 class LeaveSpans(msgspec.Struct, array_like=True, tag=76, frozen=True):
-    """Leave what a client itself did in a trace."""
+    """Leave what a client itself did in a trace. One of more than MAX_SPAN_BYTES is refused, and the others with it."""
 
     spans: Annotated[list[LeftSpan], msgspec.Meta(max_length=MAX_LEFT)]
 

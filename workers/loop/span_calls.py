@@ -2,11 +2,13 @@
 
 from time import monotonic_ns, time_ns
 
+import msgspec
+
 from caxton.acl.envelope import DURABLE
 from caxton.acl.trace_context import is_sampled
 from caxton.errors import ValidationError
 from caxton.wire.calls import Done
-from caxton.wire.spans import DEPLOY, MESSAGE, SPAWN, LeaveSpans, LeftSpan, ReadSpans, SpanPage
+from caxton.wire.spans import DEPLOY, MAX_SPAN_BYTES, MESSAGE, SPAWN, LeaveSpans, LeftSpan, ReadSpans, SpanPage
 from workers.loop.shard import Shard
 from workers.watching.spans import Left
 from workers.worker_pass import NS_PER_MS, SpawnLeft
@@ -20,11 +22,13 @@ class SpanCalls:
         self._own = shard.incarnation
 
     def answer(self, asked: ReadSpans | LeaveSpans) -> SpanPage | Done:
-        """Return a page of spans, or keep some. Raises ValidationError for what belongs to no trace."""
+        """Return a page of spans, or keep some. Raises ValidationError for one of no trace, or that is too large."""
         if isinstance(asked, LeaveSpans):
             for span in asked.spans:
                 if span.kind < DEPLOY or not is_sampled(span.context):
                     raise ValidationError("spans", "one is of a turn, or belongs to no trace that is sampled")
+                if (size := len(msgspec.msgpack.encode(span))) > MAX_SPAN_BYTES:
+                    raise ValidationError("spans", f"one has {size:,} bytes, beyond {MAX_SPAN_BYTES:,}")
             self._spans.add(asked.spans)
             return Done()
         after = asked.after if asked.incarnation == self._own else 0
