@@ -23,7 +23,7 @@ COUNTERS = {
     "full_link": "of these, effects beyond what may wait for another shard",
     "limits_near": "limits that came to 80 % of what may be, each time that they did",
     "states_refused": "turns that failed because the states of all agents come to as much as they may",
-    "full_principal": "messages and effects refused because their principal has its share, while others are here",
+    "full_principal": "messages and effects refused, and answers to keys not kept: their principal has its share",
     "over_hops": "effects too many hops from their root: refused, or dropped where they answer a failure",
     "over_work": "effects of a root that has caused as much here as it may: refused, or dropped, likewise",
     "claims_forged": "messages of clients that claim to follow from what these were not given: refused",

@@ -24,8 +24,10 @@ MOST_KEYS = 100_000
 MOST_OF_AGENT = MOST_KEYS // 2
 # And what one principal may have that is not the runtime's owner, also while it is alone: keys outlive who comes later.
 MOST_OF_PRINCIPAL = MOST_KEYS // 2
-# Of answers that are kept; at it no new key is taken. Answers of requests that are under way may go beyond.
+# Of answers that are kept; at it no new key is taken. Answers of the owner's requests under way may go beyond.
 MOST_ANSWER_BYTES = 64 << 20
+# And of these, what one principal has that is not the owner; there will be none of its requests under way beyond that.
+MOST_ANSWER_BYTES_OF_PRINCIPAL = MOST_ANSWER_BYTES // 2
 # Requests that wait for the answer to one key, and in all. Of each only what its answer needs is kept, some 500 bytes.
 MOST_WAITERS = 1_024
 MOST_WAITERS_IN_ALL = 32_768
@@ -61,7 +63,10 @@ class IdempotencyKeys:
         self._of_agent: Counter[int] = Counter()
         self._answer_bytes = 0
         # Keys, and bytes of answers, by principal.
-        self.shares = Shares(here, MOST_KEYS, MOST_OF_PRINCIPAL), Shares(here, MOST_ANSWER_BYTES)
+        self.shares = (
+            Shares(here, MOST_KEYS, MOST_OF_PRINCIPAL),
+            Shares(here, MOST_ANSWER_BYTES, MOST_ANSWER_BYTES_OF_PRINCIPAL),
+        )
         self.due: list[Envelope] = []
 
     def restore(self, rows: list[KeyRow]) -> None:
@@ -123,7 +128,8 @@ class IdempotencyKeys:
             self._keep(key, row._replace(answer=NO_ANSWER))
             self._tell_of_none(key)
             return
-        self._keep(key, row._replace(answer=_encode(answer)))
+        encoded = _encode(answer)
+        self._keep(key, row._replace(answer=encoded if self._has_room(key, len(encoded)) else NO_ANSWER))
         self.due += [self._copy(answer, message) for message in self._take_waiting(key)]
 
     def answered_with_error(self, handled: Envelope, error: CaxtonError) -> None:
@@ -143,6 +149,9 @@ class IdempotencyKeys:
 
     def _take_new(self, key: _Key, message: Envelope) -> ResourceExhausted | None:
         """Know a key that comes for the first time; returns why not."""
+        no_share = self._share_refusal(_principal_of(key))
+        if no_share is not None:
+            return no_share
         if len(self._known) >= MOST_KEYS:
             return ResourceExhausted("idempotency keys in ten minutes", MOST_KEYS)
         if self._of_agent[message.receiver] >= MOST_OF_AGENT:
@@ -150,9 +159,6 @@ class IdempotencyKeys:
             return ResourceExhausted(f"idempotency keys of agent {agent} in ten minutes", MOST_OF_AGENT)
         if self._answer_bytes >= MOST_ANSWER_BYTES:
             return ResourceExhausted("bytes of answers to idempotency keys in ten minutes", MOST_ANSWER_BYTES)
-        no_share = self._share_refusal(_principal_of(key))
-        if no_share is not None:
-            return no_share
         self._of_agent[message.receiver] += 1
         self._charge(key, 1, 0)
         self._owners[key] = message.message_id
@@ -172,6 +178,14 @@ class IdempotencyKeys:
             self._journal.counts["full_principal"] += 1
             return ResourceExhausted(f"bytes of answers to {whose}", answers.share(principal))
         return None
+
+    def _has_room(self, key: _Key, size: int) -> bool:
+        """Whether an answer is kept: all of the owner's are, and of another principal what it may have."""
+        principal = _principal_of(key)
+        if not principal or self.shares[1].has(principal) + size <= MOST_ANSWER_BYTES_OF_PRINCIPAL:
+            return True
+        self._journal.counts["full_principal"] += 1
+        return False
 
     def _charge(self, key: _Key, count: int, answer_bytes: int) -> None:
         principal = _principal_of(key)

@@ -349,6 +349,30 @@ def test_principals_share_keys_and_answers(journal, asked, durable_message, monk
     assert known.admit(asked("4")) == (None, False)
 
 
+def test_a_principal_leaves_half_of_the_bytes_of_answers_to_others(journal, asked, durable_message, monkeypatch):
+    """Also alone, and with requests that are under way: what goes beyond is not kept, and who asks again is told so."""
+    monkeypatch.setattr("workers.durable.idempotency_keys.MOST_ANSWER_BYTES", 1_000)
+    monkeypatch.setattr("workers.durable.idempotency_keys.MOST_ANSWER_BYTES_OF_PRINCIPAL", 500)
+    known = keys_with(journal, here := {"a": 1})
+    asks = [asked(name, **of("a")) for name in "0123"]
+    for each in asks:
+        assert known.admit(each) == (None, False)
+    for each in asks:
+        known.answered(each, [durable_message(AGENT, SESSION, content=bytes(300), in_reply_to=each.reply_with)])
+    here |= {"b": 1, "": 1}
+
+    assert 300 < known.in_use()[1] < 500
+    assert journal.counts["full_principal"] == 3
+    assert is_known(known.admit(asked("0", **of("a"))))
+    assert isinstance(known.admit(asked("3", **of("a")))[0], AnswerNotKept)
+    assert known.admit(asked("4", **of("b"))) == (None, False)
+    assert known.admit(asked("4")) == (None, False)
+    owners = asked("5")
+    known.admit(owners)
+    known.answered(owners, [durable_message(AGENT, SESSION, content=bytes(900), in_reply_to=owners.reply_with)])
+    assert str(known.admit(asked("6"))[0]).startswith("no more bytes of answers")
+
+
 def test_a_key_that_is_refused_counts_at_no_agent(keys, asked, monkeypatch):
     """However often one is refused for its bytes, its agent has as many keys as were taken."""
     monkeypatch.setattr("workers.durable.idempotency_keys.MOST_ANSWER_BYTES", 0)
