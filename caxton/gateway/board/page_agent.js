@@ -106,14 +106,14 @@ export async function agentPage(main, { session, id, signal }) {
   }
 }
 
-// Where more is told of it. A search takes its id, which means it alone, but among the pairs of the call graph.
-function elsewhere({ agent_id: id, name }, session) {
+// Where more is told of it.
+function elsewhere({ name }, session) {
   const pages = [
-    ["Its dead letters", address("dead-letters", { agent: id })],
-    ["Its events", address("events", { agent: id })],
+    ["Its dead letters", address("dead-letters", { agent: name })],
+    ["Its events", address("events", { agent: name })],
     session.is_for_all ? ["Who it talks to", address("call-graph", { name })] : null,
   ];
-  return h("nav", { class: "row", "aria-label": "More about it" }, ...pages.filter(Boolean).map(([text, href]) => h("a", { href }, text)));
+  return h("nav", { class: "row more", "aria-label": "More about it" }, ...pages.filter(Boolean).map(([text, href]) => h("a", { href }, text)));
 }
 
 function limits(agent) {

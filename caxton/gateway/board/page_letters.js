@@ -47,7 +47,7 @@ export function lettersPage(main, { session, query, signal, history }) {
     field("Died before", h("input", { name: "before", type: "datetime-local", value: wanted.before && local(Number(wanted.before)) })),
     h("button", { type: "submit" }, "Search"),
   );
-  fill(main, title("Dead letters", total), section("Messages that came to nothing", {}, search, wrong, table.element, mayAct ? acts : null, ends));
+  fill(main, title("Dead letters", total), section("Messages that came to nothing", {}, search, wrong, mayAct ? acts : null, table.element, ends));
   drawActs();
   addEventListener("looked", drawTotal, { signal });
   drawTotal();
@@ -70,12 +70,16 @@ export function lettersPage(main, { session, query, signal, history }) {
     const told = history.stats?.dead_letters;
     if (!told) return;
     total.textContent = `${count(told.total_messages)} in all, ${bytes(told.queue_size_bytes)}`;
-    for (const [name, number] of Object.entries(told.messages_by_reason)) {
-      const text = `${words(name)} (${count(number)})`;
-      const there = [...reason.options].find((option) => option.value === name);
-      if (there) there.textContent = text;
-      else if (number) reason.append(h("option", { value: name }, text));
+    const numbers = told.messages_by_reason;
+    for (const option of reason.options) if (option.value) option.textContent = written(option.value, numbers[option.value] ?? 0);
+    for (const [name, number] of Object.entries(numbers)) {
+      const isThere = [...reason.options].some((option) => option.value === name);
+      if (number && !isThere) reason.append(h("option", { value: name }, written(name, number)));
     }
+  }
+
+  function written(name, number) {
+    return `${words(name)} (${count(number)})`;
   }
 
   function box(one) {
