@@ -2,8 +2,10 @@
 
 import msgspec
 
-from caxton.forms.moments import moment
+from caxton.errors import InvalidMessageFormat
+from caxton.forms.moments import moment, read_moment
 from caxton.ids import AgentId
+from caxton.printable import shown
 from caxton.wire.calls import FieldValue
 from caxton.wire.events import EventView
 
@@ -34,4 +36,22 @@ class EventForm(msgspec.Struct, frozen=True):
             str(AgentId(event.agent_id)) if event.agent_id else None,
             event.text,
             event.fields,
+        )
+
+    def event(self) -> EventView:
+        """Return the event that it is the form of. Raises ParseError, InvalidMessageFormat."""
+        run, _, number = self.cursor.partition("-")
+        if self.cursor and not (run.isdecimal() and number.isdecimal()):
+            raise InvalidMessageFormat("cursor", f"{shown(self.cursor)} is none")
+        return EventView(
+            self.kind,
+            self.severity,
+            self.text,
+            read_moment(self.at),
+            self.fields,
+            self.shard,
+            self.agent or "",
+            0 if self.agent_id is None else int(AgentId.parse(self.agent_id)),
+            int(number or 0),
+            int(run or 0),
         )

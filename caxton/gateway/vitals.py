@@ -30,3 +30,8 @@ class Vitals:
                 self._last = await self._ask(ASK_TIMEOUT_S)
                 self._until_s = loop.time() + FRESH_S
             return self._last
+
+    async def forget(self) -> None:
+        """Something has changed: whoever asks from now on is told how it is then."""
+        async with self._asking:
+            self._last = None

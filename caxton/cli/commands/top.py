@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -13,12 +14,14 @@ from typing import Annotated
 import msgspec
 import typer
 
+from caxton.cli.elsewhere import elsewhere
 from caxton.cli.figures import Figures
 from caxton.cli.options import RuntimeDirOption, resolve_runtime_dir
 from caxton.cli.output import Format, Output, print_json, print_lines, reports_errors
 from caxton.cli.top.page import page
 from caxton.cli.top.seen import Seen
 from caxton.cli.top.view import MOST_FILTER, View
+from caxton.client.calls.runtime_calls import RuntimeCalls
 from caxton.errors import NetworkError, ResourceExhausted, RuntimeNotFound, ShardUnavailable, Timeout
 from caxton.store.directory_lock import holder
 from caxton.wire.busy import MAX_BUSIEST, BusyBy
@@ -53,11 +56,10 @@ def top(
     goes on with the next one of the same data directory. The agents are the 100 busiest, also for --filter.
     """
     view = View(by, wanted[:MOST_FILTER])
-    directory = resolve_runtime_dir(runtime_dir)
     if once or output is Format.JSON or not _has_terminal():
-        asyncio.run(_print(directory, view, output))
+        asyncio.run(_print(runtime_dir, view, output))
     else:
-        asyncio.run(_watch(directory, view, every))
+        asyncio.run(_watch(runtime_dir, view, every))
 
 
 def _has_terminal() -> bool:
@@ -65,8 +67,22 @@ def _has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
-async def _print(directory: Path, view: View, output: Format) -> None:
-    async with Figures(directory, reconnect=False) as client:
+@asynccontextmanager
+async def _figures(runtime_dir: Path | None, *, reconnect: bool) -> AsyncIterator[tuple[RuntimeCalls, Path | None]]:
+    """Yield who tells figures, and the directory of the runtime where that is one of this machine."""
+    if elsewhere(runtime_dir) is not None:
+        from caxton.cli.session import client_of  # noqa: PLC0415 (all of the client, which is loaded later)
+
+        async with client_of(runtime_dir) as client:
+            yield client, None
+        return
+    directory = resolve_runtime_dir(runtime_dir)
+    async with Figures(directory, reconnect=reconnect) as here:
+        yield here, directory
+
+
+async def _print(runtime_dir: Path | None, view: View, output: Format) -> None:
+    async with _figures(runtime_dir, reconnect=False) as (client, _):
         before = await _look(client, view.by, None)
         await asyncio.sleep(_ONCE_S)
         seen = await _look(client, view.by, before)
@@ -79,10 +95,10 @@ async def _print(directory: Path, view: View, output: Format) -> None:
         print_lines(line.text for line in page(seen, view, "", None))
 
 
-async def _watch(directory: Path, view: View, every_s: float) -> None:
+async def _watch(runtime_dir: Path | None, view: View, every_s: float) -> None:
     from caxton.cli.top.terminal import keys, screen  # noqa: PLC0415 (a page that is printed once needs none of it)
 
-    async with Figures(directory) as client:
+    async with _figures(runtime_dir, reconnect=True) as (client, directory):
         watch = _Watch(client, directory, view, every_s)
         loop = asyncio.get_running_loop()
         with screen(os.environ) as shown, keys(watch.press, watch.end) as take:
@@ -107,7 +123,7 @@ async def _watch(directory: Path, view: View, every_s: float) -> None:
 class _Watch:
     """What was seen last, what is shown of it, and what is wrong; `changed` whenever the screen is to be drawn anew."""
 
-    def __init__(self, client: Figures, directory: Path, view: View, every_s: float) -> None:
+    def __init__(self, client: RuntimeCalls, directory: Path | None, view: View, every_s: float) -> None:
         self._client = client
         self._directory = directory
         self._every_s = every_s
@@ -147,7 +163,7 @@ class _Watch:
         except ResourceExhausted as error:
             self.problem = f"the runtime has no room for this now; trying again: {error}"
         except (NetworkError, RuntimeNotFound, Timeout):
-            gone = holder(self._directory) is None
+            gone = self._directory is not None and holder(self._directory) is None
             self.problem = (
                 f"no runtime serves in {self._directory} any more; waiting for the next one"
                 if gone
@@ -155,7 +171,7 @@ class _Watch:
             )
 
 
-async def _look(client: Figures, by: BusyBy, before: Seen | None) -> Seen:
+async def _look(client: RuntimeCalls, by: BusyBy, before: Seen | None) -> Seen:
     """Look once, after the look before. Raises Timeout, NetworkError or RuntimeNotFound without a supervisor."""
     try:
         async with asyncio.timeout(_ANSWER_S):

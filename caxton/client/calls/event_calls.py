@@ -40,9 +40,9 @@ class EventCalls(Connection):
         Raises ValidationError; ResourceExhausted when too many follow; NetworkError, Timeout.
         """
         asked = ReadEvents(
-            *_place(after),
+            *place_of(after),
             since=0 if since is None else since_1970_ms("since", since),
-            kinds=_checked(listed(kinds, str, "kinds")),
+            kinds=checked_kinds(listed(kinds, str, "kinds")),
             agent_id=0 if agent is None else int(self.id_of(agent)),
         )
         following = Following(self._reach(), None, EventPage)
@@ -63,7 +63,7 @@ class EventCalls(Connection):
             asked = replace(asked, run=page.run, after=page.last, wait_ms=MAX_EVENT_WAIT_MS if follow else 0)
 
 
-def _place(after: str) -> tuple[int, int]:
+def place_of(after: str) -> tuple[int, int]:
     """Return the run and the number of a cursor; raises ValidationError."""
     if not after:
         return 0, 0
@@ -73,7 +73,8 @@ def _place(after: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def _checked(kinds: Sequence[str]) -> tuple[str, ...]:
+def checked_kinds(kinds: Sequence[str]) -> tuple[str, ...]:
+    """Return each of these kinds once; raises ValidationError for what is none."""
     for kind in kinds:
         if kind not in [*KINDS]:
             raise ValidationError("kinds", f"{shown(kind)} is none; there are {', '.join(KINDS)}")

@@ -105,6 +105,7 @@ async def restart_workers(caller: Caller) -> None:
     caller.may(Role.OPERATOR)
     async with caller.client() as client:
         await client.restart()
+    await caller.house.vitals.forget()
 
 
 @post("/v1/workers/{shard:int}/restart", summary="Restart a worker", tags=["runtime"], status_code=202)
@@ -116,6 +117,7 @@ async def restart_worker(
     caller.may(Role.OPERATOR)
     async with caller.client() as client:
         await client.restart(shard)
+    await caller.house.vitals.forget()
 
 
 ROUTES: list[Any] = [restart_worker, whole_health, stats, ledger, workers, restart_workers]

@@ -211,6 +211,26 @@ async def test_what_an_agent_logs_is_read_and_followed(remote, here, wasm):
     await remote.remove("far-talker")
 
 
+async def test_what_happens_is_told(remote, here):
+    """What is kept is the same, from any cursor on; and what happens comes as it does."""
+    kept = [event async for event in remote.events()]
+    near = [event async for event in here.events()]
+    behind = [event async for event in remote.events(after=kept[1].cursor, kinds=["agent_deployed"])]
+    following = remote.events(agent="echo", kinds=["agent_paused", "agent_resumed"], after=near[-1].cursor, follow=True)
+    await here.pause("echo")
+    await here.resume("echo")
+    live = [await anext(following), await anext(following)]
+    await following.aclose()
+
+    assert kept == near[: len(kept)] != []
+    assert behind == [event for event in near[2:] if event.kind == "agent_deployed"]
+    assert [(event.kind, event.agent) for event in live] == [("agent_paused", "echo"), ("agent_resumed", "echo")]
+    with pytest.raises(caxton.errors.ValidationError, match="cursor"):
+        await anext(remote.events(after="x"))
+    with pytest.raises(caxton.errors.ValidationError, match="kinds"):
+        await anext(remote.events(kinds=["x"]))
+
+
 @pytest.mark.parametrize(
     "call",
     [

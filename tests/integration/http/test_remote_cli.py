@@ -110,9 +110,33 @@ def test_figures_are_told(far):
     assert all(far(name).exit_code == 0 for name in ("health", "stats", "stats --all", "conversation stats"))
 
 
+def test_what_happens_and_who_is_busy_is_told(far, near, admin):
+    """As on the machine of the runtime: events, the busiest, who talks to whom."""
+    events = "events --kind agent_deployed -o json"
+    told = json.loads(far("top --once -o json").stdout)
+    graph = json.loads(far("graph -o json --over 0.1").stdout)
+
+    assert far(events).stdout == near(events).stdout != ""
+    assert far("events --agent echo").stdout == near("events --agent echo").stdout != ""
+    assert json.loads(far("events --kind none -o json").stderr)["error"] == "ValidationError"
+    assert told["stats"]["uptime_s"] > 0
+    assert graph["over_ms"] > 0
+
+
+def test_a_worker_is_restarted(far):
+    """By who may, and it is waited for."""
+    told = json.loads(far("restart --shard 0 -o json").stdout)
+    refused = far("restart --shard 0", role="sender")
+
+    assert (told["restarted"], [worker["shard"] for worker in told["workers"]]) == (True, [0])
+    assert told["workers"][0]["incarnation"] > told["workers"][0]["incarnation_before"]
+    assert refused.exit_code == 1
+    assert "operator" in refused.stderr
+
+
 @pytest.mark.parametrize(
     "line",
-    ["stop", "restart", "backup x", "top", "watch echo", "agent waiting echo", "token list", "serve", "doctor",
+    ["stop", "trace x", "backup x", "watch echo", "agent waiting echo", "token list", "serve", "doctor",
      "reshard --workers 2", "message show 019b76da-a800-7abc-8000-000000003000", "config show --effective"],
 )  # fmt: skip
 def test_what_only_the_machine_of_the_runtime_can_do_says_so(far, line):
