@@ -153,6 +153,7 @@ INSIDE = {
     "of",
     "envelope",
     "keep",
+    "hold_at_most",
     "hold_back",
     "full",
     "full_of_unread",

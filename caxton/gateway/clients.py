@@ -10,7 +10,7 @@ from caxton.acl.message import Message
 from caxton.client.client import Client
 from caxton.errors import ConfigurationError, NetworkError, ResourceExhausted
 from caxton.gateway.counts import Counts
-from caxton.gateway.limits import MAX_CLIENTS
+from caxton.gateway.limits import MAX_CLIENTS, MAX_INBOX_BYTES
 
 
 class Clients:
@@ -64,9 +64,11 @@ class Clients:
             try:
                 yield client, messages
             finally:
-                await messages.aclose()
-                if not taken.is_set():
-                    opened.pass_over(self._pass_over(client))
+                try:
+                    await messages.aclose()
+                finally:
+                    if not taken.is_set():
+                        opened.pass_over(self._pass_over(client))
 
     @asynccontextmanager
     async def _using(self, principal: str) -> AsyncIterator["_Opened"]:
@@ -96,6 +98,7 @@ class Clients:
         try:
             async with self._connect(principal) as client, asyncio.TaskGroup() as tasks:
                 opened.tasks = tasks
+                client.inbox().hold_at_most(MAX_INBOX_BYTES)
                 opened.pass_over(self._pass_over(client))
                 opened.client.set_result(client)
                 await opened.over.wait()
@@ -108,7 +111,8 @@ class Clients:
                 del self._open[principal]
 
     async def _pass_over(self, client: Client) -> None:
-        async for _ in client.inbox():
+        async for message in client.inbox():
+            del message  # it may be large, and the next one long in coming
             self._counts.unasked += 1
 
 

@@ -9,7 +9,8 @@ class Counts:
     """answered: requests by status. refused: by the limit or the check that refused them, before anything was done.
 
     unasked: messages to callers that no request of theirs waits for. cut_off: connections that the gateway ended, by
-    why. under_way, streams, body_bytes, answer_bytes, connections: now.
+    why. hung_up: requests, streams aside, whose callers hung up before they were answered. under_way, streams,
+    body_bytes, answer_bytes, connections: now.
     """
 
     answered: Counter[int] = field(default_factory=Counter)
@@ -17,6 +18,7 @@ class Counts:
     cut_off: Counter[str] = field(default_factory=Counter)
     under_way: int = 0
     unasked: int = 0
+    hung_up: int = 0
     streams: int = 0
     body_bytes: int = 0
     answer_bytes: int = 0

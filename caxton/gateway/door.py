@@ -134,6 +134,8 @@ class Passage:
         try:
             if not self.status:
                 await self._begin(size)
+            elif size > MAX_PART_BYTES and self._counts.answer_bytes > MAX_ANSWERS_BYTES:  # nothing else can be said
+                self._leave("streams without room")
             for part in _parts(event):
                 await self._send_soon(part)
         finally:
@@ -163,8 +165,8 @@ class Passage:
         except TimeoutError:
             self._leave()
 
-    def _leave(self) -> NoReturn:
-        self._counts.cut_off["readers that did not read"] += 1
+    def _leave(self, why: str = "readers that did not read") -> NoReturn:
+        self._counts.cut_off[why] += 1
         self.is_gone = True
         raise Gone from None
 
@@ -216,7 +218,7 @@ class Passage:
         self._left.set()
         if not self._is_ending and self._deadline is not None:
             self.has_left = True
-            self._counts.cut_off["requests whose callers hung up"] += 1
+            self._counts.hung_up += not self.is_stream  # whoever reads a stream ends it so
             self._deadline.reschedule(asyncio.get_running_loop().time())
 
     def _late(self, timeout_s: float) -> Problem:

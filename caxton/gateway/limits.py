@@ -20,8 +20,9 @@ MAX_BODIES_BYTES = 256 << 20
 MAX_ANSWERS_BYTES, MAX_PART_BYTES = 256 << 20, 64 << 10
 # What one token may have of these, so that others get through.
 MAX_OWN_REQUESTS, MAX_OWN_STREAMS, MAX_OWN_BODIES_BYTES = MAX_REQUESTS // 2, 32, MAX_BODIES_BYTES // 2
-# Clients of the runtime, one for each principal that was here lately.
-MAX_CLIENTS = 64
+# Clients of the runtime, one for each principal that was here lately; and bytes of contents that wait, on each lane, in
+# the inbox of one for who reads it.
+MAX_CLIENTS, MAX_INBOX_BYTES = 64, 4 << 20
 # Streams, which last.
 MAX_STREAMS = 64
 # Items of one page of a list.

@@ -124,6 +124,7 @@ class Scrapes:
                 dict(one.answered),
                 dict(one.refused),
                 dict(one.cut_off),
+                one.hung_up,
                 one.under_way,
                 one.streams,
                 one.body_bytes,

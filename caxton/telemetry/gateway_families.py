@@ -18,6 +18,7 @@ class PortFigures(NamedTuple):
     answered: Mapping[int, int]
     refused: Mapping[str, int]
     cut_off: Mapping[str, int]
+    hung_up: int
     under_way: int
     streams: int
     body_bytes: int
@@ -55,6 +56,9 @@ def gateway_families(figures: GatewayFigures) -> Iterator[Family]:
     yield _by_reason("caxton_gateway_refused", says, figures, lambda one: one.refused)
     says = "connections that the gateway ended, by why"
     yield _by_reason("caxton_gateway_cut_off", says, figures, lambda one: one.cut_off)
+    says = "requests, streams aside, whose callers hung up before they were answered"
+    hung_up: Samples = {(port,): float(one.hung_up) for port, one in figures.ports.items()}
+    yield Family("caxton_gateway_hung_up", Kind.COUNTER, says, ("port",), hung_up)
     for name, says, value_of in _PRESENT:
         values: Samples = {(port,): value_of(one) for port, one in figures.ports.items()}
         yield Family(f"caxton_gateway_{name}", Kind.GAUGE, says, ("port",), values)

@@ -26,6 +26,7 @@ class Inbox:
         self._unread = 0
         # Of contents: of what waits unread on the durable lane, and of all else.
         self._unread_bytes = self._bytes = 0
+        self._most_bytes = INBOX_BYTES
         self._arrived = asyncio.Event()
         self._closed = False
         self._held_back = False
@@ -35,15 +36,19 @@ class Inbox:
     def __len__(self) -> int:
         return len(self._messages)
 
+    def hold_at_most(self, size: int) -> None:
+        """Have room for so many bytes of contents on each lane, and one message more: for who opens many clients."""
+        self._most_bytes = size
+
     @property
     def full(self) -> bool:
         """True when there is no room for one more message that nothing holds back."""
-        return len(self._messages) - self._unread >= INBOX_CAPACITY or self._bytes >= INBOX_BYTES
+        return len(self._messages) - self._unread >= INBOX_CAPACITY or self._bytes >= self._most_bytes
 
     @property
     def full_of_unread(self) -> bool:
         """True when no more durable messages are to be taken."""
-        return self._unread >= INBOX_CAPACITY or self._unread_bytes >= INBOX_BYTES
+        return self._unread >= INBOX_CAPACITY or self._unread_bytes >= self._most_bytes
 
     def keep(self, message: Message, unread: Unread | None = None) -> None:
         """Add a message; who has found the inbox full does not. `unread`: whose acknowledgement waits for it."""
@@ -73,7 +78,7 @@ class Inbox:
             self._unread -= 1
             self._unread_bytes -= len(message.content)
             unread.read()
-        if self._held_back and self._unread <= INBOX_CAPACITY // 2 and self._unread_bytes <= INBOX_BYTES // 2:
+        if self._held_back and self._unread <= INBOX_CAPACITY // 2 and self._unread_bytes <= self._most_bytes // 2:
             self._held_back = False
             if self.on_room is not None:
                 self.on_room()

@@ -1,12 +1,12 @@
 """What happened in the runtime: what is kept, and live."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get
 from litestar.params import QueryParameter
-from litestar.response import Stream
 
 from caxton.client.client import Client
 from caxton.errors import ParseError
@@ -14,8 +14,9 @@ from caxton.forms.events import EventForm
 from caxton.gateway.access.grant import Grant
 from caxton.gateway.caller import Caller
 from caxton.gateway.door import REQUEST
+from caxton.gateway.live_stream import LiveStream
 from caxton.gateway.parameters import PAGE, After, Limit, SomeAgent
-from caxton.gateway.streaming import MEDIA_TYPE, event, events_of
+from caxton.gateway.streaming import MEDIA_TYPE, closing, event, events_of
 from caxton.ids import AgentId
 from caxton.tokens.role import Role
 from caxton.wire.events import MAX_KINDS, EventView
@@ -59,8 +60,7 @@ async def events(  # noqa: PLR0913 (a query parameter each)
         if not live:
             return Response(await _page(client, caller.grant, asked, limit))
     request.scope[REQUEST].last()
-    told = _live(caller, asked)
-    return Stream(told, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    return LiveStream(_live(caller, asked))
 
 
 def _id_of(client: Client, text: str) -> AgentId:
@@ -74,27 +74,30 @@ def _id_of(client: Client, text: str) -> AgentId:
 async def _page(client: Client, grant: Grant, asked: dict[str, Any], limit: int) -> Events:
     found: list[EventForm] = []
     last = ""
-    async for one in _shown(client.events(**asked), grant):
-        if len(found) == limit:
-            return Events(found, last)
-        found.append(EventForm.of(one))
-        last = one.cursor or last
+    async with closing(_shown(client.events(**asked), grant)) as shown:
+        async for one in shown:
+            if len(found) == limit:
+                return Events(found, last)
+            found.append(EventForm.of(one))
+            last = one.cursor or last
     return Events(found, None)
 
 
-async def _live(caller: Caller, asked: dict[str, Any]) -> AsyncIterator[bytes]:
+async def _live(caller: Caller, asked: dict[str, Any]) -> AsyncGenerator[bytes, None]:
     house, grant = caller.house, caller.grant
     async with caller.client() as client:
         found = _shown(client.events(**asked, follow=True), grant)
-        async for raw in events_of(found, _event, house.stopping, lambda: house.access.check(grant)):
-            yield raw
+        async with aclosing(events_of(found, _event, house.stopping, lambda: house.access.check(grant))) as told:
+            async for raw in told:
+                yield raw
 
 
 async def _shown(found: AsyncIterator[EventView], grant: Grant) -> AsyncIterator[EventView]:
     """Yield those that a token may see: one for some agents those of these, and that others are missing."""
-    async for one in found:
-        if grant.is_for_all or one.kind == MISSED or (one.agent and grant.covers(one.agent)):
-            yield one
+    async with closing(found):
+        async for one in found:
+            if grant.is_for_all or one.kind == MISSED or (one.agent and grant.covers(one.agent)):
+                yield one
 
 
 def _event(one: EventView) -> bytes:

@@ -1,16 +1,17 @@
 """What an agent logs: what is kept, and live."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get
 from litestar.params import QueryParameter
-from litestar.response import Stream
 
 from caxton.forms.line_form import LineForm
 from caxton.gateway.caller import Caller
 from caxton.gateway.door import REQUEST
+from caxton.gateway.live_stream import LiveStream
 from caxton.gateway.parameters import Agent
 from caxton.gateway.streaming import MEDIA_TYPE, event, events_of
 from caxton.ids import AgentId
@@ -48,16 +49,17 @@ async def agent_logs(
         if not follow and MEDIA_TYPE not in request.headers.get("accept", ""):
             return Response(Log([LineForm.of(line) async for line in client.logs(found, **asked)]))
     request.scope[REQUEST].last()
-    lines = _live(caller, found, asked)
-    return Stream(lines, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+    return LiveStream(_live(caller, found, asked))
 
 
-async def _live(caller: Caller, agent: AgentId | str, asked: dict[str, Any]) -> AsyncIterator[bytes]:
+async def _live(caller: Caller, agent: AgentId | str, asked: dict[str, Any]) -> AsyncGenerator[bytes, None]:
     house = caller.house
     async with caller.client() as client:
         lines = client.logs(agent, **asked, follow=True)
-        async for raw in events_of(lines, _event, house.stopping, lambda: house.access.check(caller.grant)):
-            yield raw
+        told = events_of(lines, _event, house.stopping, lambda: house.access.check(caller.grant))
+        async with aclosing(told):
+            async for raw in told:
+                yield raw
 
 
 def _event(line: LogLine) -> bytes:

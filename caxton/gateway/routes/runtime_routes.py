@@ -19,6 +19,7 @@ class GatewayStats(msgspec.Struct, frozen=True):
     requests: dict[str, int]
     refused: dict[str, int]
     cut_off: dict[str, int]
+    hung_up: int
     unasked: int
     under_way: int
     streams: int
@@ -72,6 +73,7 @@ async def stats(caller: Caller) -> Stats:
                 {str(int(status)): count for status, count in counts.answered.items()},
                 dict(counts.refused),
                 dict(counts.cut_off),
+                counts.hung_up,
                 counts.unasked,
                 counts.under_way,
                 counts.streams,

@@ -1,4 +1,6 @@
 import asyncio
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
@@ -6,6 +8,28 @@ import caxton.testing
 from caxton.errors import ConfigurationError, ResourceExhausted, RuntimeNotFound
 from caxton.gateway.clients import Clients
 from caxton.gateway.counts import Counts
+from caxton.gateway.limits import MAX_INBOX_BYTES
+
+
+class Unasked:
+    """The inbox of a client, as far as the gateway knows it."""
+
+    def __init__(self, sent):
+        self.sent = sent
+        self.waiting = 0
+
+    def hold_at_most(self, size):
+        self.most = size
+
+    def __aiter__(self):
+        return self
+
+    async def __anext__(self):
+        self.waiting += 1
+        try:
+            return await self.sent.get()
+        finally:
+            self.waiting -= 1
 
 
 class Session:
@@ -13,13 +37,14 @@ class Session:
 
     def __init__(self, principal):
         self.principal = principal
+        self.session_id = 1
         self.events = []
         self.failure = None
         self.sent = asyncio.Queue()
+        self.unasked = Unasked(self.sent)
 
-    async def inbox(self):
-        while True:
-            yield await self.sent.get()
+    def inbox(self):
+        return self.unasked
 
     async def __aenter__(self):
         self.task = asyncio.current_task()
@@ -132,6 +157,41 @@ async def test_what_is_read_is_not_passed_over(connect, made):
         made[0].sent.put_nowait("second")
         await caxton.testing.eventually(lambda: counted(counts))
         assert made[0].sent.empty()
+
+
+async def test_the_inboxes_of_many_clients_are_small(connect, made):
+    """Each waits for who reads it, and together they take what a gateway has."""
+    async with Clients(connect, Counts()) as clients:
+        await use(clients, "a")
+        assert made[0].unasked.most == MAX_INBOX_BYTES
+
+
+@pytest.mark.parametrize("signs", [0, 1])
+async def test_an_inbox_that_is_left_is_passed_over(connect, made, monkeypatch, signs):
+    """Left while it waits, or at a sign of life with a message still waited for: nothing is held up by that."""
+    from caxton.gateway import streaming  # noqa: PLC0415 (it needs the extra)
+    from caxton.gateway.routes import inbox_routes  # noqa: PLC0415
+
+    monkeypatch.setattr(inbox_routes, "events_of", partial(streaming.events_of, beat_s=0.0 if signs else 30.0))
+    counts = Counts()
+    async with Clients(connect, counts) as clients:
+        house = SimpleNamespace(clients=clients, stopping=asyncio.Event(), access=SimpleNamespace(check=lambda _: None))
+        told = inbox_routes._live(SimpleNamespace(house=house, grant=SimpleNamespace(principal="a")))
+        for _ in range(2 + signs):
+            await anext(told)
+        if not signs:
+            reading = asyncio.get_running_loop().create_task(anext(told))
+            await caxton.testing.eventually(lambda: is_read(made[0].unasked))
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+        await told.aclose()
+        made[0].sent.put_nowait("for nobody")
+        await caxton.testing.eventually(lambda: counted(counts))
+
+
+async def is_read(unasked):
+    return unasked.waiting == 1
 
 
 async def test_a_later_reader_takes_the_place_of_the_one_before(connect, made):

@@ -1,5 +1,8 @@
 import asyncio
 import json
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
 
 from caxton.errors import AgentNotFound, TokenRefused
 from caxton.gateway.streaming import BEAT, event, events_of
@@ -76,3 +79,35 @@ async def test_a_reader_that_leaves_ends_the_search():
     assert [await anext(stream) for _ in range(3)] == [BEAT, encode(1), BEAT]
     await stream.aclose()
     assert ended.is_set()
+
+
+@pytest.mark.parametrize("read", [1, 2, 3])
+async def test_a_search_that_holds_something_gives_it_back(read):
+    """When its reader leaves: at the first sign of life, at what was found, or at a sign of life in between."""
+    held = set()
+
+    @asynccontextmanager
+    async def holding(what):
+        held.add(what)
+        try:
+            yield
+        finally:
+            held.remove(what)
+
+    async def search():
+        async with holding("a client"):
+            yield 1
+            await asyncio.get_running_loop().create_future()
+
+    async def told():
+        async with holding("a stream"), aclosing(stream):
+            async for raw in stream:
+                yield raw
+
+    stream = events_of(search(), encode, asyncio.Event(), lambda: None, 0.0 if read > 2 else 30.0)
+    reading = told()
+    for _ in range(read):
+        await anext(reading)
+    assert "a stream" in held
+    await reading.aclose()
+    assert (held, asyncio.all_tasks()) == (set(), {asyncio.current_task()})
