@@ -24,6 +24,7 @@ from caxton.gateway.limits import (
     MAX_BODIES_BYTES,
     MAX_BODY_BYTES,
     MAX_MODULE_BODY_BYTES,
+    MAX_OPEN_REQUESTS,
     MAX_PART_BYTES,
     MAX_REQUESTS,
     MAX_STREAMS,
@@ -256,9 +257,11 @@ class Door:
         counts = self._counts
         most_bytes = MAX_MODULE_BODY_BYTES if scope["path"] in _MODULE_PATHS else MAX_BODY_BYTES
         passage = scope[REQUEST] = Passage(counts, receive, send, most_bytes)
+        is_open = scope["path"] in self._open_paths or scope["path"].startswith(OPEN_FOLDER)
         counts.under_way += 1
+        counts.open_under_way += is_open
         try:
-            await self._pass(scope, passage, most_bytes)
+            await self._pass(scope, passage, most_bytes, is_open=is_open)
         except Exception as error:  # noqa: BLE001 (whatever it is, it is answered)
             await self._tell(scope, passage, error)
         else:
@@ -266,17 +269,17 @@ class Door:
                 raise Gone
         finally:
             counts.under_way -= 1
+            counts.open_under_way -= is_open
             counts.answered[passage.status] += 1
             passage.end()
             if passage.grant is not None:
                 self._shares.forget_if_unused(passage.grant.principal)
 
-    async def _pass(self, scope: Scope, passage: Passage, most_bytes: int) -> None:
+    async def _pass(self, scope: Scope, passage: Passage, most_bytes: int, *, is_open: bool) -> None:
         named: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             named.setdefault(name, []).append(value)
         passage.body_read = named.get(b"content-length", [b"0"]) == [b"0"] and b"transfer-encoding" not in named
-        is_open = scope["path"] in self._open_paths or scope["path"].startswith(OPEN_FOLDER)
         if (problem := self._hosts.refuses(named.get(b"host", []), named.get(b"origin", []))) is not None:
             self._counts.refused["hosts and origins"] += 1
             await passage.answer(problem)
@@ -296,9 +299,13 @@ class Door:
 
     def _full(self, length: bytes, most_bytes: int, *, is_open: bool) -> CaxtonError | None:
         """Return why there is no room for a request with a body of such a length."""
-        # Whoever looks whether it is well is answered all the same: of these there are no more than connections.
-        if self._counts.under_way - self._counts.streams > MAX_REQUESTS and not is_open:
-            self._counts.refused["too many at once"] += 1
+        # Whoever looks whether it is well is answered where there are too many others, and shuts out none of them.
+        counts = self._counts
+        if is_open and counts.open_under_way > MAX_OPEN_REQUESTS:
+            counts.refused["too many at once without a token"] += 1
+            return ResourceExhausted("requests at once that need no token", MAX_OPEN_REQUESTS)
+        if not is_open and counts.under_way - counts.open_under_way - counts.streams > MAX_REQUESTS:
+            counts.refused["too many at once"] += 1
             return ResourceExhausted("requests at once", MAX_REQUESTS)
         wanted = int(length) if length.isdigit() else 0
         if wanted > most_bytes:

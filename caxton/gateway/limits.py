@@ -4,8 +4,8 @@
 MAX_CONNECTIONS = 512
 # Of these at the port for metrics.
 MAX_METRICS_CONNECTIONS = 32
-# Requests under way, streams aside.
-MAX_REQUESTS = 256
+# Requests under way, streams aside: of those who have tokens, and of anybody, who may ask whether it is well.
+MAX_REQUESTS, MAX_OPEN_REQUESTS = 256, 128
 # Bytes of a request's line and headers; and of one body, where a module or where anything else is sent.
 MAX_HEAD_BYTES, MAX_BODY_BYTES, MAX_MODULE_BODY_BYTES = 32 << 10, 24 << 20, 96 << 20
 # Requests that wait on one connection for those before them.

@@ -8,7 +8,7 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from caxton.gateway.asgi import Application, Gone, Receive, Scope, Send
+from caxton.gateway.asgi import Application, Event, Gone, Receive, Scope, Send
 from caxton.gateway.counts import Counts
 from caxton.gateway.limits import CLOSE_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_PIPELINED
 from caxton.gateway.problem import MEDIA_TYPE, Problem
@@ -48,7 +48,8 @@ class BoundedProtocol(HttpToolsProtocol):
         # Since when a body goes on whose request is answered.
         self._rest_since_s: float | None = None
         self._closing_since_s: float | None = None
-        self._refused = False
+        # What comes is passed over from now on; and whether that is so once the request is answered.
+        self._refused = self._ends = False
         self._is_too_long = False
         self._are_too_many = False
         # The request that is being answered, or was last; uvicorn's `cycle` is the one whose head came last.
@@ -122,6 +123,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """A request is answered: the next one may be, or may come."""
+        if self._ends:
+            self._close_slowly()
+            return
         super().on_response_complete()
         if self.transport.is_closing():
             return
@@ -163,8 +167,15 @@ class BoundedProtocol(HttpToolsProtocol):
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have the door answer; a connection whose reader does not read is cut off, with what it has yet to send."""
+        cycle = self._answering
+
+        async def send_in_full(event: Event) -> None:
+            await send(event)
+            if cycle.more_body and not cycle.keep_alive:  # uvicorn would close behind the answer
+                cycle.keep_alive = self._ends = True
+
         try:
-            await self._door(scope, receive, send)
+            await self._door(scope, receive, send_in_full if cycle.more_body else send)
         except Gone:
             self.transport.abort()
             await self._lost.wait()
@@ -219,7 +230,21 @@ class BoundedProtocol(HttpToolsProtocol):
             b"content-length: " + str(len(body)).encode() + b"\r\nconnection: close\r\n\r\n",
         ]
         self.transport.write(b"".join(head) + body)
-        self.transport.close()
+        if self._refused:  # there are too many connections already
+            self.transport.close()
+        else:
+            self._close_slowly()
+
+    def _close_slowly(self) -> None:
+        """Close when the other end does, or after a while; what comes until then is passed over.
+
+        Where something that came is not read, closing resets the connection, and the answer may be lost with it.
+        """
+        self._refused = True
+        self._rest_since_s = self.loop.time()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
 
     def _end_behind(self) -> None:
         """Take nothing more, and close behind the last answer that is owed; what comes meanwhile is passed over."""

@@ -318,3 +318,26 @@ async def test_empty_lines_between_requests_are_a_head_that_does_not_come(listen
         connection.look(asyncio.get_running_loop().time() + HEAD_TIMEOUT_S + 1)
         assert problem_of(await reader.read())["status"] == 408
         assert counts.cut_off == {"slow heads": 1}
+
+
+@pytest.mark.parametrize("size", [20_000, 8 << 20])
+async def test_a_refusal_arrives_though_nobody_reads_the_body(listening, size):
+    """A connection that is closed with something unread is reset, and the answer is lost with it."""
+
+    async def refuses(scope, receive, send):
+        headers = [(b"content-length", b"2"), (b"connection", b"close")]
+        await send({"type": "http.response.start", "status": 401, "headers": headers})
+        await send({"type": "http.response.body", "body": b"no"})
+
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size
+    async with listening(refuses) as (port, counts, server):
+        for _ in range(5):
+            async with connected(port) as (reader, writer):
+                writer.write(head)
+                assert (await reader.readuntil(b"no")).startswith(b"HTTP/1.1 401")
+                for _ in range(0, size, 10_000):
+                    writer.write(bytes(10_000))
+                    await writer.drain()
+                assert await reader.read() == b""
+        await gone(server)
+    assert counts.cut_off == {}

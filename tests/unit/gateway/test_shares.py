@@ -115,3 +115,23 @@ async def test_who_hangs_up_after_the_answer_is_nobody_s_concern(door):
     answer = await asked.ask(leaving=leaving)
 
     assert (answer.status, asked.counts.cut_off) == (200, {})
+
+
+async def test_so_many_ask_without_a_token_and_no_more(door, monkeypatch):
+    """The next one is refused; they shut out nobody who has a token."""
+    monkeypatch.setattr(door_module, "MAX_REQUESTS", 1)
+    monkeypatch.setattr(door_module, "MAX_OPEN_REQUESTS", 2)
+    app = Waits()
+    asked = door(app)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(2):
+            group.create_task(asked.ask("/health", token=b""))
+            await app.inside.acquire()
+        refused = await asked.ask("/health", token=b"")
+        let_in = group.create_task(asked.ask("/v1/x"))
+        await app.inside.acquire()
+        app.go.set()
+
+    assert (refused.status, refused.json["code"], let_in.result().status) == (503, "ResourceExhausted", 200)
+    assert asked.counts.refused == {"too many at once without a token": 1}
+    assert (asked.counts.under_way, asked.counts.open_under_way) == (0, 0)
