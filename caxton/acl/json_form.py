@@ -3,14 +3,15 @@
 {"performative": "query-ref", "receiver": "00000000000004d2", "content": "price", "reply_with": "01a1…"}
 
 Fields have FIPA's names in snake_case, and are left out where they say nothing. Ids are text, moments milliseconds
-since 1970, the performative FIPA's name in lower case. `content` is text where it is UTF-8, and otherwise
-{"base64": "…"}. The receiver is an id, or, until an agent is chosen, {"capability": ["translate"], "balancing":
-"weighted"}. `delivery_options` has what is not as usual.
+since 1970, the performative FIPA's name in lower case. `content` is text where it is UTF-8, and otherwise, or where its
+many control characters would make that longer, {"base64": "…"}. The receiver is an id, or, until an agent is chosen,
+{"capability": ["translate"], "balancing": "weighted"}. `delivery_options` has what is not as usual.
 """
 
 import base64
 import binascii
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any
 
@@ -36,6 +37,8 @@ _IDS: dict[str, Callable[[str], Any]] = {
 # What the runtime stamps when a message is sent, whatever was there before.
 _STAMPED: dict[str, Callable[[str], Any]] = {"message_id": MessageId.parse, "sender": AgentId.parse}
 _OTHERS = ("performative", "receiver", "content", "created_at", "delivery_options")
+# Characters for which JSON has six; and by how many bytes they may make any text longer.
+_ESCAPED_LONG, _FEW_BYTES = bytes({*range(0x20)} - {*b"\b\t\n\f\r"}), 64
 FIELDS = (*_OTHERS[:2], *_STAMPED, *_IDS, *_TEXTS, *_MOMENTS, *_OTHERS[2:])
 
 
@@ -101,10 +104,12 @@ def _receiver_values(message: Message) -> str | dict[str, object]:
 
 
 def _content_values(content: bytes) -> str | dict[str, str]:
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(content).decode()}
+    """Return content as text, or as base64 where it is none, or where JSON would take six characters for much of it."""
+    escaped = len(content) - len(content.translate(None, _ESCAPED_LONG))
+    if 5 * escaped <= max(_FEW_BYTES, len(content) // 3):
+        with suppress(UnicodeDecodeError):
+            return content.decode()
+    return {"base64": base64.b64encode(content).decode()}
 
 
 def options_values(options: DeliveryOptions) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from caxton.acl.capability import Capability
 from caxton.agents.deployment import Deployment
 from caxton.agents.manifest import Manifest
 from caxton.client.calls.agent_calls import DEPLOY_TIMEOUT_S, DRAIN_TIMEOUT_S
@@ -99,9 +100,10 @@ class RemoteAgents(RemoteConnection, DrainCalls, CapabilityCalls, LogCalls):
     def find(self, *names: str, limit: int | None = None, after: str = "") -> AgentListing:
         """Return the agents that have all of these capabilities, in the order of their names."""
         self._gateway()
+        wanted = Capability(*names).names
 
         async def ask(_: int, request: ListAgents) -> Agents:
-            return await self._page(request, {"capability": names})
+            return await self._page(request, {"capability": wanted})
 
         return AgentListing(ask, 1, None, None, limit, after)
 

@@ -47,7 +47,9 @@ class RemoteConnection(Connection):
     def __init__(self, address: Address) -> None:
         super().__init__("/")  # which nothing here looks at
         self._address = address
+        # Until it is closed; and until the block ends, which hangs up.
         self._line: HttpLine | None = None
+        self._entered_line: HttpLine | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: asyncio.TaskGroup
         self._inbox: RemoteInbox | None = None
@@ -55,9 +57,9 @@ class RemoteConnection(Connection):
         self._names: OrderedDict[str, AgentId] = OrderedDict()
 
     async def __aenter__(self) -> Self:
-        if self._line is not None:
+        if self._entered_line is not None:
             raise ConfigurationError("client", "it is open already", "enter each client once; connect again")
-        self._line = HttpLine(self._address)
+        self._line = self._entered_line = HttpLine(self._address)
         self._loop = asyncio.get_running_loop()
         self._tasks = asyncio.TaskGroup()
         await self._tasks.__aenter__()
@@ -66,7 +68,7 @@ class RemoteConnection(Connection):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        line = self._line
+        line, self._entered_line = self._entered_line, None
         self.close()
         if line is not None:
             await self._tasks.__aexit__(None, None, None)

@@ -2,26 +2,23 @@
 
 from collections.abc import Iterator
 
-from caxton.errors import NetworkError
+from caxton.errors import MessageTooLarge
 
-# An event is a message at most, whose content may be 16 MiB, which base64 and JSON make longer.
+# An event is a message at most, whose content may have 10,000,000 bytes; JSON makes them twice as many at most, where
+# all are quotes.
 MAX_EVENT_BYTES = 32 << 20
 _END = b"\n\n"
 
 
 class EventReader:
-    """Takes bytes and gives events, each with its name and its data. Comments are passed over.
+    """Takes bytes and gives events, each with its name and its data. Comments are passed over."""
 
-    url: of where they come from, for errors.
-    """
-
-    def __init__(self, url: str, most_bytes: int = MAX_EVENT_BYTES) -> None:
-        self._url = url
+    def __init__(self, most_bytes: int = MAX_EVENT_BYTES) -> None:
         self._most_bytes = most_bytes
         self._rest = bytearray()
 
     def take(self, raw: bytes) -> Iterator[tuple[str, bytes]]:
-        """Yield the events that are whole now; raises NetworkError for one that does not end."""
+        """Yield the events that are whole now; raises MessageTooLarge for one that does not end."""
         begin = max(0, len(self._rest) - 1)
         self._rest += raw
         while (end := self._rest.find(_END, begin)) >= 0:
@@ -30,7 +27,7 @@ class EventReader:
             if (event := _read(block)) is not None:
                 yield event
         if len(self._rest) > self._most_bytes:
-            raise NetworkError(self._url, f"an event has more than {self._most_bytes:,} bytes")
+            raise MessageTooLarge.of(len(self._rest), self._most_bytes, "event")
 
 
 def _read(block: bytes) -> tuple[str, bytes] | None:

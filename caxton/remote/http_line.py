@@ -118,7 +118,7 @@ class HttpLine:
     async def events(self, path: str, params: Params | None = None) -> AsyncIterator[tuple[str, bytes]]:
         """Yield server-sent events until the gateway ends them; raises what `ask` raises, and what it tells last."""
         async with self._stream(path, params) as answer:
-            reader = EventReader(self.url)
+            reader = EventReader()
             async for raw in answer.aiter_raw():
                 for name, data in reader.take(raw):
                     if name == "problem":

@@ -15,7 +15,19 @@ from caxton.client.calls.interaction_calls import InteractionCalls
 from caxton.client.calls.message_calls import BATCH_TIMEOUT_S
 from caxton.client.connection import Agent
 from caxton.client.routes.receipts import Receipt
-from caxton.errors import CaxtonError, Timeout, Unsupported, ValidationError
+from caxton.errors import (
+    CaxtonError,
+    ConfigurationError,
+    FailedTooOften,
+    NetworkError,
+    RuntimeNotFound,
+    SecurityError,
+    Timeout,
+    TokenMissing,
+    TokenRefused,
+    Unsupported,
+    ValidationError,
+)
 from caxton.forms.message_form import read_told
 from caxton.forms.receipt_form import ReceiptForm
 from caxton.ids import AgentId, MessageId
@@ -28,8 +40,10 @@ from caxton.remote.problems import Problem, of_problem
 LONGEST_MESSAGE_S = 30.0
 # Beside that, for the way there and back.
 _WAY_S = 15.0
-# Of one request: messages, and bytes of contents, which base64 may make a third longer.
-_BATCH, _BATCH_BYTES = 1_000, 12 << 20
+# Of one request: messages, and bytes of their JSON, of which a gateway takes 24 MiB.
+_BATCH, _BATCH_BYTES = 1_000, 16 << 20
+# Errors that all messages would have, whatever they are.
+_OF_ALL = (TokenMissing, TokenRefused, FailedTooOften, RuntimeNotFound, SecurityError, ConfigurationError)
 # Requests that wait for answers at the same time: each has a connection, of which a gateway has 512 for all.
 _REQUESTS_AT_ONCE = 24
 
@@ -54,8 +68,9 @@ class RemoteMessages(RemoteConnection, InteractionCalls):
     ) -> list[Receipt | CaxtonError]:
         """Send messages; returns when each is acknowledged, or has its error, in order.
 
-        They go in requests of up to 1,000, one after the other. Raises Timeout and NetworkError for the first of these
-        that is not answered: what was in it may have been sent, and the rest was not.
+        They go in requests of up to 1,000, one after the other. Where one of these fails, each of its messages has the
+        error: after a Timeout or NetworkError they may have been sent, and those behind were not (RuntimeNotFound);
+        after anything else that is wrong with messages none of them was sent, and those behind are.
         """
         given = _checked(messages)
         within_s = _allowed(timeout_s)
@@ -63,15 +78,30 @@ class RemoteMessages(RemoteConnection, InteractionCalls):
             await self._heard()
         results: list[Receipt | CaxtonError] = []
         for some in _batches(given):
-            answer = await self._gateway().post(
-                "/v1/messages/batch",
-                _Batch,
-                {"messages": [_values(message) for message in some]},
-                params={"timeout_s": within_s},
-                timeout_s=within_s + _WAY_S,
-            )
-            results += map(_result, answer.results)
+            try:
+                answer = await self._gateway().post(
+                    "/v1/messages/batch",
+                    _Batch,
+                    {"messages": some},
+                    params={"timeout_s": within_s},
+                    timeout_s=within_s + _WAY_S,
+                )
+                if len(answer.results) != len(some):
+                    raise NetworkError(self._address.url, f"it told of {len(answer.results)} of {len(some)} messages")
+            except CaxtonError as error:
+                results += [error] * len(some)
+                if (behind := self._of_those_behind(error)) is not None:
+                    return results + [behind] * (len(given) - len(results))
+            else:
+                results += map(_result, answer.results)
         return results
+
+    def _of_those_behind(self, error: CaxtonError) -> CaxtonError | None:
+        """Return what those have that come behind a request with this error; None where they are to be sent."""
+        if isinstance(error, Timeout | NetworkError):
+            not_sent = RuntimeNotFound(self._address.url)
+            return not_sent.suggesting("this was not sent: messages before it were not answered; send it again")
+        return error if isinstance(error, _OF_ALL) else None
 
     async def request_many(
         self, messages: Iterable[Message], *, timeout_s: float = BATCH_TIMEOUT_S, deadline_s: float | None = None
@@ -167,15 +197,17 @@ def _values(message: Message) -> dict[str, object]:
     return values
 
 
-def _batches(messages: Sequence[Message]) -> Iterable[list[Message]]:
-    some: list[Message] = []
+def _batches(messages: Sequence[Message]) -> Iterable[list[msgspec.Raw]]:
+    """Yield messages as JSON, so many as one request takes."""
+    some: list[msgspec.Raw] = []
     size = 0
     for message in messages:
-        if some and (len(some) == _BATCH or size + len(message.content) > _BATCH_BYTES):
+        raw = msgspec.json.encode(_values(message))
+        if some and (len(some) == _BATCH or size + len(raw) > _BATCH_BYTES):
             yield some
             some, size = [], 0
-        some.append(message)
-        size += len(message.content)
+        some.append(msgspec.Raw(raw))
+        size += len(raw)
     if some:
         yield some
 

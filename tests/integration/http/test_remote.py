@@ -111,6 +111,54 @@ async def test_more_messages_than_one_request_holds(remote, here):
     assert isinstance(results[500], caxton.errors.AgentNotFound)
 
 
+async def test_what_is_refused_of_many_messages_leaves_the_others_their_results(url, token, remote, here, echo_wasm):
+    """A request of HTTP is refused as a whole; those before and behind it are sent, and their receipts not lost."""
+    hidden = await remote.deploy("hidden-from-some", echo_wasm)
+    agent = (await here.inspect("echo")).id
+    options = caxton.DeliveryOptions(reliability="at_most_once")
+    messages = [caxton.Message(agent, b"", delivery_options=options) for _ in range(2_001)]
+    messages[1_500] = caxton.Message(hidden, b"", delivery_options=options)
+    async with caxton.connect(url, token=token("sender", "echo")) as some:
+        results = await some.send_batch(messages)
+    await remote.remove("hidden-from-some")
+
+    kinds = [caxton.Receipt, *[caxton.errors.AccessDenied] * 1_000]
+    assert [type(one) for one in results] == [caxton.Receipt] * 999 + kinds + [caxton.Receipt]
+
+
+async def test_bytes_that_json_makes_long_are_sent_and_come(remote):
+    """As many zeros as a message may have, both ways."""
+    content = bytes(900_000)
+    assert (await remote.request("echo", content)).content == content
+    echo = (await remote.inspect("echo")).id
+    sent = await remote.send_batch([caxton.Message(echo, bytes(5_000_000))])
+    assert isinstance(sent[0], caxton.errors.MessageTooLarge)
+    assert "5000000 bytes" in str(sent[0])  # as the agent says it, and nobody before it
+
+
+async def test_a_client_that_is_closed_within_its_block_hangs_up(url, token, remote):
+    """At the end of the block, beyond which it may be entered anew, and not before."""
+    async with caxton.connect(url, token=token("admin")) as client:
+        await client.health()
+        line = client._line
+        client.close()
+        with pytest.raises(caxton.errors.ConfigurationError):
+            await client.health()
+        with pytest.raises(caxton.errors.ConfigurationError, match="open already"):
+            await client.__aenter__()
+        assert not line._http.is_closed
+    assert line._http.is_closed
+    async with client:
+        await client.health()
+
+
+async def test_agents_are_found_by_something(remote, here):
+    """Not by nothing, which all have."""
+    for client in (remote, here):
+        with pytest.raises(caxton.errors.ValidationError):
+            await client.find()
+
+
 @pytest.mark.parametrize(
     ("call", "error"),
     [

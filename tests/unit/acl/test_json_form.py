@@ -167,3 +167,25 @@ def test_whatever_is_read_is_a_message_or_a_typed_error(values):
         read_message(json.dumps(PLAIN | values))
     except CaxtonError:
         return
+
+
+@pytest.mark.parametrize(
+    ("content", "is_text"),
+    [
+        (b"\0", True),
+        (b"\x1b[31mred\x1b[0m", True),
+        (b"\0" * 100, False),
+        (b"\0" + b"a" * 200, True),
+        (b'"' * 300, True),
+        (b"\n" * 300, True),
+        (b"\x7f" * 300, True),
+        (b"\x01ab" * 300, False),
+        (b"\xff", False),
+    ],
+)
+def test_content_is_text_where_that_is_not_much_longer(content, is_text):
+    """Bytes that happen to be UTF-8, such as zeros, are not told six characters for each; all are read as they were."""
+    values = message_values(Message(AgentId(5), content))
+
+    assert isinstance(values["content"], str) == is_text
+    assert read_message(values).content == content
