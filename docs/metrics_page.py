@@ -26,7 +26,7 @@ a counter begins anew, with its runtime or its worker, `rate()` knows it.
 ## The port
 
 `caxton serve --metrics ADDRESS:PORT` serves them at `/metrics`, with or without `--http`, from the gateway's process
-([http.md](http.md)); it needs the extra: `pip install 'caxton[http]'`. Who asks shows a token of a viewer for all
+([http.md](http.md)); it needs the extra: `pip install '.[http]'` in a clone. Who asks shows a token of a viewer for all
 agents ([access.md](access.md)), unless it is served with `--metrics-open`, which tells everybody who reaches the port
 the names of the busiest agents and how much there is of everything. `/health` and `/ready` answer there too.
 

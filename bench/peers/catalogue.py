@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.peers.surroundings import PATH
 
-_INSTALL = "pip install 'caxton[peers]'"
+_INSTALL = "pip install '.[peers]'"
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def _plots() -> Draw:
         from bench.report.plots import draw  # noqa: PLC0415 (only a report needs what draws: an extra of its own)
     except ModuleNotFoundError as error:
         problem = f"plots need {error.name}, which is not installed"
-        raise ConfigurationError("report", problem, "pip install 'caxton[report]'") from None
+        raise ConfigurationError("report", problem, "pip install '.[report]'") from None
     return draw
 
 

@@ -106,7 +106,9 @@ def _not_installed(error: ImportError) -> ConfigurationError:
     if package in _OURS:
         raise error
     of_python = package.removeprefix("_") in sys.stdlib_module_names
-    remedy = "use a Python that has it" if of_python else "install what Caxton needs: `pip install --upgrade caxton`"
+    remedy = (
+        "use a Python that has it" if of_python else "install what Caxton needs: `pip install .` in a clone of Caxton"
+    )
     return ConfigurationError(f"the package {package or 'that is needed'}", f"it does not load: {error}", remedy)
 
 

@@ -24,7 +24,9 @@ def run_again_when_changed(folder: Path) -> int:
     try:
         import watchfiles  # noqa: PLC0415 (an extra, for those who write programs)
     except ImportError:
-        raise ConfigurationError(OPTION, "watchfiles is not installed", "pip install 'caxton[reload]'") from None
+        raise ConfigurationError(
+            OPTION, "watchfiles is not installed", "in a clone of Caxton: pip install '.[reload]'"
+        ) from None
     command = [sys.executable, *(word for word in sys.orig_argv[1:] if word != OPTION)]
     over = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: over.set())

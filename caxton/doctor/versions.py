@@ -13,7 +13,7 @@ from caxton.transport.sockets import ZMQ_VERSION
 # The oldest with everything that a shard's file is made of: tables without row ids.
 LEAST_SQLITE = (3, 8, 2)
 LEAST_PYTHON = (3, 11)
-_ANEW = "install them anew: `pip install --upgrade caxton`"
+_ANEW = "install them anew: `pip install .` in a clone of Caxton"
 _REQUIRED = re.compile(r"([A-Za-z0-9._-]+)\s*(?:\[[^\]]*\])?\s*\(?([^;()]*)\)?\s*$")
 _BOUND = re.compile(r"(==|>=|<=|<|>|~=|!=)\s*([\w.*+!-]+)")
 _COMPARED = {"==": lambda a, b: a == b, ">=": lambda a, b: a >= b, "<": lambda a, b: a < b, "<=": lambda a, b: a <= b}

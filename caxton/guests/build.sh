@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds every guest of this folder into OUT (default: this folder).  Needs: pip install 'caxton[guests]'
+# Builds every guest of this folder into OUT (default: this folder).  Needs: pip install '.[guests]'
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=${1:-$here}

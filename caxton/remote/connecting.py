@@ -37,10 +37,10 @@ def connect(  # noqa: PLR0913 (by name, each with a default)
     for what is not a path, ValidationError for no principal and for no ratio.
 
     In place of a directory the URL of a gateway, such as https://caxton.example:8443, is a runtime on another machine;
-    that needs `pip install 'caxton[remote]'`. Calls that HTTP does not have raise Unsupported. token: what it shows;
-    otherwise CAXTON_TOKEN. ca: a file of the authorities that the gateway's certificate may be from, if not those
-    of the system. cert: a file with a certificate and its key, for a gateway that asks for one. insecure_http: http
-    without TLS is meant also where it leads to another machine.
+    that needs the extra `remote` (`pip install '.[remote]'` in a clone). Calls that HTTP does not have raise
+    Unsupported. token: what it shows; otherwise CAXTON_TOKEN. ca: a file of the authorities that the gateway's
+    certificate may be from, if not those of the system. cert: a file with a certificate and its key, for a gateway that
+    asks for one. insecure_http: http without TLS is meant also where it leads to another machine.
     """
     if not is_url(runtime_dir):
         if token is not None or ca is not None or cert is not None:
@@ -64,6 +64,6 @@ def connect(  # noqa: PLR0913 (by name, each with a default)
         if error.name != "httpx":
             raise
         raise ConfigurationError(
-            "url", "what asks gateways is not installed", "install it with `pip install 'caxton[remote]'`"
+            "url", "what asks gateways is not installed", "install it in a clone of Caxton: `pip install '.[remote]'`"
         ) from None
     return RemoteClient(address)

@@ -17,7 +17,9 @@ try:
     from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
     from prometheus_client.openmetrics import exposition as openmetrics
 except ImportError:
-    raise ConfigurationError("metrics", "prometheus-client is not installed", "pip install 'caxton[http]'") from None
+    raise ConfigurationError(
+        "metrics", "prometheus-client is not installed", "in a clone of Caxton: pip install '.[http]'"
+    ) from None
 
 _OPEN_METRICS = "application/openmetrics-text"
 

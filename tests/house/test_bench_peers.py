@@ -51,7 +51,7 @@ def test_a_peer_that_is_not_installed_is_named_as_such(rows_of):
         (row,) = rows_of("raise SystemExit('it was started')", **needs)
 
         assert (row["peer"], row["status"]) == ("some peer", "not installed")
-        assert row["install"] == "pip install 'caxton[peers]'"
+        assert row["install"] == "pip install '.[peers]'"
         assert row["round_trips_per_s"] is None
 
 

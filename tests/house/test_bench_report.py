@@ -296,7 +296,7 @@ def test_without_its_library_a_report_names_the_extra(told, monkeypatch, tmp_pat
     done = told("--run")
 
     assert done.exit_code == 1
-    assert "caxton[report]" in done.stderr
+    assert "pip install '.[report]'" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,6 +8,9 @@ from caxton.supervisor.desk.reasons import KINDS
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PLACE = re.compile(r"`((?:caxton|workers|bench|tests|scripts|docs)/[\w./*-]+?)(?::\d+)?`")
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# Installs a package of this name from wherever packages come from.
+OF_PYPI = re.compile(r"pip install (?:-\S+ )*['\"]?caxton\b")
+TOLD = ("*.md", "docs/*", "caxton/**/*", "workers/**/*", "bench/**/*", "deploy/**/*")
 
 
 def test_every_link_leads_somewhere(root, pages):
@@ -64,3 +67,11 @@ def test_every_reason_of_health_is_explained(root):
     rows = dict(re.findall(r"^\| `(\w+)` \| (problem|warning) \|", page, re.MULTILINE))
 
     assert rows == {name: kind.level for name, kind in KINDS.items()}
+
+
+def test_nothing_tells_to_install_what_is_not_ours(root):
+    """What PyPI has under this name is another project: whoever is told to install Caxton does so in a clone."""
+    told = [path for folder in TOLD for path in root.glob(folder) if path.suffix in {".py", ".md", ".sh"}]
+
+    assert len(told) > 300
+    assert [str(path) for path in told if OF_PYPI.search(path.read_text(encoding="utf-8"))] == []

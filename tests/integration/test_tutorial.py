@@ -119,7 +119,7 @@ async def test_everything_in_the_tutorial_does_what_it_says(reader):
     assert serving.wait(60) == 0
 
 
-@pytest.mark.skipif(find_spec("ziglang") is None, reason="ziglang is not installed: pip install 'caxton[guests]'")
+@pytest.mark.skipif(find_spec("ziglang") is None, reason="ziglang is not installed: pip install '.[guests]'")
 async def test_the_agent_in_c_does_what_the_tutorial_says(reader):
     """It is compiled, deployed, and answers as the page shows."""
     told = sections()

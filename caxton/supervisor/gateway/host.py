@@ -34,11 +34,13 @@ def check_installed(settings: GatewaySettings) -> None:
         raise ConfigurationError(
             next(iter(settings.places), "--otlp"),
             "what serves HTTP is not installed",
-            "install it with `pip install 'caxton[http]'`",
+            "install it in a clone of Caxton: `pip install '.[http]'`",
         )
     if settings.otlp and importlib.util.find_spec("opentelemetry") is None:
         raise ConfigurationError(
-            "--otlp", "what exports traces is not installed", "install it with `pip install 'caxton[http,otel]'`"
+            "--otlp",
+            "what exports traces is not installed",
+            "install it in a clone of Caxton: `pip install '.[http,otel]'`",
         )
 
 

@@ -9,7 +9,7 @@ from caxton.gateway.limits import CLOSE_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_HEAD_BYTE
 from caxton.testing import eventually
 
 if find_spec("uvicorn") is None:
-    pytest.skip("uvicorn is not installed: pip install 'caxton[http]'", allow_module_level=True)
+    pytest.skip("uvicorn is not installed: pip install '.[http]'", allow_module_level=True)
 
 HELLO = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 

@@ -16,7 +16,7 @@ from caxton.wire.spans import SpanCursor
 from caxton.wire.told import Health, LatencyStats, RouterStats
 
 if find_spec("prometheus_client") is None:
-    pytest.skip("prometheus-client is not installed: pip install 'caxton[http]'", allow_module_level=True)
+    pytest.skip("prometheus-client is not installed: pip install '.[http]'", allow_module_level=True)
 
 from caxton.telemetry.exposition import Format
 

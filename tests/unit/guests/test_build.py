@@ -44,9 +44,7 @@ def test_is_small(name):
     assert (GUESTS / f"{name}.wasm").stat().st_size <= 8_000
 
 
-@pytest.mark.skipif(
-    compiler() != BUILT_WITH, reason=f"ziglang {BUILT_WITH} is not installed: pip install 'caxton[guests]'"
-)
+@pytest.mark.skipif(compiler() != BUILT_WITH, reason=f"ziglang {BUILT_WITH} is not installed: pip install '.[guests]'")
 def test_the_sources_build_to_the_committed_bytes(tmp_path):
     """Building the sources gives the committed files, byte for byte."""
     subprocess.run(

@@ -236,5 +236,5 @@ def test_what_serves_http_may_not_be_there(monkeypatch):
     settings = GatewaySettings(metrics=Place("127.0.0.1", 9_090))
     check_installed(settings)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "litestar" else name)
-    with pytest.raises(ConfigurationError, match=r"--metrics: .*pip install 'caxton\[http\]'"):
+    with pytest.raises(ConfigurationError, match=r"--metrics: .*clone of Caxton: .pip install '\.\[http\]'"):
         check_installed(settings)

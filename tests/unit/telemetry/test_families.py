@@ -156,4 +156,4 @@ except ConfigurationError as error:
     print(error)
 """
     done = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    assert done.stdout == "metrics: prometheus-client is not installed; pip install 'caxton[http]'\n"
+    assert done.stdout == "metrics: prometheus-client is not installed; in a clone of Caxton: pip install '.[http]'\n"
