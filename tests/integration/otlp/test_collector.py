@@ -1,7 +1,9 @@
 """A contract net as OpenTelemetry's own collector was told of it."""
 
 import json
+import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -106,5 +108,20 @@ async def test_logs_are_those_of_guests_and_events_those_of_the_runtime(collecto
     assert line["body"] == {"stringValue": "log: task"}
     assert (line["severityText"], line["severityNumber"]) == ("info", 9)
     assert (said["agent_name"], said["caxton.logger"]) == ({"stringValue": "log"}, {"stringValue": "caxton.guest"})
-    events = [one["eventName"] for one in collector.logs() if one.get("eventName")]
-    assert {"ready", "gateway_ready", "agent_deployed"} <= {*events}
+    wanted = {"ready", "gateway_ready", "agent_deployed"}
+    await until(lambda: wanted <= {one.get("eventName") for one in collector.logs()})
+
+
+async def test_a_gateway_that_was_killed_tells_again_what_is_kept(collector, exporting, until):
+    """Nothing is missing behind it, and an event that came twice is known by its cursor."""
+    gateways = [event["pid"] for event in exporting.events if event["event"] == "gateway_ready"]
+    os.kill(gateways[-1], signal.SIGKILL)
+
+    def cursors(kind):
+        told = [a for one in collector.logs() if one.get("eventName") == kind for a in one["attributes"]]
+        return [one["value"]["stringValue"] for one in told if one["key"] == "caxton.event.cursor"]
+
+    await until(lambda: cursors("gateway_died"))
+    await until(lambda: len(cursors("ready")) > 1)
+    assert len({*cursors("ready")}) == 1
+    assert len({*cursors("gateway_ready")}) == len(gateways) + 1

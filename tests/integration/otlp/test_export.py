@@ -2,9 +2,11 @@
 
 import asyncio
 import gzip
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -20,7 +22,7 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Told)
         self.news = threading.Condition()
-        self.spans, self.resources = [], []
+        self.spans, self.resources, self.paths = [], [], set()
 
     def wait_for(self, trace, most):
         """The spans of a trace, once there are so many."""
@@ -40,6 +42,7 @@ class Told(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         request = ExportTraceServiceRequest.FromString(body)
         with self.server.news:
+            self.server.paths.add(self.path)
             for of_resource in request.resource_spans:
                 self.server.resources.append({a.key: a.value.string_value for a in of_resource.resource.attributes})
                 self.server.spans += [span for scope in of_resource.scope_spans for span in scope.spans]
@@ -65,6 +68,8 @@ def receiver():
 @pytest.fixture
 def runtime(receiver, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{receiver.server_port}")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
+    monkeypatch.setenv("OTEL_LOGS_EXPORTER", "none")
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with serve(workers=2, options=("--otlp",)) as served:
@@ -72,7 +77,7 @@ def runtime(receiver, monkeypatch):
 
 
 async def test_a_contract_net_comes_to_a_receiver_as_one_tree(receiver, runtime):
-    """Every span has its parent there but the first, and says what it is about."""
+    """Every span has its parent there but the first, and says what it is about; what is turned off does not come."""
     assert "url" not in await runtime.event("gateway_ready")
 
     class Seller:
@@ -98,3 +103,31 @@ async def test_a_contract_net_comes_to_a_receiver_as_one_tree(receiver, runtime)
 
     assert all(span.end_time_unix_nano >= span.start_time_unix_nano > 0 for span in spans)
     assert receiver.resources[0]["service.name"] == "caxton"
+    assert receiver.paths == {"/v1/traces"}
+
+
+async def yes(_):
+    return b"yes"
+
+
+async def test_a_collector_that_never_answers_holds_up_nobody(monkeypatch):
+    """What it does not take is counted, of each signal; the gateway answers meanwhile, and ends in time."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{mute.getsockname()[1]}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        with serve(options=("--otlp", "--metrics", "127.0.0.1:0", "--metrics-open")) as served:
+            url = next(event["metrics"] for event in served.events if event["event"] == "ready")
+            async with (
+                caxton.connect(served.runtime_dir, trace_sampling_ratio=1.0) as client,
+                client.attach("anna", yes),
+                httpx.AsyncClient(trust_env=False, timeout=DEADLINE_S) as asking,
+                asyncio.timeout(DEADLINE_S),
+            ):
+                missing = {"traces", "metrics", "logs"}
+                while missing:
+                    assert (await client.request("anna", b"x")).content == b"yes"
+                    text = (await asking.get(url)).text
+                    missing -= {s for s in missing if f'{{reason="not taken",signal="{s}"}}' in text}
+            assert served.stop() == 0
