@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,10 +15,10 @@ from litestar.openapi.config import OpenAPIConfig
 
 from caxton import __version__
 from caxton.acl.trace_context import received
-from caxton.errors import CaxtonError, ValidationError
+from caxton.errors import AccessError, CaxtonError, ValidationError
 from caxton.gateway.asgi import Application
 from caxton.gateway.caller import Caller
-from caxton.gateway.door import REQUEST, retry_header
+from caxton.gateway.door import REQUEST, note_denied, retry_header
 from caxton.gateway.house import House
 from caxton.gateway.openapi import TITLE, completed
 from caxton.gateway.problem import MEDIA_TYPE, Problem, as_json
@@ -100,7 +100,7 @@ def application(house: House, routes: Sequence[Any] = ROUTES) -> Application:
             "caller": Provide(caller, sync_to_thread=False),
         },
         before_request=check_query,
-        exception_handlers={CaxtonError: _of_ours, HTTPException: _of_litestar, Exception: _unforeseen},
+        exception_handlers={CaxtonError: _of_ours(house), HTTPException: _of_litestar, Exception: _unforeseen},
         openapi_config=OpenAPIConfig(title=TITLE, version=__version__, path="/openapi-unused", render_plugins=[]),
         logging_config=None,
         state=State({"decoding": asyncio.Lock()}),
@@ -127,8 +127,13 @@ def _said(app: Any) -> dict[tuple[str, str], dict[str, Any]]:
     }
 
 
-def _of_ours(_request: Request[Any, Any, Any], error: CaxtonError) -> Response[bytes]:
-    return _response(Problem.of(error), {name.decode(): value.decode() for name, value in retry_header(error)})
+def _of_ours(house: House) -> Callable[[Request[Any, Any, Any], CaxtonError], Response[bytes]]:
+    def answer(request: Request[Any, Any, Any], error: CaxtonError) -> Response[bytes]:
+        if isinstance(error, AccessError):
+            note_denied(house.notes, request.scope, request.scope[REQUEST].grant, error)
+        return _response(Problem.of(error), {name.decode(): value.decode() for name, value in retry_header(error)})
+
+    return answer
 
 
 def _of_litestar(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:

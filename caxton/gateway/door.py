@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -15,6 +16,9 @@ from caxton.errors import (
     TokenMissing,
     TokenRefused,
 )
+from caxton.gateway.access.failures import network_of
+from caxton.gateway.access.grant import Grant
+from caxton.gateway.access.notes import AccessNotes
 from caxton.gateway.asgi import Application, Event, Gone, Receive, Scope, Send
 from caxton.gateway.counts import Counts
 from caxton.gateway.hosts import Hosts
@@ -33,6 +37,7 @@ from caxton.gateway.limits import (
 )
 from caxton.gateway.problem import MEDIA_TYPE, Problem, retry_after_s
 from caxton.gateway.shares import Share, Shares
+from caxton.wire.audit import ADDRESS
 
 log = logging.getLogger("caxton.gateway")
 
@@ -239,6 +244,7 @@ class Door:
         hosts: Hosts,
         identify: Identify,
         counts: Counts,
+        notes: AccessNotes,
         timeout_s: float = REQUEST_TIMEOUT_S,
         open_paths: frozenset[str] = OPEN_PATHS,
     ) -> None:
@@ -246,6 +252,7 @@ class Door:
         self._hosts = hosts
         self._identify = identify
         self._counts = counts
+        self._notes = notes
         self._timeout_s = timeout_s
         self._open_paths = open_paths
         self._shares = Shares(counts)
@@ -282,17 +289,18 @@ class Door:
         passage.body_read = named.get(b"content-length", [b"0"]) == [b"0"] and b"transfer-encoding" not in named
         if (problem := self._hosts.refuses(named.get(b"host", []), named.get(b"origin", []))) is not None:
             self._counts.refused["hosts and origins"] += 1
+            note_denied(self._notes, scope, None, problem.detail)
             await passage.answer(problem)
         elif (full := self._full(named.get(b"content-length", [b"0"])[0], most_bytes, is_open=is_open)) is not None:
             await self._refuse(passage, full)
         else:
             try:
                 if not is_open:
-                    address = (scope.get("client") or ("",))[0]
-                    passage.grant = self._identify(named, address)
+                    passage.grant = self._identify(named, address_of(scope))
                     passage.belongs_to(self._shares.of(passage.grant.principal))
             except AccessError as error:
                 self._counts.refused["without a token that counts"] += 1
+                note_denied(self._notes, scope, None, error)
                 await passage.answer(Problem.of(error), _challenge(error) + retry_header(error))
                 return
             await passage.run(self._app, scope, self._timeout_s)
@@ -343,6 +351,22 @@ def retry_header(error: CaxtonError) -> tuple[tuple[bytes, bytes], ...]:
     """Return the header that says when to ask again, where that is known."""
     after_s = retry_after_s(error)
     return () if after_s is None else ((b"retry-after", str(after_s).encode()),)
+
+
+def address_of(scope: Scope) -> str:
+    """Return where a request comes from, "" where that is not known."""
+    return str((scope.get("client") or ("",))[0])
+
+
+def note_denied(notes: AccessNotes, scope: Scope, grant: Grant | None, error: AccessError | str) -> None:
+    """Have the audit say what was denied, and to whom: to a token, as far as it is known, or to an address."""
+    token_id = error.token_id if isinstance(error, TokenRefused) else ""
+    if grant is not None:
+        principal = grant.principal
+    else:
+        principal = f"token:{token_id}" if token_id else f"{ADDRESS}{network_of(address_of(scope)) or 'unknown'}"
+    asked = f"{scope['method']} {scope['path']}"
+    notes.denied(principal, asked, error, time.time_ns() // 1_000_000, "" if grant is None else grant.name)
 
 
 def _challenge(error: AccessError) -> tuple[tuple[bytes, bytes], ...]:

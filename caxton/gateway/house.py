@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from caxton.gateway.access.access import Access
+from caxton.gateway.access.notes import AccessNotes
 from caxton.gateway.access.sessions import Sessions
 from caxton.gateway.clients import Clients
 from caxton.gateway.counts import Counts
@@ -15,7 +16,8 @@ from caxton.gateway.vitals import Vitals
 class House:
     """clients: of the runtime, by principal. vitals: how the runtime is. counts: what the gateway did and refused.
 
-    access: who keeps the tokens. sessions: of pages. scrapes: what Prometheus is told. stopping: set when the gateway
+    access: who keeps the tokens. sessions: of pages. scrapes: what Prometheus is told. notes: what the audit
+    is told of who comes. verifying: held by who looks the audit through: one at a time. stopping: set when the gateway
     is to end, so that streams do.
     """
 
@@ -25,4 +27,6 @@ class House:
     access: Access
     sessions: Sessions
     scrapes: Scrapes
+    notes: AccessNotes
+    verifying: asyncio.Lock = field(default_factory=asyncio.Lock)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

@@ -17,6 +17,7 @@ from caxton.client.client import Client, connect
 from caxton.errors import ConfigurationError
 from caxton.gateway.access.access import Access
 from caxton.gateway.access.failures import Failures
+from caxton.gateway.access.notes import AccessNotes
 from caxton.gateway.access.sessions import Sessions
 from caxton.gateway.application import METRICS_ROUTES, application
 from caxton.gateway.asgi import Application
@@ -28,6 +29,7 @@ from caxton.gateway.house import House
 from caxton.gateway.identity import Identity
 from caxton.gateway.levels import Levels
 from caxton.gateway.limits import HEAD_TIMEOUT_S, KEEP_ALIVE_S, MAX_CONNECTIONS, MAX_METRICS_CONNECTIONS, STOP_TIMEOUT_S
+from caxton.gateway.noting import noting
 from caxton.gateway.protocol import BoundedProtocol, bounded
 from caxton.gateway.routes.metrics_routes import PATH
 from caxton.gateway.scrapes import PRINCIPAL, Scrapes
@@ -59,16 +61,16 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
         identity = Identity(Access(Path(spec.data_dir) / FILE_NAME), Failures(), sessions)
         exported = Exported()
         scrapes = Scrapes(looking, {"http": counts, "metrics": of_metrics}, lambda: len(clients), exported)
-        house = House(clients, Vitals(ask_health), counts, identity.access, sessions, scrapes)
+        house = House(clients, Vitals(ask_health), counts, identity.access, sessions, scrapes, AccessNotes())
         servers: list[tuple[Server, Listening]] = []
         if (place := spec.http) is not None:
-            door = Door(application(house), _hosts(place, spec), identity, counts)
+            door = Door(application(house), _hosts(place, spec), identity, counts, house.notes)
             tls = _tls(spec, MAX_CONNECTIONS, counts)
             servers.append((Server(config(door, bounded(counts, MAX_CONNECTIONS), tls)), place))
         if (place := spec.metrics) is not None:
             app = application(house, METRICS_ROUTES)
             open_paths = OPEN_PATHS | {PATH} if spec.metrics_open else OPEN_PATHS
-            door = Door(app, _hosts(place, spec), identity, of_metrics, open_paths=open_paths)
+            door = Door(app, _hosts(place, spec), identity, of_metrics, house.notes, open_paths=open_paths)
             tls = _tls(spec, MAX_METRICS_CONNECTIONS, of_metrics)
             servers.append((Server(config(door, bounded(of_metrics, MAX_METRICS_CONNECTIONS), tls)), place))
 
@@ -79,7 +81,7 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
         levels = Levels(looking, PRINCIPAL)
-        async with scrapes, asyncio.TaskGroup() as tasks:
+        async with scrapes, noting(directory, house.notes), asyncio.TaskGroup() as tasks:
             following = tasks.create_task(levels.follow())
             exporting = tasks.create_task(_export(directory, scrapes, exported)) if spec.otlp else None
             ticking = tasks.create_task(_tick([server for server, _ in servers], ticks))

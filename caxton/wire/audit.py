@@ -88,6 +88,7 @@ class AuditHead(msgspec.Struct, array_like=True, frozen=True):
     hash: bytes
 
 
+Action = Literal["deny", "sign_in", "sign_out"]
 Filter = Annotated[str, msgspec.Meta(max_length=MAX_FILTER)]
 
 
@@ -137,7 +138,7 @@ class AccessNote(msgspec.Struct, array_like=True, frozen=True):
     """
 
     at: Id
-    action: Literal["deny", "sign_in", "sign_out"]
+    action: Action
     principal: Annotated[str, msgspec.Meta(max_length=MAX_FILTER, pattern="^(token|address):")]
     subject: Filter
     outcome: Filter

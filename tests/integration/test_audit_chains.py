@@ -244,3 +244,89 @@ def test_an_audit_that_is_damaged_does_not_keep_a_runtime_from_serving():
             assert client.health().reasons == []
             assert client.verify_audit() == []
     assert rows == [f"token:{made.about.token_id}"]
+
+
+def offline(*words):
+    """Run a command of a runtime that nobody serves."""
+    return subprocess.run([*CAXTON, *map(str, words)], capture_output=True, text=True, check=True)
+
+
+def test_a_backup_carries_the_audit(tmp_path):
+    """With its own beginning in it; what was restored says so, and all of it is whole, also what is done then."""
+    backup = tmp_path / "backup"
+    with serve(workers=2) as served:
+        with caxton.connect_sync(served.runtime_dir) as client:
+            client.deploy("watched", ECHO)
+            client.create_token("a", "viewer")
+            head = client.audit_head()
+            taken = client.backup(backup)
+            client.pause("watched")
+            rows = [(row.subject, row.outcome) for row in client.audit(action="back_up")]
+            assert client.verify_audit() == []
+        served.stop()
+        offline("backup", "verify", backup)
+        served.data_dir.rename(served.data_dir.with_name("before"))
+        offline("restore", backup, "--data-dir", served.data_dir)
+        served.start()
+        with caxton.connect_sync(served.runtime_dir) as client:
+            client.pause("watched")
+            told = [(row.action, row.outcome) for row in client.audit() if row.action != "anchor"]
+            assert client.verify_audit(f"{head.last}:{head.hash.hex()}") == []
+
+    assert "audit.db" in {file.name for file in taken.files}
+    assert rows == [(str(backup), "begun"), (str(backup), "done")]
+    assert [action for action, _ in told] == ["start", "deploy", "create_token", "back_up", "restore", "start", "pause"]
+    assert told[3] == ("back_up", "begun")
+    assert told[5] == ("start", "from a backup")
+
+
+def test_another_number_of_shards_carries_the_audit():
+    """The chains of before are anchored still, wherever they stand, and whoever changes them is found."""
+    with serve(workers=2) as served:
+        with caxton.connect_sync(served.runtime_dir) as client:
+            for number in range(6):
+                client.deploy(f"watched-{number}", ECHO)
+            head = client.audit_head()
+        served.stop()
+        offline("reshard", "--workers", 3, "--data-dir", served.data_dir)
+        served.start(workers=3)
+        with caxton.connect_sync(served.runtime_dir) as client:
+            client.pause("watched-0")
+            assert client.verify_audit(f"{head.last}:{head.hash.hex()}") == []
+            rows = [(row.subject, row.outcome) for row in client.audit(action="reshard")]
+            assert len([*client.audit(action="deploy")]) == 6
+        served.stop()
+        with closing(sqlite3.connect(served.data_dir / "shard-0.db")) as db:
+            (chain,) = db.execute("SELECT chain FROM audit WHERE action = 'deploy' LIMIT 1").fetchone()
+            db.execute("DELETE FROM audit WHERE chain = ?", (chain,))
+            db.execute("DELETE FROM audit_heads WHERE chain = ?", (chain,))
+            db.commit()
+        served.start(workers=3)
+        with caxton.connect_sync(served.runtime_dir) as client:
+            (fault,) = client.verify_audit()
+    assert rows == [("2 to 3 shards", "begun"), ("2 to 3 shards", "done")]
+    assert f"chain {chain & (1 << 64) - 1:016x}: it is gone" in fault
+
+
+async def test_a_backup_that_fails_is_told(runtime, tmp_path):
+    """And nothing of the audit's copy is left of it."""
+    there = tmp_path / "there"
+    there.mkdir(mode=0o700)
+    (there / "something").touch()
+    async with runtime.connect() as client:
+        with pytest.raises(CaxtonError):
+            await client.backup(there)
+        assert await rows_of(client, action="back_up") == []
+        other = tmp_path / "other"
+        with pytest.raises(CaxtonError):
+            async with asyncio.timeout(60):
+                await client.backup(other, progress=lambda *_: runtime_gone(runtime))
+        await asyncio.to_thread(runtime.start)
+    async with runtime.connect() as client:
+        assert await client.verify_audit() == []
+    assert not other.exists()
+
+
+def runtime_gone(runtime):
+    """Kill the runtime in the midst of a backup."""
+    runtime.kill()

@@ -28,7 +28,7 @@ class Failures:
 
     def count(self, address: str, now_s: float) -> None:
         """Count a failure; now_s: of a clock that only goes on. Raises FailedTooOften in place of what failed."""
-        key = _network(address)
+        key = network_of(address)
         empty_at_s = max(now_s, self._empty_at_s.pop(key, now_s))
         wait_s = empty_at_s - now_s - (FAILURES_AT_ONCE - 1) * FAILURE_PERIOD_S
         full = wait_s > 0
@@ -39,7 +39,7 @@ class Failures:
             raise FailedTooOften(round(wait_s, 3))
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """Return what counts as one peer: an address of IPv4, a network of IPv6, or the text as it is (a Unix socket's)."""
     try:
         found = ipaddress.ip_address(address.partition("%")[0])

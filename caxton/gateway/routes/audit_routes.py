@@ -69,7 +69,7 @@ async def verification(
 ) -> Verified:
     """Read all of the audit, and say where it is broken; with `head`, also whether it goes on from that."""
     caller.may(Role.ADMIN)
-    async with caller.client() as client:
+    async with caller.house.verifying, caller.client() as client:
         faults = await client.verify_audit(head or "")
     return Verified(not faults, faults)
 

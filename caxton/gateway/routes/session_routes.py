@@ -1,13 +1,17 @@
 """A page in a browser signs in with a token, and is known by a cookie from then on."""
 
+import time
 from typing import Any
 
 import msgspec
 from litestar import Request, Response, delete, get, post
 
 from caxton.errors import TokenMissing
+from caxton.gateway.access.failures import network_of
 from caxton.gateway.caller import Caller
+from caxton.gateway.door import address_of
 from caxton.tokens.role import Role
+from caxton.wire.audit import Action
 
 
 class SessionForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +43,7 @@ async def sign_in(caller: Caller, request: Request[Any, Any, Any]) -> Response[S
     sessions = caller.house.sessions
     sealed, page_key = sessions.seal(caller.grant.token_id)
     cookie = sessions.set_cookie(sealed, is_https=_is_https(request))
+    _note(caller, request, "sign_in")
     signed_in = SignedIn(page_key=page_key, **_told(caller))
     return Response(signed_in, headers={"Set-Cookie": cookie, "Cache-Control": "no-store"})
 
@@ -53,7 +58,15 @@ async def show_session(caller: Caller) -> SessionForm:
 async def sign_out(caller: Caller, request: Request[Any, Any, Any]) -> Response[None]:
     """Have the browser forget the cookie. Its token is as it was."""
     cookie = caller.house.sessions.set_cookie("", is_https=_is_https(request))
+    _note(caller, request, "sign_out")
     return Response(None, headers={"Set-Cookie": cookie})
+
+
+def _note(caller: Caller, request: Request[Any, Any, Any], action: Action) -> None:
+    """Have the audit say so."""
+    grant, where = caller.grant, network_of(address_of(request.scope))
+    told = f"the token {grant.name}, from {where}"
+    caller.house.notes.note(action, grant.principal, "dashboard", told, time.time_ns() // 1_000_000)
 
 
 def _told(caller: Caller) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from caxton.errors import FailedTooOften, TokenMissing, TokenRefused
+from caxton.gateway.access.notes import AccessNotes
 from caxton.gateway.counts import Counts
 from caxton.gateway.door import REQUEST, Door
 from caxton.gateway.hosts import Hosts
@@ -62,8 +63,8 @@ class Asked:
     """A door, and what goes through it without a network."""
 
     def __init__(self, app, timeout_s):
-        self.counts = Counts()
-        self.door = Door(app, Hosts("127.0.0.1", 80, []), known, self.counts, timeout_s)
+        self.counts, self.notes = Counts(), AccessNotes()
+        self.door = Door(app, Hosts("127.0.0.1", 80, []), known, self.counts, self.notes, timeout_s)
 
     async def ask(self, path="/v1/x", body=(b"",), headers=(), host=b"localhost", token=b"Bearer good", **more):
         """Ask; the parts of a body come one after the other, and None stands for one that never comes.

@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from caxton.gateway import door as door_module
+from caxton.gateway.access.notes import AccessNotes
 from caxton.gateway.asgi import Gone
 from caxton.gateway.counts import Counts
 from caxton.gateway.door import Door
@@ -78,7 +79,7 @@ async def test_who_reads_nothing_is_cut_off(listening, monkeypatch, caplog, app)
     """Whatever the application makes of it: the connection ends, and nothing is logged as an error."""
     monkeypatch.setattr(door_module, "SEND_TIMEOUT_S", 0.2)
     counts = Counts()
-    served = Door(app, Hosts("127.0.0.1", 80, []), lambda *_: None, counts)
+    served = Door(app, Hosts("127.0.0.1", 80, []), lambda *_: None, counts, AccessNotes())
     async with listening(served) as (port, _, server):
         with closing(socket.create_connection(("127.0.0.1", port))) as reader:
             reader.sendall(ASKS * 2)
@@ -95,7 +96,7 @@ async def test_who_reads_nothing_is_cut_off(listening, monkeypatch, caplog, app)
 async def test_an_answer_is_sent_at_the_pace_of_who_reads_it(listening):
     """Its request is under way until little of it is left, and the server keeps no more than a part or two."""
     counts = Counts()
-    served = Door(large(), Hosts("127.0.0.1", 80, []), lambda *_: None, counts)
+    served = Door(large(), Hosts("127.0.0.1", 80, []), lambda *_: None, counts, AccessNotes())
     async with listening(served) as (port, _, server):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with closing(writer):
