@@ -2,9 +2,9 @@
 
 import re
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from caxton.wire.anchors import ANCHOR, anchors_in
 from caxton.wire.audit import (
@@ -15,11 +15,14 @@ from caxton.wire.audit import (
     AuditPage,
     AuditRow,
     Kind,
+    ReadAudit,
     chain_of,
     hash_of,
     is_of,
 )
 
+# Yields which file is to be asked for what, is sent its page, and returns what is wrong.
+Looking: TypeAlias = Generator[tuple[int, ReadAudit], AuditPage, list[str]]
 _HEAD = re.compile(r"([1-9][0-9]{0,18}):([0-9a-fA-F]{64})", re.ASCII)
 
 
@@ -238,6 +241,28 @@ class SupervisorCheck(FileCheck):
             yield f"row {number} of the anchors, whose hash was kept, has made room for others: keep a later head"
         else:
             yield f"row {number} of the anchors is gone, whose hash was kept"
+
+
+def looking_through(shards: int, kept: KeptHead | None = None) -> Looking:
+    """Look an audit through, whoever asks for its pages. kept: what the head of its anchors was once.
+
+    Files are the shards by their numbers, and after these the supervisor, which is asked first: it has the anchors.
+    """
+    supervisor = SupervisorCheck(kept)
+    found = [f"supervisor, {fault}" for fault in (yield from _looking_through(shards, supervisor))]
+    checks = [FileCheck(supervisor.anchored) for _ in range(shards)]
+    for shard, check in enumerate(checks):
+        found += [f"shard {shard}, {fault}" for fault in (yield from _looking_through(shard, check))]
+    return [*found, *gone(supervisor.anchored, checks)]
+
+
+def _looking_through(file: int, check: FileCheck) -> Looking:
+    after, more = 0, True
+    while more:
+        page = yield file, ReadAudit(after)
+        check.take(page)
+        after, more = page.after, page.more
+    return check.faults()
 
 
 def gone(anchored: dict[int, Anchored], shards: Iterable[FileCheck]) -> list[str]:

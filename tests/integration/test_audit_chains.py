@@ -159,13 +159,40 @@ def test_anchors_find_what_was_changed_in_a_shards_file_while_it_was_stopped(cha
         served.stop()
         with closing(sqlite3.connect(served.data_dir / "shard-0.db")) as db:
             change(db, 1)
+        lying = command(served, "verify", "--data-dir", served.data_dir, "-o", "json")
         served.start()
         verified = command(served, "verify", "-o", "json")
+        refused = command(served, "verify", "--data-dir", served.data_dir)
 
-    assert verified.returncode == 1
-    (found,) = json.loads(verified.stdout)["faults"]
-    assert found.startswith("shard 0, chain ")
-    assert fault in found
+    for found in (lying, verified):
+        assert found.returncode == 1
+        (told,) = json.loads(found.stdout)["faults"]
+        assert told.startswith("shard 0, chain ")
+        assert fault in told
+    assert refused.returncode not in {0, 1} or "in use" in refused.stderr or "serve" in refused.stderr
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_what_lies_in_a_data_directory_is_verified_without_a_runtime(tmp_path, end):
+    """When it was stopped; of one that was killed it is said what to do; with a head, and nothing of it is changed."""
+    with serve(workers=2) as served:
+        with caxton.connect_sync(served.runtime_dir) as client:
+            client.deploy("watched", ECHO)
+        head = command(served, "head").stdout.strip()
+        getattr(served, end)()
+        before = {path.name: path.read_bytes() for path in served.data_dir.iterdir() if path.is_file()}
+        found = command(served, "verify", "--data-dir", served.data_dir, "--head", head)
+        after = {path.name: path.read_bytes() for path in served.data_dir.iterdir() if path.is_file()}
+        nothing = command(served, "verify", "--data-dir", tmp_path)
+        if end == "stop":
+            assert (found.returncode, found.stdout) == (0, "the audit is what was written\n")
+        else:
+            assert found.returncode != 0
+            assert "serve and stop it once" in found.stderr
+        assert {name: raw for name, raw in after.items() if name != "lock"} == {
+            name: raw for name, raw in before.items() if name != "lock"
+        }
+        assert "no data directory of a runtime" in nothing.stderr
 
 
 def test_a_head_that_is_kept_elsewhere_finds_a_whole_new_audit(tmp_path):

@@ -18,6 +18,7 @@ from caxton.errors import ConfigurationError
 from caxton.forms.audit import AuditForm, HeadForm
 from caxton.forms.moments import moment
 from caxton.store.regular_file import opened
+from caxton.supervisor.premises.audit_look import verify_audit
 from caxton.wire.audit import AuditHead, AuditRow
 from caxton.wire.audit_check import KeptHead
 
@@ -83,7 +84,9 @@ def show(
     with_client(runtime_dir, use)
 
 
-@app.command(epilog="Examples: caxton audit verify; caxton audit verify --head 17:5f…; caxton audit verify -o json")
+@app.command(
+    epilog="Examples: caxton audit verify; caxton audit verify --head head.txt; caxton audit verify --data-dir ./data"
+)
 @reports_errors
 def verify(
     head: Annotated[
@@ -94,16 +97,20 @@ def verify(
             show_default=False,
         ),
     ] = None,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Of a runtime that nobody serves: what is in there, as it lies.", show_default=False),
+    ] = None,
     runtime_dir: RuntimeDirOption = None,
     output: Output = Format.TEXT,
 ) -> None:
     """Look whether every row is what was written, and none is gone or was put in; exits with 1 when not."""
-    kept = "" if head is None else str(_kept(head))
+    kept = None if head is None else _kept(head)
 
     async def use(client: Client) -> list[str]:
-        return await client.verify_audit(kept)
+        return await client.verify_audit("" if kept is None else str(kept))
 
-    found = with_client(runtime_dir, use)
+    found = with_client(runtime_dir, use) if data_dir is None else verify_audit(data_dir.absolute(), kept)
     if output is Format.JSON:
         print_json({"whole": not found, "faults": found})
     else:

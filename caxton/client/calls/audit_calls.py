@@ -18,7 +18,7 @@ from caxton.wire.audit import (
     AuditRow,
     ReadAudit,
 )
-from caxton.wire.audit_check import FileCheck, KeptHead, SupervisorCheck, gone
+from caxton.wire.audit_check import KeptHead, looking_through
 
 MAX_ROWS = 10_000
 
@@ -85,13 +85,15 @@ class AuditCalls(Connection):
 
         head: what `audit_head` returned once, as NUMBER:HASH. Raises what `audit` does.
         """
-        supervisor = SupervisorCheck(_kept(head) if head else None)
-        *shards, own = self._audit_files()
-        found = [f"supervisor, {fault}" for fault in await _look_through(own, supervisor)]
-        checks = [FileCheck(supervisor.anchored) for _ in shards]
-        for shard, (ask, check) in enumerate(zip(shards, checks, strict=True)):
-            found += [f"shard {shard}, {fault}" for fault in await _look_through(ask, check)]
-        return [*found, *gone(supervisor.anchored, checks)]
+        *shards, _ = files = self._audit_files()
+        looking = looking_through(len(shards), _kept(head) if head else None)
+        try:
+            file, asked = next(looking)
+            while True:
+                file, asked = looking.send(await files[file](asked))
+        except StopIteration as over:
+            found: list[str] = over.value
+            return found
 
     def _audit_files(self) -> list[Ask]:
         """Return how each file is asked: those of the shards, and then the supervisor's."""
@@ -103,15 +105,6 @@ class AuditCalls(Connection):
 
     async def _audit_of_supervisor(self, asked: ReadAudit) -> AuditPage:
         return await self._ask(asked, AuditPage)
-
-
-async def _look_through(ask: Ask, check: FileCheck) -> list[str]:
-    page = await ask(ReadAudit())
-    check.take(page)
-    while page.more:
-        page = await ask(ReadAudit(page.after))
-        check.take(page)
-    return check.faults()
 
 
 def _asked(

@@ -38,7 +38,7 @@ backup.bytes_of = late(backup.bytes_of)
 restore.bytes_done = late(restore.bytes_done)
 main()
 """
-PRESENT = {"identity", "manifest.json", "modules", "shard-0.db", "shard-1.db"}
+PRESENT = {"audit.db", "identity", "manifest.json", "modules", "shard-0.db", "shard-1.db"}
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_a_backup_is_taken_verified_and_restored(ready, caxton, place, serve):
     again = caxton("restore", at, "--data-dir", place / "new")
 
     assert taken.code == 0, taken.err
-    assert "2 shards, 3 files" in taken.out
+    assert "2 shards, 4 files" in taken.out
     assert names(at) == PRESENT
     assert verified.json["durable"]["balanced"] is True
     assert restored.code == 0, restored.err
@@ -94,7 +94,7 @@ def test_ctrl_c_leaves_nothing(ready, place):
     taking.send_signal(signal.SIGINT)
     _, told = taking.communicate()
 
-    assert there == {"manifest.json.new", "shard-0.db", "shard-1.db"}
+    assert there == {"audit.db", "manifest.json.new", "shard-0.db", "shard-1.db"}
     assert (taking.returncode, told) == (1, f"caxton: interrupted: no backup was taken into {place / 'backup'}\n")
     assert not (place / "backup").exists()
 
@@ -102,7 +102,7 @@ def test_ctrl_c_leaves_nothing(ready, place):
 def test_ctrl_c_after_the_end_takes_nothing_back(ready, place):
     """What is whole by then is told of as it is."""
     for words, says in (
-        (("backup", place / "backup", "--runtime-dir", ready.runtime_dir), "2 shards, 3 files"),
+        (("backup", place / "backup", "--runtime-dir", ready.runtime_dir), "2 shards, 4 files"),
         (("restore", place / "backup", "--data-dir", place / "new"), "serve it with"),
     ):
         done = subprocess.run([sys.executable, "-P", "-c", LATE, *words], check=False, capture_output=True, text=True)

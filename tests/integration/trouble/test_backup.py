@@ -33,7 +33,7 @@ OPTIONS = ("--restart-limit", "1000")
 # A counter's state has room for some thousand words, and every word is another one.
 COUNTERS, SPLITTERS = 64, 4
 BATCH = 50
-PRESENT = {"identity", "manifest.json", "modules", "shard-0.db", "shard-1.db"}
+PRESENT = {"audit.db", "identity", "manifest.json", "modules", "shard-0.db", "shard-1.db"}
 
 
 def quiet(_bytes):
@@ -155,7 +155,7 @@ async def test_a_backup_that_is_cancelled_leaves_nothing(client, tmp_path, at_th
         taking.cancel()
     at_the_end(copied.wait)
 
-    assert there == {"manifest.json.new", "shard-0.db", "shard-1.db"}
+    assert there == {"audit.db", "manifest.json.new", "shard-0.db", "shard-1.db"}
     assert taking.cancelled()
     assert not directory.exists()
     assert (await client.backup(directory)).shards == WORKERS

@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from caxton.gateway import door as door_module
+from caxton.gateway.access.notes import AccessNotes
 from caxton.gateway.asgi import Gone
 from caxton.gateway.counts import Counts
 from caxton.gateway.door import REQUEST, Door
@@ -51,7 +52,7 @@ async def test_a_reader_that_is_cut_off_ends_its_stream(listening, monkeypatch):
     """At once, and not when the interpreter comes across it: the request is not over before."""
     monkeypatch.setattr(door_module, "SEND_TIMEOUT_S", 0.2)
     app, counts = Streams(1 << 20), Counts()
-    async with listening(Door(app, Hosts("127.0.0.1", 80, []), lambda *_: None, counts)) as (port, _, _):
+    async with listening(Door(app, Hosts("127.0.0.1", 80, []), lambda *_: None, counts, AccessNotes())) as (port, _, _):
         with closing(socket.create_connection(("127.0.0.1", port))) as reader:
             reader.sendall(ASKS)
             await app.began.wait()
