@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 import orjson
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -39,6 +41,9 @@ _NUMBERS = (
     (logging.DEBUG, SeverityNumber.DEBUG),
 )
 Value = str | int | float | bool
+T = TypeVar("T")
+# Of a number in an attribute, its sign aside.
+_BITS = 63
 log = logging.getLogger("caxton.gateway")
 
 
@@ -77,7 +82,7 @@ class LogExport:
         own = self._own.behind(self._own_read, A_REQUEST)
         self._own_read = own.last
         self._sender.missed(own.missed)
-        await self._send([_of_record(one, {"caxton.process": "gateway"}) for one in own.records])
+        await self._send(partial(_of_record, about={"caxton.process": "gateway"}), own.records)
         try:
             more = await self._look_at_workers()
             await self._look_at_events()
@@ -92,23 +97,25 @@ class LogExport:
         self._sender.missed(told.missed)
         for part in told.shards:
             about: dict[str, Value] = {"caxton.process": "worker", "caxton.shard": part.shard}
-            await self._send([_of_record(one, about) for one in part.records])
+            await self._send(partial(_of_record, about=about), part.records)
         return told.more
 
     async def _look_at_events(self) -> None:
         """Export what happened, a request at a time, as it is read."""
-        made: list[LogRecord] = []
+        some: list[EventView] = []
         async for event in self._client.events(after=self._event):
             self._event = event.cursor or self._event
-            made.append(_of_event(event))
-            if len(made) == A_REQUEST:
-                await self._send(made)
-                made = []
-        await self._send(made)
+            some.append(event)
+            if len(some) == A_REQUEST:
+                await self._send(_of_event, some)
+                some = []
+        await self._send(_of_event, some)
 
-    async def _send(self, records: Sequence[LogRecord]) -> None:
-        if records:
-            await self._sender.send([ReadableLogRecord(one, self._resource, SCOPE) for one in records], len(records))
+    async def _send(self, made: Callable[[T], LogRecord], told: Sequence[T]) -> None:
+        if told:
+            await self._sender.send(
+                lambda: [ReadableLogRecord(made(one), self._resource, SCOPE) for one in told], len(told)
+            )
 
 
 def _of_record(record: Record, about: Mapping[str, Value]) -> LogRecord:
@@ -150,9 +157,11 @@ def _made(
 
 
 def _plain(fields: Mapping[str, object]) -> Iterator[tuple[str, Value]]:
-    """Yield fields as attributes; what is no plain value is JSON."""
+    """Yield fields as attributes; numbers beyond 63 bits are text, and what is no plain value is JSON."""
     for name, value in fields.items():
-        if isinstance(value, str | int | float | bool):
+        if isinstance(value, int) and value.bit_length() > _BITS:
+            yield name, str(value)
+        elif isinstance(value, str | int | float | bool):
             yield name, value
         elif value is not None:
-            yield name, orjson.dumps(value, default=str).decode()
+            yield name, orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()

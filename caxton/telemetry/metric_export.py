@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics.export import MetricsData
@@ -14,7 +15,7 @@ from caxton.printable import shown
 from caxton.telemetry.exported import METRICS, Exported
 from caxton.telemetry.moment import Moment
 from caxton.telemetry.origin import resource
-from caxton.telemetry.points import Starts, metrics_data
+from caxton.telemetry.points import Starts, metrics_data, points_of
 from caxton.telemetry.sender import Exporter, Sender
 
 INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
@@ -62,8 +63,8 @@ class MetricExport:
             return
         now_ns = time.time_ns()
         began_ns = self._starts.of(moment.uptime_s, now_ns)
-        data, points = await asyncio.to_thread(metrics_data, moment, began_ns, now_ns, self._resource)
-        await self._sender.send(data, points)
+        make = partial(metrics_data, moment, began_ns, now_ns, self._resource)
+        await self._sender.send(make, points_of(moment))
 
 
 def period_s(text: str) -> float:

@@ -1,6 +1,7 @@
 """Metrics as OpenTelemetry has them: the families that Prometheus reads, under the same names."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from opentelemetry.sdk.metrics import Exemplar
@@ -44,13 +45,19 @@ class Starts:
         return self._began_ns
 
 
-def metrics_data(moment: Moment, began_ns: int, now_ns: int, resource: Resource) -> tuple[MetricsData, int]:
-    """Return all metrics of a moment, and how many points they have. began_ns: when the runtime's counters began."""
+def points_of(moment: Moment) -> int:
+    """Return how many points the metrics of a moment have."""
+    return sum(
+        1 if isinstance(one, family.Histogram) else len(one.samples) for one in chain(moment.run, moment.gateway)
+    )
+
+
+def metrics_data(moment: Moment, began_ns: int, now_ns: int, resource: Resource) -> MetricsData:
+    """Return all metrics of a moment. began_ns: when the runtime's counters began."""
     own_ns = int(moment.started_s * _NS_PER_S)
     metrics = [*_metrics(moment.run, began_ns, now_ns), *_metrics(moment.gateway, own_ns, now_ns)]
-    points = sum(len(metric.data.data_points) for metric in metrics)
     scoped = ScopeMetrics(SCOPE, metrics, SCOPE.schema_url or "")
-    return MetricsData([ResourceMetrics(resource, [scoped], "")]), points
+    return MetricsData([ResourceMetrics(resource, [scoped], "")])
 
 
 def _metrics(told: Sequence[Told], began_ns: int, now_ns: int) -> Iterator[Metric]:

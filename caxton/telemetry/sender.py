@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
 
@@ -36,12 +37,15 @@ class Sender(Generic[T_contra]):
         self._exported = exported
         self._failed = 0
 
-    async def send(self, batch: T_contra, items: int) -> None:
-        """Export a batch of so many items. What the collector does not take is lost, and counted."""
+    async def send(self, make: Callable[[], T_contra], items: int) -> None:
+        """Export a batch of so many items, which is made beside the loop too.
+
+        What cannot be made, or the collector does not take, is lost, and counted: it is no reason to end.
+        """
         try:
-            result = await asyncio.to_thread(self._exporter.export, batch)
+            result = await asyncio.to_thread(lambda: self._exporter.export(make()))
             is_taken, why = result.name == _TAKEN, "the collector does not take them"
-        except Exception as error:  # noqa: BLE001 (what cannot be exported is no reason to end)
+        except Exception as error:  # noqa: BLE001 (whatever a library does not like)
             is_taken, why = False, f"{type(error).__name__}: {error}"
         if is_taken:
             self._exported.taken[self._signal] += items

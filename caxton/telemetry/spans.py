@@ -6,6 +6,7 @@ Where they go, and how, the library's own variables say: OTEL_EXPORTER_OTLP_ENDP
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan
@@ -58,9 +59,12 @@ class SpanExport:
         self._cursor = told.cursor
         self._sender.missed(told.missed)
         for start in range(0, len(told.spans), A_REQUEST):
-            made = [self._made(span) for span in told.spans[start : start + A_REQUEST]]
-            await self._sender.send(made, len(made))
+            some = told.spans[start : start + A_REQUEST]
+            await self._sender.send(partial(self._made_of, some), len(some))
         return told.more
+
+    def _made_of(self, spans: Sequence[Span]) -> Sequence[ReadableSpan]:
+        return [self._made(span) for span in spans]
 
     def _made(self, span: Span) -> ReadableSpan:
         parent = None if span.parent_id is None else _context(span.trace_id, span.parent_id, is_remote=True)

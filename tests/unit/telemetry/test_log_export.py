@@ -12,7 +12,7 @@ from opentelemetry.sdk._logs.export import LogRecordExportResult
 from caxton.errors import NetworkError, ShardUnavailable
 from caxton.placement.slot_table import SlotTable
 from caxton.records import Records
-from caxton.telemetry.exported import GONE, LOGS, Exported
+from caxton.telemetry.exported import GONE, LOGS, NOT_TAKEN, Exported
 from caxton.telemetry.logs import A_REQUEST, LogExport
 from caxton.wire.events import EventView
 from caxton.wire.records import ReadRecords, Record, RecordPage
@@ -114,6 +114,20 @@ async def test_an_event_has_its_kind_and_its_fields():
         "agent_id": "00000000000000ff",
     }
     assert played.after == ["", "2-4"]
+
+
+async def test_an_event_with_odd_fields_takes_no_others_with_it():
+    """Numbers that no attribute can be are text, and keys may be anything; what cannot be told at all is counted."""
+    odd = EventView("ready", "loud", "x", 1, {"id": 1 << 63, "most": (1 << 63) - 1, "by": {1: 2}}, number=1, run=1)
+    played = Played(events=[odd])
+    await LogExport(played, Records(), exported := Exported(), played).look()
+    ((record,),) = played.taken
+    told = attributes(record)
+    assert (told["id"], told["most"], told["by"]) == (str(1 << 63), (1 << 63) - 1, '{"1":2}')
+
+    played = Played(events=[EventView("ready", "info", "x", 1, {"by": {1 << 70: 2}}, number=1, run=1)])
+    await LogExport(played, Records(), exported := Exported(), played).look()
+    assert exported.dropped == {(LOGS, NOT_TAKEN): 1}
 
 
 async def test_what_the_gateway_logs_is_exported_too():

@@ -18,7 +18,7 @@ from caxton.telemetry.family import Histogram, Kind, counter
 from caxton.telemetry.metric_export import DEFAULT_PERIOD_S, MetricExport, period_s
 from caxton.telemetry.moment import Moment
 from caxton.telemetry.origin import is_wanted, resource
-from caxton.telemetry.points import Starts, metrics_data
+from caxton.telemetry.points import Starts, metrics_data, points_of
 from caxton.wire.span import PROCESS, Span
 
 NOW_NS, BEGAN_NS = 2_000_000_000, 1_000_000_000
@@ -31,11 +31,11 @@ def moment(stats, health, parts):
 
 def encoded(moment):
     """What travels, by name."""
-    data, points = metrics_data(moment, BEGAN_NS, NOW_NS, resource())
+    data = metrics_data(moment, BEGAN_NS, NOW_NS, resource())
     ((scope,),) = [one.scope_metrics for one in encode_metrics(data).resource_metrics]
     found = {metric.name: metric for metric in scope.metrics}
     kinds = [getattr(metric, metric.WhichOneof("data")) for metric in scope.metrics]
-    assert points == sum(len(kind.data_points) for kind in kinds)
+    assert points_of(moment) == sum(len(kind.data_points) for kind in kinds)
     return found
 
 
