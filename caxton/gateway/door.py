@@ -10,8 +10,10 @@ from typing import Any, NoReturn
 from caxton.errors import (
     AccessError,
     CaxtonError,
+    ConfigurationError,
     MessageTooLarge,
     ResourceExhausted,
+    StorageError,
     Timeout,
     TokenMissing,
     TokenRefused,
@@ -302,6 +304,9 @@ class Door:
                 self._counts.refused["without a token that counts"] += 1
                 note_denied(self._notes, scope, None, error)
                 await passage.answer(Problem.of(error), _challenge(error) + retry_header(error))
+                return
+            except (StorageError, ConfigurationError):  # whoever asks is nobody yet, and is not told of files
+                await passage.answer(Problem.told(503, "the gateway cannot read its tokens; its log says why"))
                 return
             await passage.run(self._app, scope, self._timeout_s)
 

@@ -1,16 +1,21 @@
 """Who may come in: tokens are compared with those that the runtime keeps, as they are at this moment."""
 
 import hmac
+import logging
 import time
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
 
-from caxton.errors import TokenMissing, TokenRefused
+from caxton.errors import ConfigurationError, StorageError, TokenMissing, TokenRefused
 from caxton.gateway.access.grant import Grant
 from caxton.store.token_file import FileMark, mark_of, read_tokens
 from caxton.tokens.token import Token, digest_of
 
+log = logging.getLogger("caxton.gateway")
+
+# A file that could not be read is not read again before so long.
+_AGAIN_MS = 1_000
 # What is compared with the digest of a token that nobody has: who is refused waits as long, for whatever reason.
 _NOBODYS = bytes(32)
 
@@ -35,6 +40,10 @@ class Access:
         self._path = path
         self._now_ms = now_ms
         self._mark: FileMark | None = None
+        # Why the file could not be read last, which one it was, and when.
+        self._error: StorageError | ConfigurationError | None = None
+        self._unread_mark: FileMark | None = None
+        self._tried_ms = 0
         self._by_digest: dict[bytes, Token] = {}
         self._by_id: dict[str, Token] = {}
 
@@ -81,9 +90,21 @@ class Access:
 
     def _look(self) -> None:
         """Read the file if it is another one than was read last. While it cannot be read, nobody is let in."""
-        if mark_of(self._path) == self._mark:
-            return
-        self._keep(*read_tokens(self._path))
+        now_ms, mark = self._now_ms(), self._unread_mark
+        try:
+            mark = mark_of(self._path)
+            if self._error is None and mark == self._mark:
+                return
+            if self._error is not None and mark == self._unread_mark and 0 <= now_ms - self._tried_ms < _AGAIN_MS:
+                raise self._error.with_traceback(None)
+            self._keep(*read_tokens(self._path))
+        except (StorageError, ConfigurationError) as error:
+            if error is not self._error:
+                if str(error) != str(self._error):
+                    log.error("nobody is let in while the tokens cannot be read: %s", error)  # noqa: TRY400 (the error says it all)
+                self._error, self._unread_mark, self._tried_ms = error, mark, now_ms
+            raise
+        self._error = None
 
     def _keep(self, tokens: Iterable[Token], mark: FileMark | None) -> None:
         kept = tuple(tokens)

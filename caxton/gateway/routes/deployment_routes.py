@@ -42,6 +42,7 @@ class AgentToDeploy(About, frozen=True, kw_only=True, forbid_unknown_fields=True
 @post("/v1/agents", summary="Deploy an agent", tags=["agents"], opt={"body": AgentToDeploy, "form": About})
 async def deploy_agent(caller: Caller, request: Request[Any, Any, Any]) -> Response[AgentForm]:
     """Deploy one agent; as a form its part `agent` is the JSON without `wasm`, and its part `wasm` the file."""
+    caller.grant.allows_some(Role.ADMIN)  # before a module is there
     about, wasm = await _of_form(request) if check_json(request, FORM) == FORM else await _of_json(request)
     caller.grant.allows(Role.ADMIN, normal_name("name", about.name))
     if about.escalate_to is not None:
@@ -74,7 +75,10 @@ async def _of_json(request: Request[Any, Any, Any]) -> tuple[About, bytes]:
 
 
 async def _of_form(request: Request[Any, Any, Any]) -> tuple[About, bytes]:
-    parts = await request.form()
+    try:
+        parts = await request.form()
+    except (LookupError, UnicodeDecodeError) as error:  # a charset that there is not, or text that is none of it
+        raise InvalidMessageFormat("body", f"a part of the form cannot be read: {error}") from None
     if {*parts} != {"agent", "wasm"} or len([*parts.multi_items()]) != len({*parts}):
         raise InvalidMessageFormat("body", "a form has the parts agent and wasm, each once, and no others")
     about, module = parts["agent"], parts["wasm"]

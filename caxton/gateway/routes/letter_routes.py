@@ -91,6 +91,7 @@ async def show_letter(caller: Caller, letter: str) -> LetterForm:
 )
 async def requeue_letters(caller: Caller, request: Request[Any, Any, Any]) -> Requeued:
     """Send them again, with no attempts; what is not there any more is passed over."""
+    caller.grant.allows_some(Role.OPERATOR)
     choice = await read(request, Choice)
     async with caller.client() as client:
         which = await _filter(caller, client, Role.OPERATOR, choice)
@@ -107,6 +108,7 @@ async def requeue_letters(caller: Caller, request: Request[Any, Any, Any]) -> Re
 )
 async def purge_letters(caller: Caller, request: Request[Any, Any, Any]) -> Purged:
     """Forget them for good."""
+    caller.grant.allows_some(Role.OPERATOR)
     choice = await read(request, Choice)
     async with caller.client() as client:
         which = await _filter(caller, client, Role.OPERATOR, choice)

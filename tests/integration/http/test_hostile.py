@@ -65,6 +65,20 @@ CASES = {
         b'--b\r\nContent-Disposition: form-data; name="x"\r\n\r\ny\r\n--b--\r\n',
         400,
     ),
+    "a form in a charset that there is not": (
+        "POST",
+        "/v1/agents",
+        {"Content-Type": "multipart/form-data; boundary=b"},
+        b'--b\r\nContent-Disposition: form-data; name="agent"\r\nContent-Type: a/b; charset=z\r\n\r\ny\r\n--b--\r\n',
+        400,
+    ),
+    "a form that is no text": (
+        "POST",
+        "/v1/agents",
+        {"Content-Type": "multipart/form-data; boundary=b"},
+        b'--b\r\nContent-Disposition: form-data; name="agent"\r\n\r\n\xff\xfe\r\n--b--\r\n',
+        400,
+    ),
     "another host": ("GET", "/v1/agents", {"Host": "evil.example"}, b"", 421),
     "a page of elsewhere": ("GET", "/v1/agents", {"Origin": "https://evil.example"}, b"", 403),
     "a head that is too long": ("GET", "/v1/agents", {"X": "a" * MAX_HEAD_BYTES}, b"", 431),
@@ -130,6 +144,19 @@ def test_what_is_no_request_of_ours_ends_in_a_problem(admin, url, raw):
     assert head[9:12] in {b"400", b"401", b"413", b"421"}, said
     assert json.loads(body)["status"] == int(head[9:12])
     assert admin.get("/ready").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "role"), [("agents", "operator"), ("dead-letters/requeue", "sender"), ("dead-letters/purge", "sender")]
+)
+def test_who_may_not_is_told_so_before_the_body_is_there(url, token, path, role):
+    """Or the gateway would take what it refuses anyway."""
+    place = urlsplit(url)
+    head = f"POST /v1/{path} HTTP/1.1\r\nHost: {place.netloc}\r\nAuthorization: Bearer {token(role)}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{"
+    with socket.create_connection((place.hostname, place.port), 30) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(12) == b"HTTP/1.1 403"
 
 
 def test_who_leaves_in_the_midst_leaves_nothing(admin, url, token):

@@ -6,7 +6,7 @@ import pytest
 from caxton.errors import StorageError, TokenMissing, TokenRefused, to_fields
 from caxton.gateway.access import access as access_module
 from caxton.gateway.access.access import Access, Refusal
-from caxton.store.token_file import FILE_NAME, write_tokens
+from caxton.store.token_file import FILE_NAME, read_tokens, write_tokens
 from caxton.tokens.role import Role
 from caxton.tokens.token import Token, digest_of, token_text
 
@@ -121,6 +121,27 @@ def test_while_the_file_is_damaged_nobody_is_let_in(access, path):
             access.check(grant)
     write_tokens(path, (token(),))
     access.check(grant)
+
+
+def test_a_file_that_is_damaged_is_read_now_and_then(access, path, now, monkeypatch, caplog):
+    """Not for each who asks, and what is wrong is logged once; replaced, it is read at once."""
+    write_tokens(path, (token(),))
+    good = path.read_bytes()
+    path.write_bytes(b"damage" * 100)
+    reads = []
+
+    def counted(path):
+        reads.append(path)
+        return read_tokens(path)
+
+    monkeypatch.setattr(access_module, "read_tokens", counted)
+    for now[0] in (1_000, 1_000, 1_999, 2_000, 2_500):
+        with pytest.raises(StorageError):
+            access.authenticate(TEXT)
+    assert len(reads) == 2
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    path.write_bytes(good)
+    assert access.authenticate(TEXT).token_id == "1f" * 8
 
 
 def test_the_file_is_read_once(access, path, monkeypatch):

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from caxton.errors import AgentNotFound
+from caxton.errors import AgentNotFound, StorageError
 from caxton.gateway import door as door_module
 from caxton.gateway.asgi import Gone
 from caxton.gateway.door import REQUEST
@@ -191,3 +191,17 @@ async def test_what_is_refused_is_counted(door):
 
     assert asked.counts.refused == {"hosts and origins": 2, "without a token that counts": 1, "large bodies": 1}
     assert asked.counts.answered == {421: 1, 401: 1, 413: 1, 403: 1}
+
+
+async def test_who_is_nobody_is_not_told_why_tokens_cannot_be_read(door):
+    """Nor where they are: that is in the log."""
+    asked = door()
+
+    def cannot(headers, address):
+        raise StorageError("/data/tokens", "damaged")
+
+    asked.door._identify = cannot
+    answer = await asked.ask(token=b"Bearer good")
+
+    assert answer.status == 503
+    assert b"/data" not in answer.body
