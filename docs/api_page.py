@@ -155,6 +155,7 @@ INSIDE = {
     "keep",
     "hold_at_most",
     "hold_back",
+    "only",
     "full",
     "full_of_unread",
     "on_room",

@@ -19,7 +19,7 @@ from caxton.wire.audit import AuditPage, ReadAudit
 from caxton.wire.backup import BackupRequest, CopyState
 from caxton.wire.busy import AskBusiest, Busiest
 from caxton.wire.call_graph import CallGraphRequest, CallGraphResult
-from caxton.wire.capability_calls import Capabilities, CapabilityRequest
+from caxton.wire.capability_calls import Among, Capabilities, CapabilityRequest
 from caxton.wire.conversations import ConversationRequest, ConversationResult
 from caxton.wire.dead_letter_results import DeadLetterFigures, Purged, Requeued
 from caxton.wire.delivery import AskSeal, Delivery, Sealed
@@ -62,13 +62,15 @@ class Deploy(msgspec.Struct, array_like=True, tag=10, frozen=True):
 class ListAgents(msgspec.Struct, array_like=True, tag=11, frozen=True):
     """List agents of this shard in the order of their names, after `after`, at most `limit`.
 
-    name: only those whose names fit this pattern (`caxton.agents.names`). state: only those in this state.
+    name: only those whose names fit this pattern (`caxton.agents.names`). state: only those in this state. among: only
+    those whose names fit one of these.
     """
 
     after: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_BATCH)] = MAX_BATCH
     name: Name | None = None
     state: Annotated[str, msgspec.Meta(max_length=MAX_FILTER)] | None = None
+    among: Among = ()
 
 
 class Inspect(msgspec.Struct, array_like=True, tag=12, frozen=True):

@@ -11,18 +11,24 @@ from caxton.agents.names import MAX_LABEL, MAX_NAME
 
 MAX_PAGE = 500
 Label = Annotated[str, msgspec.Meta(max_length=MAX_LABEL)]
+# Of patterns of names, as many as a token has.
+MOST_AMONG = 16
+Among = Annotated[
+    tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME)], ...], msgspec.Meta(max_length=MOST_AMONG)
+]
 Names = Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_CAPABILITIES)]
 
 
 class ListCapable(msgspec.Struct, array_like=True, tag=60, frozen=True):
     """List the agents of this shard that have all capabilities of a key, by name, behind `after`: up to `limit`.
 
-    Answered with `Agents`.
+    among: only those whose names fit one of these patterns. Answered with `Agents`.
     """
 
     key: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY)]
     after: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] = ""
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
+    among: Among = ()
 
 
 class ListCapabilities(msgspec.Struct, array_like=True, tag=61, frozen=True):

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, deque
+from collections.abc import Sequence
 from enum import IntFlag
 from itertools import islice
 from typing import NamedTuple
@@ -254,6 +255,16 @@ class Agent:
 MOST_LOOKED_AT = 1_000
 
 
+def looked_at(among: Sequence[NamePattern]) -> int:
+    """Return how many agents are looked at for one page of those that fit one of these patterns."""
+    return max(1, MOST_LOOKED_AT // max(1, len(among)))
+
+
+def fits_one(name: str, among: Sequence[NamePattern]) -> bool:
+    """Return whether a name fits one of these patterns, or there are none."""
+    return not among or any(pattern.fits(name) for pattern in among)
+
+
 class AgentPage(NamedTuple):
     """Some agents, and where the next page goes on: there may be more after the name `after`."""
 
@@ -298,26 +309,48 @@ class Registry:
         """Return the agent, or None."""
         return self.agents.get(agent_id)
 
-    def page(self, after: str, limit: int, name: NamePattern | None = None, state: str | None = None) -> AgentPage:
-        """Return up to `limit` agents by name after `after`, of those whose name fits and who are in this state."""
+    def page(
+        self,
+        after: str,
+        limit: int,
+        name: NamePattern | None = None,
+        state: str | None = None,
+        among: Sequence[NamePattern] = (),
+    ) -> AgentPage:
+        """Return up to `limit` agents by name after `after`, of those whose name fits and who are in this state.
+
+        among: patterns of which their names are to fit one, if there are any.
+        """
         if self._sorted is None:
             self._sorted = sorted(self.agents.values(), key=_name)
         start = bisect_right(self._sorted, after, key=_name)
         beginning = "" if name is None else name.beginning
-        if beginning > after:
-            start = bisect_left(self._sorted, beginning, key=_name)
+        begins = [pattern.beginning for pattern in among] or [beginning]
+        first = max(beginning, min(begins))
+        if first > after:
+            start = bisect_left(self._sorted, first, key=_name)
         found: list[Agent] = []
         at = start
-        for agent in islice(self._sorted, start, start + MOST_LOOKED_AT):
-            if not agent.manifest.name.startswith(beginning):
+        for agent in islice(self._sorted, start, start + looked_at(among)):
+            called = agent.manifest.name
+            if not called.startswith(beginning) or _is_behind(called, begins):
                 return AgentPage(found, more=False, after=after)
             at += 1
-            after = agent.manifest.name
-            if (name is None or name.fits(after)) and (state is None or state == state_of(agent)):
+            after = called
+            if (
+                (name is None or name.fits(called))
+                and fits_one(called, among)
+                and (state is None or state == state_of(agent))
+            ):
                 found.append(agent)
                 if len(found) == limit:
                     break
         return AgentPage(found, at < len(self._sorted), after)
+
+
+def _is_behind(name: str, beginnings: Sequence[str]) -> bool:
+    """Return whether no name from this one on has one of these beginnings."""
+    return all(name > beginning and not name.startswith(beginning) for beginning in beginnings)
 
 
 def _name(agent: Agent) -> str:

@@ -250,7 +250,8 @@ class Calls:
 
     def _listed(self, request: ListAgents) -> Agents:
         pattern = None if request.name is None else NamePattern(request.name)
-        found, more, after = self._registry.page(request.after, request.limit, pattern, request.state)
+        among = [*map(NamePattern, request.among)]
+        found, more, after = self._registry.page(request.after, request.limit, pattern, request.state, among)
         return Agents([view(agent, self._shard) for agent in found], more, after, len(self._registry.agents))
 
     async def _changed(

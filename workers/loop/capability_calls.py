@@ -5,6 +5,7 @@ from bisect import bisect_right
 from itertools import islice
 
 from caxton.acl.capability import checked_key, names_of
+from caxton.agents.names import NamePattern
 from caxton.wire.calls import Agents, AgentView, Found, Result
 from caxton.wire.capability_calls import (
     Advertise,
@@ -15,7 +16,7 @@ from caxton.wire.capability_calls import (
     ListCapable,
     LookUp,
 )
-from workers.agents.registry import MOST_LOOKED_AT, Agent
+from workers.agents.registry import Agent, fits_one, looked_at
 from workers.loop.passes import Passes
 from workers.loop.shard import Shard
 from workers.loop.views import view
@@ -68,10 +69,11 @@ class CapabilityCalls:
         start = bisect_right(agents, request.after, key=_name)
         found: list[AgentView] = []
         at, after = start, request.after
-        for agent in islice(agents, start, start + MOST_LOOKED_AT):
+        among = [*map(NamePattern, request.among)]
+        for agent in islice(agents, start, start + looked_at(among)):
             at += 1
             after = agent.manifest.name
-            if all(agent.agent_id in other for other in others):
+            if all(agent.agent_id in other for other in others) and fits_one(after, among):
                 found.append(view(agent, self._shard))
                 if len(found) == request.limit:
                     break

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from heapq import heapify, heappop, heapreplace
-from typing import Any
+from typing import Any, Self
 
 from caxton.agents.lifecycle import TOLD_STATES
 from caxton.agents.names import MAX_NAME, check_text
@@ -43,7 +43,13 @@ class AgentListing:
         self._state = state
         self._limit = limit
         self._after = after
+        self._among: tuple[str, ...] = ()
         self._totals = [0] * shards
+
+    def only(self, patterns: tuple[str, ...]) -> Self:
+        """List those alone whose names fit one of these: for who may see no others."""
+        self._among = patterns
+        return self
 
     @property
     def total(self) -> int:
@@ -78,7 +84,7 @@ class AgentListing:
         """Yield agents of one shard, at most `left` of them."""
         after, more = self._after, True
         while more and left:
-            page = await self._ask(shard, ListAgents(after, min(left, MAX_BATCH), self._name, self._state))
+            page = await self._ask(shard, ListAgents(after, min(left, MAX_BATCH), self._name, self._state, self._among))
             self._totals[shard] = page.total
             for view in page.agents:
                 yield view

@@ -34,7 +34,7 @@ class CapabilityCalls(Connection):
         key = Capability(*names).key
 
         async def ask(shard: int, request: ListAgents) -> Agents:
-            return await self._call(shard, ListCapable(key, request.after, request.limit), Agents)
+            return await self._call(shard, ListCapable(key, request.after, request.limit, request.among), Agents)
 
         return AgentListing(ask, self._open().shards, None, None, limit, after)
 

@@ -13,7 +13,6 @@ from caxton.forms.agent_form import AgentForm
 from caxton.gateway.caller import Caller
 from caxton.gateway.parameters import PAGE, After, Agent, Limit
 from caxton.tokens.role import Role
-from caxton.wire.calls import AgentView
 
 
 class AgentPage(msgspec.Struct, frozen=True):
@@ -43,16 +42,12 @@ async def list_agents(
     async with caller.client() as client:
         listing: AgentListing
         if capability:
-            listing = client.find(*capability, after=after or "")
+            listing = client.find(*capability, limit=limit + 1, after=after or "")
         else:
-            listing = client.agents(name=name, state=in_state, after=after or "")
-        found: list[AgentView] = []
-        async for view in listing:
-            if caller.grant.is_for_all or caller.grant.covers(view.name):
-                if len(found) == limit:
-                    return AgentPage([AgentForm.of(one) for one in found], found[-1].name)
-                found.append(view)
-    return AgentPage([AgentForm.of(one) for one in found], None)
+            listing = client.agents(name=name, state=in_state, limit=limit + 1, after=after or "")
+        found = await (listing if caller.grant.is_for_all else listing.only(caller.grant.patterns))
+    forms = [AgentForm.of(view) for view in found[:limit]]
+    return AgentPage(forms, forms[-1].name if len(found) > limit else None)
 
 
 @get("/v1/agents/{agent:str}", summary="Show an agent", tags=["agents"])

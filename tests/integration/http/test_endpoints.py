@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import re
 
 import httpx
@@ -362,3 +363,21 @@ async def test_workers_are_restarted_one_after_the_other(served, admin, asking):
 
     assert [answer.status_code for answer in answers] == [202, 409]
     assert [worker["planned_restarts"] for worker in admin.get("/v1/workers").json()["workers"]] == [1, 1]
+
+
+def test_pages_of_some_agents_are_full(admin, asking, echo_wasm):
+    """However many others there are between them, by name and by capability; each page leads to the next."""
+    for number in range(4):
+        for kind in ("many", "few"):
+            about = {"name": f"{kind}-{number}-of-pages", "capabilities": ["be-paged"]}
+            files = {"agent": (None, json.dumps(about)), "wasm": ("echo.wasm", echo_wasm.read_bytes())}
+            assert admin.post("/v1/agents", files=files).status_code == 201
+    some = asking("viewer", "few-*-of-pages", "many-3-of-pages")
+    wanted = [*(f"few-{number}-of-pages" for number in range(4)), "many-3-of-pages"]
+    for params in ({}, {"capability": "be-paged"}):
+        pages, after = [], None
+        while not pages or after:
+            page = some.get("/v1/agents", params={"limit": 2, **params} | ({"after": after} if after else {})).json()
+            pages.append([one["name"] for one in page["agents"]])
+            after = page["next"]
+        assert pages == [wanted[:2], wanted[2:4], wanted[4:]]

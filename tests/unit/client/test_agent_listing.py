@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from caxton.client.calls.agent_listing import AgentListing
 from caxton.errors import ShardUnavailable, ValidationError
-from caxton.wire.calls import Agents, AgentView
+from caxton.wire.calls import Agents, AgentView, ListAgents
 
 MOST_OF_A_PAGE = 3
 
@@ -60,6 +60,18 @@ async def test_no_more_is_asked_for_than_is_taken():
         await anext(listing)
 
     assert shards.asked == [(0, 5), (0, 5), (1, 5), (1, 5)]
+
+
+async def test_shards_are_asked_for_those_alone_that_may_be_seen():
+    """What nobody may see does not travel."""
+    asked = []
+
+    async def ask(_shard, request):
+        asked.append(request)
+        return Agents([], more=False, after="", total=1)
+
+    assert await AgentListing(ask, 1, None, None, 5).only(("a*", "b")) == []
+    assert asked == [ListAgents("", 5, among=("a*", "b"))]
 
 
 async def test_a_shard_that_goes_back_is_not_asked_for_ever():

@@ -53,18 +53,20 @@ def test_a_page_may_start_at_a_name_that_is_gone():
     names=st.lists(st.text("ab*", min_size=1, max_size=4), unique=True),
     pattern=st.none() | st.text("ab*", min_size=1, max_size=4),
     state=st.sampled_from([None, "running", "paused", "failed"]),
+    among=st.lists(st.text("ab*", min_size=1, max_size=4), max_size=3),
     limit=st.integers(1, 5),
     looked_at=st.integers(1, 5),
 )
-def test_pages_list_every_agent_that_is_wanted_once(names, pattern, state, limit, looked_at):
+def test_pages_list_every_agent_that_is_wanted_once(names, pattern, state, among, limit, looked_at):
     """However few are looked at for one page, the pages together have all whose name and state fit, and no others."""
     registry = registry_of(names)
     name = None if pattern is None else NamePattern(pattern)
+    patterns = [*map(NamePattern, among)]
     listed, after, more = [], "", True
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("workers.agents.registry.MOST_LOOKED_AT", looked_at)
         while more:
-            page, more, going_on = registry.page(after, limit, name, state)
+            page, more, going_on = registry.page(after, limit, name, state, patterns)
             assert len(page) <= limit
             assert not more or going_on > after
             listed += page
@@ -73,7 +75,9 @@ def test_pages_list_every_agent_that_is_wanted_once(names, pattern, state, limit
     wanted = {
         agent
         for agent in registry.agents.values()
-        if (name is None or name.fits(agent.manifest.name)) and state in {None, state_of(agent)}
+        if (name is None or name.fits(agent.manifest.name))
+        and state in {None, state_of(agent)}
+        and (not patterns or any(pattern.fits(agent.manifest.name) for pattern in patterns))
     }
     assert listed == sorted(wanted, key=lambda agent: agent.manifest.name)
 
@@ -87,6 +91,8 @@ def test_a_page_looks_at_few_agents(monkeypatch):
     assert registry.page("", 5, NamePattern("b2")) == ([], False, "")
     assert registry.page("", 5, NamePattern("a*4")) == ([], True, "a3")
     assert registry.page("a3", 5, NamePattern("a*5")) == ([], False, "a4")
+    assert registry.page("", 5, among=[NamePattern("b*")])[:2] == ([registry.agents[5]], False)
+    assert registry.page("", 5, among=[NamePattern("a0")]) == ([], False, "")
 
 
 def test_only_a_running_agent_takes_messages(shard):
