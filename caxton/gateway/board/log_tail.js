@@ -19,7 +19,8 @@ export class LogTail {
     this.level = "debug";
     this.held = false;
     this.waiting = [];
-    this.number = 0;
+    // Of the last line: numbers begin anew when the worker does, or when the log has made room for others.
+    this.last = { number: 0, at: "" };
     this.lines = h("div", { class: "log", tabindex: 0, role: "log", "aria-live": "off", "aria-label": "Lines that the agent logged" });
     this.wrong = h("div");
     this.none = h("div", {}, empty("It has logged nothing."));
@@ -41,21 +42,24 @@ export class LogTail {
     this.stream.abort();
     this.stream = new AbortController();
     this.level = level;
-    this.number = 0;
+    this.last = { number: 0, at: "" };
     this.waiting = [];
     fill(this.lines);
     const { signal } = this.stream;
     // One that has ended is begun again: the gateway may have been another since. Lines that were told stay.
-    every(AGAIN_MS, signal, async () => {
+    every(AGAIN_MS, signal, async (watched) => {
       fill(this.wrong);
-      await follow(this.path, { follow: true, tail: TAIL, level }, signal, (name, told) => this.#take(name, told));
+      const tail = this.last.number ? MOST_LINES : TAIL;
+      await follow(this.path, { follow: true, tail, level }, watched, (name, told) => this.#take(name, told));
     }, (error) => fill(this.wrong, error.isAway ? null : problem(error)));
   }
 
   #take(name, told) {
     if (name === "problem") fill(this.wrong, problem(Object.assign(new Error(), { message: told.detail })));
-    if (name !== "line" || told.number <= this.number) return;
-    this.number = told.number;
+    if (name !== "line") return;
+    const isNote = told.number === 0; // the runtime's own word, such as that the worker was restarted
+    if (!isNote && told.number <= this.last.number && told.at <= this.last.at) return;
+    if (!isNote) this.last = told;
     this.waiting.push(told);
     if (this.waiting.length > MOST_LINES) this.waiting.shift();
     if (this.waiting.length === 1) requestAnimationFrame(() => this.#show());

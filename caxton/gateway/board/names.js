@@ -5,6 +5,8 @@ import { line } from "./format.js";
 
 const MOST = 500;
 const names = new Map();
+// That an agent is gone, or is none of ours, stays so; what else went wrong is asked again.
+const LASTING = new Set([403, 404]);
 
 // The ids of clients have the highest of their 64 bits set.
 export function isClient(id) {
@@ -16,7 +18,10 @@ export async function nameOf(id) {
   if (isClient(id)) return id === "f".repeat(16) ? "everyone" : `client ${id.slice(-6)}`;
   if (!names.has(id)) {
     if (names.size >= MOST) names.delete(names.keys().next().value);
-    names.set(id, get(`/v1/agents/${id}`).then((agent) => line(agent.name, 200), () => id));
+    names.set(id, get(`/v1/agents/${id}`).then((agent) => line(agent.name, 200), (error) => {
+      if (!LASTING.has(error.status)) names.delete(id);
+      return id;
+    }));
   }
   return names.get(id);
 }

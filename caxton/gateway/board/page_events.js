@@ -39,10 +39,10 @@ export function eventsPage(main, { query, signal }) {
   fill(main, title("Events"), section("What happened, newest first", {}, search, wrong, none, table.element));
 
   // A stream that has ended goes on behind the last event that was told.
-  every(AGAIN_MS, signal, async () => {
+  every(AGAIN_MS, signal, async (watched) => {
     fill(wrong);
     const since = cursor || !wanted.last ? null : Date.now() - Number(wanted.last) * 1_000;
-    await follow("/v1/events", { follow: true, kind: wanted.kind, agent: wanted.agent, after: cursor, since }, signal, take);
+    await follow("/v1/events", { follow: true, kind: wanted.kind, agent: wanted.agent, after: cursor, since }, watched, take);
   }, (error) => fill(wrong, error.isAway ? null : problem(error)));
 
   function take(name, told) {

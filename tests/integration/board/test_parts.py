@@ -156,3 +156,25 @@ def test_what_is_not_there_is_told(board_of, token):
         board.page.evaluate("place => { location.hash = place; }", place)
         expect(board.page.get_by_role("main")).to_contain_text(text)
     board.forgive("40")
+
+
+def test_a_name_that_could_not_be_asked_for_is_asked_for_again(run, board_of):
+    """And that of an agent that is gone is not."""
+    told = run(
+        "names.js",
+        """async m => {
+            const asked = [];
+            let status = 503;
+            window.fetch = async path => {
+                asked.push(path);
+                const told = {name: "echo", detail: "no", code: "No"};
+                return new Response(JSON.stringify(told), {status});
+            };
+            const gone = "0000000000000002", name = "0000000000000001", found = [];
+            for (status of [503, 200, 503]) found.push(await m.nameOf(name));
+            status = 404;
+            for (let i = 0; i < 2; i += 1) found.push(await m.nameOf(gone));
+            return [found, asked.length];
+        }""",
+    )
+    assert told == [["0000000000000001", "echo", "echo", "0000000000000002", "0000000000000002"], 3]
