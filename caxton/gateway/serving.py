@@ -14,7 +14,7 @@ import uvicorn
 
 from caxton.client.call_line import ask_soon
 from caxton.client.client import Client, connect
-from caxton.errors import ConfigurationError
+from caxton.errors import CaxtonError, ConfigurationError
 from caxton.gateway.access.access import Access
 from caxton.gateway.access.failures import Failures
 from caxton.gateway.access.notes import AccessNotes
@@ -43,6 +43,9 @@ from caxton.wire.supervision import AskHealth, Told
 from caxton.wire.told import Health, read_told
 
 log = logging.getLogger("caxton.gateway")
+
+# Between two tries to export: doubled each time.
+FIRST_EXPORT_PAUSE_S, LONGEST_EXPORT_PAUSE_S = 1.0, 60.0
 
 
 async def serve(spec: GatewaySpec, ticks: int) -> None:
@@ -97,11 +100,22 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
 
 
 async def _export(directory: Path, scrapes: Scrapes, exported: Exported) -> None:
-    """Export what OpenTelemetry's variables do not turn off, until this is cancelled."""
+    """Export what OpenTelemetry's variables do not turn off, until this is cancelled.
+
+    What is in the way of that, such as a runtime that opens no more sessions, is in nobody else's: it is tried again.
+    """
     from caxton.telemetry.export import export  # noqa: PLC0415 (who exports nothing need not have it)
 
-    async with connect(directory) as client:
-        await export(client, scrapes.moment, exported)
+    pause_s = FIRST_EXPORT_PAUSE_S
+    while True:
+        try:
+            async with connect(directory) as client:
+                pause_s = FIRST_EXPORT_PAUSE_S
+                await export(client, scrapes.moment, exported)
+        except* CaxtonError as errors:
+            log.warning("nothing is exported by OTLP, and it is tried again in %g s: %s", pause_s, errors.exceptions[0])
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_EXPORT_PAUSE_S)
 
 
 def _hosts(place: Listening, spec: GatewaySpec) -> Hosts:

@@ -114,7 +114,7 @@ def _check_certificate(server: ssl.SSLContext, files: Tls) -> None:
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    client.load_verify_locations(files.cert)
+    _try(f"{CERT} {files.cert}", lambda: client.load_verify_locations(files.cert))
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = client.wrap_bio(to_client, to_server), server.wrap_bio(to_server, to_client, server_side=True)
     done = [False, False]

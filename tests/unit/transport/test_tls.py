@@ -3,12 +3,14 @@
 import datetime as dt
 import os
 import ssl
+from pathlib import Path
 
 import pytest
 import trustme
 
 from caxton.config.gateway import Tls
 from caxton.errors import ConfigurationError
+from caxton.transport import tls
 from caxton.transport.tls import ChangingContext, context_of
 
 LONG_AGO = dt.datetime(2001, 1, 1, tzinfo=dt.UTC)
@@ -122,6 +124,19 @@ def test_what_is_wrong_is_told_with_the_file(write, spoil, option, why):
         context_of(spoil(write(), write))
 
     assert refused.value.what.startswith(option)
+
+
+def test_a_certificate_that_is_replaced_while_it_is_read_is_told(write, monkeypatch):
+    """As any other that cannot be used: whoever looks after its files is not ended by it."""
+    files, load = write(), tls._load
+
+    def then_replaced(context, files):
+        load(context, files)
+        Path(files.cert).write_text("half of one")
+
+    monkeypatch.setattr(tls, "_load", then_replaced)
+    with pytest.raises(ConfigurationError, match="--http-cert"):
+        context_of(files)
 
 
 def test_a_key_that_others_may_read_is_refused(write):
