@@ -1,7 +1,9 @@
 """The image and the services around it, as their own parsers and schemas see them."""
 
 import json
+import re
 from importlib.resources import files
+from urllib.parse import urlsplit
 
 import dockerfile_parse
 import jsonschema
@@ -10,6 +12,7 @@ import yaml
 
 from caxton.config.file import read_config
 from caxton.config.gateway import GatewaySettings, read_address, read_names
+from caxton.config.keys import BY_PATH
 
 # Whom a container runs as: nobody of the machine.
 USER = "10001:10001"
@@ -127,3 +130,16 @@ def test_the_image_serves_what_its_ports_are_for(deploy, tmp_path):
     )
 
     assert gateway.places == {"--http": ("0.0.0.0", 8080), "--metrics": ("0.0.0.0", 9090)}  # noqa: S104 (as told)
+
+
+def test_the_collector_among_the_services_is_told_something(compose, instructions):
+    """The image has what it takes, traces are sampled, and it is told nothing that it does not take."""
+    environment = compose["services"]["caxton"]["environment"]
+    place = urlsplit(environment["OTEL_EXPORTER_OTLP_ENDPOINT"])
+    (install,) = [value for value in values(instructions, "RUN") if "pip install" in value]
+
+    assert (place.hostname in compose["services"], place.port) == (True, 4318)
+    assert {"http", "otel"} <= {*re.search(r"'\.\[(.*?)\]'", install)[1].split(",")}
+    assert environment[BY_PATH["gateway.otlp"].variable] == "true"
+    assert 0 < float(environment[BY_PATH["gateway.trace_sampling_ratio"].variable]) <= 1
+    assert {environment["OTEL_METRICS_EXPORTER"], environment["OTEL_LOGS_EXPORTER"]} == {"none"}

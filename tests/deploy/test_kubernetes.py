@@ -2,8 +2,11 @@
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from caxton.config.file import read_config
+from caxton.config.gateway import read_names
+from caxton.gateway.hosts import Hosts
 
 FILES = ("configmap", "service", "statefulset", "poddisruptionbudget", "networkpolicy")
 # The oldest and the newest release that the schemas are of and that these are meant for.
@@ -145,3 +148,21 @@ def test_its_file_is_one_that_the_runtime_reads(objects, pod, tmp_path):
 
     assert (values["http"], values["metrics"]) == ("0.0.0.0:8080", "0.0.0.0:9090")
     assert values["drain_timeout"] < pod["terminationGracePeriodSeconds"]
+
+
+def test_whoever_calls_a_service_by_any_of_its_names_is_let_in(objects):
+    """Short or whole, as the name service of the cluster has them in the namespace of the manual; and the pod's own."""
+    names = yaml.safe_load(objects["ConfigMap", "caxton-config"]["data"]["config.yaml"])["gateway"]["http_names"]
+    hosts = Hosts("0.0.0.0", 8080, read_names(names))  # noqa: S104 (as told)
+    ends = ("", ".caxton", ".caxton.svc", ".caxton.svc.cluster.local")
+    asked = [f"caxton{end}:8080" for end in ends]
+    asked += [f"caxton-server-0.caxton-pods{end}:8080" for end in ("", ".caxton.svc.cluster.local")]
+    asked += ["10.0.0.7:8080", "localhost:8080"]
+
+    assert [name for name in asked if hosts.refuses([name.encode()], []) is not None] == []
+    assert hosts.refuses([b"caxton.example:8080"], []) is not None
+
+
+def test_nothing_of_others_is_run_as_the_image(container):
+    """A name without a registry is taken from the node alone."""
+    assert (container["image"], container["imagePullPolicy"]) == ("caxton:latest", "Never")
