@@ -124,4 +124,4 @@ async def test_a_gateway_that_was_killed_tells_again_what_is_kept(collector, exp
     await until(lambda: cursors("gateway_died"))
     await until(lambda: len(cursors("ready")) > 1)
     assert len({*cursors("ready")}) == 1
-    assert len({*cursors("gateway_ready")}) == len(gateways) + 1
+    await until(lambda: len({*cursors("gateway_ready")}) == len(gateways) + 1)
