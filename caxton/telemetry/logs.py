@@ -17,6 +17,7 @@ from caxton.client.calls.kept_records import records
 from caxton.client.client import Client
 from caxton.errors import CaxtonError
 from caxton.records import Records
+from caxton.telemetry.collector_line import BoundedExporter
 from caxton.telemetry.exported import LOGS, Exported
 from caxton.telemetry.origin import SCOPE, resource
 from caxton.telemetry.sender import Exporter, Sender
@@ -62,7 +63,7 @@ class LogExport:
     ) -> None:
         self._client = client
         self._own = own
-        self._sender = Sender(LOGS, OTLPLogExporter() if exporter is None else exporter, exported)
+        self._sender = Sender(LOGS, BoundedExporter(OTLPLogExporter) if exporter is None else exporter, exported)
         self._resource = resource()
         self._cursor = RecordCursor()
         self._own_read = 0

@@ -12,6 +12,7 @@ from opentelemetry.sdk.metrics.export import MetricsData
 
 from caxton.errors import CaxtonError
 from caxton.printable import shown
+from caxton.telemetry.collector_line import BoundedExporter
 from caxton.telemetry.exported import METRICS, Exported
 from caxton.telemetry.moment import Moment
 from caxton.telemetry.origin import resource
@@ -39,7 +40,7 @@ class MetricExport:
         exporter: Exporter[MetricsData] | None = None,
     ) -> None:
         self._look = look
-        self._sender = Sender(METRICS, OTLPMetricExporter() if exporter is None else exporter, exported)
+        self._sender = Sender(METRICS, BoundedExporter(OTLPMetricExporter) if exporter is None else exporter, exported)
         self._resource = resource()
         self._starts = Starts()
 

@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from caxton.client.client import Client
 from caxton.errors import CaxtonError
+from caxton.telemetry.collector_line import BoundedExporter
 from caxton.telemetry.exported import TRACES, Exported
 from caxton.telemetry.origin import SCOPE, resource
 from caxton.telemetry.sender import Exporter, Sender
@@ -36,7 +37,7 @@ class SpanExport:
         self, client: Client, exported: Exported, exporter: Exporter[Sequence[ReadableSpan]] | None = None
     ) -> None:
         self._client = client
-        self._sender = Sender(TRACES, OTLPSpanExporter() if exporter is None else exporter, exported)
+        self._sender = Sender(TRACES, BoundedExporter(OTLPSpanExporter) if exporter is None else exporter, exported)
         self._resource = resource()
         self._cursor = SpanCursor()
 
