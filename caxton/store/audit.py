@@ -31,7 +31,8 @@ def append(db: sqlite3.Connection, entries: Sequence[Entry], most_rows: int = MO
 
 def add_to(db: sqlite3.Connection, chain: int, entries: Sequence[Entry]) -> AuditHead:
     """Add entries to a chain, within one transaction of the caller; returns its head."""
-    first, last, previous = _head(db, chain) or (1, 0, b"")
+    before = read_head(db, chain) or AuditHead(chain, 1, 0, b"")
+    first, last, previous = before.first, before.last, before.hash
     rows = []
     for entry in entries:
         last += 1
@@ -72,15 +73,16 @@ def last_row(db: sqlite3.Connection, chain: int, actions: Sequence[str]) -> Audi
 
 
 def read_head(db: sqlite3.Connection, chain: int) -> AuditHead | None:
-    """Return what a chain is by the file's own account; None where it has no row yet."""
-    found = _head(db, chain)
-    return None if found is None else AuditHead(chain, *found)
+    """Return what a chain is by the file's own account; None where it has no row yet. Raises BrokenSeal."""
+    sql = "SELECT chain, first, last, hash FROM audit_heads WHERE chain = ?"
+    found = db.execute(sql, (signed(chain),)).fetchone()
+    return None if found is None else _checked(found)
 
 
 def read_heads(db: sqlite3.Connection) -> list[AuditHead]:
-    """Return what the chains of this file are by its own account."""
+    """Return what the chains of this file are by its own account. Raises BrokenSeal."""
     found = db.execute("SELECT chain, first, last, hash FROM audit_heads ORDER BY chain").fetchall()
-    return [AuditHead(unsigned(chain), *rest) for chain, *rest in found]
+    return [_checked(head) for head in found]
 
 
 def copy_rows(db: sqlite3.Connection, rows: Sequence[AuditRow], heads: Sequence[AuditHead]) -> None:
@@ -114,10 +116,12 @@ def _make_room(db: sqlite3.Connection, most_rows: int) -> None:
         )
 
 
-def _head(db: sqlite3.Connection, chain: int) -> tuple[int, int, bytes] | None:
-    sql = "SELECT first, last, hash FROM audit_heads WHERE chain = ?"
-    found: tuple[int, int, bytes] | None = db.execute(sql, (signed(chain),)).fetchone()
-    return found
+def _checked(found: tuple[Any, ...]) -> AuditHead:
+    chain, first, last, digest = found
+    numbers = chain, first, last
+    if not all(isinstance(number, int) for number in numbers) or not isinstance(digest, bytes) or min(first, last) < 0:
+        raise BrokenSeal("a head of the audit that cannot be read")
+    return AuditHead(unsigned(chain), first, last, digest)
 
 
 def _row(chain: int, rest: Sequence[Any]) -> AuditRow:

@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Self
 
 from caxton.errors import StorageDamaged, StorageError
-from caxton.printable import counted
+from caxton.printable import counted, printable
 from caxton.store.audit import add_to, copy_rows, last_row, make_room_in, read_head, read_heads, read_page
 from caxton.store.backup.manifest import AUDIT
 from caxton.store.backup.online_copy import make_empty, remove, sync
 from caxton.store.database import in_transaction
+from caxton.store.integers import bounded
 from caxton.store.premises import check_premises
 from caxton.store.read_only import named_errors, read_only
 from caxton.store.seal import BrokenSeal
 from caxton.store.sqlite_errors import one_line
 from caxton.wire.anchors import ANCHOR, MOST_HEADS, anchors_text
 from caxton.wire.audit import (
+    HASH_BYTES,
     KIND_BITS,
     RUNTIME,
     AuditHead,
@@ -100,7 +102,8 @@ class SupervisorAudit:
         """Add rows to the chains of their kinds, all of them or none."""
         by_kind: dict[Kind, list[Entry]] = {}
         for kind, entry in entries:
-            by_kind.setdefault(kind, []).append(Entry(entry.at, *(text[:MOST_TEXT] for text in entry[1:])))
+            texts = (printable(text, MOST_TEXT) for text in entry[1:])
+            by_kind.setdefault(kind, []).append(Entry(bounded(entry.at), *texts))
         self._write(by_kind)
 
     def anchor(self, shards: Iterable[AuditHead], now_ms: int) -> AuditHead:
@@ -110,7 +113,7 @@ class SupervisorAudit:
         """
         with named_errors(self.path):
             heads = [*shards, *(head for head in read_heads(self._db) if not is_of(head.chain, Kind.ANCHORS))]
-        told = [head for head in heads if head.last and self._anchored.get(head.chain) != head]
+        told = [head for head in heads if _is_whole(head) and self._anchored.get(head.chain) != head]
         for some in (told[at : at + MOST_HEADS] for at in range(0, len(told), MOST_HEADS)):
             row = Entry(now_ms, ANCHOR, RUNTIME, counted(len(some), "chains"), anchors_text(some))
             self._write({Kind.ANCHORS: [row]})
@@ -198,6 +201,11 @@ class SupervisorAudit:
             is_there = False
         if not is_there:
             raise StorageDamaged(str(self.path), "removed or replaced while it was served")
+
+
+def _is_whole(head: AuditHead) -> bool:
+    """Tell whether a head has a row, and the hash of one: of what a file says that is not, no anchor is made."""
+    return head.last > 0 and len(head.hash) == HASH_BYTES
 
 
 def look_at_audit(path: Path) -> None:

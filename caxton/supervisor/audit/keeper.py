@@ -184,6 +184,9 @@ class AuditKeeper:
         except StorageError as error:
             self._failed(error)
             raise
+        except Exception as error:  # whatever it is, it is no reason to serve no more
+            self._failed(problem := StorageError(str(self._path), f"an error that nobody foresaw: {error!r:.200}"))
+            raise problem from error
         self.problem = None
         return file
 

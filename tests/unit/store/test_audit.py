@@ -161,6 +161,42 @@ async def test_what_is_no_row_is_damage(path):
         await looked_through(path)
 
 
+@pytest.mark.parametrize("sql", ["SET last = -1", "SET first = x'00'", "SET hash = 'text'", "SET last = 'four'"])
+async def test_a_head_that_cannot_be_one_keeps_no_shard_from_being_opened(path, sql):
+    """It is damage to whoever reads the audit, and nobody is told of such a head."""
+    await filled(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"UPDATE audit_heads {sql}")
+        db.commit()
+    store = await opened(path)
+    try:
+        assert store.database.audit_head is None
+        with pytest.raises(StorageDamaged, match="head of the audit"):
+            await store.audit(ReadAudit())
+    finally:
+        await store.close()
+
+
+async def test_the_head_is_known_as_it_is_on_the_disk(path):
+    """From when the file is opened on, and after each change."""
+    store = await opened(path)
+    assert store.database.audit_head is None
+    stored = StoredAgents(store.database)
+    await stored.add([(NUMBER, AGENT)], 1, audit=[told(1, "deploy")])
+    assert store.database.audit_head.last == 1
+    with pytest.raises(StorageError):
+        await stored.add([(NUMBER, AGENT)], 2, audit=[told(2, "deploy")])
+    assert store.database.audit_head.last == 1
+    commit = Commit()
+    commit.audit.append(told(3, "purge"))
+    await store.commit(commit)
+    head = store.database.audit_head
+    await store.close()
+    store = await opened(path)
+    assert (store.database.audit_head, head.last) == (head, 2)
+    await store.close()
+
+
 async def test_a_file_of_before_begins_its_chain(path):
     """Nothing is in it until something is done."""
     store = await opened(path)

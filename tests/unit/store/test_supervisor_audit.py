@@ -119,6 +119,23 @@ def test_long_texts_are_cut(path):
         assert looked_through(audit) == []
 
 
+@pytest.mark.parametrize("text", ["\udcff", "a\0b", "\u202e", "é\n", ""])
+def test_whatever_stands_in_a_row_can_be_written(path, text):
+    """Names of files that are no text, and moments that no clock has, are no reason to write none."""
+    with closing(SupervisorAudit.open(path)) as audit:
+        audit.add([(Kind.OPERATIONS, Entry(1 << 64, text, text, text, text)), (Kind.OPERATIONS, told(-1))])
+        assert looked_through(audit) == []
+        assert all(row.outcome.isprintable() for row in rows_of(audit, Kind.OPERATIONS))
+
+
+def test_a_head_that_cannot_be_one_is_not_anchored(path):
+    """Of a shard's file that somebody has changed: else no anchor behind it could be read."""
+    with closing(SupervisorAudit.open(path)) as audit:
+        audit.anchor([AuditHead(1, 1, 4, b"short"), AuditHead(2, 1, 0, bytes(32)), SHARD], 1)
+        (row,) = rows_of(audit, Kind.ANCHORS)
+        assert anchors_in(row.outcome) == [SHARD]
+
+
 def test_rows_are_read_in_both_directions_and_chosen(path):
     """A page at a time; the last of a chain by its action."""
     with closing(SupervisorAudit.open(path)) as audit:
@@ -200,6 +217,9 @@ def test_what_is_no_regular_file_is_refused(path, tmp_path, make):
         "DELETE FROM audit_heads WHERE chain = (SELECT max(chain) FROM audit_heads)",
         "UPDATE audit_heads SET chain = chain + 8 WHERE chain = (SELECT max(chain) FROM audit_heads)",
         "DROP TABLE audit_heads",
+        "UPDATE audit_heads SET first = x'00'",
+        "UPDATE audit_heads SET last = -1",
+        "UPDATE audit_heads SET hash = 'text'",
     ],
 )
 def test_what_is_no_such_file_is_damage(path, sql):
