@@ -3,6 +3,9 @@
 import asyncio
 import json
 import os
+import re
+import resource
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -271,6 +274,53 @@ def test_an_audit_that_is_damaged_does_not_keep_a_runtime_from_serving():
             assert client.health().reasons == []
             assert client.verify_audit() == []
     assert rows == [f"token:{made.about.token_id}"]
+
+
+def test_a_full_disk_keeps_nobody_from_being_served():
+    """Health says so, tokens are made and agents deployed meanwhile; the rows are written when there is room again."""
+    with serve(workers=1) as served, caxton.connect_sync(served.runtime_dir) as client:
+        size = (served.data_dir / "audit.db").stat().st_size
+        unlimited = resource.prlimit(served.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(
+            served.pid, resource.RLIMIT_FSIZE, (size, unlimited[1])
+        )  # no file of its own grows beyond that
+        made = []
+        for _ in range(200):
+            made.append(client.create_token("t", "viewer").about.token_id)
+            if [reason.name for reason in client.health().reasons] == ["audit_unwritten"]:
+                break
+        full = client.health()
+        client.deploy("served", ECHO)
+        made.append(client.create_token("u", "viewer").about.token_id)
+        resource.prlimit(served.pid, resource.RLIMIT_FSIZE, unlimited)
+        client.audit_head()
+        told = {row.subject.removeprefix("token:") for row in client.audit(action="create_token")}
+        assert full.status == "degraded"
+        assert client.health().reasons == []
+        assert client.verify_audit() == []
+        assert told == {*made}
+
+
+def test_the_page_says_what_works(tmp_path):
+    """Every command of docs/audit.md, in its order, where a runtime serves."""
+    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    shell = f'caxton() {{ {shlex.join(CAXTON)} "$@"; }}; '
+    with serve(workers=1) as served:
+        with caxton.connect_sync(served.runtime_dir) as client:
+            client.deploy("tally", ECHO)
+        env = os.environ | {"CAXTON_RUNTIME_DIR": str(served.runtime_dir)}
+        ran = subprocess.run(
+            ["bash", "-e", "-c", shell + "".join(blocks)],
+            cwd=tmp_path,
+            env=env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert len(blocks) >= 2
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines()[-1] == "the audit is what was written"
 
 
 def offline(*words):
