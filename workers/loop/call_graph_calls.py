@@ -1,7 +1,6 @@
 """Calls about who talks to whom: one look for everybody who asks in the same half second."""
 
 from collections.abc import Callable
-from heapq import nlargest
 from math import sqrt
 from time import monotonic
 
@@ -14,7 +13,6 @@ from caxton.wire.call_graph import (
     CallGraphResult,
     CallPair,
     Names,
-    amount,
 )
 from workers.loop.shard import Shard
 from workers.watching.pairs import Estimate, Pair
@@ -55,15 +53,13 @@ class CallGraphCalls:
         )
 
     def _look(self, now_s: float) -> CallGraph:
-        pairs, rest, over_s, part = self._shard.watching.watchers.graph.told(now_s)
+        told = self._shard.watching.watchers.graph.told(now_s, MAX_PAIRS)
+        over_s = told.over_s
         if over_s < LEAST_S:
             return CallGraph([], 0.0, 0.0, 0, 1.0)
-        told = nlargest(MAX_PAIRS, pairs.items(), key=lambda entry: entry[1].amount)
-        for pair in pairs.keys() - {pair for pair, _ in told}:
-            rest.add(pairs[pair])
-        shown = [self._pair(pair, there_were, over_s) for pair, there_were in told]
-        shown.sort(key=amount, reverse=True)
-        return CallGraph(shown, rest.messages / over_s, rest.failures / over_s, int(over_s * 1_000), part)
+        pairs = [self._pair(pair, there_were, over_s) for pair, there_were in told.pairs.items()]
+        rest = told.rest_messages / over_s, told.rest_failures / over_s
+        return CallGraph(pairs, *rest, int(over_s * 1_000), told.part)
 
     def _pair(self, pair: Pair, there_were: Estimate, over_s: float) -> CallPair:
         sender, receiver = pair

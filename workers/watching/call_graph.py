@@ -6,6 +6,9 @@ nothing is counted where its sender is told so: in the failure that is sent, or 
 
 import random
 from collections.abc import Callable, Iterable
+from heapq import nlargest
+from operator import itemgetter
+from typing import NamedTuple
 
 from caxton.acl.capability import is_nobody
 from caxton.acl.envelope import AUTOMATIC, Envelope
@@ -24,9 +27,20 @@ ENOUGH_A_SECOND = 5_000
 # Between two ticks, before fewer passes are counted.
 MOST_AT_ONCE = 2_000
 LEAST_PART = 1 / 4_096
+_ROUNDED = 1e-6
 _FAILED = {int(Performative.FAILURE), int(Performative.NOT_UNDERSTOOD)}
 # Failures that tell of something else than a message that came to nothing.
 _OF_OTHERS = {ESCALATION_PROTOCOL, END_PROTOCOL}
+
+
+class Told(NamedTuple):
+    """The busiest pairs; how much there was of the rest; over which time; the least part of the passes."""
+
+    pairs: dict[Pair, Estimate]
+    rest_messages: float
+    rest_failures: float
+    over_s: float
+    part: float
 
 
 class CallGraph:
@@ -112,16 +126,32 @@ class CallGraph:
         elif now_s - self._now.began_s >= WINDOW_S:
             self._before, self._now = self._now.close(self._turns), Window(now_s, self._turns)
 
-    def told(self, now_s: float) -> tuple[dict[Pair, Estimate], Estimate, float, float]:
-        """Return all pairs, the rest, for how long that was counted (in seconds), and the least part of its passes."""
+    def told(self, now_s: float, most: int) -> Told:
+        """Return the busiest pairs, at most so many, and what else there is to tell."""
         self._fold()
-        began_s, part, pairs, rest = self._now.close(self._turns)
-        if self._before is not None:
-            began_s, part = self._before.began_s, min(part, self._before.part)
-            rest.add(self._before.rest)
-            for pair, estimate in self._before.pairs.items():
-                pairs.setdefault(pair, Estimate()).add(estimate)
-        return pairs, rest, now_s - began_s, part
+        now, before, scale = self._now, self._before, self._now.scale(self._turns)
+        amounts = {pair: tally.amount * scale for pair, tally in now.pairs.items()}
+        if before is not None:
+            for pair, estimate in before.pairs.items():
+                amounts[pair] = amounts.get(pair, 0.0) + estimate.amount
+        pairs = {pair: self._estimate(pair, scale) for pair, _ in nlargest(most, amounts.items(), key=itemgetter(1))}
+        messages, failures, began_s, part = now.messages * scale, now.failures * scale, now.began_s, now.part
+        if before is not None:
+            messages, failures = messages + before.messages, failures + before.failures
+            began_s, part = before.began_s, min(part, before.part)
+        messages -= sum(estimate.messages for estimate in pairs.values())
+        failures -= sum(estimate.failures for estimate in pairs.values())
+        # What was rounded on the way is nothing.
+        rest = [amount if amount > _ROUNDED else 0.0 for amount in (messages, failures)]
+        return Told(pairs, rest[0], rest[1], now_s - began_s, part)
+
+    def _estimate(self, pair: Pair, scale: float) -> Estimate:
+        found, tally = Estimate(), self._now.pairs.get(pair)
+        if tally is not None:
+            found.add(self._now.estimate(tally, scale))
+        if self._before is not None and (earlier := self._before.pairs.get(pair)) is not None:
+            found.add(earlier)
+        return found
 
     def _count(self, sender: int, receiver: int) -> None:
         sender = _party(sender)

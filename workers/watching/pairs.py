@@ -30,15 +30,9 @@ class Count:
         self.squares += number * number * spread
         self.products += number * turns * spread
 
-    def add(self, other: "Count") -> None:
-        """Add what another one has of the same passes."""
-        self.sum += other.sum
-        self.squares += other.squares
-        self.products += other.products
-
 
 class Tally:
-    """Of a pair, or of several: messages and failures."""
+    """Of a pair: messages and failures."""
 
     __slots__ = ("failures", "messages")
 
@@ -49,11 +43,6 @@ class Tally:
     def amount(self) -> float:
         """By which the busiest are found."""
         return self.messages.sum + self.failures.sum
-
-    def add(self, other: "Tally") -> None:
-        """Add what another one has of the same passes."""
-        self.messages.add(other.messages)
-        self.failures.add(other.failures)
 
 
 class Estimate:
@@ -70,7 +59,7 @@ class Estimate:
         return self.messages + self.failures
 
     def add(self, other: "Estimate") -> None:
-        """Add another one, of other passes or other messages."""
+        """Add another one, of other passes."""
         self.messages += other.messages
         self.messages_variance += other.messages_variance
         self.failures += other.failures
@@ -78,26 +67,27 @@ class Estimate:
 
 
 class Closed(NamedTuple):
-    """A window that is over: since when, the least part of its passes, what there was by pair, and of the rest."""
+    """A window that is over: since when, the least part of its passes, its pairs, and what there was in all."""
 
     began_s: float
     part: float
     pairs: dict[Pair, Estimate]
-    rest: Estimate
+    messages: float
+    failures: float
 
 
 class Window:
     """What is counted from a moment on (monotonic, in seconds).
 
-    began_turns: of all passes before it. rest: of pairs that made room. turns: of the passes that were counted. part:
-    the least with which one was.
+    began_turns: of all passes before it. messages, failures: of all pairs, also of those that made room. turns: of the
+    passes that were counted. part: the least with which one was. evicted: pairs that made room.
     """
 
     def __init__(self, began_s: float, began_turns: int) -> None:
         self.began_s = began_s
         self.began_turns = began_turns
         self.pairs: dict[Pair, Tally] = {}
-        self.rest = Tally()
+        self.messages = self.failures = 0.0
         self.turns = Count()
         self.part = 1.0
         self.evicted = 0
@@ -109,27 +99,36 @@ class Window:
         self.turns.take(turns, turns, weight)
         for pair, number in seen.items():
             self._of(pair).messages.take(number, turns, weight)
+            self.messages += number * weight
         for pair, number in failed.items():
             self._of(pair).failures.take(number, turns, weight)
+            self.failures += number * weight
         if len(self.pairs) > MOST_BEFORE_ROOM:
             self._make_room()
 
-    def close(self, turns: int) -> Closed:
-        """Return how much there was, where all passes by now had so many turns.
+    def scale(self, turns: int) -> float:
+        """Return by what everything is to be multiplied where all passes by now had so many turns.
 
         Turns are known of all passes, so what was counted in some is scaled by theirs.
         """
-        scale = 1.0
-        if self.part < 1.0 and self.turns.sum:
-            scale = (turns - self.began_turns) / self.turns.sum
-        pairs = {pair: self._estimate(tally, scale) for pair, tally in self.pairs.items()}
-        return Closed(self.began_s, self.part, pairs, self._estimate(self.rest, scale))
+        if self.part >= 1.0 or not self.turns.sum:
+            return 1.0
+        return (turns - self.began_turns) / self.turns.sum
 
-    def _estimate(self, tally: Tally, scale: float) -> Estimate:
+    def estimate(self, tally: Tally, scale: float) -> Estimate:
+        """Return how much there was of a pair."""
         found = Estimate()
         found.messages, found.messages_variance = self._scaled(tally.messages, scale)
         found.failures, found.failures_variance = self._scaled(tally.failures, scale)
         return found
+
+    def close(self, turns: int) -> Closed:
+        """Return what there was, where all passes by now had so many turns."""
+        if len(self.pairs) > MOST_PAIRS:
+            self._make_room()
+        scale = self.scale(turns)
+        pairs = {pair: self.estimate(tally, scale) for pair, tally in self.pairs.items()}
+        return Closed(self.began_s, self.part, pairs, self.messages * scale, self.failures * scale)
 
     def _scaled(self, count: Count, scale: float) -> tuple[float, float]:
         turns = self.turns
@@ -146,11 +145,8 @@ class Window:
         return tally
 
     def _make_room(self) -> None:
-        kept = dict(nlargest(MOST_PAIRS, self.pairs.items(), key=_amount))
-        for pair in self.pairs.keys() - kept.keys():
-            self.rest.add(self.pairs[pair])
-        self.evicted += len(self.pairs) - len(kept)
-        self.pairs = kept
+        self.evicted += len(self.pairs) - MOST_PAIRS
+        self.pairs = dict(nlargest(MOST_PAIRS, self.pairs.items(), key=_amount))
 
 
 def _amount(entry: tuple[Pair, Tally]) -> float:

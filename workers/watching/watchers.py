@@ -87,7 +87,7 @@ class Watchers:
     def ask_graph(self, now_s: float) -> None:
         """Somebody asks for the call graph: it is counted from now on, or goes on."""
         self.graph.ask(now_s)
-        self.is_on = self.is_asked = True
+        self._look_who_asks()
 
     def begin(self) -> bool:
         """A pass begins: return whether what goes by in it is looked at."""

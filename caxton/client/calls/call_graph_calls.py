@@ -65,7 +65,7 @@ class CallGraphCalls(Connection):
 
 def checked_over_s(over_s: float) -> float:
     """Return for how long is to be counted at least. Raises ValidationError."""
-    wanted_s = seconds(over_s)
+    wanted_s = seconds(over_s, "over_s")
     if wanted_s > MOST_OVER_S:
         raise ValidationError("over_s", f"{over_s:g} is more than {MOST_OVER_S:g}: so much is kept")
     return wanted_s

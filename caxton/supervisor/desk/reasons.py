@@ -81,7 +81,10 @@ KINDS = {
     "memory_full": Kind(PROBLEM, "wait for its restart; if it comes back, raise --worker-memory-limit"),
     "memory_near": Kind(WARNING, "it is restarted at its limit: raise --worker-memory-limit, or remove agents"),
     "agents_failed": Kind(PROBLEM, "mend them, or see their dead letters; then `caxton agent resume`"),
-    "agents_broken": Kind(PROBLEM, "wait: each is tried again by itself; see `caxton agent inspect`"),
+    "agents_broken": Kind(
+        PROBLEM,
+        "wait: each is tried again by itself, or at once when it is paused and resumed; see `caxton agent inspect`",
+    ),
 }
 
 

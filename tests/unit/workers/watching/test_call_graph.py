@@ -15,7 +15,7 @@ from caxton.wire.call_graph import CALL_GRAPH_LEASE_S, CLIENTS
 from caxton.wire.watching import Watch
 from workers.watching import call_graph as room
 from workers.watching.call_graph import CallGraph
-from workers.watching.pairs import MOST_BEFORE_ROOM
+from workers.watching.pairs import MOST_BEFORE_ROOM, MOST_PAIRS
 from workers.watching.waits import Waits
 from workers.watching.watchers import Watchers
 
@@ -42,8 +42,8 @@ def word(message, performative):
 
 def told(graph, now_s=1.0):
     """Messages and failures by pair."""
-    pairs, _, _, _ = graph.told(now_s)
-    return {pair: (tally.messages, tally.failures) for pair, tally in pairs.items()}
+    pairs = graph.told(now_s, 500).pairs
+    return {pair: (estimate.messages, estimate.failures) for pair, estimate in pairs.items()}
 
 
 def test_a_message_is_counted_once_where_its_receiver_is(graph, message):
@@ -99,8 +99,7 @@ def test_what_is_told_is_of_two_windows_and_ends(graph, message):
         graph.ask(second)
         graph.came([message(CLIENT, HERE)], from_client=True)
         graph.tick(second + 0.5)
-    _, _, over_s, _ = graph.told(8.0)
-    assert (told(graph, 8.0), over_s) == ({(CLIENTS, HERE): (8, 0)}, 8.0)
+    assert (told(graph, 8.0), graph.told(8.0, 500).over_s) == ({(CLIENTS, HERE): (8, 0)}, 8.0)
     for tenth in range(75, 171):
         graph.tick(tenth / 10)
         assert graph.is_asked == (tenth / 10 - 7.0 < CALL_GRAPH_LEASE_S)
@@ -116,10 +115,15 @@ def test_a_shard_counts_so_many_pairs(graph, message):
         graph.came(busy, from_client=False)
         graph.tick(0.04 * (start + 1))
         assert len(graph) <= MOST_BEFORE_ROOM
-    pairs, rest, _, part = graph.told(4.0)
+    few = graph.told(4.0, 50)
     assert graph.evicted > 7_000
-    assert [pairs[2 * number, HERE].messages for number in range(1, 51)] == [100.0] * 50
-    assert (part, rest.messages + sum(tally.messages for tally in pairs.values())) == (1.0, 15_000)
+    assert [few.pairs[2 * number, HERE].messages for number in range(1, 51)] == [100.0] * 50
+    assert (few.part, few.rest_messages, few.rest_failures) == (1.0, 10_000, 0)
+    graph.tick(5.0)
+    graph.tick(5.2)
+    later = graph.told(6.0, 50)
+    assert (later.pairs.keys(), later.rest_messages) == (few.pairs.keys(), 10_000)
+    assert len(graph) == MOST_PAIRS
 
 
 @pytest.mark.parametrize("knows_turns", [True, False])
@@ -144,7 +148,7 @@ def test_where_much_goes_by_a_part_of_the_passes_stands_for_all(graph, message, 
                         graph.came(whole[:part], from_client=False)
                 done[0] += (4 * size + of_others) * knows_turns
             graph.tick(10.0 * run + tick * TICK_S)
-        pairs, _, over_s, part = graph.told(10.0 * run + 4.0)
+        pairs, _, _, over_s, part = graph.told(10.0 * run + 4.0, 500)
         for pair, number in sent.items():
             spread = sqrt(pairs[pair].messages_variance)
             errors.append(spread / number)
