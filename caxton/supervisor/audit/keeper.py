@@ -57,6 +57,8 @@ class AuditKeeper:
         self._thread = ThreadPoolExecutor(1, "audit")
         self._file: SupervisorAudit | None = None
         self._missed_told: Counter[Kind] = Counter()
+        # Heads that are to be anchored, and when that was asked; None when they are.
+        self._due: tuple[list[AuditHead], int] | None = None
         self.written: Counter[Kind] = Counter()
         self.problem: str | None = None
 
@@ -107,7 +109,8 @@ class AuditKeeper:
         heads, at = [*self._heads.values()], now_ms()
 
         def anchor() -> AuditHead:
-            return self._write().anchor(heads, at)
+            self._due = heads, at
+            return self._write().head(Kind.ANCHORS)
 
         return await self._on_thread(anchor)
 
@@ -127,9 +130,8 @@ class AuditKeeper:
         heads, at = [*self._heads.values()], now_ms()
 
         def copy() -> None:
-            file = self._write()
-            file.anchor(heads, at)
-            file.copy(target)
+            self._due = heads, at
+            self._write().copy(target)
 
         await self._on_thread(copy)
 
@@ -171,7 +173,7 @@ class AuditKeeper:
     # ---- on the thread
 
     def _write(self) -> SupervisorAudit:
-        """Write all that waits; returns the file. Raises StorageError, and then it waits still."""
+        """Write all that waits, and the anchor that is due; returns the file. Raises StorageError: they wait still."""
         try:
             file = self._opened()
             while some := self._some():
@@ -181,6 +183,9 @@ class AuditKeeper:
                     self.written[kind] += 1
                     self._answer(row)
             self._tell_missed(file)
+            if self._due is not None:
+                file.anchor(*self._due)
+                self._due = None
         except StorageError as error:
             self._failed(error)
             raise
@@ -206,6 +211,7 @@ class AuditKeeper:
 
     def _failed(self, error: StorageError) -> None:
         self.problem = str(error)
+        self._loop.call_soon_threadsafe(self._wake.set)  # it is tried again, also where nothing is noted meanwhile
         if isinstance(error, StorageDamaged):  # somebody has put another file there, or none: see what is there now
             self._let_go()
         for rows in self._waiting.values():  # nobody waits for what may last

@@ -9,6 +9,7 @@ import pytest
 from caxton.errors import StorageError
 from caxton.store.supervisor_audit import SupervisorAudit
 from caxton.supervisor.audit.keeper import ASKED, MISSED, MOST_WAITING, RESTORE, START, STOP, AuditKeeper
+from caxton.testing import eventually
 from caxton.wire.audit import AuditHead, Entry, Kind, ReadAudit, is_of
 from caxton.wire.audit_check import SupervisorCheck
 
@@ -125,6 +126,28 @@ async def test_what_has_no_room_waits_and_is_written_when_there_is_some(path):
             check.take(page)
             after, more = page.after, page.more
         assert check.faults() == []
+
+
+async def test_an_anchor_that_has_no_room_is_a_problem_until_it_is_written(path):
+    """It is tried again by itself, though nothing else is noted."""
+    async with keeping(path) as keeper:
+        await keeper.noted(Kind.OPERATIONS, told(0))
+        db = keeper._file._db
+        (pages,) = await keeper._on_thread(lambda: db.execute("PRAGMA page_count").fetchone())
+        await keeper._on_thread(lambda: db.execute(f"PRAGMA max_page_count = {pages}").fetchall())
+        for number in range(1 << 10):
+            keeper.heard(number, AuditHead((1 << 60) + number, 1, 4, bytes(32)))
+        with pytest.raises(StorageError):
+            await keeper.anchor()
+        assert "full" in keeper.problem
+        assert await rows_of(keeper, Kind.ANCHORS) == []
+        await keeper._on_thread(lambda: db.execute("PRAGMA max_page_count = 100000").fetchall())
+
+        async def is_mended():
+            return keeper.problem is None
+
+        await eventually(is_mended)
+        assert await rows_of(keeper, Kind.ANCHORS) != []
 
 
 async def test_a_flood_of_one_kind_takes_no_place_from_another(path):
