@@ -112,6 +112,7 @@ async def _export(directory: Path, scrapes: Scrapes, exported: Exported) -> None
             async with connect(directory) as client:
                 pause_s = FIRST_EXPORT_PAUSE_S
                 await export(client, scrapes.moment, exported)
+                return  # nothing is to be exported
         except* CaxtonError as errors:
             log.warning("nothing is exported by OTLP, and it is tried again in %g s: %s", pause_s, errors.exceptions[0])
         await asyncio.sleep(pause_s)

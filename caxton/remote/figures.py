@@ -91,5 +91,6 @@ class RemoteFigures(RemoteConnection, RuntimeCalls, CallGraphCalls):
         if isinstance(question, AskSettings):
             return await self._gateway().get("/v1/config", dict[str, Any])
         if isinstance(question, ChangeSettings):
-            return await self._gateway().patch("/v1/config", dict[str, Any], {"settings": question.values})
+            seen = {"If-Match": f'"{question.tag}"'} if question.tag else {}
+            return await self._gateway().patch("/v1/config", dict[str, Any], {"settings": question.values}, seen)
         raise Unsupported(f"{type(question).__name__}, from another machine", "ask it where the runtime serves")

@@ -77,9 +77,9 @@ class HttpLine:
         content = None if body is None else msgspec.json.encode(body)
         return self._as(kind, await self.ask("POST", path, params=params, content=content, timeout_s=timeout_s))
 
-    async def patch(self, path: str, kind: type[T], body: object) -> T:
+    async def patch(self, path: str, kind: type[T], body: object, headers: Mapping[str, str]) -> T:
         """Change what is at a path. Raises what `get` raises."""
-        return self._as(kind, await self.ask("PATCH", path, content=msgspec.json.encode(body)))
+        return self._as(kind, await self.ask("PATCH", path, content=msgspec.json.encode(body), headers=headers))
 
     async def ask(
         self,
@@ -89,6 +89,7 @@ class HttpLine:
         params: Params | None = None,
         content: bytes | None = None,
         files: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
         timeout_s: float = LONGEST_S,
     ) -> bytes:
         """Return the body of an answer.
@@ -96,14 +97,15 @@ class HttpLine:
         Raises RuntimeNotFound when nobody is there, SecurityError for a certificate that is not to be believed: then
         nothing was asked; Timeout, NetworkError; and what the gateway tells.
         """
-        headers = {} if content is None else {"Content-Type": "application/json"}
+        told = {} if content is None else {"Content-Type": "application/json"}
+        told |= headers or {}
         if (context := application_context()) is not None:
-            headers["traceparent"] = context
+            told["traceparent"] = context
         try:
             async with (
                 asyncio.timeout(timeout_s),
                 self._http.stream(
-                    method, self.url + path, params=_given(params), content=content, files=files, headers=headers
+                    method, self.url + path, params=_given(params), content=content, files=files, headers=told
                 ) as answer,
             ):
                 body = await _body(self.url, answer)

@@ -27,6 +27,7 @@ _OF_STATUS: dict[int, Callable[[str], CaxtonError]] = {
     HTTPStatus.BAD_REQUEST: lambda detail: InvalidMessageFormat("request", detail),
     HTTPStatus.NOT_FOUND: lambda detail: ConfigurationError("url", detail, _ANOTHER),
     HTTPStatus.METHOD_NOT_ALLOWED: lambda detail: ConfigurationError("url", detail, _ANOTHER),
+    HTTPStatus.PRECONDITION_FAILED: lambda detail: ConfigurationError("settings", detail, "look at them again"),
     HTTPStatus.REQUEST_TIMEOUT: lambda detail: Timeout(detail, 0),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: lambda detail: ValidationError("body", detail),
     HTTPStatus.SERVICE_UNAVAILABLE: lambda detail: ResourceExhausted(detail, 0),

@@ -72,9 +72,13 @@ class AskSettings(msgspec.Struct, array_like=True, tag=19, frozen=True):
 
 
 class ChangeSettings(msgspec.Struct, array_like=True, tag=20, frozen=True):
-    """Change settings, by their keys, until the runtime ends. Answered as `AskSettings` is."""
+    """Change settings, by their keys, until the runtime ends. Answered as `AskSettings` is.
+
+    tag: only where the settings still have this one (`caxton.config.setting.tag_of`), "" for whatever they are.
+    """
 
     values: Annotated[dict[str, Any], msgspec.Meta(max_length=100)]
+    tag: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
 class EndSession(msgspec.Struct, array_like=True, tag=7, frozen=True):

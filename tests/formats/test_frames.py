@@ -355,6 +355,7 @@ QUESTIONS = (
     supervision.RestartWorkers(3),
     supervision.AskSettings(),
     supervision.ChangeSettings({"runtime.log_level": "debug", "runtime.worker_memory_limit_mib": None}),
+    supervision.ChangeSettings({"runtime.log_level": "info"}, "0f" * 16),
     supervision.EndSession(SESSION, MARK),
     CreateToken("ci é", Role.SENDER, ("a*", "b"), 1_767_225_900_000),
     ListTokens("1f" * 8, 100),

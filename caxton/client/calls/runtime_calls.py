@@ -1,14 +1,14 @@
 """What a client asks about the runtime as a whole: stats, health, the ledger, a rolling restart."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from caxton.client.calls.arguments import check_whole
 from caxton.client.connection import Connection
-from caxton.config.setting import Setting
+from caxton.config.setting import Setting, tag_of
 from caxton.errors import ShardUnavailable, ValidationError
 from caxton.placement.slot_table import MAX_WORKERS
 from caxton.printable import shown
@@ -89,14 +89,18 @@ class RuntimeCalls(Connection):
         """Return what the runtime is told, as `caxton config show --effective` prints it, and what may be changed."""
         return read_told(await self._told(AskSettings()), _Settings).settings
 
-    async def change_settings(self, values: Mapping[str, str | float | bool | None]) -> list[Setting]:
+    async def change_settings(
+        self, values: Mapping[str, str | float | bool | None], *, seen: Sequence[Setting] | None = None
+    ) -> list[Setting]:
         """Change settings, by their keys, until the runtime ends; returns all as they are then.
 
         Those that are `changeable`: runtime.log_level and runtime.log_levels (of all processes, within a second or so),
         runtime.worker_memory_limit_mib. None is what holds where nobody sets it. Raises ValidationError for what is no
-        setting or cannot be its value, ConfigurationError for one that does not change: then nothing was changed.
+        setting or cannot be its value, ConfigurationError for one that does not change: then nothing was changed. seen:
+        what `settings` returned; where somebody has changed something since, ConfigurationError is raised.
         """
-        return read_told(await self._told(ChangeSettings(dict(values))), _Settings).settings
+        tag = "" if seen is None else tag_of(seen)
+        return read_told(await self._told(ChangeSettings(dict(values), tag)), _Settings).settings
 
     async def ledger(self) -> Ledger:
         """Return the books of the durable lane, of each shard and in all, and what does not balance in them.

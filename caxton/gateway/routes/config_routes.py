@@ -1,6 +1,6 @@
 """What the runtime is told: shown with where it comes from, and changed where that is safe while it serves."""
 
-import hashlib
+import re
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -9,11 +9,14 @@ from litestar import Request, Response, get, patch
 from litestar.exceptions import HTTPException
 from litestar.params import HeaderParameter
 
-from caxton.config.setting import Setting
+from caxton.config.setting import SETTINGS, Setting, tag_of
+from caxton.errors import ConfigurationError
 from caxton.gateway.body import read
 from caxton.gateway.caller import Caller
 from caxton.tokens.role import Role
 
+# Of a list of them, those that are no weak ones.
+_TAGS = re.compile(r'(?<!W/)"[\x21\x23-\x7e]*"')
 Values = Annotated[dict[str, str | int | float | bool | None], msgspec.Meta(min_length=1, max_length=100)]
 Match = Annotated[
     str | None,
@@ -49,12 +52,23 @@ async def change_config(caller: Caller, request: Request[Any, Any, Any], match: 
     caller.may(Role.ADMIN)
     wanted = await read(request, SettingsToChange)
     async with caller.client() as client:
-        if match is not None and match.strip() not in {"*", _tag(await client.settings())}:
-            raise HTTPException(
-                detail="the settings are others by now; look at them again", status_code=HTTPStatus.PRECONDITION_FAILED
-            )
-        settings = await client.change_settings(wanted.settings)
+        seen = None
+        if match is not None and match.strip() != "*":
+            seen = await client.settings()
+            if _tag(seen) not in _TAGS.findall(match):
+                raise _others()
+        try:
+            settings = await client.change_settings(wanted.settings, seen=seen)
+        except ConfigurationError as error:
+            if error.what == SETTINGS:  # somebody has changed them since
+                raise _others() from None
+            raise
     return _answer(settings)
+
+
+def _others() -> HTTPException:
+    detail = "the settings are others by now; look at them again"
+    return HTTPException(detail=detail, status_code=HTTPStatus.PRECONDITION_FAILED)
 
 
 def _answer(settings: list[Setting]) -> Response[Settings]:
@@ -63,7 +77,7 @@ def _answer(settings: list[Setting]) -> Response[Settings]:
 
 def _tag(settings: list[Setting]) -> str:
     """Return what tells these settings from others, as HTTP writes it."""
-    return f'"{hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:32]}"'
+    return f'"{tag_of(settings)}"'
 
 
 ROUTES: list[Any] = [config, change_config]

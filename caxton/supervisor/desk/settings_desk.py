@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from caxton.config.effective import LOG_LEVEL, MEMORY_LIMIT, MODULE_LEVELS, changed, levels_of
-from caxton.config.setting import Setting
+from caxton.config.setting import Setting, check_seen
 from caxton.lines import log_from
 from caxton.supervisor.gateway.host import GatewayHost
 from caxton.supervisor.workforce.workforce import Workforce
@@ -22,8 +22,9 @@ class SettingsDesk:
         self._gateway = gateway
 
     def answer(self, request: AskSettings | ChangeSettings) -> Told:
-        """Return every setting as it holds now. Raises what `changed` raises: then nothing was changed."""
+        """Return every setting as it holds now. Raises what `changed` and `check_seen` do: then nothing was changed."""
         if isinstance(request, ChangeSettings):
+            check_seen(self._settings, request.tag)
             self._settings = changed(self._settings, request.values)
             for key, value in request.values.items():
                 self._apply(key, value)

@@ -1,6 +1,6 @@
 """`caxton.client.calls.runtime_calls` without a loop, as `docs/sync_calls.py` writes it: nothing to be edited."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from caxton.config.setting import Setting
 from caxton.store.ledger import Ledger
@@ -47,14 +47,17 @@ class RuntimeCalls(Connection):
         """Return what the runtime is told, as `caxton config show --effective` prints it, and what may be changed."""
         return self._run(self._client.settings())
 
-    def change_settings(self, values: Mapping[str, str | float | bool | None]) -> list[Setting]:
+    def change_settings(
+        self, values: Mapping[str, str | float | bool | None], *, seen: Sequence[Setting] | None = None
+    ) -> list[Setting]:
         """Change settings, by their keys, until the runtime ends; returns all as they are then.
 
         Those that are `changeable`: runtime.log_level and runtime.log_levels (of all processes, within a second or so),
         runtime.worker_memory_limit_mib. None is what holds where nobody sets it. Raises ValidationError for what is no
-        setting or cannot be its value, ConfigurationError for one that does not change: then nothing was changed.
+        setting or cannot be its value, ConfigurationError for one that does not change: then nothing was changed. seen:
+        what `settings` returned; where somebody has changed something since, ConfigurationError is raised.
         """
-        return self._run(self._client.change_settings(values))
+        return self._run(self._client.change_settings(values, seen=seen))
 
     def ledger(self) -> Ledger:
         """Return the books of the durable lane, of each shard and in all, and what does not balance in them.

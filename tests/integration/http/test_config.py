@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 import wasmtime
 
@@ -96,6 +97,34 @@ def test_who_has_seen_other_settings_changes_none(admin):
     assert second.json()["code"] == "PreconditionFailed"
 
 
+async def test_of_those_who_have_seen_the_same_settings_one_changes_them(url, token, served):
+    """Also where they ask at the same time, by HTTP or not: nobody overtakes another between a look and the change."""
+    headers = {"Authorization": f"Bearer {token('admin')}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers) as http, served.connect() as client:
+        for number in range(5):
+            seen = await client.settings()
+            told = {**headers, "If-Match": (await http.get("/v1/config")).headers["etag"]}
+            limits = [2_000 + 10 * number + place for place in range(4)]
+            patches = [http.patch("/v1/config", headers=told, json={"settings": {LIMIT: one}}) for one in limits]
+            changes = [client.change_settings({LIMIT: 3_000 + number}, seen=seen)]
+            done = await asyncio.gather(*patches, *changes, return_exceptions=True)
+            statuses = [one.status_code for one in done[:4]]
+            others = [*statuses, 412 if isinstance(done[4], caxton.errors.ConfigurationError) else 200]
+            assert sorted(others) == [200, 412, 412, 412, 412]
+        await client.change_settings({LIMIT: None})
+
+
+@pytest.mark.parametrize(
+    ("match", "status"),
+    [("*", 200), ('"x", {tag}', 200), ('{tag},"x"', 200), ("W/{tag}", 412), ('"x"', 412), ("x", 412), ("", 412)],
+)
+def test_a_list_of_tags_is_read_as_http_has_it(admin, match, status):
+    """One of them is enough; a weak one is none."""
+    match = match.replace("{tag}", admin.get("/v1/config").headers["etag"])
+    answer = admin.patch("/v1/config", json={"settings": {LEVEL: None}}, headers={"If-Match": match})
+    assert answer.status_code == status
+
+
 async def test_one_worker_is_restarted_and_no_other(served, admin, asking):
     """By HTTP, by a client and by the command line; a shard that there is not is told."""
 
@@ -130,6 +159,10 @@ async def test_settings_are_asked_for_from_another_machine(url, token):
     async with caxton.connect(url, token=token("admin")) as client:
         changed = await client.change_settings({LEVEL: "warning"})
         assert await client.settings() == changed
+        again = await client.change_settings({LEVEL: "error"}, seen=changed)
+        with pytest.raises(caxton.errors.ConfigurationError, match="others by now"):
+            await client.change_settings({LEVEL: "info"}, seen=changed)
+        assert await client.settings() == again
         with pytest.raises(caxton.errors.ConfigurationError, match="--max-retries"):
             await client.change_settings({"router.max_retries": 1})
         await client.change_settings({LEVEL: None})
