@@ -59,9 +59,12 @@ def behind(context: str, span: int) -> str:
     return f"{context[:36]}{span:016x}-01"
 
 
-def span_of(raw: bytes, tries: int = 0) -> int:
-    """Return the id of the span that a message's way is, or of the turn of its n-th try. Whoever knows one knows it."""
-    number = (int.from_bytes(raw, "big") + tries) * _MIX
+def span_of(raw: bytes, tries: int = 0, whose: int = 0) -> int:
+    """Return the id of the span that a message's way to an agent is, or of the turn of its n-th try there.
+
+    Whoever knows the message knows it. whose: the agent's number; a message may go to several, one after the other.
+    """
+    number = (int.from_bytes(raw, "big") + tries + (whose << _HALF)) * _MIX
     return (number >> _HALF ^ number) & _MASK or 1
 
 

@@ -26,8 +26,8 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     """One step of a trace. trace_id: 32 hex digits, span_id and parent_id: 16. began_ns, ended_ns: since 1970.
 
     parent_id: None for what nothing known caused. name: message_routing (from when a message was sent to when its shard
-    had placed it), message_process (its turn; `waited_ns` is what it waited before), agent_spawn, agent_deploy or
-    contract_net_protocol. outcome: "done", or how it failed. shard: whose worker told it.
+    had placed it, told with the first try), message_process (its turn; `waited_ns` is what it waited before),
+    agent_spawn, agent_deploy or contract_net_protocol. outcome: "done", or how it failed. shard: whose worker told it.
     """
 
     trace_id: str
@@ -48,22 +48,23 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def named(left: LeftSpan, shard: int) -> Iterator[Span]:
-    """Yield what was left as spans: of a message its way, and behind that its turn."""
+    """Yield what was left as spans: of a message its way, with its first try, and behind that its turn."""
     trace, parent = read(left.context)
     above = _hex(parent) if parent else None
     if left.kind == MESSAGE and left.message_id is not None:
-        way = _hex(span_of(left.message_id))
+        way = _hex(span_of(left.message_id, 0, left.agent_id))
         attributes = _of_message(left, left.message_id)
-        yield Span(
-            trace_id=trace,
-            span_id=way,
-            parent_id=above,
-            name=ROUTING,
-            began_ns=left.sent_ns,
-            ended_ns=left.placed_ns,
-            shard=shard,
-            attributes={**attributes, "messaging.operation.type": "send", "messaging.operation.name": "route"},
-        )
+        if left.span == span_of(left.message_id, 1, left.agent_id):
+            yield Span(
+                trace_id=trace,
+                span_id=way,
+                parent_id=above,
+                name=ROUTING,
+                began_ns=left.sent_ns,
+                ended_ns=left.placed_ns,
+                shard=shard,
+                attributes={**attributes, "messaging.operation.type": "send", "messaging.operation.name": "route"},
+            )
         above = way
         told = {**attributes, "messaging.operation.type": "process", "messaging.operation.name": "process"}
     elif left.kind == MESSAGE:

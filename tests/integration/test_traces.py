@@ -164,6 +164,39 @@ async def test_a_turn_that_fails_says_so(client):
     await client.remove("faulty")
 
 
+async def test_each_try_is_a_span_and_the_way_is_told_once(client):
+    """Of a message that fails again and again: every id is one span's, and each turn is behind the way."""
+
+    async def bad(_):
+        raise RuntimeError
+
+    async with client.attach("bad", bad):
+        receipt = await client.send("bad", b"x", options=caxton.DeliveryOptions(max_retries=2))
+        async with asyncio.timeout(DEADLINE_S):
+            spans = []
+            while sum(span.name == "message_process" for span in spans) < 3:
+                told = (await client.spans()).spans
+                spans = [span for span in told if span.attributes.get("message_id") == str(receipt.message_id)]
+    assert sorted(span.name for span in spans) == ["message_process"] * 3 + ["message_routing"]
+    assert len({span.span_id for span in spans}) == 4
+    (way,) = (span for span in spans if span.name == "message_routing")
+    assert {span.parent_id for span in spans if span is not way} == {way.span_id}
+    await client.remove("bad")
+
+
+async def test_deployments_are_told_whatever_their_names(client):
+    """One that UTF-8 cannot carry is refused, and the others' results are there; each has a span of its own."""
+    before = (await client.spans()).cursor
+    names = ["one", "\ud800", "x" * 300, "two"]
+    results = await client.deploy_many([caxton.Deployment(name, module("echo")) for name in names])
+    spans = (await client.spans(before)).spans
+    await client.remove_many(["one", "two"])
+
+    assert [isinstance(result, caxton.AgentId) for result in results] == [True, False, False, True]
+    assert [span.attributes["agent_name"] for span in spans] == ["one", "?", "x" * 255, "two"]
+    assert len({span.span_id for span in spans}) == 4
+
+
 async def test_an_unplaced_message_leaves_nothing(client):
     """Who is not there has no turn."""
     before = (await client.spans()).cursor

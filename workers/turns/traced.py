@@ -28,7 +28,7 @@ def context_of(message: Envelope) -> str:
 
 def context_in(message: Envelope, context: str, delivery: Delivery | None) -> tuple[str, int]:
     """Return the context of what follows from the turn of a message with this context, and that turn's span."""
-    span = span_of(message.message_id, 1 if delivery is None else delivery.deliveries + 1)
+    span = span_of(message.message_id, 1 if delivery is None else delivery.deliveries + 1, message.receiver)
     return behind(context, span), span
 
 
@@ -61,7 +61,7 @@ def placed_at(message: Envelope, expires_ns: int, delivery: Delivery | None, now
 
 def spawned(context: str, message: Envelope, agent: Agent, began_ns: int, ended_ns: int) -> SpawnLeft:
     """Return what it leaves that an agent's instance was made, for the turn of a message."""
-    span = span_of(message.message_id, _SPAWN)
+    span = span_of(message.message_id, _SPAWN, message.receiver)
     return SpawnLeft(context, span, agent.agent_id, agent.manifest.name, began_ns, ended_ns)
 
 
@@ -73,7 +73,7 @@ def traced_end(a_pass: Pass, agent: Agent, entry: Entry, began_ns: int, *, has_f
     if not context:
         yield
         return
-    span = span_of(message.message_id, 1 if delivery is None else delivery.deliveries)
+    span = span_of(message.message_id, 1 if delivery is None else delivery.deliveries, message.receiver)
     placed_ns = placed_at(message, expires_ns, delivery, began_ns)
     a_pass.context = behind(context, span)
     try:

@@ -18,6 +18,7 @@ from caxton.client.attached.program import Program
 from caxton.client.attached.runners import Runners
 from caxton.client.attached.schedule import Schedule
 from caxton.client.routes.handled_now import Given
+from caxton.client.routes.tracing import attach_here
 from caxton.errors import (
     AgentNotFound,
     AgentNotRunning,
@@ -214,6 +215,7 @@ class AttachedAgent:
 
     async def _serve(self) -> None:
         task = asyncio.current_task()
+        attach_here()
         self._runners.context = copy_context()
         try:
             async with self._runners.tasks:

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from random import getrandbits
 
-from caxton.acl.trace_context import TRACE_BYTES, behind, span_of
+from caxton.acl.trace_context import behind, span_of
 from caxton.agents.deployment import Deployment
 from caxton.client.routes.tracing import Tracing
 from caxton.client.runtime_line import RuntimeLine
@@ -16,6 +17,7 @@ from caxton.wire.spans import CONTRACT_NET, DEPLOY, DONE, FAILED, MAX_LEFT, Leav
 LEAVE_TIMEOUT_S = 1.0
 # As agents are deployed: the new one is there, and no other takes its place step by step.
 DIRECT = "direct"
+_MAX_WORD = 255
 
 
 @asynccontextmanager
@@ -48,23 +50,31 @@ async def leave_deployed(
     deployments: Sequence[Deployment],
     results: Sequence[AgentId | CaxtonError],
 ) -> None:
-    """Leave a span of each agent that was deployed, or was not."""
+    """Leave a span of each agent that was deployed, or was not; no more of them when a shard takes none."""
     left: list[LeftSpan] = []
     for deployment, result in zip(deployments, results, strict=True):
         told = "" if isinstance(result, CaxtonError) else str(result)
-        attributes = {"deployment_id": told, "agent_name": str(deployment.name)[:255], "strategy": DIRECT}
-        span = span_of(f"{context}{len(left)}".encode()[-TRACE_BYTES:])
+        attributes = {"deployment_id": told, "agent_name": _name(deployment.name), "strategy": DIRECT}
         outcome = FAILED if isinstance(result, CaxtonError) else DONE
-        left.append(_left(DEPLOY, context, span, began_ns, outcome, attributes))
+        left.append(_left(DEPLOY, context, getrandbits(64) or 1, began_ns, outcome, attributes))
     for start in range(0, len(left), MAX_LEFT):
-        await _leave(line, left[start : start + MAX_LEFT], 0)
+        if not await _leave(line, left[start : start + MAX_LEFT], 0):
+            return
+
+
+def _name(given: object) -> str:
+    """Return the name that somebody wanted an agent to have, as it can travel: it may have been refused."""
+    return given[:_MAX_WORD].encode(errors="replace").decode() if isinstance(given, str) else ""
 
 
 def _left(kind: int, context: str, span: int, began_ns: int, outcome: str, attributes: dict[str, str]) -> LeftSpan:
     return LeftSpan(kind, context, span, began_ns, began_ns, began_ns, time.time_ns(), outcome, attributes=attributes)
 
 
-async def _leave(line: RuntimeLine, left: list[LeftSpan], shard: int) -> None:
-    """Leave spans with a shard; where that cannot be, they are not kept."""
-    with suppress(CaxtonError):
+async def _leave(line: RuntimeLine, left: list[LeftSpan], shard: int) -> bool:
+    """Leave spans with a shard; returns False where that cannot be: then they are not kept."""
+    try:
         await line.call(shard, LeaveSpans(left), Done, LEAVE_TIMEOUT_S)
+    except CaxtonError:
+        return False
+    return True

@@ -53,14 +53,14 @@ class HandledNow:
 
     @property
     def context(self) -> str | None:
-        """The trace context of what is sent now, "" where it is not sampled; None where the message has none."""
+        """The trace context of what is sent now, "" where the message is in no trace; None when the call is over."""
+        if self.is_over:
+            return None
         message = self._given.delivery.message
         context = None if message.rare is None else message.rare.trace_context
-        if context is None or self.is_over:
-            return None
-        if not is_sampled(context):
+        if context is None or not is_sampled(context):
             return ""
-        return behind(context, span_of(message.message_id, self._given.delivery.attempts))
+        return behind(context, span_of(message.message_id, self._given.delivery.attempts, message.receiver))
 
 
 HANDLED_NOW: ContextVar[HandledNow | None] = ContextVar("caxton_handled_now", default=None)

@@ -22,6 +22,8 @@ _FAR = 1e18
 # Where an application that traces has its current span. It is looked up and never imported here.
 _OPENTELEMETRY = "opentelemetry.trace"
 _WITHIN: ContextVar[str | None] = ContextVar("caxton_within_trace", default=None)
+# In calls of a handler: what was the current context where its agent was attached. It stays that in all of them.
+_ATTACHED_WITHIN: ContextVar[str | None] = ContextVar("caxton_attached_within_trace", default=None)
 
 
 @contextmanager
@@ -34,6 +36,11 @@ def within(context: str | None) -> Iterator[None]:
         _WITHIN.reset(token)
 
 
+def attach_here() -> None:
+    """Let what handlers send from here on follow from what they handle, and not from what is current now."""
+    _ATTACHED_WITHIN.set(_context_here())
+
+
 def application_context() -> str | None:
     """Return the context of the application's current span, None where it has none."""
     telemetry: Any = sys.modules.get(_OPENTELEMETRY)
@@ -43,13 +50,17 @@ def application_context() -> str | None:
     return f"00-{span.trace_id:032x}-{span.span_id:016x}-{int(span.trace_flags.sampled):02x}" if span.is_valid else None
 
 
+def _context_here() -> str | None:
+    return application_context() or _WITHIN.get()
+
+
 class Tracing:
     """Of one client. ratio: of the traces that begin with it, how many are sampled, from 0 to 1.
 
     A message that has a trace context keeps it. Otherwise it belongs to the application's own trace, where that has a
-    current span, or to that of a block that is `within` one, sampled or not; or to that of the message that a handler
-    handles. Otherwise chance
-    decides, and of a conversation for all messages in the same way, whoever sends them. dice: numbers from 0 to 1.
+    current span, or to that of a block that is `within` one, sampled or not; what a handler sends, to that of the
+    message that it handles, or to none where that is in none. Otherwise chance decides, and of a conversation for all
+    messages in the same way, whoever sends them. dice: numbers from 0 to 1.
     """
 
     def __init__(self, ratio: float, dice: Callable[[], float] = random) -> None:
@@ -66,7 +77,7 @@ class Tracing:
     def mark(self, entries: Iterable[Entry]) -> None:
         """Write its context on each message that is sampled; they are on their way, and nobody else has them."""
         joined = self._joined()
-        if joined is None and not self._ratio:
+        if not joined and (joined is not None or not self._ratio):
             return
         to_pass = self._to_pass
         for entry in entries:
@@ -102,7 +113,7 @@ class Tracing:
     @staticmethod
     def _joined() -> str | None:
         """Return the context that all follows from which is sent now, "" for one that is not sampled; None for none."""
-        context = application_context() or _WITHIN.get()
-        if context is not None:
+        context = _context_here()
+        if context is not None and context != _ATTACHED_WITHIN.get():
             return context if is_sampled(context) else ""
         return context_now()

@@ -60,6 +60,8 @@ def test_each_try_of_a_message_is_a_span_of_its_own():
     """Ids that follow each other, and tries of the same one, have different spans."""
     ids = [(7 << 64 | number).to_bytes(16, "big") for number in range(1_000)]
     spans = {span_of(raw, 20 * tries) for raw in ids for tries in range(10)}
+    agents = [(number << 10) | shard for number in range(1, 100) for shard in range(2)]
+    assert len({span_of(ids[0], tries, agent) for agent in agents for tries in range(20)}) == 20 * len(agents)
     assert len({span_of(raw) for raw in ids}) == len(ids)
     assert len(spans) > len(ids)
 

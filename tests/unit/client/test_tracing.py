@@ -1,13 +1,15 @@
 """Which messages of a client are sampled: what decides, and what decides first."""
 
 import sys
+from contextvars import copy_context
 from types import SimpleNamespace
 
 import pytest
 
 from caxton.acl.message import Message
 from caxton.acl.trace_context import is_sampled, read
-from caxton.client.routes.tracing import Tracing
+from caxton.client.routes.handled_now import HANDLED_NOW
+from caxton.client.routes.tracing import Tracing, attach_here
 from caxton.errors import ValidationError
 from caxton.ids import ConversationId
 
@@ -25,9 +27,9 @@ def marked(tracing, *messages):
 def current(monkeypatch):
     """Let the application have a current span."""
 
-    def be(*, valid=True, sampled=True):
+    def be(*, valid=True, sampled=True, span_id=0xDEF):
         context = SimpleNamespace(
-            is_valid=valid, trace_id=0xABC, span_id=0xDEF, trace_flags=SimpleNamespace(sampled=sampled)
+            is_valid=valid, trace_id=0xABC, span_id=span_id, trace_flags=SimpleNamespace(sampled=sampled)
         )
         span = SimpleNamespace(get_span_context=lambda: context)
         monkeypatch.setitem(sys.modules, "opentelemetry.trace", SimpleNamespace(get_current_span=lambda: span))
@@ -89,6 +91,43 @@ def test_what_the_application_does_not_sample_is_not_sampled(current):
     assert marked(Tracing(1.0), Message(7, b"x")) == [None]
     current(valid=False)
     assert is_sampled(marked(Tracing(1.0), Message(7, b"x"))[0])
+
+
+class Handled:
+    """What a handler handles: a message in this context."""
+
+    def __init__(self, context):
+        self.context = context
+
+
+@pytest.mark.parametrize(("context", "left"), [(OWN, OWN), ("", None)])
+def test_what_a_handler_sends_is_as_what_it_handles(current, context, left):
+    """In its trace, or in none, whatever the ratio; also within the span in which its agent was attached, for ever."""
+
+    def send(*, is_own_span=False):
+        HANDLED_NOW.set(Handled(context))
+        if is_own_span:
+            current(sampled=True, span_id=0xAAA)
+        conversation = ConversationId(bytes(range(16)))
+        return marked(Tracing(1.0), Message(7, b"x"), Message(7, b"x", conversation_id=conversation))
+
+    assert copy_context().run(send) == [left, left]
+    current()
+    here = copy_context()
+    here.run(attach_here)
+    assert here.copy().run(send) == [left, left]
+    own = f"00-{0xABC:032x}-{0xAAA:016x}-01"
+    assert here.copy().run(send, is_own_span=True) == [own, own]
+
+
+def test_a_handler_of_a_message_without_a_trace_looks_at_no_message():
+    """Nothing is to be written on any of them, so sending costs what it costs without traces."""
+
+    def send():
+        HANDLED_NOW.set(Handled(""))
+        Tracing(1.0).mark(iter([None]))
+
+    copy_context().run(send)
 
 
 @pytest.mark.parametrize("ratio", [-0.1, 1.1, float("nan"), True, "1", None])

@@ -8,6 +8,7 @@ from opentelemetry.semconv._incubating.attributes import messaging_attributes
 from opentelemetry.semconv.schemas import Schemas
 from opentelemetry.trace import SpanKind, StatusCode
 
+from caxton.acl.trace_context import span_of
 from caxton.client.calls.span_calls import Spans
 from caxton.errors import NetworkError
 from caxton.telemetry.exported import GONE, NOT_TAKEN, TRACES, Exported
@@ -121,7 +122,7 @@ def test_names_are_those_of_the_conventions():
     known = {value for name, value in vars(messaging_attributes).items() if name.startswith("MESSAGING_")}
     types = {one.value for one in messaging_attributes.MessagingOperationTypeValues}
     ids = {"agent_id": 5, "sender": 6, "message_id": bytes(16), "conversation_id": bytes(16)}
-    left = LeftSpan(MESSAGE, f"00-{'a' * 32}-{'b' * 16}-01", 1, 1, 2, 3, 4, **ids)
+    left = LeftSpan(MESSAGE, f"00-{'a' * 32}-{'b' * 16}-01", span_of(bytes(16), 1, 5), 1, 2, 3, 4, **ids)
     told = [span.attributes for span in named(left, 0)]
 
     assert len(told) == 2
