@@ -144,13 +144,13 @@ class Calls:
         else:
             self.under_way += 1
             self._of[peer.number] += 1
-            self._group.create_task(self._serve(peer.number, call, monotonic_ns()))
+            self._group.create_task(self._serve(peer.number, peer.principal, call, monotonic_ns()))
 
-    async def _serve(self, number: int, call: Call, came_ns: int) -> None:
+    async def _serve(self, number: int, principal: str, call: Call, came_ns: int) -> None:
         try:
             self._check_disk(call.request)
             check = Wanted(number, lambda: self._check_wanted(number, call, came_ns))
-            result = await self._result(number, call.request, check)
+            result = await self._result(number, principal, call.request, check)
         except CaxtonError as error:
             result = failed(error)
             if isinstance(error, StorageFull):
@@ -201,10 +201,11 @@ class Calls:
         finally:
             self._stopping = False
 
-    async def _result(self, session: int, request: Request, check: Check) -> Result:  # noqa: C901, PLR0911, PLR0912 (a case for each kind)
+    async def _result(self, session: int, principal: str, request: Request, check: Check) -> Result:  # noqa: C901, PLR0911, PLR0912 (a case for each kind)
+        """Return what comes of a call. principal: for whom, as it was when the call came: its session may be over."""
         match request:
             case Deploy():
-                refused = await self._lifecycle.deploy(request.manifests, self._principal(session))
+                refused = await self._lifecycle.deploy(request.manifests, principal)
                 return Deployed({place: failed(error) for place, error in refused.items()})
             case ListAgents():
                 return self._listed(request)
@@ -214,13 +215,13 @@ class Calls:
                     raise AgentNotFound(f"{request.agent_id:016x}")
                 return view(agent, self._shard)
             case Attach():
-                return view(await self._attach(session, request), self._shard)
+                return view(await self._attach(session, principal, request), self._shard)
             case Exchange():
                 return await self._attached.exchange(session, request)
             case AskSeal():
                 return self._attached.seal(session, request)
             case StopAgent() | RemoveAgents() | PauseAgent() | ResumeAgent() | Detach():
-                return await self._changed(session, request)
+                return await self._changed(session, principal, request)
             case ListCapable() | ListCapabilities() | LookUp() | Advertise():
                 return await self._capabilities.answer(request)
             case FindMessage() | ListKept():
@@ -242,11 +243,7 @@ class Calls:
             case Watch() | EndWatch():
                 return await self._watches.answer(session, request)
             case _:
-                return await self._dead_letters.answer(request, check, self._principal(session))
-
-    def _principal(self, session: int) -> str:
-        peer = self._peers.find(session)
-        return "" if peer is None else peer.principal
+                return await self._dead_letters.answer(request, check, principal)
 
     def _listed(self, request: ListAgents) -> Agents:
         pattern = None if request.name is None else NamePattern(request.name)
@@ -255,11 +252,10 @@ class Calls:
         return Agents([view(agent, self._shard) for agent in found], more, after, len(self._registry.agents))
 
     async def _changed(
-        self, session: int, request: StopAgent | RemoveAgents | PauseAgent | ResumeAgent | Detach
+        self, session: int, principal: str, request: StopAgent | RemoveAgents | PauseAgent | ResumeAgent | Detach
     ) -> Result:
         """Change agents; answered when what follows from it is committed."""
         refused: dict[int, CaxtonError] = {}
-        principal = self._principal(session)
         match request:
             case StopAgent():
                 if request.drain:
@@ -282,7 +278,7 @@ class Calls:
         await self._journal.stored_after(self._wake)
         return Done({place: failed(error) for place, error in refused.items()})
 
-    async def _attach(self, session: int, request: Attach) -> Agent:
+    async def _attach(self, session: int, principal: str, request: Attach) -> Agent:
         limits = Limits(mailbox_capacity=request.mailbox_capacity, max_message_bytes=MAX_CONTENT)
         no_module = bytes(SHA256_BYTES)
         manifest = Manifest(
@@ -294,7 +290,7 @@ class Calls:
             request.escalate_to,
             request.weight,
         )
-        agent = await self._lifecycle.attachable(manifest, again=request.again, principal=self._principal(session))
+        agent = await self._lifecycle.attachable(manifest, again=request.again, principal=principal)
         if self._peers.find(session) is None:  # it ended while this was stored: nobody is left who would detach it
             raise SessionNotFound(str(AgentId(session)))
         self._attached.attach(session, agent, request.group, replace=request.replace)

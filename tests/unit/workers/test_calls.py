@@ -5,6 +5,7 @@ import pytest
 from caxton.agents.lifecycle import AgentState
 from caxton.agents.manifest import Manifest
 from caxton.errors import AgentNotRunning, StorageFull
+from caxton.wire.audit import ReadAudit
 from caxton.wire.calls import (
     AskDeadLetterStats,
     Attach,
@@ -160,3 +161,30 @@ def test_a_change_that_meets_a_full_disk_lets_a_commit_see_it(make_shard, group)
     (refused,) = answers_of(shard, calls, group, PauseAgent(ID))
     assert refused.error == "StorageFull"
     assert shard.durable.journal.urgent
+
+
+def test_a_call_is_done_for_who_made_it_also_when_its_session_has_ended(make_shard, group, one_turn_of_the_loop):
+    """A client that says good-bye right behind its calls stands in the audit itself, and nobody else in its place."""
+    shard = make_shard(durable=True)
+    session, agents = shard.sessions[0], [shard.agent(1), shard.agent(2)]
+    shard.principals[session] = "token:7"
+    mark = shard.marks.mark(session, "token:7")
+    requests = [PauseAgent(agents[0].agent_id), RemoveAgents([agents[1].agent_id]), Attach("new")]
+
+    async def told():
+        shard.worker._calls = calls = Calls(shard.parts, shard.worker._attached, group, shard.worker._passes)
+        frames = [Call(session, mark, shard.own, n, request) for n, request in enumerate(requests)]
+        for frame in [*frames, SessionEnded(0, shard.marks.mark(0), session)]:
+            shard.control.frames.append(bytes(CONTROL.encode(frame)))
+        shard.worker._take_control()
+        assert calls.under_way == len(requests)
+        assert shard.peers.find(session) is None
+        while not all(task.done() for task in group.tasks):
+            await one_turn_of_the_loop()
+            if shard.durable.journal.urgent:
+                await shard.worker._committer.commit()
+        return (await shard.store.audit(ReadAudit())).rows
+
+    rows = shard.runner.run(told())
+    done = sorted((row.action, row.principal) for row in rows if row.principal or row.action != "deploy")
+    assert done == [("deploy", "token:7"), ("pause", "token:7"), ("remove", "token:7")]
