@@ -112,8 +112,15 @@ def holder(directory: Path) -> Holder | None:
 
 
 def still_holds(before: Holder | None, directory: Path) -> bool:
-    """True while the one who held a directory's lock before still does, or may: its file can be gone for a moment."""
-    now = holder(directory)
+    """True while the one who held a directory's lock before still does, or may: its file can be gone for a moment.
+
+    True too when the directory cannot be looked at, for want of a descriptor perhaps: nobody is taken for gone because
+    of that.
+    """
+    try:
+        now = holder(directory)
+    except ConfigurationError:
+        return before is not None
     return before is not None and now is not None and (now.run == before.run or "" in {now.run, before.run})
 
 

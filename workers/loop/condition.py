@@ -95,7 +95,7 @@ class ShardCondition:
             *durable.dead_letters.shares,
             *durable.keys.shares,
         )
-        return set().union(*(each.still_refused() for each in (self._shard.root_shares.shares, *shares)))
+        return set().union(*(each.still_refused() for each in shares))
 
     def _waiting_ms(self, now_ns: int) -> int:
         """Return for how long something has waited while no commit was done."""

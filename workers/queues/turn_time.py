@@ -5,7 +5,7 @@ from time import monotonic_ns, thread_time_ns
 
 from workers.agents.long_turns import LongTurns
 from workers.agents.registry import Agent
-from workers.worker_pass import MAX_PASS_NS, NS_PER_MS
+from workers.worker_pass import MAX_PASS_NS, NS_PER_MS, SLICE_NS
 
 # An agent that computes for longer when it comes to its turn stands in a line of its own from then on: half of a pass,
 # or 16 turns of 150 us.
@@ -52,13 +52,15 @@ class TurnTime:
     def begin(self, now_ns: int, pass_ns: int, *, long_wait: bool) -> int:
         """A slice of a pass runs turns; returns when, as the clock tells it, or 0 while visits are not looked at.
 
-        What the thread computes is looked at once in a pass, which began at pass_ns.
+        What the thread computes is looked at once in a pass, which began at pass_ns, and again when more than a slice
+        has gone by since: others may have had the processor, and what it computed meanwhile is nobody's turn.
         """
         if now_ns >= self._watched_ns:
             self.owed_ns = 0  # so much time has gone by that the others had theirs
             if not long_wait:
                 return 0
-        return now_ns if self._looked_ns > pass_ns else self._look()
+        is_known = self._looked_ns > pass_ns and now_ns - self._looked_ns <= SLICE_NS
+        return now_ns if is_known else self._look()
 
     def watch(self, began_ns: int, *, owes: bool = False) -> int:
         """Somebody took long since then, or was interrupted: look at each visit for a while; returns when that begins.

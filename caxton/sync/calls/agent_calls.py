@@ -192,8 +192,8 @@ class AgentCalls(Connection):
         a state is shared by nobody.
 
         Raises ValidationError; entering the block raises AlreadyAttached, also for a group by who is none of it,
-        ResourceExhausted when that is full, AgentAlreadyRegistered when the name is that of an agent with a module, and
-        AgentNotRunning for one that was stopped.
+        ResourceExhausted when that is full, AgentAlreadyRegistered when the name is that of an agent with a module,
+        AgentNotRunning for one that was stopped, and ValidationError for a name that no new agent may have.
         """
         called = Called(handler, concurrency)
         attach: Callable[..., attached.AttachedAgent] = self._client.attach

@@ -1,6 +1,7 @@
 import errno
 import fcntl
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -102,6 +103,18 @@ def test_a_lock_whose_file_is_gone_is_held(tmp_path, other):
     assert still_holds(before, tmp_path)
     with pytest.raises(ConfigurationError, match="in use"):
         DirectoryLock(tmp_path)
+
+
+def test_nobody_is_taken_for_gone_for_want_of_a_descriptor(tmp_path, other):
+    """A process that may open no more files cannot look, and does not lose its runtime for it."""
+    before = holder(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        found = still_holds(before, tmp_path), still_holds(None, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert found == (True, False)
 
 
 def test_a_file_that_is_gone_is_put_back(tmp_path):

@@ -323,3 +323,14 @@ def test_who_is_stored_under_a_name_like_an_id_goes_on(ready, tmp_path, monkeypa
     ready.runner.run(before())
     ready.runner.run(now())
     assert ready.registry.agents == {}
+
+
+def test_who_was_named_like_an_id_before_that_was_refused_is_attached(shard):
+    """The rule is for new names; those that are registered stay what they are."""
+    there, new = "0123456789abcdef", "fedcba9876543210"
+    registered = Manifest(there, bytes(32), Encoding.ATTACHED)
+    agent = shard.lifecycle._register(shard.lifecycle._names.id_of(there), registered)
+
+    assert shard.runner.run(shard.lifecycle.attachable(registered, again=False)) is agent
+    with pytest.raises(ValidationError, match="how ids are written"):
+        shard.runner.run(shard.lifecycle.attachable(Manifest(new, bytes(32), Encoding.ATTACHED), again=False))
