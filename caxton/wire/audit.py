@@ -20,6 +20,8 @@ MAX_FILTER = 300
 MAX_NOTES = 400
 # The principals of what the runtime does by itself, and of whoever has no token: nobody else acts for these.
 RUNTIME, ADDRESS = "runtime", "address:"
+# The action of the row that says that a file's account of a chain was not what was written.
+MENDED = "audit_mended"
 HASH_BYTES = 32
 KIND_BITS = 3
 _encode = msgspec.msgpack.Encoder().encode
@@ -111,7 +113,8 @@ class ReadAudit(msgspec.Struct, array_like=True, tag=86, frozen=True):
 class AuditPage(msgspec.Struct, array_like=True, tag=87, frozen=True):
     """Rows, and all heads, as they were at one moment. after: the place behind which the next page begins.
 
-    A page may have fewer rows than were asked for, or none, and more may follow. places: of each row.
+    A page may have fewer rows than were asked for, or none, and more may follow. places: of each row. unreadable:
+    places of what is no row.
     """
 
     rows: Annotated[list[AuditRow], msgspec.Meta(max_length=MAX_AUDIT_PAGE)]
@@ -119,6 +122,7 @@ class AuditPage(msgspec.Struct, array_like=True, tag=87, frozen=True):
     after: Id
     more: bool = False
     places: Annotated[list[Id], msgspec.Meta(max_length=MAX_AUDIT_PAGE)] = []
+    unreadable: Annotated[list[Id], msgspec.Meta(max_length=MAX_AUDIT_PAGE)] = []
 
 
 class AnchorAudit(msgspec.Struct, array_like=True, tag=88, frozen=True):

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from caxton.printable import counted
 from caxton.wire.anchors import ANCHOR, anchors_in
 from caxton.wire.audit import (
     HASH_BYTES,
@@ -112,6 +113,8 @@ class FileCheck:
         self.anchored = anchored
         self._most_rows = most_rows
         self._rows = 0
+        # What is no row: how much, and the place of the first.
+        self._unreadable, self._first_unreadable = 0, 0
         self.chains: dict[int, _Chain] = {}
         self.heads: dict[int, AuditHead] = {}
 
@@ -123,6 +126,9 @@ class FileCheck:
     def take(self, page: AuditPage) -> None:
         """Take the next page."""
         self.heads = {head.chain: head for head in page.heads}
+        if page.unreadable:
+            self._first_unreadable = self._first_unreadable or page.unreadable[0]
+            self._unreadable += len(page.unreadable)
         for row in page.rows:
             self._rows += 1
             chain = self.chains.get(row.chain) or self._begun(row)
@@ -137,7 +143,10 @@ class FileCheck:
         for name, chain in self.chains.items():
             if name not in self.heads and not chain.has_head:  # else it made room while it was read
                 chain.fault = "its head is gone"
-        return [f"chain {name:016x}: {chain.fault}" for name, chain in self.chains.items() if chain.fault is not None]
+        found = [f"chain {name:016x}: {chain.fault}" for name, chain in self.chains.items() if chain.fault is not None]
+        if self._unreadable:
+            found.append(f"{counted(self._unreadable, 'rows')} cannot be read, from place {self._first_unreadable} on")
+        return found
 
     def follows(self, chain: _Chain, row: AuditRow) -> str | None:
         """Return what else is wrong with a row that follows the one before it."""

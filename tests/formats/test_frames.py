@@ -302,6 +302,7 @@ RESULTS = (
     CopyState(2, 3, ready=True, did=False, done=False),
     AuditPage([AUDITED], [AuditHead(77, 8, 8, AUDITED.hash)], 9, more=True),
     AuditPage([AUDITED], [AuditHead(77, 8, 8, AUDITED.hash)], 9, more=True, places=[9]),
+    AuditPage([AUDITED], [AuditHead(77, 8, 8, AUDITED.hash)], 9, more=True, places=[9], unreadable=[7]),
     Busiest([BusyAgent(AGENT, "counter é", 1, "running", 12.5, 0.5, 0.25, 7, 1_000, 3)], 2_000, 9, [2]),
     CallGraph([CallPair(AGENT, OTHER, "é", "counter", 12.5, 0.5, 0.25, 0.125)], 3.5, 0.5, 9_000, 0.25, [2]),
     Names({AGENT: "é", OTHER: "counter"}),

@@ -101,6 +101,36 @@ async def test_a_kill_leaves_what_was_done_and_what_is_told_of_it_together(runti
     assert there
 
 
+@pytest.mark.parametrize("sql", ["UPDATE audit_heads SET last = 1", "UPDATE audit_heads SET last = 'x'"])
+def test_a_shard_serves_on_whatever_somebody_did_to_its_audit(sql):
+    """Agents are deployed and removed, dead letters purged; the same worker does it, and what is read says what was."""
+    with serve(workers=1) as served:
+        with caxton.connect_sync(served.runtime_dir) as client:
+            client.deploy("before", ECHO)
+            client.pause("before")
+            client.send("before", b"x")
+            client.remove("before")
+        served.stop()
+        with closing(sqlite3.connect(served.data_dir / "shard-0.db")) as db:
+            db.execute(sql)
+            db.execute("UPDATE audit SET at = -1 WHERE number = 1")
+            db.commit()
+        served.start()
+        with caxton.connect_sync(served.runtime_dir) as client:
+            client.deploy("after", ECHO)
+            purged = client.purge(everything=True)
+            actions = [row.action for row in client.audit()]
+            faults = client.verify_audit()
+            (worker,) = client.health().workers
+
+    assert purged == 1
+    done = ["pause", "remove", "audit_mended", "deploy", "purge"]
+    assert [action for action in actions if action in done] == done
+    assert any("row 1 is gone" in fault for fault in faults)
+    assert any("cannot be read" in fault for fault in faults)
+    assert worker.restarts == 0
+
+
 def test_what_was_changed_in_a_file_is_found_from_a_shell():
     """With the shard and the number of the row, and 1 as the exit code."""
     with serve(workers=1) as served:

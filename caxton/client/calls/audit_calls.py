@@ -40,8 +40,8 @@ class AuditCalls(Connection):
         Of each shard the last 100,000 rows are kept, and of the supervisor as many of what was done. since: only what
         was at this moment or later, a datetime or ms since 1970. principal: only for this one, "" for the runtime's
         owner, "runtime" for its own doings. subject: only to this, such as an agent by its name. action: only this one,
-        of those that docs/audit.md lists. Raises ValidationError, ShardUnavailable, NetworkError, Timeout, and
-        StorageError for what is no row.
+        of those that docs/audit.md lists. What cannot be read as a row is passed over, and `verify_audit` tells of it.
+        Raises ValidationError, ShardUnavailable, NetworkError, Timeout, StorageError.
         """
         asked = _asked(since, principal, subject, action, newest_first=newest_first)
         pages = AuditPages(self._audit_files(), asked)

@@ -8,8 +8,11 @@ known in the new ones: all links begin anew. The books go on: what was counted e
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from heapq import merge
 from itertools import groupby, islice
+from operator import attrgetter
 from pathlib import Path
 
 import msgspec
@@ -20,7 +23,7 @@ from caxton.delivery.dead_letter import Reason
 from caxton.errors import SessionNotFound, StorageError, to_fields
 from caxton.ids import SESSION_BIT, AgentId
 from caxton.store import dead_letters
-from caxton.store.audit import read_page
+from caxton.store.audit import read_heads, read_rows
 from caxton.store.commit import ConversationRow, DeadRow, OutboxRow, QueueRow
 from caxton.store.counters import SERVED
 from caxton.store.ledger import Figures, check
@@ -39,7 +42,7 @@ from caxton.store.reshard.new_shards import NewShard, NewShards, new_shards
 from caxton.store.reshard.old_shard import OldShard, look, messages_of
 from caxton.store.routes import read_routes
 from caxton.store.waiting import DURABLE_ROOT, Waiting, encode_waiting, root_of
-from caxton.wire.audit import ReadAudit
+from caxton.wire.audit import MAX_AUDIT_PAGE
 from caxton.wire.calls import Failed
 from caxton.wire.shard_ledger import ShardLedger
 
@@ -95,7 +98,7 @@ class Copying:
             await self._waiting(shard)
             await self._letters(shard)
             await self._conversations(shard)
-            await self._audit(shard)
+        await self._audit()
         for shard in self.old:  # after all that waits, since it was sent later
             await self._outbox(shard)
         files = {shard.meta.file_id for shard in self.old}
@@ -140,14 +143,18 @@ class Copying:
             if source == 0:
                 await self.new.of(number).charge_agent(number, deaths)
 
-    async def _audit(self, shard: OldShard) -> None:
-        """What was done there: its chains go on standing, in the first new file, and end where they end."""
-        with shard.opened() as db:
-            after, more = 0, True
-            while more:
-                page = read_page(db, ReadAudit(after))
-                await self.new.shards[0].add_audit(page.rows, page.heads)
-                after, more = page.after, page.more
+    async def _audit(self) -> None:
+        """What was done: all chains go on standing, in the first new file, and end where they end.
+
+        Their rows stand in one order of time, so that those make room first that are the oldest of all.
+        """
+        first = self.new.shards[0]
+        with ExitStack() as opened:
+            files = [opened.enter_context(shard.opened()) for shard in self.old]
+            rows = merge(*map(read_rows, files), key=attrgetter("at"))
+            while some := list(islice(rows, MAX_AUDIT_PAGE)):
+                await first.add_audit(some, [])
+            await first.add_audit([], [head for db in files for head in read_heads(db)])
 
     def _later_ms(self, shard: OldShard) -> int:
         """How much later it is on the new files' served time than it was on this one's."""

@@ -3,17 +3,18 @@
 import sqlite3
 from contextlib import closing
 
+import msgspec
 import pytest
 
 from caxton.agents.lifecycle import AgentState
 from caxton.agents.manifest import Manifest
-from caxton.errors import StorageDamaged, StorageError
+from caxton.errors import StorageError
 from caxton.store.agents import StoredAgents
 from caxton.store.audit import append, read_heads, read_page
 from caxton.store.commit import Commit
 from caxton.store.shard_store import ShardStore
-from caxton.wire.audit import Entry, ReadAudit
-from caxton.wire.audit_check import faults
+from caxton.wire.audit import MENDED, RUNTIME, AuditPage, Entry, ReadAudit
+from caxton.wire.audit_check import FileCheck, faults
 
 AGENT = Manifest("a", bytes(32))
 NUMBER = 7
@@ -151,19 +152,95 @@ async def test_whatever_is_done_to_the_file_is_found(path, sql, fault):
     assert found.endswith(fault)
 
 
-async def test_what_is_no_row_is_damage(path):
-    """And the file is named."""
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE audit SET action = x'00' WHERE number = 2",
+        "UPDATE audit SET at = -1 WHERE number = 2",
+        "UPDATE audit SET at = 'x' WHERE number = 2",
+        "UPDATE audit SET number = 'x' WHERE number = 2",
+        "UPDATE audit SET number = -1 WHERE number = 2",
+        "UPDATE audit SET number = 1.5 WHERE number = 2",
+        "UPDATE audit SET hash = 'x' WHERE number = 2",
+    ],
+)
+async def test_what_is_no_row_has_its_place_told_and_the_rest_is_read(path, sql):
+    """Wherever it stands, also where a page ends with it."""
     await filled(path)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("UPDATE audit SET action = x'00' WHERE number = 2")
+        db.execute(sql)
         db.commit()
-    with pytest.raises(StorageDamaged, match=r"shard-0\.db"):
-        await looked_through(path)
+    store = await opened(path)
+    pages = [await store.audit(ReadAudit()), *[await store.audit(ReadAudit(after, 1)) for after in range(4)]]
+    await store.close()
+
+    assert [row.number for row in pages[0].rows] == [1, 3, 4]
+    assert [page.unreadable for page in pages] == [[2], [], [2], [], []]
+    assert [page.more for page in pages] == [False, True, True, True, False]
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(pages[0]), type=AuditPage) == pages[0]
+    check = FileCheck({})
+    check.take(pages[0])
+    assert [fault.partition(": ")[2] or fault for fault in check.faults()] == [
+        "row 2 is gone",
+        "1 row cannot be read, from place 2 on",
+    ]
+
+
+WRITTEN_ON = {
+    "UPDATE audit_heads SET last = 1": [],
+    "UPDATE audit_heads SET last = 9": ["row 5 is gone"],
+    "UPDATE audit_heads SET last = 'x'": [],
+    "UPDATE audit_heads SET last = -1": [],
+    "UPDATE audit_heads SET last = 9223372036854775807": [],
+    "UPDATE audit_heads SET first = x'00', hash = 'x'": [],
+    "UPDATE audit_heads SET hash = x'00'": ["row 5 does not follow the one before it"],
+    "DELETE FROM audit_heads": [],
+    "DELETE FROM audit WHERE number > 2": ["row 3 is gone"],
+    "UPDATE audit SET number = 9223372036854775807 WHERE number = 4": ["row 4 is gone"],
+    "UPDATE audit SET number = 4611686018427387904 WHERE number = 4": ["row 4 is gone"],
+    "UPDATE audit SET number = 2305843009213693952 WHERE number = 4": ["row 4 is gone"],
+    """
+    UPDATE audit SET number = 2305843009213693958 WHERE number = 4;
+    UPDATE audit_heads SET last = 2305843009213693956;
+    """: ["row 4 is gone"],
+    "UPDATE audit SET number = 'x' WHERE number = 4": ["row 4 is gone"],
+    "UPDATE audit SET place = -4 WHERE number = 4": ["row 4 is gone"],
+    "UPDATE audit SET hash = 'x' WHERE number = 4; UPDATE audit_heads SET last = 1": ["row 4 is gone"],
+}
+
+
+ACCOUNT_IS_RIGHT = {"UPDATE audit_heads SET hash = x'00'", "UPDATE audit SET place = -4 WHERE number = 4"}
+
+
+@pytest.mark.parametrize("sql", WRITTEN_ON)
+async def test_whatever_is_done_to_the_file_its_shard_serves_on(path, sql):
+    """What is done next is in the audit, behind all that was; where the account was wrong a row of its own says so."""
+    await filled(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(sql)
+    store = await opened(path)
+    await StoredAgents(store.database).add([(NUMBER, AGENT)], 1, audit=[told(1, "deploy")])
+    commit = Commit()
+    commit.audit.append(told(2, "purge"))
+    await store.commit(commit)
+    page = await store.audit(ReadAudit())
+    head = store.database.audit_head
+    await store.close()
+
+    *_, deployed, purged = page.rows
+    assert [row.action for row in (deployed, purged)] == ["deploy", "purge"]
+    assert 4 < deployed.number < purged.number == head.last
+    mended = [row for row in page.rows if row.action == MENDED]
+    assert len(mended) == (sql not in ACCOUNT_IS_RIGHT)
+    assert all(row.principal == RUNTIME and row.number == deployed.number - 1 for row in mended)
+    check = FileCheck({})
+    check.take(page)
+    assert [fault.partition(": ")[2] for fault in check.faults() if "chain" in fault] == WRITTEN_ON[sql]
 
 
 @pytest.mark.parametrize("sql", ["SET last = -1", "SET first = x'00'", "SET hash = 'text'", "SET last = 'four'"])
 async def test_a_head_that_cannot_be_one_keeps_no_shard_from_being_opened(path, sql):
-    """It is damage to whoever reads the audit, and nobody is told of such a head."""
+    """Whoever verifies is told, and nobody of such a head: a heartbeat with it could not be read."""
     await filled(path)
     with closing(sqlite3.connect(path)) as db:
         db.execute(f"UPDATE audit_heads {sql}")
@@ -171,10 +248,11 @@ async def test_a_head_that_cannot_be_one_keeps_no_shard_from_being_opened(path, 
     store = await opened(path)
     try:
         assert store.database.audit_head is None
-        with pytest.raises(StorageDamaged, match="head of the audit"):
-            await store.audit(ReadAudit())
+        page = await store.audit(ReadAudit())
     finally:
         await store.close()
+    (fault,) = faults(page.rows, page.heads)
+    assert fault.endswith("its head is gone")
 
 
 async def test_the_head_is_known_as_it_is_on_the_disk(path):
