@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import caxton
-from caxton.errors import CaxtonError, NetworkError
+from caxton.errors import AgentTakenOver, CaxtonError, NetworkError
 from caxton.testing import runtime as serve
 
 ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
@@ -55,6 +55,44 @@ async def test_what_is_done_is_told_with_its_principal(runtime):
     shown = command(runtime, "show", "--agent", "watched", "-o", "json").stdout.splitlines()
     assert [json.loads(line)["action"] for line in shown] == [row.action for row in found]
     assert command(runtime, "verify").returncode == 0
+
+
+async def test_what_is_done_to_letters_and_offers_and_by_taking_over_is_told_of_its_agent(runtime):
+    """Whoever asks what was done to an agent reads that too; where nothing changed nothing is told."""
+
+    async def nothing(_):
+        pass
+
+    async def taken():
+        async with owner.attach("shared", nothing):
+            async with other.attach("shared", nothing, replace=True):
+                pass
+            await asyncio.Event().wait()
+
+    async with runtime.connect() as owner, caxton.connect(runtime.runtime_dir, principal="token:7") as other:
+        await owner.deploy("lettered", ECHO)
+        await owner.pause("lettered")
+        for _ in range(2):
+            await owner.send("lettered", b"x")
+        await owner.remove("lettered")
+        await owner.deploy("lettered", ECHO)
+        first, second = [letter async for letter in owner.dead_letters(agent="lettered")]
+        await other.requeue(first)
+        await other.purge(second)
+        for _ in range(2):
+            await other.advertise("lettered", add=["count"])
+        with pytest.raises(AgentTakenOver):
+            await taken()
+        found = {name: [row async for row in owner.audit(subject=name)] for name in ("lettered", "shared")}
+        await owner.remove_many(["lettered", "shared"])
+
+    told = [(row.action, row.principal, row.outcome) for row in found["lettered"][4:]]
+    assert told == [
+        ("requeue", "token:7", "1 dead letter"),
+        ("purge", "token:7", "1 dead letter"),
+        ("advertise", "token:7", "done"),
+    ]
+    assert [(row.action, row.principal) for row in found["shared"]] == [("deploy", ""), ("take_over", "token:7")]
 
 
 async def names_of(client):

@@ -152,6 +152,11 @@ class DeadLetters:
             self._gather(number, message.sender, len(message.content))
         return number
 
+    def agents_of(self, numbers: Iterable[int]) -> Counter[int]:
+        """Return how many of these that are there each agent has sent, or was to get."""
+        owners = (self._owners[number] for number in numbers if number in self._owners)
+        return Counter(owner if owner >= 0 else ~owner for owner in owners)
+
     def forget(self, numbers: Iterable[int], term: str) -> list[int]:
         """Delete those that are (still) there; returns which. term: requeued or purged."""
         gone = [number for number in numbers if number in self._owners]

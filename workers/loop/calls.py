@@ -22,6 +22,7 @@ from caxton.errors import (
     to_fields,
 )
 from caxton.ids import AgentId
+from caxton.wire.audit import Entry
 from caxton.wire.backup import CopyShard, CopyStep
 from caxton.wire.busy import AskBusiest
 from caxton.wire.call_graph import AskCallGraph, AskNames
@@ -223,7 +224,7 @@ class Calls:
             case StopAgent() | RemoveAgents() | PauseAgent() | ResumeAgent() | Detach():
                 return await self._changed(session, principal, request)
             case ListCapable() | ListCapabilities() | LookUp() | Advertise():
-                return await self._capabilities.answer(request)
+                return await self._capabilities.answer(request, principal)
             case FindMessage() | ListKept():
                 return await self._kept.answer(request, check)
             case FindConversations() | ListConversations() | AskConversationFigures() | ResumeConversation():
@@ -293,7 +294,12 @@ class Calls:
         agent = await self._lifecycle.attachable(manifest, again=request.again, principal=principal)
         if self._peers.find(session) is None:  # it ended while this was stored: nobody is left who would detach it
             raise SessionNotFound(str(AgentId(session)))
+        replaced = agent.replaced
         self._attached.attach(session, agent, request.group, replace=request.replace)
+        if agent.replaced is not replaced:
+            taken = Entry(self._routes.a_pass.wall_ms, "take_over", principal, request.name)
+            self._journal.commit.audit.append(taken)
+            self._journal.urgent = True
         text = f"agent {agent.label}: a program runs its turns"
         self._shard.watching.events.happened("agent_attached", text, agent.known)
         return agent

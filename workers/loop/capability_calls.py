@@ -6,6 +6,7 @@ from itertools import islice
 
 from caxton.acl.capability import checked_key, names_of
 from caxton.agents.names import NamePattern
+from caxton.wire.audit import Entry
 from caxton.wire.calls import Agents, AgentView, Found, Result
 from caxton.wire.capability_calls import (
     Advertise,
@@ -36,8 +37,8 @@ class CapabilityCalls:
         self._passes = passes
         self._advertising = shard.routes.advertising
 
-    async def answer(self, request: CapabilityRequest) -> Result:
-        """Answer one of these calls. Raises AgentNotFound, ValidationError, StorageFull."""
+    async def answer(self, request: CapabilityRequest, principal: str = "") -> Result:
+        """Answer one of these calls, asked for a principal. Raises AgentNotFound, ValidationError, StorageFull."""
         match request:
             case ListCapable():
                 return self._capable(request)
@@ -46,13 +47,17 @@ class CapabilityCalls:
             case LookUp():
                 return Found([self._view_of(agent_id) for agent_id in request.agent_ids])
             case Advertise():
-                return await self._advertise(request)
+                return await self._advertise(request, principal)
 
-    async def _advertise(self, request: Advertise) -> AgentView:
-        self._passes.renew()
+    async def _advertise(self, request: Advertise, principal: str) -> AgentView:
+        now_ms = self._passes.renew().wall_ms
+        journal, before = self._shard.durable.journal, self._shard.registry.find(request.agent_id)
+        manifest = None if before is None else before.manifest
         others = {name: value for name in _REPLACED if (value := getattr(request, name)) is not None}
         agent = self._advertising.change(request.agent_id, request.add, request.remove, **others)
-        await self._shard.durable.journal.stored_after(self._passes.wake)
+        if agent.manifest is not manifest:
+            journal.commit.audit.append(Entry(now_ms, "advertise", principal, agent.manifest.name))
+        await journal.stored_after(self._passes.wake)
         return view(agent, self._shard)
 
     def _view_of(self, agent_id: int) -> AgentView | None:

@@ -76,16 +76,17 @@ class DeadLetterCalls:
 
     async def _purge(self, numbers: list[int], more: bool, up_to: int, principal: str) -> Purged:  # noqa: FBT001 (what the store says)
         durable = self._shard.durable
+        self._told("purge", principal, numbers)
         gone = durable.dead_letters.forget(numbers, "purged")
-        self._told("purge", principal, gone)
         await durable.journal.stored_after(self._passes.wake)
         return Purged(len(gone), more, up_to)
 
     async def _requeue(self, rows: list[DeadRow], more: bool, up_to: int, principal: str) -> Requeued:  # noqa: FBT001 (as above)
         durable, routes = self._shard.durable, self._shard.routes
         a_pass = self._passes.renew()  # what goes again is created now
-        there = set(durable.dead_letters.forget([row.number for row in rows], "requeued"))
-        self._told("requeue", principal, [*there])
+        numbers = [row.number for row in rows]
+        self._told("requeue", principal, numbers)
+        there = set(durable.dead_letters.forget(numbers, "requeued"))
         sent: dict[int, bytes] = {}
         for row in rows:
             if row.number in there:
@@ -96,11 +97,12 @@ class DeadLetterCalls:
         return Requeued(sent, more, up_to)
 
     def _told(self, action: str, principal: str, numbers: list[int]) -> None:
-        """Have it stand in the audit, by the commit that does it."""
-        if numbers:
-            which = counted(len(numbers), "dead letters")
-            commit = self._shard.durable.journal.commit
-            commit.audit.append(Entry(self._passes.present.wall_ms, action, principal, which))
+        """Have it stand in the audit what is about to be done to these, by the commit that does it: of each agent."""
+        durable, now_ms = self._shard.durable, self._passes.present.wall_ms
+        for agent_id, count in durable.dead_letters.agents_of(numbers).items():
+            agent = self._shard.registry.find(agent_id)
+            whose = f"{agent_id:016x}" if agent is None else agent.manifest.name
+            durable.journal.commit.audit.append(Entry(now_ms, action, principal, whose, counted(count, "dead letters")))
 
 
 def _again(row: DeadRow, message_id: bytes, now_ms: int) -> Envelope:
