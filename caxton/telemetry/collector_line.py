@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 import requests
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -27,19 +28,23 @@ _LOOK_PERIOD_S = 0.1
 class BoundedExporter(Generic[T]):
     """An exporter of OpenTelemetry's, of the kind that `make` makes with a session of requests'.
 
-    A collector that goes on answering is hung up on after 15 seconds, or 64 KiB: its request has failed.
+    A collector that goes on answering is hung up on after 15 seconds, or 64 KiB: its request has failed. rejected: how
+    many items of the last batch the collector said that it did not take, though it took the request.
     """
+
+    rejected = 0
 
     def __init__(self, make: Callable[..., Exporter[T]]) -> None:
         self._connections: WeakSet[HTTPConnection] = WeakSet()
         session = requests.Session()
         session.headers["Accept-Encoding"] = "identity"
         for scheme in ("http://", "https://"):
-            session.mount(scheme, _Adapter(self._connections))
+            session.mount(scheme, _Adapter(self._connections, self._answered))
         self._exporter = make(session=session)
 
     def export(self, batch: T, /) -> Enum:
         """Export a batch; blocks for 15 seconds at most."""
+        self.rejected = 0
         is_over = threading.Event()
         threading.Thread(target=self._watch, args=(is_over,), name="otlp watch", daemon=True).start()
         try:
@@ -51,6 +56,11 @@ class BoundedExporter(Generic[T]):
         """Let a waiting export end."""
         self._exporter.shutdown()
         self._hang_up()
+
+    def _answered(self, content: bytes) -> None:
+        """Take a note of what a collector says: of each signal in the same form."""
+        with suppress(Exception):  # what it says is something else, which does not count
+            self.rejected = max(0, ExportTraceServiceResponse.FromString(content).partial_success.rejected_spans)
 
     def _watch(self, is_over: threading.Event) -> None:
         """Hang up on a request that takes too long, and on what is tried again then."""
@@ -69,8 +79,9 @@ class BoundedExporter(Generic[T]):
 class _Adapter(HTTPAdapter):  # type: ignore[misc] # where it lints, it is not installed
     """Makes connections that are known, and reads no more of an answer than is bounded."""
 
-    def __init__(self, known: WeakSet[HTTPConnection]) -> None:
+    def __init__(self, known: WeakSet[HTTPConnection], answered: Callable[[bytes], None]) -> None:
         super().__init__()
+        self._answered = answered
         self.poolmanager.pool_classes_by_scheme = {
             "http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": _noted(HTTPConnection, known)}),
             "https": type("SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": _noted(HTTPSConnection, known)}),
@@ -90,6 +101,7 @@ class _Adapter(HTTPAdapter):  # type: ignore[misc] # where it lints, it is not i
             response.close()
             raise requests.ConnectionError(f"the collector's answer has more than {MOST_ANSWER} bytes")
         response.raw.release_conn()
+        self._answered(content)
         response._content = content  # noqa: SLF001 (what `requests` does where it reads all of it)
         return response
 

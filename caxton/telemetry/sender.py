@@ -15,7 +15,12 @@ log = logging.getLogger("caxton.gateway")
 
 
 class Exporter(Protocol[T_contra]):
-    """What takes items away: an exporter of OpenTelemetry's."""
+    """What takes items away: an exporter of OpenTelemetry's.
+
+    rejected: how many items of the last batch were not taken, though its request went well.
+    """
+
+    rejected: int
 
     def export(self, batch: T_contra, /) -> Enum:
         """Export a batch; blocks for as long as that takes, which its timeout bounds."""
@@ -47,16 +52,17 @@ class Sender(Generic[T_contra]):
             is_taken, why = result.name == _TAKEN, "the collector does not take them"
         except Exception as error:  # noqa: BLE001 (whatever a library does not like)
             is_taken, why = False, f"{type(error).__name__}: {error}"
-        if is_taken:
-            self._exported.taken[self._signal] += items
-            if self._failed:
-                log.warning("%s are exported again; %d were not", self._signal, self._failed)
-                self._failed = 0
-            return
-        self._exported.dropped[self._signal, NOT_TAKEN] += items
-        if not self._failed:
-            log.warning("%s are not exported: %s", self._signal, why)
-        self._failed += items
+        lost = min(items, self._exporter.rejected) if is_taken else items
+        if lost < items:
+            self._exported.taken[self._signal] += items - lost
+        if lost:
+            self._exported.dropped[self._signal, NOT_TAKEN] += lost
+            if not self._failed:
+                log.warning("%s are not exported: %s", self._signal, why)
+            self._failed += lost
+        elif self._failed:
+            log.warning("%s are exported again; %d were not", self._signal, self._failed)
+            self._failed = 0
 
     def missed(self, items: int) -> None:
         """Count what was gone before it was read."""

@@ -11,6 +11,8 @@ from opentelemetry.sdk.trace.export import SpanExportResult
 
 from caxton.telemetry import collector_line
 from caxton.telemetry.collector_line import MOST_ANSWER, BoundedExporter
+from caxton.telemetry.exported import NOT_TAKEN, TRACES, Exported
+from caxton.telemetry.sender import Sender
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -98,6 +100,29 @@ def test_a_head_without_end_is_cut(collector, exporter, again):
     collector.head, collector.again = OK % 0, b""
 
     assert exporter.export([]) is SpanExportResult.SUCCESS
+
+
+@pytest.mark.parametrize(("said", "rejected"), [(b"\x0a\x02\x08\x05", 5), (b"", 0), (b"\x0a\x02\x08", 0), (b"{}", 0)])
+def test_what_a_collector_rejects_is_known(collector, exporter, said, rejected):
+    """It takes the request, and says in OTLP's own form how much of it it does not keep; all else counts as nothing."""
+    collector.head = OK % len(said) + said
+
+    assert exporter.export([]) is SpanExportResult.SUCCESS
+    assert exporter.rejected == rejected
+
+
+async def test_what_is_rejected_is_dropped(collector, exporter, caplog):
+    """It is counted and logged once, and never counts as exported; no collector rejects more than it was sent."""
+    said, exported = b"\x0a\x02\x08\x05", Exported()
+    collector.head = OK % len(said) + said
+    sender = Sender(TRACES, exporter, exported)
+    await sender.send(list, 7)
+    await sender.send(list, 3)
+
+    assert (exported.taken[TRACES], exported.dropped[TRACES, NOT_TAKEN]) == (2, 8)
+    assert [record.message for record in caplog.records] == [
+        "traces are not exported: the collector does not take them"
+    ]
 
 
 @pytest.mark.parametrize(("size", "is_taken"), [(MOST_ANSWER, True), (MOST_ANSWER + 1, False)])

@@ -23,6 +23,8 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 class Played:
     """A client of two shards, of which one does not serve and one has these answers; and an exporter."""
 
+    rejected = 0
+
     def __init__(self, records=(), events=()):
         self.answers, self.happened = [*records], [*events]
         self.asked, self.after, self.taken, self.ended = [], [], [], False

@@ -104,6 +104,8 @@ def test_the_counters_of_one_run_began_at_one_moment():
 class Played:
     """A look and an exporter with these results."""
 
+    rejected = 0
+
     def __init__(self, *results):
         self.results, self.taken, self.ended = [*results], [], False
 

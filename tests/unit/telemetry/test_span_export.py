@@ -25,6 +25,8 @@ def span(number, **fields):
 class Played:
     """A client with these answers, and an exporter that takes what it is told, or nothing."""
 
+    rejected = 0
+
     def __init__(self, *answers, result=SpanExportResult.SUCCESS):
         self.answers, self.result = [*answers], result
         self.asked, self.taken, self.ended = [], [], False
