@@ -20,6 +20,7 @@ from workers.loop.shard import Shard
 from workers.operations.lifecycle import MOST_AGENTS
 from workers.peers.peers import MOST_UNREAD_IN_ALL
 from workers.queues.bounds import MOST_EFFECTS, MOST_QUEUED, MOST_QUEUED_BYTES, OF_LINK
+from workers.watching.watchers import MOST_WATCHES
 from workers.worker_pass import NS_PER_MS
 
 # Heartbeats from one look to the next.
@@ -78,6 +79,7 @@ class Levels:
             yield Level("backlog", shard.backlogs.weight(number), OF_LINK, f"shard {number}")
         yield Level("unread", shard.peers.unread_bytes(shard.durable.outboxes.bytes_for), MOST_UNREAD_IN_ALL)
         yield Level("calls", calls, MAX_CALLS)
+        yield Level("watches", len(shard.watching.watchers), MOST_WATCHES)
         yield Level("sandboxes", shard.turns.instances, shard.turns.most_instances)
         yield Level("agents", len(shard.registry.agents), MOST_AGENTS)
         yield Level("conversations", len(conversations.live), table.MOST_CONVERSATIONS)

@@ -36,6 +36,11 @@ class EventDesk:
         self._waiting: dict[asyncio.Future[None], int] = {}
         self._of: Counter[int] = Counter()
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for events."""
+        return len(self._waiting)
+
     def happened(self, event: Event) -> None:
         """Keep an event of the supervisor's."""
         fields = {name: _plain(value) for name, value in event.fields.items()}

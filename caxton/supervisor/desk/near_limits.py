@@ -1,6 +1,7 @@
 """The limits that are near, of all shards and of the runtime itself: what health shows, and what is told once."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 
 from caxton.delivery.levels import Level, Nearing, NearLimit
 from caxton.supervisor import events
@@ -18,10 +19,10 @@ class NearLimits:
         self._own = Nearing()
         self._known: set[tuple[int | None, str, str, int]] = set()
 
-    def look(self, shards: Sequence[ShardSeen], sessions: int, most_sessions: int, now_ms: int) -> list[LimitWarning]:
-        """Take in what shards say, and how full the runtime is (now: ms since 1970); returns what is near."""
-        own, _ = self._own.look(_levels(shards, sessions, most_sessions), now_ms)
-        found = [_warning(None, near) for near in own]
+    def look(self, shards: Sequence[ShardSeen], own: Sequence[Level], now_ms: int) -> list[LimitWarning]:
+        """Take in what shards say, and how full the runtime itself is (now: ms since 1970); returns what is near."""
+        levels, _ = self._own.look(chain(own, _memory(shards)), now_ms)
+        found = [_warning(None, near) for near in levels]
         for shard in shards:
             if shard.state is ShardState.READY:
                 found += [_warning(shard.number, near) for near in shard.condition.near]
@@ -33,8 +34,7 @@ class NearLimits:
         return found
 
 
-def _levels(shards: Sequence[ShardSeen], sessions: int, most_sessions: int) -> Iterator[Level]:
-    yield Level("clients", sessions, most_sessions)
+def _memory(shards: Sequence[ShardSeen]) -> Iterator[Level]:
     for shard in shards:
         yield Level("memory", shard.resident_bytes, shard.memory_limit or 0, f"the worker of shard {shard.number}")
 

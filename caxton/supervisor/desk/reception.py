@@ -10,6 +10,7 @@ import msgspec
 
 from caxton import __version__
 from caxton.config.setting import Setting
+from caxton.delivery.levels import Level
 from caxton.errors import RuntimeNotFound, SecurityError
 from caxton.links.principals import acts_for
 from caxton.store.claims import write_claim
@@ -20,7 +21,7 @@ from caxton.supervisor.desk import stats
 from caxton.supervisor.desk.audit_desk import AuditDesk
 from caxton.supervisor.desk.caller import Caller
 from caxton.supervisor.desk.components import Components
-from caxton.supervisor.desk.event_desk import EventDesk
+from caxton.supervisor.desk.event_desk import MOST_WAITING, EventDesk
 from caxton.supervisor.desk.health import health_of, seen_of
 from caxton.supervisor.desk.health_changes import HealthChanges
 from caxton.supervisor.desk.module_intake import ModuleIntake
@@ -247,7 +248,8 @@ class Reception:
         reasons = self._reasons.look(found, now_ms)
         if self.opened.is_set():
             self._health_changes.look(reasons)
-        self._warnings = self._near_limits.look(seen, *sessions, now_ms)
+        own = Level("clients", *sessions), Level("event_waits", self._kept.waiting, MOST_WAITING)
+        self._warnings = self._near_limits.look(seen, own, now_ms)
         return seen, reasons, self._components.look(seen, reasons, now_ms)
 
     def _health(self) -> Health:

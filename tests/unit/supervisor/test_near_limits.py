@@ -2,7 +2,7 @@
 
 import pytest
 
-from caxton.delivery.levels import NearLimit
+from caxton.delivery.levels import Level, NearLimit
 from caxton.supervisor.desk.near_limits import NearLimits
 from caxton.supervisor.desk.reasons import ShardSeen
 from caxton.supervisor.workforce.shard import ShardState
@@ -29,7 +29,7 @@ def seen(number, *limits, state=READY, **fields):
 def test_what_shards_say_is_shown_and_told_once(near, told):
     """Each with its shard; the event comes when it begins, and again only when it has begun anew."""
     for _ in range(3):
-        found = near.look([seen(0), seen(1, KEYS)], 0, 100, 50)
+        found = near.look([seen(0), seen(1, KEYS)], [Level("clients", 0, 100)], 50)
     assert [(one.limit, one.shard, one.whose, one.have, one.most, one.since) for one in found] == [
         ("keys", 1, "agent a", 9, 10, 7)
     ]
@@ -38,8 +38,8 @@ def test_what_shards_say_is_shown_and_told_once(near, told):
     ]
     assert told[0].fields["whose"] == "agent a"
 
-    assert near.look([seen(0), seen(1)], 0, 100, 60) == []
-    near.look([seen(1, NearLimit("keys", 8, 10, "agent a", 70))], 0, 100, 70)
+    assert near.look([seen(0), seen(1)], [Level("clients", 0, 100)], 60) == []
+    near.look([seen(1, NearLimit("keys", 8, 10, "agent a", 70))], [Level("clients", 0, 100)], 70)
     assert len(told) == 2
 
 
@@ -52,7 +52,7 @@ def test_clients_and_memory_are_of_the_runtime(near, told):
         (69, 70, ["memory"]),
         (0, 69, []),
     ):
-        found = near.look([seen(3, resident_bytes=mib, memory_limit=100)], sessions, 100, 1)
+        found = near.look([seen(3, resident_bytes=mib, memory_limit=100)], [Level("clients", sessions, 100)], 1)
         assert [one.limit for one in found] == names
     assert [event.text for event in told] == [
         "limit near: clients: 80 of 100 (80 %)",
@@ -62,4 +62,6 @@ def test_clients_and_memory_are_of_the_runtime(near, told):
 
 def test_a_shard_that_does_not_serve_is_near_nothing(near):
     """What its last worker said is over; memory without a limit is never near."""
-    assert near.look([seen(0, KEYS, state=ShardState.RESTARTING, resident_bytes=9)], 0, 100, 1) == []
+    assert (
+        near.look([seen(0, KEYS, state=ShardState.RESTARTING, resident_bytes=9)], [Level("clients", 0, 100)], 1) == []
+    )

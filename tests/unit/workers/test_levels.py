@@ -99,6 +99,7 @@ def test_what_waits_on_disk_for_one_agent_is_told(durable, durable_message, monk
         ("backlog", "OF_LINK", "shard 0"),
         ("unread", "MOST_UNREAD_IN_ALL", ""),
         ("calls", "MAX_CALLS", ""),
+        ("watches", "MOST_WATCHES", ""),
         ("agents", "MOST_AGENTS", ""),
         ("undecided", "MOST_UNDECIDED", ""),
         ("subscriptions", "MOST_SUBSCRIPTIONS", ""),
