@@ -180,9 +180,9 @@ class _Life:
             self._reception.close()
             self._heartbeats.close()
             self._notices.close()
-            self._audit.close()
             for task in background:
                 task.cancel()
+            await self._audit.close()
 
     async def _start(self) -> None:
         """Wait until every shard is ready or has failed, the compiler is warm, and every module has its artifact."""

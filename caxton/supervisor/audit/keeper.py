@@ -25,6 +25,7 @@ _AT_ONCE = 256
 _TRY_AGAIN_S = 1.0
 # What the end of a runtime has for its last rows.
 _END_S = 3.0
+_CLOSE_S = 1.0
 START, STOP, RESTORE, MISSED = "start", "stop", "restore", "rows_missed"
 ASKED, WHOLE = "asked", "runtime"
 T = TypeVar("T")
@@ -156,12 +157,13 @@ class AuditKeeper:
                 await self._on_thread(self._let_go)
         self._is_ended = True
 
-    def close(self) -> None:
-        """Let go of the file. Closing twice is fine."""
+    async def close(self) -> None:
+        """Let go of the file, behind what is being written; a disk that does not answer has a second. Twice is fine."""
         self._is_ended = True
         with suppress(RuntimeError):  # it is closed
-            self._thread.submit(self._let_go)
-        self._thread.shutdown(wait=False)
+            over = self._thread.submit(self._let_go)
+            self._thread.shutdown(wait=False)
+            await asyncio.wait([asyncio.wrap_future(over)], timeout=_CLOSE_S)
 
     async def _on_thread(self, work: Callable[[], T]) -> T:
         """Run `work` on the thread, to its end; raises what it raises, and StorageError after `close`."""

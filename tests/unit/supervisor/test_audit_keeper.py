@@ -36,7 +36,7 @@ async def keeping(path, begun=lambda: None):
         writing.cancel()
         with suppress(asyncio.CancelledError):
             await writing
-        keeper.close()
+        await keeper.close()
 
 
 async def rows_of(keeper, kind=Kind.OPERATIONS):
@@ -157,7 +157,7 @@ async def test_a_flood_of_one_kind_takes_no_place_from_another(path):
         assert [keeper.note(Kind.STRANGERS, told(1)) for _ in range(MOST_WAITING + 1)][-2:] == [True, False]
         assert keeper.note(Kind.OPERATIONS, told(1))
     finally:
-        keeper.close()
+        await keeper.close()
 
 
 async def test_a_file_that_was_taken_away_is_begun_anew(path):
@@ -208,7 +208,16 @@ async def test_nobody_waits_for_a_file_that_is_held_by_somebody_else(path):
 async def test_after_its_end_it_says_so(path):
     """Whoever asks then has an error; closing twice is fine."""
     keeper = AuditKeeper(path, lambda: None)
-    keeper.close()
-    keeper.close()
+    await keeper.close()
+    await keeper.close()
     with pytest.raises(StorageError, match="closed"):
         await keeper.anchor()
+
+
+async def test_when_it_is_closed_nothing_is_being_written(path):
+    """Whatever was under way has come to its end, and SQLite's own files beside it are gone."""
+    async with keeping(path) as keeper:
+        for number in range(200):
+            keeper.note(Kind.OPERATIONS, told(number))
+        await keeper.noted(Kind.INCIDENTS, told(1))
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
