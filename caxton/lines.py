@@ -22,6 +22,10 @@ OF_A_MESSAGE = ("agent", "message_id", "trace_id")
 MODULES = ("gateway", "guest", "worker")
 # A pipe that has room at all has room for as much at once.
 _AT_ONCE = select.PIPE_BUF
+# Of a line of a log, in bytes. Processes share the descriptor: what is written at once has no other's line inside, and
+# no guest's text stands at the beginning of a line.
+MOST_OF_LINE = _AT_ONCE - 2
+_CUT = " … (cut)"
 
 
 class Lines:
@@ -67,7 +71,8 @@ class Lines:
 class LogLines(logging.Handler):
     """Writes log records to a descriptor, printable, one a line; a traceback has its lines indented below it.
 
-    is_json: whether each record is one JSON object instead, with its traceback inside.
+    What is longer than a line may be is cut. is_json: whether each record is one JSON object instead, with its
+    traceback inside, of which the end is kept.
     """
 
     def __init__(self, descriptor: int, *, is_json: bool = False) -> None:
@@ -86,9 +91,10 @@ class LogLines(logging.Handler):
             self.handleError(record)
             return
         missed = self._lines.missed
-        self._lines.write(f"{head} ({missed} lines before this one were not shown)" if missed else head)
+        note = f" ({missed} lines before this one were not shown)" if missed else ""
+        self._lines.write(_cut(head, MOST_OF_LINE - len(note)) + note)
         for line in traced:
-            self._lines.write(line)
+            self._lines.write(_cut(line, MOST_OF_LINE))
 
     def close(self) -> None:
         """Give back what was opened. Closing twice is fine."""
@@ -108,7 +114,7 @@ class LogLines(logging.Handler):
             values["missed"] = missed
         if record.exc_info is not None:
             values["exception"] = (self.formatter or logging.Formatter()).formatException(record.exc_info)
-        return msgspec.json.encode(values).decode()
+        return _fitting(values)
 
     def _told(self, record: logging.LogRecord) -> list[str]:
         head = printable(f"{record.name}: {record.getMessage()}")
@@ -116,6 +122,27 @@ class LogLines(logging.Handler):
             return [head]
         traced = (self.formatter or logging.Formatter()).formatException(record.exc_info)
         return [head, *(f"    {printable(line)}" for line in traced.splitlines())]
+
+
+def _cut(line: str, most: int) -> str:
+    """Return a line with at most so many bytes."""
+    raw = line.encode(errors="backslashreplace")
+    if len(raw) <= most:
+        return line
+    return raw[: most - len(_CUT.encode())].decode(errors="ignore") + _CUT
+
+
+def _fitting(values: dict[str, object]) -> str:
+    """Return a record as one JSON object that fits a line."""
+    encoded = msgspec.json.encode(values)
+    for name in ("exception", "event"):
+        text = str(values.get(name, ""))
+        while len(encoded) > MOST_OF_LINE and text:
+            keeps = len(text) * 3 // 4
+            text = text[:keeps] if name == "event" else text[len(text) - keeps :]
+            values[name] = text + _CUT if name == "event" else _CUT + text
+            encoded = msgspec.json.encode(values)
+    return encoded.decode()
 
 
 def log_to(descriptor: int, level: int) -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import pty
+import select
 import subprocess
 import sys
 from datetime import datetime
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from caxton.lines import Lines, LogLines
+from caxton.lines import MOST_OF_LINE, Lines, LogLines
 
 
 @pytest.fixture
@@ -173,6 +174,28 @@ def test_records_are_json_objects_where_that_is_asked_for(pipe, lines_to):
     assert datetime.fromisoformat(first["timestamp"]).tzinfo is not None
     assert "KeyError: 'played'" in second["exception"]
     assert "trace_id" not in second
+
+
+@pytest.mark.parametrize("is_json", [False, True])
+@pytest.mark.parametrize(
+    "text", ["x" * 4_096, "\0" * 4_096, "😀" * 4_096, '"' * 40_000, "x" * (MOST_OF_LINE - 10), "x"]
+)
+def test_a_record_is_written_at_once(pipe, lines_to, monkeypatch, text, is_json):
+    """No other process's line comes into the middle of it, whatever is in it: it is cut to what a pipe takes whole."""
+    writes = []
+    monkeypatch.setattr("caxton.lines.os.write", lambda _, given: writes.append(bytes(given)) or len(given))
+    handler = lines_to(pipe[1], LogLines)
+    handler.is_json = is_json
+    handler.emit(logging.LogRecord("caxton.x", logging.INFO, "", 1, "%s", (text,), None))
+    failed = (ValueError, ValueError("y" * 9_000 + "the end"), None)
+    handler.emit(logging.LogRecord("caxton.x", logging.INFO, "", 1, "failed", (), failed))
+
+    assert all(given.count(b"\n") == 1 and given.endswith(b"\n") and len(given) <= select.PIPE_BUF for given in writes)
+    assert (" … (cut)" in writes[0].decode()) is (len(text) > MOST_OF_LINE - 10 or (is_json and len(text) > 1))
+    if is_json:
+        first, second = (json.loads(given) for given in writes)
+        assert first["event"][:1] in {"x", "\\", "😀", '"'}
+        assert second["exception"].endswith("the end")
 
 
 @pytest.mark.parametrize("ends", ["raise {}", "t = threading.Thread(target=fail); t.start(); t.join()"])
