@@ -150,7 +150,8 @@ class Exchange(msgspec.Struct, array_like=True, tag=19, frozen=True):
     under way are at most so many that they have `concurrency` keys (`caxton.acl.order`), and `most` beside the first of
     each of these.
     wants_state: the program does not know the agent's state, as of what ended. wants_seals: its handlers send, while
-    they run, what follows from what they handle.
+    they run, what follows from what they handle. until_ms: how long whoever asks waits, in ms of the machine's
+    monotonic clock; 0 is as long as it takes. What is volatile and given to who has given up would be lost.
     """
 
     agent_id: Id
@@ -164,6 +165,7 @@ class Exchange(msgspec.Struct, array_like=True, tag=19, frozen=True):
     order: Order = "all"
     wants_state: bool = False
     wants_seals: bool = False
+    until_ms: Sequence = 0
 
 
 class DeadLetterFilter(msgspec.Struct, array_like=True, frozen=True):

@@ -214,6 +214,7 @@ REQUESTS = (
     calls.Exchange(AGENT, [calls.Ended(1, [PLAIN]), calls.Ended(2, [], "ValueError: x")], 256, 10_000),
     calls.Exchange(AGENT, [calls.Ended(1, [PLAIN], None, b"state")], 256, 10_000, [4], [5], 6, wants_state=True),
     calls.Exchange(AGENT, [calls.Ended(1, [PLAIN], None, b"state")], 256, 10_000, [4], [5], 6, wants_seals=True),
+    calls.Exchange(AGENT, [], 256, 10_000, until_ms=1_767_225_600_000),
     AskSeal(AGENT, 4),
     calls.ListDeadLetters(WHICH, 3, 9, with_content=True),
     calls.RequeueDeadLetters(WHICH),

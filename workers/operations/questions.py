@@ -11,6 +11,8 @@ from workers.operations.attachment import Attachment
 from workers.operations.giving import Giving
 
 _MS = 0.001
+# Nobody waits longer for an answer, nor gave up longer ago: whoever says so has another clock.
+FURTHEST_S, LATEST_S = 60.0, 3_600.0
 
 
 class Questions:
@@ -38,10 +40,14 @@ class Questions:
     async def wait(self, own: Attachment, asked: Exchange, check: Callable[[], object]) -> None:
         """Return when something is in its hand, or its time is over; what comes meanwhile may be nothing for it now.
 
+        Who has given up by now, because this shard stood still, is given nothing: it asks again.
         check: raises why the session has the agent no longer.
         """
-        until_s = asyncio.get_running_loop().time() + asked.wait_ms * _MS
-        while not own.hand:
+        now_s = asyncio.get_running_loop().time()
+        until_s = now_s + asked.wait_ms * _MS
+        if asked.until_ms and -LATEST_S < asked.until_ms * _MS - now_s < FURTHEST_S:
+            until_s = min(until_s, asked.until_ms * _MS)
+        while not own.hand and until_s >= now_s:
             check()
             if own.latest is not asked:
                 return

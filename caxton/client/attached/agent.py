@@ -53,6 +53,8 @@ A = TypeVar("A")
 CALL_TIMEOUT_S = 10.0
 # How long the shard may keep a question while it has no message.
 WAIT_MS = 5_000
+# How long what a shard gives may take until it is here, before nobody waits for it any more.
+ON_ITS_WAY_S = 1.0
 DETACH_TIMEOUT_S = 3.0
 # How long the first message of a handler waits to be known for what it follows from; after that it is a root.
 SEAL_TIMEOUT_S = 2.0
@@ -290,18 +292,20 @@ class AttachedAgent:
     async def _give_back(self) -> None:
         self._is_superseded = True
         ended, returned = self._schedule.collect()
-        exchange = self._exchange(ended, returned, 0 if self._is_leaving else self._at_once, 0)
+        timeout_s = DETACH_TIMEOUT_S if self._is_leaving else CALL_TIMEOUT_S
+        exchange = self._exchange(ended, returned, 0, timeout_s)
         session = self._line.number
-        result = await self._call(exchange, Deliveries, DETACH_TIMEOUT_S if self._is_leaving else CALL_TIMEOUT_S)
+        result = await self._call(exchange, Deliveries, timeout_s)
         self._schedule.confirmed()
         self._heard(result, session)
 
     async def _ask(self) -> None:
         """Ask for messages; an exchange that gives something back ends the question, with none."""
-        exchange = self._exchange([], [], 0 if self._is_leaving else self._at_once, WAIT_MS)
+        timeout_s = WAIT_MS / 1_000 + CALL_TIMEOUT_S
+        exchange = self._exchange([], [], WAIT_MS, timeout_s)
         session = self._line.number
         try:
-            result = await self._call(exchange, Deliveries, WAIT_MS / 1_000 + CALL_TIMEOUT_S)
+            result = await self._call(exchange, Deliveries, timeout_s)
             self._heard(result, session)
             if not (result.deliveries or self._is_superseded):
                 self._schedule.nothing_waits()
@@ -310,22 +314,21 @@ class AttachedAgent:
         self._question = None
         self._changed.set()
 
-    def _exchange(self, ended: list[Ended], returned: list[int], most: int, wait_ms: int) -> Exchange:
-        kept, seen = self._schedule.kept(), self._schedule.seen
-        concurrency, order = self._concurrency, self._order
+    def _exchange(self, ended: list[Ended], returned: list[int], wait_ms: int, timeout_s: float) -> Exchange:
         wants_state = self._program.keeps_state and self._program.state is None
         return Exchange(
             int(self.agent_id),
             ended,
-            most,
+            0 if self._is_leaving else self._at_once,
             wait_ms,
-            kept,
+            self._schedule.kept(),
             returned,
-            seen,
-            concurrency,
-            order,
+            self._schedule.seen,
+            self._concurrency,
+            self._order,
             wants_state,
             self._wants_seals,
+            int(1_000 * (asyncio.get_running_loop().time() + timeout_s - ON_ITS_WAY_S)),
         )
 
     async def _ask_seal(self, given: Given) -> bytes:

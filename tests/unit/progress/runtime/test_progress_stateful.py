@@ -327,3 +327,13 @@ def test_whatever_stood_still_everybody_is_reached_again(make_runtime, encodings
             report_multiple_bugs=False,
         ),
     )
+
+
+def test_who_gave_up_asking_is_given_nothing(make_runtime, encodings):
+    """A worker that stood still meets questions whose programs wait for no answer any more: they ask again first."""
+    state = Patience(make_runtime, encodings)
+    state.the_worker_stands_still_or_goes_on(stop=True)
+    state.time_goes_by(
+        ticks=98
+    )  # a question is made anew after 5 s, and given up 15 s later: at that moment it goes on
+    state.teardown()
