@@ -13,6 +13,7 @@ __all__ = [
     "AgentId",
     "AgentListing",
     "AgentView",
+    "AnchoredHead",
     "AttachedAgent",
     "AuctionOutcome",
     "AuctionResult",
@@ -132,7 +133,7 @@ if TYPE_CHECKING:
     from caxton.store.backup.manifest import Backup, BackupFile
     from caxton.store.ledger import Figures, Ledger
     from caxton.sync.client import connect_sync
-    from caxton.wire.audit import AuditHead, AuditRow
+    from caxton.wire.audit import AnchoredHead, AuditHead, AuditRow
     from caxton.wire.busy import Busiest, BusyAgent
     from caxton.wire.call_graph import CallGraph, CallPair
     from caxton.wire.calls import AgentView, DeadLetter, Failed
@@ -207,7 +208,7 @@ else:  # not for type checkers, for which every unknown name would be there and 
             "WorkerHealth",
         ),
         "caxton.wire.tokens": ("NewToken", "TokenView"),
-        "caxton.wire.audit": ("AuditHead", "AuditRow"),
+        "caxton.wire.audit": ("AnchoredHead", "AuditHead", "AuditRow"),
         "caxton.wire.events": ("EventView",),
         "caxton.wire.watching": ("LogLine", "WatchedMessage"),
     }

@@ -110,6 +110,7 @@ TOLD: tuple[type, ...] = (
     caxton.EventView,
     caxton.AuditRow,
     caxton.AuditRows,
+    caxton.AnchoredHead,
     caxton.AuditHead,
     caxton.Busiest,
     caxton.BusyAgent,

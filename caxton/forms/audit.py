@@ -3,7 +3,7 @@
 import msgspec
 
 from caxton.forms.moments import moment
-from caxton.wire.audit import AuditHead, AuditRow
+from caxton.wire.audit import AnchoredHead, AuditRow
 from caxton.wire.audit_check import KeptHead
 
 
@@ -28,16 +28,20 @@ class AuditForm(msgspec.Struct, frozen=True):
 
 
 class HeadForm(msgspec.Struct, frozen=True):
-    """The head of the anchors. hash: of the row with this number, in hex."""
+    """The head of the anchors. hash: of the row with this number, in hex.
+
+    away: shards that did not answer, whose last rows are not in it.
+    """
 
     chain: str
     number: int
     hash: str
+    away: list[int] = []
 
     @classmethod
-    def of(cls, head: AuditHead) -> "HeadForm":
+    def of(cls, head: AnchoredHead) -> "HeadForm":
         """Return the form of a head."""
-        return cls(f"{head.chain:016x}", head.last, head.hash.hex())
+        return cls(f"{head.chain:016x}", head.last, head.hash.hex(), head.away)
 
     @property
     def kept(self) -> KeptHead:

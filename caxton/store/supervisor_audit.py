@@ -26,6 +26,7 @@ from caxton.wire.anchors import ANCHOR, MOST_HEADS, anchors_text
 from caxton.wire.audit import (
     HASH_BYTES,
     KIND_BITS,
+    ROOM,
     RUNTIME,
     AuditHead,
     AuditPage,
@@ -39,14 +40,6 @@ from caxton.wire.audit import (
 
 FILE_NAME = AUDIT
 FORMAT_VERSION = 1
-# Rows that each chain keeps: the oldest make room for others of the same chain, and of no other.
-MOST_ROWS = {
-    Kind.OPERATIONS: 100_000,
-    Kind.INCIDENTS: 10_000,
-    Kind.ACCESS: 10_000,
-    Kind.STRANGERS: 10_000,
-    Kind.ANCHORS: 20_000,
-}
 # In characters: what is longer is cut. The heads of an anchor are not: they are no more than there are shards.
 MOST_TEXT = 200
 # More than all of these rows take.
@@ -81,7 +74,7 @@ class SupervisorAudit:
         self._anchored: dict[int, AuditHead] = {}
 
     @classmethod
-    def open(cls, path: Path, most_rows: Mapping[Kind, int] = MOST_ROWS) -> Self:
+    def open(cls, path: Path, most_rows: Mapping[Kind, int] = ROOM) -> Self:
         """Open the file, or make it, for its owner alone.
 
         Raises StorageError for what is no regular file, not ours, of a later version, or open elsewhere; StorageDamaged

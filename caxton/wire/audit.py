@@ -42,6 +42,16 @@ class Kind(IntEnum):
     ANCHORS = 4
 
 
+# Rows that each of the supervisor's chains keeps: the oldest make room for others of the same chain, and of no other.
+ROOM = {
+    Kind.OPERATIONS: 100_000,
+    Kind.INCIDENTS: 10_000,
+    Kind.ACCESS: 10_000,
+    Kind.STRANGERS: 10_000,
+    Kind.ANCHORS: 20_000,
+}
+
+
 def chain_of(file: int, kind: Kind) -> int:
     """Return the name of one of the chains of the supervisor's file with this id."""
     return file << KIND_BITS | kind
@@ -90,6 +100,15 @@ class AuditHead(msgspec.Struct, array_like=True, frozen=True):
     hash: bytes
 
 
+class AnchoredHead(AuditHead, array_like=True, frozen=True):
+    """The head of the anchors, which speaks for all rows of before it was asked for, except the last ones of shards.
+
+    away: those shards, which did not answer, by their numbers: their chains are anchored as they were last known.
+    """
+
+    away: list[int] = []
+
+
 Action = Literal["deny", "sign_in", "sign_out"]
 Filter = Annotated[str, msgspec.Meta(max_length=MAX_FILTER)]
 
@@ -130,9 +149,13 @@ class AnchorAudit(msgspec.Struct, array_like=True, tag=88, frozen=True):
 
 
 class AuditAnchored(msgspec.Struct, array_like=True, tag=89, frozen=True):
-    """The head of the anchors, as of now: the hash in it speaks for every row of every chain."""
+    """The head of the anchors, as of now: the hash in it speaks for every row of every chain.
+
+    away: shards that did not say how far theirs goes now, and whose chains are anchored as they were last known.
+    """
 
     head: AuditHead
+    away: list[int] = []
 
 
 class AccessNote(msgspec.Struct, array_like=True, frozen=True):

@@ -2,7 +2,7 @@
 
 import re
 from array import array
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -12,6 +12,7 @@ from caxton.wire.audit import (
     HASH_BYTES,
     KIND_BITS,
     MOST_ROWS,
+    ROOM,
     AuditHead,
     AuditPage,
     AuditRow,
@@ -196,12 +197,14 @@ class FileCheck:
 class SupervisorCheck(FileCheck):
     """Takes the pages of the supervisor's file, which has every chain of `Kind`, and learns what its anchors say.
 
-    kept: what the head of the anchors was once, as somebody has kept it elsewhere.
+    kept: what the head of the anchors was once, as somebody has kept it elsewhere. room: rows that each chain keeps
+    before any makes room.
     """
 
-    def __init__(self, kept: KeptHead | None = None) -> None:
+    def __init__(self, kept: KeptHead | None = None, room: Mapping[Kind, int] = ROOM) -> None:
         super().__init__({}, None)
         self._kept = kept
+        self._room = room
         self._kept_hash: bytes | None = None
 
     def faults(self) -> list[str]:
@@ -235,9 +238,23 @@ class SupervisorCheck(FileCheck):
         return None
 
     def _compare(self, head: AuditHead) -> None:
-        own = self.chains.get(head.chain)  # none has come yet where all of them have made room
-        if own is not None and own.fault is None and (own.number - 1, own.previous) != (head.last, head.hash):
+        """Compare what an anchor says with the chain so far: its rows of before stand before it in the file."""
+        now = self.heads.get(head.chain)
+        if now is None or now.first > head.last:  # it is gone; or all of those rows are, which `_cut` looks at
+            return
+        own = self.chains.setdefault(head.chain, _begun(now))
+        if own.fault is None and (own.number - 1, own.previous) != (head.last, head.hash):
             own.fault = f"row {min(own.number, head.last)} is not what was anchored, or is gone"
+
+    def _cut(self, name: int, head: AuditHead) -> str | None:
+        """Return what is gone from a chain's beginning, and has made room for nothing: it is kept full from then on."""
+        if head.first > 1 and not self._may_begin_later(head):
+            return f"row {head.first - 1} is gone: there was room for it"
+        return super()._cut(name, head)
+
+    def _may_begin_later(self, head: AuditHead) -> bool:
+        room = next((rows for kind, rows in self._room.items() if is_of(head.chain, kind)), 0)
+        return head.last - head.first + 1 >= room
 
     def _against_kept(self) -> Iterator[str]:
         anchors = [head for head in self.heads.values() if is_of(head.chain, Kind.ANCHORS)]
@@ -246,7 +263,7 @@ class SupervisorCheck(FileCheck):
         number = self._kept.number
         if self._kept_hash is not None:
             yield f"anchors were written anew: row {number} has another hash than the head that was kept"
-        elif any(number < head.first for head in anchors):
+        elif any(number < head.first and self._may_begin_later(head) for head in anchors):
             yield f"row {number} of the anchors, whose hash was kept, has made room for others: keep a later head"
         else:
             yield f"row {number} of the anchors is gone, whose hash was kept"

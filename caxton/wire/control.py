@@ -106,11 +106,19 @@ class LogFrom(msgspec.Struct, array_like=True, tag=12, frozen=True):
     modules: Annotated[dict[str, int], msgspec.Meta(max_length=16)] = {}
 
 
+class AskBeat(msgspec.Struct, array_like=True, tag=13, frozen=True):
+    """The supervisor's word to workers: send a heartbeat now, with this number in it."""
+
+    source: Id
+    mark: Mark
+    number: Sequence
+
+
 class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
     """A worker's word to the supervisor: alive, ready or not, draining or not, its counts, and how its shard stands.
 
     events: what an earlier release said here; they have frames of their own. audit: the head of its file's chain, as it
-    is on the disk.
+    is on the disk. asked: the number of the last `AskBeat` that had come by then.
     """
 
     source: Id
@@ -123,6 +131,7 @@ class Heartbeat(msgspec.Struct, array_like=True, tag=8, frozen=True):
     condition: Condition = WELL
     events: Annotated[list[EventView], msgspec.Meta(max_length=MAX_SAID + 1)] = []
     audit: AuditHead | None = None
+    asked: Sequence = 0
 
 
 class Happened(msgspec.Struct, array_like=True, tag=11, frozen=True):
@@ -134,5 +143,5 @@ class Happened(msgspec.Struct, array_like=True, tag=11, frozen=True):
     events: Annotated[list[EventView], msgspec.Meta(max_length=MAX_SAID + 1)]
 
 
-FromSupervisor = Topology | SessionEnded | Drain | LogFrom
+FromSupervisor = Topology | SessionEnded | Drain | LogFrom | AskBeat
 Control = LinkState | Hello | Call | Answer | FromSupervisor | Heartbeat | Subscribe | Capable | Happened

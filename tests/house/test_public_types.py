@@ -232,7 +232,8 @@ async def operate(client: caxton.Client, directory: Path) -> None:
         assert_type(event, caxton.EventView)
     assert_type(client.audit(subject="echo"), AsyncIterator[caxton.AuditRow])
     assert_type(await client.audit_page(10, newest_first=True), caxton.AuditRows)
-    assert_type(await client.audit_head(), caxton.AuditHead)
+    assert_type(await client.audit_head(), caxton.AnchoredHead)
+    assert_type(caxton.AuditHead(1, 1, 1, b""), caxton.AuditHead)
     assert_type(await client.verify_audit(), list[str])
     async for watched in client.watch("echo", with_content=True):
         assert_type(watched, caxton.WatchedMessage)

@@ -8,7 +8,7 @@ from caxton.errors import InvalidMessageFormat
 from caxton.transport import sockets
 from caxton.wire.capable import Capable, Subscribe
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Call, Control, FromSupervisor, Hello, LogFrom, SessionEnded, Topology
+from caxton.wire.control import AskBeat, Call, Control, FromSupervisor, Hello, LogFrom, SessionEnded, Topology
 from caxton.wire.heads import control_head
 from caxton.wire.link_state import LinkState
 from workers.peers.peer import Peer
@@ -47,6 +47,9 @@ class Listener(Protocol):
 
     def heard_log_from(self, level: int, modules: Mapping[str, int]) -> None:
         """The supervisor says from which levels on this worker logs."""
+
+    def heard_ask_beat(self, number: int) -> None:
+        """The supervisor wants a heartbeat now."""
 
 
 class ControlInlet:
@@ -118,5 +121,7 @@ class ControlInlet:
             self._listener.heard_session_end(control.session)
         elif isinstance(control, LogFrom):
             self._listener.heard_log_from(control.level, control.modules)
+        elif isinstance(control, AskBeat):
+            self._listener.heard_ask_beat(control.number)
         else:
             self._listener.heard_drain(control.phase, replaced=control.replaced)

@@ -79,6 +79,7 @@ class Worker:
         self._woken = False  # a pass is asked for, and the loop has not come to it
         self._phase = 0  # of the end: 1 takes nothing more from clients, 2 stops
         self._ready = False  # the shard is loaded
+        self._asked = 0  # the number of the last heartbeat that the supervisor asked for
         self._topology = 0  # the version that was last heard
         self._done = asyncio.Event()  # the supervisor said stop
         self._ended = False  # the last commit is done: nothing may follow it
@@ -221,6 +222,11 @@ class Worker:
         """Log from other levels on."""
         log_from(level, modules)
 
+    def heard_ask_beat(self, number: int) -> None:
+        """Say now how the shard stands."""
+        self._asked = max(self._asked, number)
+        self.beat()
+
     def beat(self) -> None:
         """Tell the supervisor that this worker is alive, and what it counts."""
         shard = self._shard
@@ -237,7 +243,8 @@ class Worker:
             self._condition.look(monotonic_ns(), self._calls.to_tell() if self._ready else 0),
         )
         audit = shard.store.database.audit_head
-        beat = Heartbeat(own, self._mark, shard.number, self._ready, self._phase, idle, counters, condition, [], audit)
+        state = self._ready, self._phase, idle, counters, condition
+        beat = Heartbeat(own, self._mark, shard.number, *state, [], audit, self._asked)
         if self._supervisor.send(CONTROL.encode(beat)):
             self._tell_events()
 

@@ -19,7 +19,7 @@ from caxton.forms.audit import AuditForm, HeadForm
 from caxton.forms.moments import moment
 from caxton.store.regular_file import opened
 from caxton.supervisor.premises.audit_look import verify_audit
-from caxton.wire.audit import AuditHead, AuditRow
+from caxton.wire.audit import AnchoredHead, AuditRow
 from caxton.wire.audit_check import KeptHead
 
 # A head is a line; whatever is longer is something else.
@@ -125,7 +125,7 @@ def verify(
 def head(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> None:
     """Print NUMBER:HASH, which speaks for all rows of now: keep it on another machine, for `verify --head`."""
 
-    async def use(client: Client) -> AuditHead:
+    async def use(client: Client) -> AnchoredHead:
         return await client.audit_head()
 
     found = with_client(runtime_dir, use)
@@ -133,6 +133,9 @@ def head(runtime_dir: RuntimeDirOption = None, output: Output = Format.TEXT) -> 
         print_json(msgspec.to_builtins(HeadForm.of(found)))
     else:
         print_text(str(KeptHead(found.last, found.hash)))
+    if found.away:
+        shards = ", ".join(map(str, found.away))
+        print_hint(f"shards that did not answer: {shards}; what was done last in them is not in it: ask again later")
 
 
 async def _show_all(rows: AsyncIterator[AuditRow], output: Format) -> None:

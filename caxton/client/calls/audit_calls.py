@@ -12,8 +12,8 @@ from caxton.wire.audit import (
     MAX_AUDIT_PAGE,
     MAX_FILTER,
     AnchorAudit,
+    AnchoredHead,
     AuditAnchored,
-    AuditHead,
     AuditPage,
     AuditRow,
     ReadAudit,
@@ -72,13 +72,18 @@ class AuditCalls(Connection):
         asked = _asked(since, principal, subject, action, newest_first=newest_first)
         return await AuditPages(self._audit_files(), asked, after).page(limit)
 
-    async def audit_head(self) -> AuditHead:
+    async def audit_head(self) -> AnchoredHead:
         """Have the heads of all chains written down, and return the head of that: keep its number and hash elsewhere.
 
-        Nobody can change, remove or put in any row of before then without `verify_audit` finding it with that head.
-        Raises StorageError when nothing can be written; NetworkError, Timeout.
+        Nobody can change, remove or put in any row that was there when this was called without `verify_audit` finding
+        it with that head, as long as a full chain does not make room for others. Shards are asked how far their chains
+        go then; of one in `away`, which does not answer within 2 s, or has no worker, that was last known a moment
+        before, and its rows since then are not in it. Raises StorageError when nothing can be written; NetworkError,
+        Timeout.
         """
-        return (await self._ask(AnchorAudit(), AuditAnchored)).head
+        anchored = await self._ask(AnchorAudit(), AuditAnchored)
+        head = anchored.head
+        return AnchoredHead(head.chain, head.first, head.last, head.hash, anchored.away)
 
     async def verify_audit(self, head: str = "") -> list[str]:
         """Return where the audit is not what was written: in which chain, and at which row; nothing when it is whole.

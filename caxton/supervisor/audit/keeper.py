@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from caxton.errors import StorageDamaged, StorageError
-from caxton.store.supervisor_audit import MOST_ROWS, SupervisorAudit
-from caxton.wire.audit import RUNTIME, AuditHead, AuditPage, AuditRow, Entry, Kind, ReadAudit
+from caxton.store.supervisor_audit import SupervisorAudit
+from caxton.wire.audit import ROOM, RUNTIME, AuditHead, AuditPage, AuditRow, Entry, Kind, ReadAudit
 
 # Rows of each kind that wait to be written; what is beyond is counted, and a row says how many there were.
 MOST_WAITING = 1_000
@@ -42,7 +42,7 @@ class AuditKeeper:
     problem: why rows cannot be written now, None when they can. written, missed: rows by kind, in this run.
     """
 
-    def __init__(self, path: Path, tell_begun: Callable[[], None], most_rows: Mapping[Kind, int] = MOST_ROWS) -> None:
+    def __init__(self, path: Path, tell_begun: Callable[[], None], most_rows: Mapping[Kind, int] = ROOM) -> None:
         self._path = path
         self._tell_begun = tell_begun
         self._most_rows = most_rows

@@ -1,5 +1,6 @@
 """The audit at the desk: it is read, anchored and copied, and what others had done is noted in it."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from caxton.store.supervisor_audit import FILE_NAME
@@ -22,10 +23,14 @@ from caxton.wire.tokens import CreateToken, ListTokens, NewToken, RevokeToken, T
 
 
 class AuditDesk:
-    """Answers what is asked of the audit, and notes what is asked of others."""
+    """Answers what is asked of the audit, and notes what is asked of others.
 
-    def __init__(self, keeper: AuditKeeper) -> None:
+    ask_shards: has them say how far their chains go now, to the keeper; returns those that did not.
+    """
+
+    def __init__(self, keeper: AuditKeeper, ask_shards: Callable[[], Awaitable[list[int]]]) -> None:
         self._keeper = keeper
+        self._ask_shards = ask_shards
 
     async def answer(self, request: AuditRequest, principal: str) -> AuditPage | AuditAnchored | Accepted:
         """Do what is asked, for a principal. Raises StorageError."""
@@ -33,7 +38,8 @@ class AuditDesk:
             case ReadAudit():
                 return await self._keeper.read(request)
             case AnchorAudit():
-                return AuditAnchored(await self._keeper.anchor())
+                away = await self._ask_shards()
+                return AuditAnchored(await self._keeper.anchor(), away)
             case NoteAccess(notes):
                 for note in notes:
                     kind = Kind.STRANGERS if note.principal.startswith(ADDRESS) else Kind.ACCESS

@@ -114,7 +114,7 @@ class Reception:
         self._near_limits = NearLimits(tell)
         self._kept = kept
         self._keeper = audit
-        self._audit = AuditDesk(audit)
+        self._audit = AuditDesk(audit, workforce.roll_call.call)
         self._health_changes = HealthChanges(kept.happened)
         self._rates = Rates(GAUGES)
         self._warnings: list[LimitWarning] = []

@@ -15,7 +15,7 @@ from caxton.links.session import SessionMarks
 from caxton.transport.endpoints import SUPERVISOR, RuntimeDir
 from caxton.transport.sockets import Context, Outlet
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Drain, LogFrom, SessionEnded, Topology
+from caxton.wire.control import AskBeat, Drain, LogFrom, SessionEnded, Topology
 
 
 class Notices:
@@ -28,7 +28,7 @@ class Notices:
         self._workers: dict[int, Outlet | None] = {}
         self._sessions: dict[int, Outlet | None] = {}
         self._marks_of: dict[int, bytes] = {}
-        # Notices that found no room in a socket: every one of them is repeated, or replaced by a newer one.
+        # Notices that found no room in a socket: each is repeated, replaced, or waited for in vain.
         self.unsent = 0
 
     def add(self, peer: int, mark: bytes = b"") -> None:
@@ -64,6 +64,10 @@ class Notices:
         """Tell all workers from which levels on they log."""
         word = LogFrom(SUPERVISOR, self._mark, levels.of_workers, levels.modules)
         self._send(self._workers, self._workers, CONTROL.encode(word))
+
+    def ask_beat(self, number: int) -> None:
+        """Ask all workers for a heartbeat with this number in it."""
+        self._send(self._workers, self._workers, CONTROL.encode(AskBeat(SUPERVISOR, self._mark, number)))
 
     def close(self) -> None:
         """Close every outlet. Closing twice is fine."""

@@ -21,6 +21,7 @@ from caxton.supervisor.workforce.memory_limit import MemoryLimit
 from caxton.supervisor.workforce.notices import Notices
 from caxton.supervisor.workforce.planned_restarts import PlannedRestarts
 from caxton.supervisor.workforce.restart_policy import RestartPolicy
+from caxton.supervisor.workforce.roll_call import RollCall
 from caxton.supervisor.workforce.run_ledger import RunLedger
 from caxton.supervisor.workforce.settling import Settling, flow_between, on_the_way
 from caxton.supervisor.workforce.shard import GIVEN_UP, Shard, ShardState
@@ -75,6 +76,7 @@ class Workforce:
             Shard(number, self._launch, RestartPolicy(settings.restart_limit), self, self._note_of)
             for number in range(self._identity.shards)
         ]
+        self.roll_call = RollCall(len(self.shards), self._ready, notices.ask_beat)
         self.planned = PlannedRestarts(self.shards, settings.drain_timeout_s, tell)
         limit_mib = settings.worker_memory_limit_mib
         self.memory_limit = MemoryLimit(None if limit_mib is None else limit_mib << 20)
@@ -134,6 +136,7 @@ class Workforce:
             self._dropped["heartbeats of workers that have ended"] += 1
             return
         shard.heard(beat)
+        self.roll_call.heard(beat)
         if self._phase == 1 and beat.phase >= 1:
             self._settling.heard(beat.source, idle=beat.idle)
             self._close_round()
@@ -247,6 +250,9 @@ class Workforce:
         self.planned.ask(self.shards[number])
 
     # ---- inside
+
+    def _ready(self) -> list[int]:
+        return [shard.number for shard in self.shards if shard.incarnation]
 
     def _launch(self, shard: int, last_crash: bytes | None, on_exit: Callable[[Exit], None]) -> WorkerProcess:
         incarnation = self._identity.draw_incarnation()

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from caxton.client.calls.audit_pages import AuditRows
 from caxton.sync.connection import Connection
-from caxton.wire.audit import AuditHead, AuditRow
+from caxton.wire.audit import AnchoredHead, AuditRow
 
 
 class AuditCalls(Connection):
@@ -62,11 +62,14 @@ class AuditCalls(Connection):
             )
         )
 
-    def audit_head(self) -> AuditHead:
+    def audit_head(self) -> AnchoredHead:
         """Have the heads of all chains written down, and return the head of that: keep its number and hash elsewhere.
 
-        Nobody can change, remove or put in any row of before then without `verify_audit` finding it with that head.
-        Raises StorageError when nothing can be written; NetworkError, Timeout.
+        Nobody can change, remove or put in any row that was there when this was called without `verify_audit` finding
+        it with that head, as long as a full chain does not make room for others. Shards are asked how far their chains
+        go then; of one in `away`, which does not answer within 2 s, or has no worker, that was last known a moment
+        before, and its rows since then are not in it. Raises StorageError when nothing can be written; NetworkError,
+        Timeout.
         """
         return self._run(self._client.audit_head())
 

@@ -11,9 +11,9 @@ from contextlib import closing
 import pytest
 
 from caxton.errors import StorageDamaged, StorageError, StorageFull
-from caxton.store.supervisor_audit import MOST_ROWS, MOST_TEXT, SupervisorAudit
+from caxton.store.supervisor_audit import MOST_TEXT, SupervisorAudit
 from caxton.wire.anchors import anchors_in
-from caxton.wire.audit import AuditHead, Entry, Kind, ReadAudit, is_of
+from caxton.wire.audit import ROOM, AuditHead, Entry, Kind, ReadAudit, is_of
 from caxton.wire.audit_check import SupervisorCheck
 
 SMALL = dict.fromkeys(Kind, 3)
@@ -44,9 +44,9 @@ def told(number, action="restart"):
     return Entry(number, action, "", "all workers", "asked")
 
 
-def looked_through(audit):
+def looked_through(audit, room=ROOM):
     """Return what is wrong with a file."""
-    check = SupervisorCheck()
+    check = SupervisorCheck(room=room)
     page = audit.read(ReadAudit())
     check.take(page)
     while page.more:
@@ -102,12 +102,12 @@ def test_rows_make_room_for_those_of_their_own_kind_alone(path):
         assert [row.number for row in rows_of(audit, Kind.OPERATIONS)] == [1]
         for kind in (Kind.STRANGERS, Kind.ACCESS, Kind.ANCHORS):
             assert [row.number for row in rows_of(audit, kind)] == [18, 19, 20]
-        assert looked_through(audit) == []
+        assert looked_through(audit, SMALL) == []
 
 
 def test_the_rows_of_each_kind_are_bounded():
     """Those of who has no token by a tenth of those that say what was done."""
-    assert MOST_ROWS[Kind.STRANGERS] * 10 == MOST_ROWS[Kind.OPERATIONS]
+    assert ROOM[Kind.STRANGERS] * 10 == ROOM[Kind.OPERATIONS]
 
 
 def test_long_texts_are_cut(path):

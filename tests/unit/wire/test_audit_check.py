@@ -6,7 +6,7 @@ from hypothesis import given
 from msgspec.structs import replace
 
 from caxton.wire.anchors import ANCHOR, anchors_in, anchors_text
-from caxton.wire.audit import AuditHead, AuditPage, Entry, Kind, chain_of, linked
+from caxton.wire.audit import ROOM, AuditHead, AuditPage, Entry, Kind, chain_of, linked
 from caxton.wire.audit_check import FileCheck, KeptHead, SupervisorCheck, gone
 
 FILE, SHARD, OTHER = 5, 1 << 40, 1 << 41
@@ -54,9 +54,9 @@ class Runtime:
         self.note(Kind.ANCHORS, action=ANCHOR, outcome=anchors_text(heads))
         return KeptHead(self.own[Kind.ANCHORS].head.last, self.own[Kind.ANCHORS].head.hash)
 
-    def faults(self, kept=None, rows=None, heads=None, shards=None, most_rows=100_000):
+    def faults(self, kept=None, rows=None, heads=None, shards=None, most_rows=100_000, room=ROOM):
         """Look it through, a row a page."""
-        check = SupervisorCheck(kept)
+        check = SupervisorCheck(kept, room)
         feed(check, self.rows if rows is None else rows, heads or [chain.head for chain in self.own.values()])
         found = check.faults()
         checks = []
@@ -227,8 +227,62 @@ def test_a_head_that_was_kept_before_its_row_made_room_is_told(runtime):
     heads = [
         replace(chain.head, first=2) if kind is Kind.ANCHORS else chain.head for kind, chain in runtime.own.items()
     ]
-    (fault,) = runtime.faults(kept, rows=rows, heads=heads)
+    (fault,) = runtime.faults(kept, rows=rows, heads=heads, room=ROOM | {Kind.ANCHORS: 1})
     assert "has made room" in fault
+    begun, gone = runtime.faults(kept, rows=rows, heads=heads)
+    assert begun.endswith("row 1 is gone: there was room for it")
+    assert gone == "row 1 of the anchors is gone, whose hash was kept"
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_beginning_of_a_supervisors_chain_is_there_unless_it_is_full(kind):
+    """Whichever of them: rows may make room only where exactly as many are kept as there is room for."""
+    runtime = Runtime()
+    for number in range(4):
+        runtime.note(Kind.OPERATIONS, at=number)
+        if kind not in {Kind.OPERATIONS, Kind.ANCHORS}:
+            runtime.note(kind, at=number)
+        kept = runtime.anchor()
+    cut = runtime.own[kind]
+    for first in (2, 3, 4, 5):
+        rows = [row for row in runtime.rows if row.chain != cut.name or row.number >= first]
+        heads = [replace(chain.head, first=first) if chain is cut else chain.head for chain in runtime.own.values()]
+        is_anchors = [kept] if kind is not Kind.ANCHORS or first < 5 else []
+        for head in (None, *is_anchors):
+            assert runtime.faults(head, rows=rows, heads=heads, room=ROOM | {kind: 5 - first}) == []
+            (fault,) = runtime.faults(head, rows=rows, heads=heads, room=ROOM | {kind: 6 - first})
+            assert fault == f"chain {cut.name:016x}: row {first - 1} is gone: there was room for it"
+
+
+@pytest.mark.parametrize("later", [0, 1, 3, 4])
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.ANCHORS])
+def test_a_supervisors_chain_that_was_emptied_and_begun_anew_is_found(kind, later):
+    """Under its name, with any number of rows, anchored as it is then: by the anchors of before, and so by a head."""
+    runtime = Runtime()
+    for number in range(3):
+        runtime.note(kind, at=number)
+    kept = runtime.anchor()
+    name = chain_of(FILE, kind)
+    runtime.own[kind] = Chain(name)
+    runtime.rows = [row for row in runtime.rows if row.chain != name]
+    for number in range(later):
+        runtime.note(kind, at=number, subject="anew")
+        runtime.anchor()
+    for head in (None, kept):
+        (fault,) = runtime.faults(head)
+        assert fault == f"chain {name:016x}: row 1 is not what was anchored, or is gone"
+
+
+def test_anchors_that_were_emptied_and_begun_anew_are_found_by_a_head_that_was_kept(runtime):
+    """Whatever they have come to meanwhile."""
+    kept = runtime.anchor()
+    anchors = chain_of(FILE, Kind.ANCHORS)
+    runtime.own[Kind.ANCHORS] = Chain(anchors)
+    runtime.rows = [row for row in runtime.rows if row.chain != anchors]
+    for _ in range(5):
+        (fault,) = runtime.faults(kept)
+        assert "anchors" in fault
+        runtime.anchor()
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -54,7 +54,7 @@ from caxton.wire.calls import (
     ResumeAgent,
     StopAgent,
 )
-from caxton.wire.control import Answer, Call, Drain, Heartbeat, Hello, LogFrom, SessionEnded, Topology
+from caxton.wire.control import Answer, AskBeat, Call, Drain, Heartbeat, Hello, LogFrom, SessionEnded, Topology
 from caxton.wire.delivery import AskSeal, Delivery, Sealed
 from caxton.wire.frames import MAX_FRAME_BYTES, MAX_FRAME_MESSAGES, VERSION, DataFrame, PackedFrame
 from caxton.wire.link_state import LinkState, Refusal
@@ -184,6 +184,7 @@ EXAMPLES = [
     Drain(0, MARK, 2),
     Drain(0, MARK, 1, replaced=True),
     LogFrom(0, MARK, 20, {"guest": 10}),
+    AskBeat(0, MARK, 7),
     Heartbeat(3, MARK, 0, True, 0, True, {"run": 5}),
 ]
 IDS = [f"{type(e).__name__}-{type(getattr(e, 'request', getattr(e, 'result', None))).__name__}" for e in EXAMPLES]

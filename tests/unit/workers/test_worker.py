@@ -13,7 +13,7 @@ from caxton.errors import from_fields
 from caxton.store import books
 from caxton.wire.calls import Inspect, ListAgents
 from caxton.wire.codec import CONTROL
-from caxton.wire.control import Call, Drain, Happened, Heartbeat, Hello, LogFrom, SessionEnded, Topology
+from caxton.wire.control import AskBeat, Call, Drain, Happened, Heartbeat, Hello, LogFrom, SessionEnded, Topology
 from caxton.wire.events import MAX_SAID
 from caxton.wire.link_state import LinkState, Refusal
 from workers.agents.registry import Hold
@@ -261,11 +261,13 @@ def test_only_the_supervisor_speaks_for_the_runtime(shard):
         SessionEnded(session, mark, session),
         Drain(0, bytes(16), 2),
         LogFrom(session, mark, 50, {"guest": 50}),
+        AskBeat(session, mark, 9),
     ):
         shard.say(forged)
     shard.settle()
 
-    assert shard.counts()["forged"] == 5
+    assert shard.counts()["forged"] == 6
+    assert shard.worker._asked == 0
     assert shard.peers.workers == [OWN]
     assert not shard.worker._inlet.draining
 
