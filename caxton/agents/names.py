@@ -39,17 +39,26 @@ def normal_name(field: str, name: object) -> str:
     return text
 
 
-def new_name(field: str, name: object) -> str:
-    """Return the name of an agent to be as `normal_name` does.
+def attached_name(field: str, name: object) -> str:
+    """Return the name of an agent that is to be attached, and may be there already, as `normal_name` does.
 
-    Raises ValidationError also for one that is reserved, or has characters that nobody sees, or is written as ids are:
-    whoever named an agent like the id of another one would have what is meant for his done to that one.
+    Raises ValidationError also for one that is reserved, or has characters that nobody sees.
     """
     text = normal_name(field, name)
     if not text.isascii() and (unseen := _UNSEEN.search(text)) is not None:
         raise ValidationError(field, f"{text!a:.80} has a character that shows nothing, {unseen.group()!a}")
     if text.casefold().startswith(RESERVED):
         raise ValidationError(field, f"{shown(text)} is reserved: no agent's name begins with {', '.join(RESERVED)}")
+    return text
+
+
+def new_name(field: str, name: object) -> str:
+    """Return the name of an agent to be as `attached_name` does.
+
+    Raises ValidationError also for one that is written as ids are: whoever named an agent like the id of another one
+    would have what is meant for his done to that one.
+    """
+    text = attached_name(field, name)
     if _ID.fullmatch(text) is not None:
         raise ValidationError(
             field, f"{shown(text)} is 16 hex digits, which is how ids are written; add another character to it"

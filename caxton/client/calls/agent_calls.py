@@ -10,7 +10,7 @@ from caxton.acl.order import HandlerOrder
 from caxton.agents.deployment import Deployment, Module
 from caxton.agents.limits import BOUNDS, Limits
 from caxton.agents.manifest import DEFAULT_WEIGHT, capabilities_of
-from caxton.agents.names import normal_name
+from caxton.agents.names import attached_name, normal_name
 from caxton.client.attached.agent import DRAIN_S, AttachedAgent
 from caxton.client.attached.program import Program
 from caxton.client.attached.turns import BatchHandler, EachHandler, ValueHandler, ValuesHandler
@@ -240,7 +240,7 @@ class AgentCalls(Connection):
         ResourceExhausted when that is full, AgentAlreadyRegistered when the name is that of an agent with a module,
         AgentNotRunning for one that was stopped, and ValidationError for a name that no new agent may have.
         """
-        name = normal_name("name", name)  # the shard refuses a new one that may not be: others are there already
+        name = attached_name("name", name)
         if not callable(handler):
             raise ValidationError("handler", f"{shown(handler)} is not a function that takes what is delivered")
         if mailbox_capacity is not None:

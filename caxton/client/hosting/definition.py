@@ -15,7 +15,7 @@ from caxton.acl.content import check_encoding
 from caxton.acl.order import HandlerOrder
 from caxton.acl.performative import ACTS, BY_ACT, Performative
 from caxton.agents.manifest import capabilities_of
-from caxton.agents.names import normal_name
+from caxton.agents.names import attached_name
 from caxton.errors import ValidationError
 from caxton.printable import shown
 
@@ -88,7 +88,7 @@ def agent(  # noqa: PLR0913 (what an agent may be, each by its name)
         raise ValidationError("group", "programs that share an agent keep no state: each would have another one")
     check_encoding(encoding)
     definition = AgentDefinition(
-        name=normal_name("name", name),
+        name=attached_name("name", name),
         capabilities=capabilities_of(capabilities),
         mailbox_capacity=mailbox_capacity,
         concurrency=concurrency,
