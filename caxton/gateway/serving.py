@@ -1,6 +1,7 @@
 """One life of the gateway: it serves at sockets that the supervisor listens at, until it is told to end."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -84,6 +85,8 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
 
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop)
         levels = Levels(looking, PRINCIPAL)
+        gc.collect()
+        gc.freeze()  # what is here by now stays: to look at it again would hold requests up for tens of milliseconds
         async with scrapes, noting(directory, house.notes), asyncio.TaskGroup() as tasks:
             following = tasks.create_task(levels.follow())
             exporting = tasks.create_task(_export(directory, scrapes, exported)) if spec.otlp else None
