@@ -154,14 +154,14 @@ class SupervisorAudit:
         self._db.close()
 
     def _prepare(self) -> None:
-        db = self._db
+        db, most_pages = self._db, MOST_FILE_BYTES // _PAGE_BYTES
         for pragma in (
             "locking_mode = EXCLUSIVE",
             "journal_mode = TRUNCATE",
             "synchronous = FULL",
             "cell_size_check = 1",
             "trusted_schema = 0",
-            f"max_page_count = {MOST_FILE_BYTES // _PAGE_BYTES}",
+            f"max_page_count = {most_pages}",
         ):
             db.execute(f"PRAGMA {pragma}").fetchall()
         problems = [text for (text,) in db.execute("PRAGMA quick_check(1)") if text != "ok"]

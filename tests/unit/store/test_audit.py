@@ -13,7 +13,7 @@ from caxton.store.agents import StoredAgents
 from caxton.store.audit import append, read_heads, read_page
 from caxton.store.commit import Commit
 from caxton.store.shard_store import ShardStore
-from caxton.wire.audit import MENDED, RUNTIME, AuditPage, Entry, ReadAudit
+from caxton.wire.audit import MENDED, MOST_ROWS, RUNTIME, AuditPage, Entry, ReadAudit
 from caxton.wire.audit_check import FileCheck, faults
 
 AGENT = Manifest("a", bytes(32))
@@ -107,6 +107,16 @@ async def test_rows_come_in_pages(path):
     assert ([row.number for row in first.rows], first.more) == ([1, 2, 3], True)
     assert ([row.number for row in second.rows], second.more) == ([4], False)
     assert first.heads == second.heads
+
+
+async def test_a_shard_keeps_so_many_rows(path):
+    """Exactly as many as the bound says; of one more the first makes room."""
+    store = await opened(path)
+    for count, first in ((MOST_ROWS, 1), (1, 2)):
+        await store.database.write(lambda db, count=count: append(db, [told(1)] * count))
+        kept = await store.database.run(lambda db: db.execute("SELECT count(*), min(number) FROM audit").fetchone())
+        assert kept == (MOST_ROWS, first)
+    await store.close()
 
 
 async def test_the_oldest_rows_make_room_and_the_chain_goes_on(path):

@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from caxton.errors import StorageDamaged, StorageError, StorageFull
-from caxton.store.supervisor_audit import MOST_TEXT, SupervisorAudit
+from caxton.store.supervisor_audit import MOST_FILE_BYTES, MOST_TEXT, SupervisorAudit
 from caxton.wire.anchors import anchors_in
 from caxton.wire.audit import ROOM, AuditHead, Entry, Kind, ReadAudit, is_of
 from caxton.wire.audit_check import SupervisorCheck
@@ -103,6 +103,15 @@ def test_rows_make_room_for_those_of_their_own_kind_alone(path):
         for kind in (Kind.STRANGERS, Kind.ACCESS, Kind.ANCHORS):
             assert [row.number for row in rows_of(audit, kind)] == [18, 19, 20]
         assert looked_through(audit, SMALL) == []
+
+
+def test_the_file_has_a_bound(path):
+    """SQLite itself lets it grow no further, whatever rows there are."""
+    audit = SupervisorAudit.open(path)
+    ((pages,),) = audit._db.execute("PRAGMA max_page_count").fetchall()
+    ((page_bytes,),) = audit._db.execute("PRAGMA page_size").fetchall()
+    audit.close()
+    assert pages * page_bytes == MOST_FILE_BYTES
 
 
 def test_the_rows_of_each_kind_are_bounded():

@@ -9,6 +9,7 @@ from caxton.delivery.levels import NearLimit
 from caxton.errors import InvalidMessageFormat
 from caxton.errors.travel import MAX_ITEMS
 from caxton.transport.zmtp import SMALL_FRAME
+from caxton.wire.audit import MAX_AUDIT_PAGE, ReadAudit
 from caxton.wire.calls import (
     MAX_BATCH,
     MAX_CONCURRENCY,
@@ -73,6 +74,7 @@ FRAMES = {
     "ends of deliveries": (MAX_DELIVERIES, lambda n: call(Exchange(1, [Ended(1)] * n, 1, 0))),
     "deliveries that it asks for": (MAX_DELIVERIES, lambda n: call(Exchange(1, [], n, 0))),
     "calls at once": (MAX_CONCURRENCY, lambda n: call(Exchange(1, [], 1, 0, concurrency=n))),
+    "rows of the audit": (MAX_AUDIT_PAGE, lambda n: call(ReadAudit(limit=n))),
     "capabilities": (MAX_CAPABILITIES, lambda n: call(Attach("x", ("x",) * n))),
     "characters of a name": (MAX_NAME, lambda n: call(Attach("x" * n))),
 }
