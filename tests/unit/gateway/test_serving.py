@@ -7,7 +7,7 @@ import caxton.testing
 from caxton.telemetry.exported import Exported
 
 if find_spec("uvicorn") is None or find_spec("opentelemetry.sdk") is None:
-    pytest.skip("pip install 'caxton[http,otel]'", allow_module_level=True)
+    pytest.skip("uvicorn or OpenTelemetry is not installed: pip install '.[http,otel]'", allow_module_level=True)
 
 from caxton.gateway import serving
 
