@@ -25,18 +25,6 @@ ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
 CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
 
 
-@pytest.fixture
-def runtime():
-    with serve(workers=2, options=["--gateway-principals"]) as served:
-        yield served
-
-
-def command(runtime, *words):
-    """Run `caxton audit`."""
-    words = [*CAXTON, "audit", *words, "--runtime-dir", str(runtime.runtime_dir)]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
-
-
 async def rows_of(client, **asked):
     return [row async for row in client.audit(**asked)]
 
@@ -151,7 +139,7 @@ def cut(db, number):
         (cut, "row 2 is gone: an anchor has the hash of row 3"),
     ],
 )
-def test_anchors_find_what_was_changed_in_a_shards_file_while_it_was_stopped(change, fault):
+def test_anchors_find_what_was_changed_in_a_shards_file_while_it_was_stopped(change, fault, command):
     """Though all of its own hashes fit; a runtime of its own rows says nothing of it."""
     with serve(workers=1) as served:
         with caxton.connect_sync(served.runtime_dir) as client:
@@ -176,7 +164,7 @@ def test_anchors_find_what_was_changed_in_a_shards_file_while_it_was_stopped(cha
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_what_lies_in_a_data_directory_is_verified_without_a_runtime(tmp_path, end):
+def test_what_lies_in_a_data_directory_is_verified_without_a_runtime(tmp_path, end, command):
     """When it was stopped; of one that was killed it is said what to do; with a head, and nothing of it is changed."""
     with serve(workers=2) as served:
         with caxton.connect_sync(served.runtime_dir) as client:
@@ -198,7 +186,7 @@ def test_what_lies_in_a_data_directory_is_verified_without_a_runtime(tmp_path, e
         assert "no data directory of a runtime" in nothing.stderr
 
 
-def test_a_head_that_is_kept_elsewhere_finds_a_whole_new_audit(tmp_path):
+def test_a_head_that_is_kept_elsewhere_finds_a_whole_new_audit(tmp_path, command):
     """As text, as JSON and by itself; one of now fits, one of before does not; what is none is refused."""
     with serve(workers=1) as served:
         with caxton.connect_sync(served.runtime_dir) as client:
@@ -303,7 +291,7 @@ def test_a_full_disk_keeps_nobody_from_being_served():
 
 def test_the_page_says_what_works(tmp_path):
     """Every command of docs/audit.md, in its order, where a runtime serves."""
-    page = (Path(__file__).parents[2] / "docs" / "audit.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "audit.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     shell = f'caxton() {{ {shlex.join(CAXTON)} "$@"; }}; '
     with serve(workers=1) as served:

@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -20,19 +18,6 @@ from caxton.wire.anchors import ANCHOR, anchors_in
 from caxton.wire.audit import AnchoredHead, Kind
 
 ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
-
-
-@pytest.fixture
-def runtime():
-    with serve(workers=2, options=["--gateway-principals"]) as served:
-        yield served
-
-
-def command(runtime, *words):
-    """Run `caxton audit`."""
-    words = [*CAXTON, "audit", *words, "--runtime-dir", str(runtime.runtime_dir)]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
 def cut(db, number):
@@ -64,7 +49,7 @@ def begun_later(db, chain):
         (begun_later, Kind.ANCHORS, "row 1 is gone: there was room for it"),
     ],
 )
-def test_what_is_gone_from_the_supervisors_file_is_found(change, kind, fault):
+def test_what_is_gone_from_the_supervisors_file_is_found(change, kind, fault, command):
     """As it lies, and when it was served and anchored again; also with a head that was kept before."""
     with serve(workers=1) as served:
         with caxton.connect_sync(served.runtime_dir) as client:

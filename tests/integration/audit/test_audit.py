@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -17,22 +15,9 @@ from caxton.errors import AgentTakenOver, CaxtonError, NetworkError
 from caxton.testing import runtime as serve
 
 ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
 
 
-@pytest.fixture
-def runtime():
-    with serve(workers=2, options=["--gateway-principals"]) as served:
-        yield served
-
-
-def command(runtime, *words):
-    """Run `caxton audit`."""
-    words = [*CAXTON, "audit", *words, "--runtime-dir", str(runtime.runtime_dir)]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
-
-
-async def test_what_is_done_is_told_with_its_principal(runtime):
+async def test_what_is_done_is_told_with_its_principal(runtime, command):
     """Of each action, when, to whom and for whom; a shell shows the same, and verifies it."""
     async with runtime.connect() as owner, caxton.connect(runtime.runtime_dir, principal="token:7") as other:
         await owner.deploy("watched", ECHO)
@@ -169,7 +154,7 @@ def test_a_shard_serves_on_whatever_somebody_did_to_its_audit(sql):
     assert worker.restarts == 0
 
 
-def test_what_was_changed_in_a_file_is_found_from_a_shell():
+def test_what_was_changed_in_a_file_is_found_from_a_shell(command):
     """With the shard and the number of the row, and 1 as the exit code."""
     with serve(workers=1) as served:
         with caxton.connect_sync(served.runtime_dir) as client:
