@@ -10,6 +10,7 @@ from caxton.errors import InvalidMessageFormat
 from caxton.errors.travel import MAX_ITEMS
 from caxton.transport.zmtp import SMALL_FRAME
 from caxton.wire.audit import MAX_AUDIT_PAGE, ReadAudit
+from caxton.wire.busy import MAX_BUSIEST, AskBusiest
 from caxton.wire.calls import (
     MAX_BATCH,
     MAX_CONCURRENCY,
@@ -75,6 +76,7 @@ FRAMES = {
     "deliveries that it asks for": (MAX_DELIVERIES, lambda n: call(Exchange(1, [], n, 0))),
     "calls at once": (MAX_CONCURRENCY, lambda n: call(Exchange(1, [], 1, 0, concurrency=n))),
     "rows of the audit": (MAX_AUDIT_PAGE, lambda n: call(ReadAudit(limit=n))),
+    "busiest agents": (MAX_BUSIEST, lambda n: call(AskBusiest("turns", n))),
     "capabilities": (MAX_CAPABILITIES, lambda n: call(Attach("x", ("x",) * n))),
     "characters of a name": (MAX_NAME, lambda n: call(Attach("x" * n))),
 }
