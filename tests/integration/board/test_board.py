@@ -183,6 +183,7 @@ def test_dead_letters_are_found_looked_into_and_sent_again(board_of, owner, toke
     expect(listed.get_by_role("checkbox")).to_have_count(3)  # it died of the same again
 
     listed.locator("a.code").first.click()
+    expect(listed).to_have_count(0)
     expect(page.get_by_text("WasmExecutionFailed")).to_be_visible()
     expect(page.locator("pre")).to_have_text("\\u0000")
     page.get_by_role("button", name="Requeue").click()

@@ -134,6 +134,19 @@ def listening():
 
 
 @pytest.fixture
+def one_more():
+    """A function that asks beside others that are `inside`; it returns the task, and whether it ended outside."""
+
+    async def ask(group, asking, inside):
+        task, entered = group.create_task(asking), asyncio.get_running_loop().create_task(inside.acquire())
+        await asyncio.wait({task, entered}, return_when=asyncio.FIRST_COMPLETED)
+        entered.cancel()
+        return task, task.done()
+
+    return ask
+
+
+@pytest.fixture
 def others_go_on():
     """Let everything else that is ready run once."""
 

@@ -35,7 +35,7 @@ class Waits:
         ("MAX_OWN_BODIES_BYTES", "bodies at once of one token", b"x", False),
     ],
 )
-async def test_one_token_has_so_much_and_no_more(door, monkeypatch, limit, reason, body, is_stream):
+async def test_one_token_has_so_much_and_no_more(door, one_more, monkeypatch, limit, reason, body, is_stream):
     """The next one of its own is refused and counted; others get through, and it does again when one has ended."""
     monkeypatch.setattr(shares, limit, 2)
     app = Waits(is_stream)
@@ -44,12 +44,14 @@ async def test_one_token_has_so_much_and_no_more(door, monkeypatch, limit, reaso
         first = [group.create_task(asked.ask(body=[body])) for _ in range(2)]
         for _ in first:
             await app.inside.acquire()
-        refused = await asked.ask(body=[body])
+        third, is_refused = await one_more(group, asked.ask(body=[body]), app.inside)
         other = group.create_task(asked.ask(body=[body], token=b"Bearer other"))
         await app.inside.acquire()
         app.go.set()
     again = await asked.ask(body=[body])
 
+    assert is_refused
+    refused = third.result()
     assert (refused.status, refused.json["code"], refused.headers["retry-after"]) == (503, "ResourceExhausted", "1")
     assert asked.counts.refused == {reason: 1}
     assert [answer.status for answer in (*(task.result() for task in first), other.result(), again)] == [200] * 4

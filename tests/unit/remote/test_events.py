@@ -40,11 +40,11 @@ def test_characters_that_other_readers_take_for_line_ends_are_none():
 
 def test_an_event_is_so_long_and_no_longer():
     """One that does not end is an error."""
-    longest = b"data: " + b"x" * 94
-    reader = EventReader(100)
+    longest = b"data: " + bytes(MAX_EVENT_BYTES - 6)
+    reader = EventReader()
     assert [*reader.take(longest)] == []
-    assert [*reader.take(b"\n\n")] == [("message", b"x" * 94)]
-    with pytest.raises(MessageTooLarge, match="101 bytes, and the limit is 100"):
+    assert [*reader.take(b"\n\n")] == [("message", longest[6:])]
+    with pytest.raises(MessageTooLarge, match=f"{MAX_EVENT_BYTES + 1} bytes, and the limit is {MAX_EVENT_BYTES}"):
         [*reader.take(longest + b"x")]
 
 
