@@ -111,7 +111,8 @@ def test_a_batch_is_so_long_and_no_longer(admin):
     more = admin.post("/v1/messages/batch", json={"messages": [one] * (MAX_MESSAGES + 1)})
 
     assert most.json()["accepted"] == MAX_MESSAGES
-    assert (more.status_code, more.json()["fields"]["field"]) == (422, "messages")
+    assert more.status_code == 422
+    assert more.json()["fields"]["field"] == "messages"
 
 
 RAW = [

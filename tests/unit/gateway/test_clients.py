@@ -8,7 +8,7 @@ import caxton.testing
 from caxton.errors import ConfigurationError, ResourceExhausted, RuntimeNotFound
 from caxton.gateway.clients import Clients
 from caxton.gateway.counts import Counts
-from caxton.gateway.limits import MAX_INBOX_BYTES
+from caxton.gateway.limits import MAX_CLIENTS, MAX_INBOX_BYTES
 
 
 class Unasked:
@@ -104,6 +104,17 @@ async def test_so_many_clients_and_no_more(connect, made, one_turn_of_the_loop):
             with pytest.raises(ResourceExhausted, match="principals at once"):
                 await use(clients, "d")
         await use(clients, "d")
+
+
+async def test_a_gateway_has_so_many_clients(connect, one_turn_of_the_loop):
+    """Where nothing else is said: of as many as the bound says all stay, and with one more the oldest goes."""
+    async with Clients(connect, Counts()) as clients:
+        for number in range(MAX_CLIENTS):
+            await use(clients, f"p{number}")
+        assert len(clients) == MAX_CLIENTS
+        await use(clients, "one more")
+        await one_turn_of_the_loop()
+        assert len(clients) == MAX_CLIENTS
 
 
 async def test_one_that_cannot_be_opened_is_tried_anew(connect, made):

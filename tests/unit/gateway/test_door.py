@@ -72,7 +72,7 @@ async def test_so_many_requests_at_once_and_no_more(door, one_more, monkeypatch)
     assert asked.counts.under_way == 0
 
 
-async def test_so_many_streams_and_no_more(door, monkeypatch):
+async def test_so_many_streams_and_no_more(door, one_more, monkeypatch):
     """The next one is refused, and counted; requests go on."""
     monkeypatch.setattr(door_module, "MAX_STREAMS", 2)
     go, inside = asyncio.Event(), asyncio.Semaphore(0)
@@ -88,10 +88,11 @@ async def test_so_many_streams_and_no_more(door, monkeypatch):
         first = [group.create_task(asked.ask()) for _ in range(2)]
         await inside.acquire()
         await inside.acquire()
-        refused = await asked.ask()
+        third, is_refused = await one_more(group, asked.ask(), inside)
         go.set()
 
-    assert (refused.status, refused.json["detail"]) == (503, "no more streams at once: the limit is 2")
+    assert is_refused
+    assert (third.result().status, third.result().json["detail"]) == (503, "no more streams at once: the limit is 2")
     assert asked.counts.refused == {"too many streams": 1}
     assert [task.result().status for task in first] == [200, 200]
 
