@@ -16,6 +16,7 @@ try:
         clients,
         contents,
         conversations,
+        dashboard,
         flow,
         gateway,
         hops,
@@ -55,6 +56,7 @@ app.command(epilog=flow.EXAMPLES)(flow.flow)
 app.command(epilog=request.EXAMPLES)(request.request)
 app.command(epilog=gateway.EXAMPLES)(gateway.gateway)
 app.command(epilog=scrape.EXAMPLES)(scrape.scrape)
+app.command(epilog=dashboard.EXAMPLES)(dashboard.dashboard)
 app.command(epilog=clients.EXAMPLES)(clients.clients)
 app.command(epilog=contents.EXAMPLES)(contents.contents)
 app.command(epilog=agents.EXAMPLES)(agents.agents)

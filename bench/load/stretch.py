@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from bench.computed import computed_s
 from bench.load.closed_loop import BATCH, Load
 from bench.load.latencies import Latencies
 from caxton.acl.message import Message
@@ -105,17 +106,15 @@ class Course:
         answered, client_s, workers_s, commits = (now - then for now, then in zip(after, before, strict=True))
         return Stretch(int(answered), elapsed_s, client_s, workers_s, int(commits))
 
+    async def run_quietly(self, messages: Sequence[Message], window: int, seconds: float) -> Stretch:
+        """Measure a stretch as `run` does, of which nothing is shown and no latency is kept."""
+        return await self.run(messages, window, seconds, Latencies(), lambda _seconds, _answered: None)
+
     def counts(self) -> dict[str, int]:
         """Return what became of all that was sent. What ended neither with an answer nor without effect is lost."""
         return {"sent": self.sent, "answered": self.answered, "refused": self.refused, "lost": self.unknown}
 
     async def _look(self, load: Load) -> tuple[float, ...]:
         commits: int = (await self._client.stats()).totals.get("commits", 0)
-        workers_s = sum(_cpu_s(worker) for worker in self._workers)
-        return load.answered, _cpu_s(self._itself), workers_s, commits
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    """Return the seconds that a process has computed, in user and kernel mode, all threads together."""
-    times = process.cpu_times()
-    return float(times.user + times.system)
+        workers_s = sum(computed_s(worker) for worker in self._workers)
+        return load.answered, computed_s(self._itself), workers_s, commits

@@ -1,19 +1,13 @@
 """What traces cost: a client that samples and one that does not take turns in one runtime, in the same run."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import caxton
-from bench.load.latencies import Latencies
-from bench.load.stretch import WARM_UP_S, Course
+from bench.load.beside import in_pairs
+from bench.load.stretch import Course
 from caxton.acl.message import Message
-
-PAIRS = 8
-
-
-def pairs_s(seconds: float) -> float:
-    """Return how long it takes, about, to measure so many seconds of each."""
-    return 2 * (seconds + PAIRS * WARM_UP_S)
 
 
 async def traced_pairs(
@@ -24,24 +18,10 @@ async def traced_pairs(
         caxton.connect(runtime_dir) as plain,
         caxton.connect(runtime_dir, trace_sampling_ratio=ratio) as sampling,
     ):
-        courses = [await Course.begin(client) for client in (plain, sampling)]
+        off, on = [await Course.begin(client) for client in (plain, sampling)]
         before = (await plain.stats()).totals
-        totals = [await course.run(messages, window, seconds / PAIRS, Latencies(), _show) for course in courses]
-        for pair in range(1, PAIRS):
-            for place in (0, 1) if pair % 2 == 0 else (1, 0):
-                totals[place] += await courses[place].run(messages, window, seconds / PAIRS, Latencies(), _show)
+        compared = await in_pairs(
+            seconds, partial(off.run_quietly, messages, window), partial(on.run_quietly, messages, window)
+        )
         after = (await plain.stats()).totals
-    off, on = totals
-    cpu_us = [sum(stretch.cpu_us_each().values()) for stretch in (off, on)]
-    return {
-        "sampled": ratio,
-        "round_trips_per_s": {"off": round(off.per_s), "on": round(on.per_s)},
-        "rate_kept": round(on.per_s / off.per_s, 3),
-        "cpu_us_each": {"off": off.cpu_us_each(), "on": on.cpu_us_each()},
-        "cpu_kept": round(cpu_us[0] / cpu_us[1], 3),
-        "spans": after["spans"] - before["spans"],
-    }
-
-
-def _show(_seconds: float, _answered: int) -> None:
-    """Show nothing: these stretches are short."""
+    return {"sampled": ratio, **compared, "spans": after["spans"] - before["spans"]}

@@ -12,6 +12,7 @@ import psutil
 import typer
 import uvloop
 
+from bench.computed import computed_s
 from bench.guests.echo import deploy_echoes
 from bench.load.http import closed_loop, post
 from bench.options import RESULTS_DIR, Payload, ResultsDir, Seconds, Workers
@@ -52,13 +53,13 @@ async def _measure(
     others_busy = psutil.cpu_percent(_LISTEN_S) / 100
     await closed_loop(host, port, request, connections, WARM_UP_S)
     bar.show(1, "requests")
-    began_s = _computed_s(gateway)
+    began_s = computed_s(gateway)
     count, took_s, latencies = await closed_loop(host, port, request, connections, seconds)
-    requests_s = _computed_s(gateway) - began_s
+    requests_s = computed_s(gateway) - began_s
     bar.show(2, "batches")
-    began_s = _computed_s(gateway)
+    began_s = computed_s(gateway)
     many, many_s, _ = await closed_loop(host, port, batches, BATCHES, seconds)
-    batches_s = _computed_s(gateway) - began_s
+    batches_s = computed_s(gateway) - began_s
     bar.show(3, "kills")
     back_s = [await _back_s(served, host, port, request) for _ in range(KILLS)]
     return {
@@ -73,11 +74,6 @@ async def _measure(
         "batch": BATCH,
         "payload": payload,
     }
-
-
-def _computed_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 async def _back_s(served: testing.ServedRuntime, host: str, port: int, request: bytes) -> float:

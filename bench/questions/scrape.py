@@ -8,6 +8,7 @@ import psutil
 import typer
 import uvloop
 
+from bench.computed import computed_s
 from bench.guests.crowd import register
 from bench.load.http import HttpConnection, get
 from bench.load.latencies import Latencies
@@ -40,14 +41,14 @@ async def _measure(served: testing.ServedRuntime, scrapes: int, agents: int, bar
     latencies, text = Latencies(), b""
     async with HttpConnection(host, port) as connection:
         await connection.ask(request)
-        began_s = _computed_s(gateway)
+        began_s = computed_s(gateway)
         for scrape in range(scrapes):
             await asyncio.sleep(PERIOD_S)
             asked_s = asyncio.get_running_loop().time()
             text = await connection.ask(request)
             latencies.record(asyncio.get_running_loop().time() - asked_s)
             bar.show(agents + scrape, "scrapes")
-        gateway_s = _computed_s(gateway) - began_s
+        gateway_s = computed_s(gateway) - began_s
     return {
         "latency_us": latencies.summary(),
         "gateway_cpu_ms_each": round(gateway_s * 1_000 / scrapes, 1),
@@ -56,11 +57,6 @@ async def _measure(served: testing.ServedRuntime, scrapes: int, agents: int, bar
         "agents": agents,
         "scrapes": scrapes,
     }
-
-
-def _computed_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 EXAMPLES = "Example: python -m bench scrape --agents 100000 -o json"

@@ -10,11 +10,12 @@ from bench.fsync import fsync_us
 from bench.guests.echo import deploy_echoes, requests_to, wake
 from bench.limit_run import limit_rate
 from bench.load.acknowledgement import Acknowledged, alone
+from bench.load.beside import pairs_s
 from bench.load.graphed import graphed_pairs, graphed_s
 from bench.load.lanes import DEFAULT_WINDOWS, figures, take_turns, turns_s, windows_of
 from bench.load.latencies import Latencies
 from bench.load.stretch import WARM_UP_S, Course
-from bench.load.traced import pairs_s, traced_pairs
+from bench.load.traced import traced_pairs
 from bench.losses import end_if_lost
 from bench.options import (
     RESULTS_DIR,

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -82,6 +83,20 @@ def test_durable_throughput_stands_beside_the_volatile_lane(result_of):
     for acknowledgement in ("idle", "under_load"):
         assert_is_ascending(result["acknowledgement_us"][acknowledgement])
     assert result["acknowledgement_us"]["idle"]["p50"] > min(result["fsync_us"].values()) / 2
+
+
+def test_the_dashboard_stands_beside_the_same_run_without_it(result_of):
+    """Pages are opened by a real browser for half of the stretches, and what they cost and keep is told."""
+    if shutil.which("chromium") is None:
+        pytest.skip("there is no chromium; scripts/system-packages installs it for root")
+    result = result_of("dashboard", "--agents", "100", "--seconds", "1")
+
+    assert min(result["round_trips_per_s"].values()) > 0
+    assert result["rate_kept"] > 0
+    assert result["first_visit"]["first_paint_ms"] > 0
+    assert result["first_visit"]["bytes"] > 10_000
+    assert result["gateway_share_of_a_core"] > 0
+    assert min(*result["page_heap_bytes"].values(), *result["gateway_resident_bytes"].values()) > 0
 
 
 @pytest.mark.parametrize("lane", ["durable", "volatile"])
