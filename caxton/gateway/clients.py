@@ -8,6 +8,7 @@ from typing import Self
 
 from caxton.acl.message import Message
 from caxton.client.client import Client
+from caxton.delivery.levels import Level
 from caxton.errors import ConfigurationError, NetworkError, ResourceExhausted
 from caxton.gateway.counts import Counts
 from caxton.gateway.limits import MAX_CLIENTS, MAX_INBOX_BYTES
@@ -40,6 +41,11 @@ class Clients:
 
     def __len__(self) -> int:
         return len(self._open)
+
+    @property
+    def level(self) -> Level:
+        """How many of them are in use: of the others one goes when another is wanted."""
+        return Level("principals", sum(opened.users > 0 for opened in self._open.values()), self._most)
 
     @asynccontextmanager
     async def acting_for(self, principal: str) -> AsyncIterator[Client]:
@@ -87,6 +93,7 @@ class Clients:
         if len(self._open) >= self._most:
             idle = next((name for name, opened in self._open.items() if not opened.users), None)
             if idle is None:
+                self._counts.refuse("too many principals", "principals", self._most)
                 raise ResourceExhausted("principals at once", self._most)
             self._open.pop(idle).over.set()
         opened = self._open[principal] = _Opened()

@@ -10,7 +10,8 @@ class Counts:
 
     unasked: messages to callers that no request of theirs waits for. cut_off: connections that the gateway ended, by
     why. hung_up: requests, streams aside, whose callers hung up before they were answered. under_way, streams,
-    body_bytes, answer_bytes, connections: now; open_under_way: of those under way what needs no token.
+    body_bytes, answer_bytes, connections: now; open_under_way: of those under way what needs no token. full: the bounds
+    that refused more since somebody looked at them last, and whose each is, "" for everybody's; with how much may be.
     """
 
     answered: Counter[int] = field(default_factory=Counter)
@@ -24,3 +25,14 @@ class Counts:
     body_bytes: int = 0
     answer_bytes: int = 0
     connections: int = 0
+    full: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def requests(self) -> int:
+        """Those under way that need a token, streams aside."""
+        return self.under_way - self.open_under_way - self.streams
+
+    def refuse(self, reason: str, bound: str, most: int, whose: str = "") -> None:
+        """Count what is refused because a bound is reached."""
+        self.refused[reason] += 1
+        self.full[bound, whose] = most

@@ -88,7 +88,7 @@ class Passage:
     def last(self) -> None:
         """Let the answer last: it is a stream, and has no deadline. Raises ResourceExhausted where too many do."""
         if self._counts.streams >= MAX_STREAMS:
-            self._counts.refused["too many streams"] += 1
+            self._counts.refuse("too many streams", "streams", MAX_STREAMS)
             raise ResourceExhausted("streams at once", MAX_STREAMS)
         if self._share is not None:
             self._share.take_stream()
@@ -119,7 +119,7 @@ class Passage:
         if self._read > self._most_bytes:
             raise self.too_large(self._read, self._most_bytes)
         if self._counts.body_bytes > MAX_BODIES_BYTES:
-            self._counts.refused["bodies at once"] += 1
+            self._counts.refuse("bodies at once", "body_bytes", MAX_BODIES_BYTES)
             raise ResourceExhausted("room for the bodies of all requests", MAX_BODIES_BYTES)
         if self._share is not None:
             self._share.take_bytes(size)
@@ -143,6 +143,7 @@ class Passage:
             if not self.status:
                 await self._begin(size)
             elif size > MAX_PART_BYTES and self._counts.answer_bytes > MAX_ANSWERS_BYTES:  # nothing else can be said
+                self._counts.full["answer_bytes", ""] = MAX_ANSWERS_BYTES
                 self._leave("streams without room")
             for part in _parts(event):
                 await self._send_soon(part)
@@ -155,7 +156,7 @@ class Passage:
         if start is None:
             return
         if size > MAX_PART_BYTES and self._counts.answer_bytes > MAX_ANSWERS_BYTES:
-            self._counts.refused["answers at once"] += 1
+            self._counts.refuse("answers at once", "answer_bytes", MAX_ANSWERS_BYTES)
             self._start = None
             self.no_room = ResourceExhausted("room for the answers to all requests", MAX_ANSWERS_BYTES)
             raise Gone
@@ -238,7 +239,10 @@ class Passage:
 
 
 class Door:
-    """The outermost application: one for all requests of a port. open_paths: what needs no token."""
+    """The outermost application: one for all requests of a port. open_paths: what needs no token.
+
+    shares: of each principal that has a request under way.
+    """
 
     def __init__(
         self,
@@ -257,7 +261,7 @@ class Door:
         self._notes = notes
         self._timeout_s = timeout_s
         self._open_paths = open_paths
-        self._shares = Shares(counts)
+        self.shares = Shares(counts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -282,7 +286,7 @@ class Door:
             counts.answered[passage.status] += 1
             passage.end()
             if passage.grant is not None:
-                self._shares.forget_if_unused(passage.grant.principal)
+                self.shares.forget_if_unused(passage.grant.principal)
 
     async def _pass(self, scope: Scope, passage: Passage, most_bytes: int, *, is_open: bool) -> None:
         named: dict[bytes, list[bytes]] = {}
@@ -299,7 +303,7 @@ class Door:
             try:
                 if not is_open:
                     passage.grant = self._identify(named, address_of(scope))
-                    passage.belongs_to(self._shares.of(passage.grant.principal))
+                    passage.belongs_to(self.shares.of(passage.grant.principal))
             except AccessError as error:
                 self._counts.refused["without a token that counts"] += 1
                 note_denied(self._notes, scope, None, error)
@@ -315,10 +319,10 @@ class Door:
         # Whoever looks whether it is well is answered where there are too many others, and shuts out none of them.
         counts = self._counts
         if is_open and counts.open_under_way > MAX_OPEN_REQUESTS:
-            counts.refused["too many at once without a token"] += 1
+            counts.refuse("too many at once without a token", "open_requests", MAX_OPEN_REQUESTS)
             return ResourceExhausted("requests at once that need no token", MAX_OPEN_REQUESTS)
-        if not is_open and counts.under_way - counts.open_under_way - counts.streams > MAX_REQUESTS:
-            counts.refused["too many at once"] += 1
+        if not is_open and counts.requests > MAX_REQUESTS:
+            counts.refuse("too many at once", "requests", MAX_REQUESTS)
             return ResourceExhausted("requests at once", MAX_REQUESTS)
         wanted = int(length) if length.isdigit() else 0
         if wanted > most_bytes:

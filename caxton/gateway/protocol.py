@@ -65,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self.counts.connections = len(self.connections)
         if len(self.connections) > self.most:
             self._refused = True
-            self.counts.refused["too many connections"] += 1
+            self.counts.refuse("too many connections", "connections", self.most)
             self._end(Problem.told(503, f"there are {self.most} connections, as many as there may be"))
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from caxton.gateway.asgi import Application
 from caxton.gateway.clients import Clients
 from caxton.gateway.counts import Counts
 from caxton.gateway.door import OPEN_PATHS, Door
+from caxton.gateway.fullness import Fullness, Port
 from caxton.gateway.hosts import Hosts
 from caxton.gateway.house import House
 from caxton.gateway.identity import Identity
@@ -39,7 +41,8 @@ from caxton.store.token_file import FILE_NAME
 from caxton.telemetry.exported import Exported
 from caxton.transport.tls import ChangingContext
 from caxton.wire.answered import answered
-from caxton.wire.gateway_spec import TICK, TICK_PERIOD_S, GatewaySpec, Listening
+from caxton.wire.gateway_spec import TICK_PERIOD_S, GatewaySpec, Listening
+from caxton.wire.gateway_tick import Tick
 from caxton.wire.supervision import AskHealth, Told
 from caxton.wire.told import Health, read_told
 
@@ -67,16 +70,19 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
         scrapes = Scrapes(looking, {"http": counts, "metrics": of_metrics}, lambda: len(clients), exported)
         house = House(clients, Vitals(ask_health), counts, identity.access, sessions, scrapes, AccessNotes())
         servers: list[tuple[Server, Listening]] = []
+        ports: dict[str, Port] = {}
         if (place := spec.http) is not None:
             door = Door(application(house), _hosts(place, spec), identity, counts, house.notes)
             tls = _tls(spec, MAX_CONNECTIONS, counts)
             servers.append((Server(config(door, bounded(counts, MAX_CONNECTIONS), tls)), place))
+            ports["http"] = Port(counts, MAX_CONNECTIONS, door.shares, clients)
         if (place := spec.metrics) is not None:
             app = application(house, METRICS_ROUTES)
             open_paths = OPEN_PATHS | {PATH} if spec.metrics_open else OPEN_PATHS
             door = Door(app, _hosts(place, spec), identity, of_metrics, house.notes, open_paths=open_paths)
             tls = _tls(spec, MAX_METRICS_CONNECTIONS, of_metrics)
             servers.append((Server(config(door, bounded(of_metrics, MAX_METRICS_CONNECTIONS), tls)), place))
+            ports["metrics"] = Port(of_metrics, MAX_METRICS_CONNECTIONS, door.shares, looking)
 
         def stop() -> None:
             house.stopping.set()
@@ -90,7 +96,7 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
         async with scrapes, noting(directory, house.notes), asyncio.TaskGroup() as tasks:
             following = tasks.create_task(levels.follow())
             exporting = tasks.create_task(_export(directory, scrapes, exported)) if spec.otlp else None
-            ticking = tasks.create_task(_tick([server for server, _ in servers], ticks))
+            ticking = tasks.create_task(_tick([server for server, _ in servers], Fullness(ports), ticks))
             async with asyncio.TaskGroup() as serving:
                 for server, place in servers:
                     serving.create_task(server.serve([socket.socket(fileno=place.descriptor)]))
@@ -176,10 +182,12 @@ def _tls(spec: GatewaySpec, most: int, counts: Counts) -> ChangingContext | None
     if spec.tls is None:
         return None
 
-    def refused() -> None:
-        counts.refused["too many connections"] += 1
+    handshakes = 2 * most  # as many as connections may be there besides
 
-    return ChangingContext(spec.tls, 2 * most, refused)  # as many handshakes as connections may be there besides
+    def refused() -> None:
+        counts.refuse("too many connections", "handshakes", handshakes)
+
+    return ChangingContext(spec.tls, handshakes, refused)
 
 
 def config(
@@ -201,13 +209,14 @@ def config(
     )
 
 
-async def _tick(servers: Sequence[Server], ticks: int) -> None:
-    """Tell the supervisor each second that the loop goes round, from when requests are answered on."""
+async def _tick(servers: Sequence[Server], fullness: Fullness, ticks: int) -> None:
+    """Tell the supervisor each second that the loop goes round, and what is full, once requests are answered."""
+    loop = asyncio.get_running_loop()
     for server in servers:
         await server.answers.wait()
     while True:
         for server in servers:
             server.look()
         with suppress(BlockingIOError):  # it has not read those before
-            os.write(ticks, TICK)
+            os.write(ticks, Tick(fullness.look(loop.time(), time.time_ns() // 1_000_000)).encode())
         await asyncio.sleep(TICK_PERIOD_S)

@@ -1,5 +1,8 @@
 """What each principal has at the door of what all share: a part, so that others get through."""
 
+from collections.abc import Iterator
+
+from caxton.delivery.levels import Level
 from caxton.errors import ResourceExhausted
 from caxton.gateway.counts import Counts
 from caxton.gateway.limits import MAX_OWN_BODIES_BYTES, MAX_OWN_REQUESTS, MAX_OWN_STREAMS
@@ -8,10 +11,11 @@ from caxton.gateway.limits import MAX_OWN_BODIES_BYTES, MAX_OWN_REQUESTS, MAX_OW
 class Share:
     """One principal's. requests: under way, streams aside. Whatever is taken is given back."""
 
-    __slots__ = ("_counts", "body_bytes", "requests", "streams")
+    __slots__ = ("_counts", "body_bytes", "principal", "requests", "streams")
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, principal: str) -> None:
         self._counts = counts
+        self.principal = principal
         self.requests = 0
         self.streams = 0
         self.body_bytes = 0
@@ -19,13 +23,15 @@ class Share:
     def take_request(self) -> None:
         """Begin a request; raises ResourceExhausted."""
         if self.requests >= MAX_OWN_REQUESTS:
-            self._refuse("too many at once of one token", "requests at once with one token", MAX_OWN_REQUESTS)
+            what = "requests at once with one token"
+            self._refuse("too many at once of one token", "token_requests", what, MAX_OWN_REQUESTS)
         self.requests += 1
 
     def take_stream(self) -> None:
         """Make a request a stream; raises ResourceExhausted."""
         if self.streams >= MAX_OWN_STREAMS:
-            self._refuse("too many streams of one token", "streams at once with one token", MAX_OWN_STREAMS)
+            what = "streams at once with one token"
+            self._refuse("too many streams of one token", "token_streams", what, MAX_OWN_STREAMS)
         self.streams += 1
         self.requests -= 1
 
@@ -33,7 +39,7 @@ class Share:
         """Read so much of a body; raises ResourceExhausted."""
         if self.body_bytes + size > MAX_OWN_BODIES_BYTES:
             what = "room for the bodies of one token's requests"
-            self._refuse("bodies at once of one token", what, MAX_OWN_BODIES_BYTES)
+            self._refuse("bodies at once of one token", "token_body_bytes", what, MAX_OWN_BODIES_BYTES)
         self.body_bytes += size
 
     def give_back(self, read: int, *, is_stream: bool) -> None:
@@ -44,8 +50,14 @@ class Share:
         else:
             self.requests -= 1
 
-    def _refuse(self, reason: str, what: str, limit: int) -> None:
-        self._counts.refused[reason] += 1
+    def levels(self) -> Iterator[Level]:
+        """Yield how full it is."""
+        yield Level("token_requests", self.requests, MAX_OWN_REQUESTS, self.principal)
+        yield Level("token_streams", self.streams, MAX_OWN_STREAMS, self.principal)
+        yield Level("token_body_bytes", self.body_bytes, MAX_OWN_BODIES_BYTES, self.principal)
+
+    def _refuse(self, reason: str, bound: str, what: str, limit: int) -> None:
+        self._counts.refuse(reason, bound, limit, self.principal)
         raise ResourceExhausted(what, limit)
 
 
@@ -59,9 +71,14 @@ class Shares:
     def __len__(self) -> int:
         return len(self._of)
 
+    def levels(self) -> Iterator[Level]:
+        """Yield how full each of them is."""
+        for share in self._of.values():
+            yield from share.levels()
+
     def of(self, principal: str) -> Share:
         """Return the share of a principal."""
-        return self._of.setdefault(principal, Share(self._counts))
+        return self._of.setdefault(principal, Share(self._counts, principal))
 
     def forget_if_unused(self, principal: str) -> None:
         """Forget one that has nothing."""

@@ -1,4 +1,4 @@
-"""What the supervisor tells the gateway on its standard input, and what that tells back on its standard output."""
+"""What the supervisor tells the gateway on its standard input; `gateway_tick` is what that tells back."""
 
 import signal
 from typing import Annotated
@@ -8,8 +8,7 @@ import msgspec
 from caxton.config.gateway import Tls
 from caxton.errors import ConfigurationError, InvalidMessageFormat
 
-# What the gateway writes when it answers requests, and again each second.
-TICK = b"."
+# The gateway says so often that it answers requests.
 TICK_PERIOD_S = 1.0
 # By which it is told, from then on, that settings have changed that it has to ask for.
 SETTINGS_CHANGED = signal.SIGUSR1

@@ -19,10 +19,15 @@ class NearLimits:
         self._own = Nearing()
         self._known: set[tuple[int | None, str, str, int]] = set()
 
-    def look(self, shards: Sequence[ShardSeen], own: Sequence[Level], now_ms: int) -> list[LimitWarning]:
-        """Take in what shards say, and how full the runtime itself is (now: ms since 1970); returns what is near."""
+    def look(
+        self, shards: Sequence[ShardSeen], own: Sequence[Level], now_ms: int, gateway: Sequence[NearLimit] = ()
+    ) -> list[LimitWarning]:
+        """Take in what shards and the gateway say, and how full the runtime itself is (now: ms since 1970).
+
+        Returns what is near.
+        """
         levels, _ = self._own.look(chain(own, _memory(shards)), now_ms)
-        found = [_warning(None, near) for near in levels]
+        found = [_warning(None, near) for near in (*levels, *gateway)]
         for shard in shards:
             if shard.state is ShardState.READY:
                 found += [_warning(shard.number, near) for near in shard.condition.near]

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from caxton.delivery.levels import NearLimit
 from caxton.supervisor.workforce.shard import ShardState
-from caxton.wire.condition import WELL, Condition, Named
+from caxton.wire.condition import MOST_NAMED, WELL, Condition, Named
 from caxton.wire.told import HealthReason
 
 PROBLEM, WARNING = "problem", "warning"
@@ -40,6 +41,9 @@ KINDS = {
     "compiler_starting": Kind(PROBLEM, "wait: modules are compiled as soon as it is ready"),
     "compiler_missing": Kind(PROBLEM, "wait; if it stays, see what the compiler wrote"),
     "gateway_missing": Kind(PROBLEM, "wait; if it stays, see what the gateway wrote, mend it and `caxton restart`"),
+    "gateway_full": Kind(
+        PROBLEM, "end programs that hold so much open, or wait; see `caxton health -o json`, `warnings`"
+    ),
     "audit_unwritten": Kind(
         PROBLEM, "make room, or mend what the text says: rows wait, and go on by themselves; more than wait are missed"
     ),
@@ -125,17 +129,21 @@ def reasons_of(  # noqa: PLR0913 (what may be wrong comes from so many places)
     gateway: str | None = None,
     audit: str | None = None,
     *,
+    near: Sequence[NearLimit] = (),
     compiler_starts: bool = False,
 ) -> list[Found]:
     """Return every reason that holds. compiler, files, gateway, audit: what is wrong with them, if anything is.
 
-    compiler_starts: it is the first of the run, and none died.
+    near: limits of the gateway. compiler_starts: it is the first of the run, and none died.
     """
     found = [reason for shard in shards for reason in _of_shard(shard)]
     if compiler is not None:
         found.append(Found("compiler_starting" if compiler_starts else "compiler_missing", None, compiler))
     if gateway is not None:
         found.append(Found("gateway_missing", None, gateway))
+    if full := [limit.text for limit in near if limit.have >= limit.most]:
+        more = f" and {len(full) - MOST_NAMED} more" if len(full) > MOST_NAMED else ""
+        found.append(Found("gateway_full", None, f"the gateway refuses more: {', '.join(full[:MOST_NAMED])}{more}"))
     if audit is not None:
         found.append(Found("audit_unwritten", None, f"the supervisor's audit is not written: {audit}"))
     if files is not None:

@@ -243,13 +243,14 @@ class Reception:
         gateway = None if self._gateway is None else self._gateway.problem
         compiler, starts = self._compiler.problem, self._compiler.is_starting
         files, audit = self._premises.inventory.problem, self._keeper.problem
-        found = reasons_of(seen, *sessions, compiler, files, gateway, audit, compiler_starts=starts)
+        near = [] if self._gateway is None else self._gateway.near
+        found = reasons_of(seen, *sessions, compiler, files, gateway, audit, near=near, compiler_starts=starts)
         now_ms = time.time_ns() // 1_000_000
         reasons = self._reasons.look(found, now_ms)
         if self.opened.is_set():
             self._health_changes.look(reasons)
         own = Level("clients", *sessions), Level("event_waits", self._kept.waiting, MOST_WAITING)
-        self._warnings = self._near_limits.look(seen, own, now_ms)
+        self._warnings = self._near_limits.look(seen, own, now_ms, near)
         return seen, reasons, self._components.look(seen, reasons, now_ms)
 
     def _health(self) -> Health:

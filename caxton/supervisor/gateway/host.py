@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from caxton.config.gateway import HTTP, METRICS, GatewaySettings, Place, url_of
 from caxton.config.log_levels import DEFAULT_LEVELS, LogLevels
+from caxton.delivery.levels import NearLimit
 from caxton.errors import ConfigurationError
 from caxton.supervisor import events
 from caxton.supervisor.events import Event
@@ -17,6 +18,7 @@ from caxton.supervisor.gateway.process import GatewayProcess
 from caxton.supervisor.workforce.child_process import Exit
 from caxton.supervisor.workforce.restart_policy import RestartPolicy
 from caxton.wire.gateway_spec import GatewaySpec, Listening
+from caxton.wire.gateway_tick import Tick
 
 # It imports for half a second, and answers; on a busy machine later.
 START_TIMEOUT_S = 30.0
@@ -49,7 +51,8 @@ class GatewayHost:
 
     spec_of: makes a spec of the sockets, by the option of each. urls: where HTTP and metrics are asked for, by `http`
     and `metrics`; of none while nobody listens. There is a gateway only where there are all sockets. problem: why there
-    is none, None when there is one, or will be in a moment. ended: none runs and none will.
+    is none, None when there is one, or will be in a moment. near: its limits that are near or reached, as it said last.
+    ended: none runs and none will.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class GatewayHost:
         self._stopping = False
         self.urls: dict[str, str] = {}
         self.problem: str | None = None
+        self.near: list[NearLimit] = []
         self.ended = asyncio.Event()
 
     @property
@@ -170,8 +174,9 @@ class GatewayHost:
         except OSError as error:
             self._died(f"not started: {error}", 0)
 
-    def _heard(self) -> None:
+    def _heard(self, tick: Tick) -> None:
         self._heard_s = time.monotonic()
+        self.near = tick.near
         if self._ready_s is None:
             self._ready_s = self._heard_s
             self.problem = None
@@ -181,6 +186,7 @@ class GatewayHost:
 
     def _ended(self, how: Exit) -> None:
         process, self._process = self._process, None
+        self.near = []
         if self._stopping:
             self.ended.set()
         else:

@@ -64,10 +64,10 @@ async def test_nothing_is_kept_of_who_asks_nothing(door):
     async with asyncio.TaskGroup() as group:
         group.create_task(asked.ask())
         await app.inside.acquire()
-        during = len(asked.door._shares)
+        during = len(asked.door.shares)
         app.go.set()
 
-    assert (during, len(asked.door._shares)) == (1, 0)
+    assert (during, len(asked.door.shares)) == (1, 0)
 
 
 async def test_whether_it_is_well_is_told_where_there_are_too_many_requests(door, monkeypatch):

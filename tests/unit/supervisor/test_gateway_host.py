@@ -9,32 +9,56 @@ import pytest
 
 from caxton.config.gateway import GatewaySettings, Place
 from caxton.config.log_levels import LogLevels
+from caxton.delivery.levels import NearLimit
 from caxton.errors import ConfigurationError
 from caxton.supervisor.gateway import host as host_module
 from caxton.supervisor.gateway.host import GatewayHost, check_installed
 from caxton.supervisor.workforce.restart_policy import RestartPolicy
 from caxton.testing import eventually
 from caxton.wire.gateway_spec import GatewaySpec
+from caxton.wire.gateway_tick import MOST_BYTES
 
 # A gateway that says that it answers, and then waits for its end.
 SERVES = """
 import os, sys, signal
+from caxton.wire.gateway_tick import Tick
 from caxton.wire.gateway_spec import GatewaySpec
 spec = GatewaySpec.decode(sys.stdin.buffer.read())
 for place in spec.listening:
     os.fstat(place.descriptor)
-os.write(1, b".")
+os.write(1, Tick().encode())
 signal.pause()
 """
 # One that is told of changes, and says each time that it was.
 LISTENS = """
 import os, sys, signal
+from caxton.wire.gateway_tick import Tick
 from caxton.wire.gateway_spec import SETTINGS_CHANGED, GatewaySpec
 spec = GatewaySpec.decode(sys.stdin.buffer.read())
-signal.signal(SETTINGS_CHANGED, lambda *_: os.write(1, b"."))
-os.write(1, b".")
+signal.signal(SETTINGS_CHANGED, lambda *_: os.write(1, Tick().encode()))
+os.write(1, Tick().encode())
 while True:
     signal.pause()
+"""
+# One that says how full it is, in pieces, behind what is no tick; its end comes with a signal.
+FULL = """
+import os, sys, signal
+from caxton.delivery.levels import NearLimit
+from caxton.wire.gateway_tick import Tick
+sys.stdin.buffer.read()
+line = Tick([NearLimit("http_streams", 64, 64, "", 7)]).encode()
+os.write(1, b"what somebody printed\\n" + line[:9])
+os.write(1, line[9:])
+signal.pause()
+"""
+# One that writes a long line, and then a tick and the beginning of another long line.
+ENDLESS = """
+import sys, signal
+from caxton.wire.gateway_tick import MOST_BYTES, Tick
+sys.stdin.buffer.read()
+sys.stdout.buffer.write(b"x" * 5 * MOST_BYTES + b"\\n" + Tick().encode() + b"x" * 5 * MOST_BYTES)
+sys.stdout.buffer.flush()
+signal.pause()
 """
 MUTE = "import signal; signal.pause()"
 
@@ -101,7 +125,7 @@ async def test_it_is_told_that_levels_have_changed(host_of):
     heard = []
     host = host_of(LISTENS)
     host_heard = host._heard
-    host._heard = lambda: (heard.append(host.pid), host_heard())
+    host._heard = lambda tick: (heard.append(host.pid), host_heard(tick))
     host.open()
     host.log_from(LogLevels(10))
     host.log_from(LogLevels(20))
@@ -119,6 +143,27 @@ async def test_it_is_told_that_levels_have_changed(host_of):
     await eventually(told_again)
     assert [event.name for event in host.told] == ["gateway_ready"]
     assert host.log_levels == LogLevels(30)
+
+
+async def test_it_says_which_of_its_limits_are_near(host_of):
+    """With its sign of life; what it writes besides is none, and a gateway that has died is near nothing."""
+    host = host_of(FULL)
+    host.open()
+    await names(host, "gateway_ready")
+    assert host.near == [NearLimit("http_streams", 64, 64, "", 7)]
+
+    os.kill(host.pid, signal.SIGKILL)
+    await died_events(host)
+    assert host.near == []
+
+
+async def test_what_is_no_tick_is_not_kept(host_of):
+    """A line that does not end takes no more than a tick may be long, and the ticks behind it are heard."""
+    host = host_of(ENDLESS)
+    host.open()
+    await names(host, "gateway_ready")
+    assert len(host._process._begun) <= MOST_BYTES
+    assert [event.name for event in host.told] == ["gateway_ready"]
 
 
 async def test_metrics_have_a_port_of_their_own(host_of):

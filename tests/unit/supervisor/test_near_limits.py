@@ -60,6 +60,18 @@ def test_clients_and_memory_are_of_the_runtime(near, told):
     ]
 
 
+def test_what_the_gateway_says_is_of_the_runtime(near, told):
+    """It has been decided there what is near, and since when; it is told once, as what shards say."""
+    streams = NearLimit("http_token_streams", 32, 32, "token:a", 7)
+    for _ in range(2):
+        found = near.look([seen(0)], [Level("clients", 0, 100)], 50, [streams])
+    assert [(one.limit, one.shard, one.whose, one.have, one.most, one.since) for one in found] == [
+        ("http_token_streams", None, "token:a", 32, 32, 7)
+    ]
+    assert [event.text for event in told] == ["limit near: http_token_streams of token:a: 32 of 32 (100 %)"]
+    assert near.look([seen(0)], [Level("clients", 0, 100)], 60) == []
+
+
 def test_a_shard_that_does_not_serve_is_near_nothing(near):
     """What its last worker said is over; memory without a limit is never near."""
     assert (

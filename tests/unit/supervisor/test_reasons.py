@@ -1,5 +1,6 @@
 import pytest
 
+from caxton.delivery.levels import NearLimit
 from caxton.supervisor.desk.reasons import (
     KINDS,
     PROBLEM,
@@ -197,8 +198,23 @@ def test_every_reason_can_come_about():
     found += looked(ShardSeen(0, READY, silent_ms=9_000, resident_bytes=9, memory_limit=9 * MIB), sessions=80)
     found += looked(ShardSeen(0, READY, resident_bytes=9 * MIB, memory_limit=9 * MIB), sessions=100)
     found += looked(ShardSeen(0, READY, resident_bytes=8 * MIB, memory_limit=9 * MIB))
+    found += reasons_of([], 0, 9, None, None, near=[NearLimit("http_streams", 64, 64, "", 1)])
     found += reasons_of([], 0, 9, "it starts", None, audit="the disk is full", compiler_starts=True)
     assert {reason.name for reason in found} == KINDS.keys()
+
+
+def test_what_the_gateway_refuses_is_named_as_far_as_it_is_told():
+    """What is near alone is a warning and no reason; five limits are named, and how many more there are."""
+    near = [NearLimit("http_streams", 63, 64, "", 1)]
+    full = [NearLimit("http_token_streams", 32, 32, f"token:{n}", 1) for n in range(MOST_NAMED + 2)]
+    assert reasons_of([], 0, 9, None, None, near=near) == []
+    (one,) = reasons_of([], 0, 9, None, None, near=[full[0], *near])
+    (many,) = reasons_of([], 0, 9, None, None, near=full)
+    assert one == Found(
+        "gateway_full", None, "the gateway refuses more: http_token_streams of token:0: 32 of 32 (100 %)"
+    )
+    assert many.text.count("token:") == MOST_NAMED
+    assert many.text.endswith("token:4: 32 of 32 (100 %) and 2 more")
 
 
 def test_a_few_agents_are_named():
