@@ -7,6 +7,8 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Event: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Event]]
 Send: TypeAlias = Callable[[Event], Awaitable[None]]
+# Where a scope has the target of a request as it was sent, unless that is a path.
+TARGET = "caxton.target"
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 

@@ -21,7 +21,7 @@ from caxton.errors import (
 from caxton.gateway.access.failures import network_of
 from caxton.gateway.access.grant import Grant
 from caxton.gateway.access.notes import AccessNotes
-from caxton.gateway.asgi import Application, Event, Gone, Receive, Scope, Send
+from caxton.gateway.asgi import TARGET, Application, Event, Gone, Receive, Scope, Send
 from caxton.gateway.counts import Counts
 from caxton.gateway.hosts import Hosts
 from caxton.gateway.identity import Identify
@@ -293,7 +293,8 @@ class Door:
         for name, value in scope["headers"]:
             named.setdefault(name, []).append(value)
         passage.body_read = named.get(b"content-length", [b"0"]) == [b"0"] and b"transfer-encoding" not in named
-        if (problem := self._hosts.refuses(named.get(b"host", []), named.get(b"origin", []))) is not None:
+        called, pages = named.get(b"host", []), named.get(b"origin", [])
+        if (problem := self._hosts.refuses(called, pages, scope.get(TARGET, b"/"))) is not None:
             self._counts.refused["hosts and origins"] += 1
             note_denied(self._notes, scope, None, problem.detail)
             await passage.answer(problem)

@@ -8,7 +8,7 @@ from httptools import HttpParserError
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from caxton.gateway.asgi import Application, Event, Gone, Receive, Scope, Send
+from caxton.gateway.asgi import TARGET, Application, Event, Gone, Receive, Scope, Send
 from caxton.gateway.counts import Counts
 from caxton.gateway.limits import CLOSE_TIMEOUT_S, HEAD_TIMEOUT_S, MAX_CONNECTIONS, MAX_HEAD_BYTES, MAX_PIPELINED
 from caxton.gateway.problem import MEDIA_TYPE, Problem
@@ -104,6 +104,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._is_too_long = True
             raise HttpParserError
         self._in_head, self._head_bytes = False, 0
+        if not self.url.startswith(b"/"):
+            self.scope[TARGET] = self.url
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

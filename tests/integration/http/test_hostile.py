@@ -126,6 +126,10 @@ RAW = [
     b"GET /v1\r\nX: y HTTP/1.1\r\nHost: {host}\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: {host}\r\nX: a\x00b\r\n\r\n",
     b"GET http://evil.example/ready HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    b"GET http://evil.example/ready HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    b"GET http://evil.example/board/app.js HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    b"GET http://x@{host}/ready HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    b"GET ftp://{host}/ready HTTP/1.1\r\nHost: {host}\r\n\r\n",
     b"CONNECT evil.example:80 HTTP/1.1\r\nHost: evil.example\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1),
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -145,6 +149,17 @@ def test_what_is_no_request_of_ours_ends_in_a_problem(admin, url, raw):
     assert head[9:12] in {b"400", b"401", b"413", b"421"}, said
     assert json.loads(body)["status"] == int(head[9:12])
     assert admin.get("/ready").status_code == 200
+
+
+def test_a_target_may_name_the_gateway_itself(url):
+    """As a client sends it that takes the gateway for a proxy, for the host that it names in Host too."""
+    place = urlsplit(url)
+    with socket.create_connection((place.hostname, place.port), 30) as connection:
+        head = f"GET {url}/ready HTTP/1.1\r\nHost: {place.netloc}\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode())
+        said = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert said.startswith(b"HTTP/1.1 200")
+    assert said.endswith(b'{"ready":true}')
 
 
 @pytest.mark.parametrize(

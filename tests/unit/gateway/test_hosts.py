@@ -35,6 +35,33 @@ def test_any_other_name_is_misdirected(host):
     assert LOCAL.refuses([host.encode("latin-1")], []).status == 421
 
 
+@pytest.mark.parametrize(
+    ("target", "refused"),
+    [
+        ("/v1/agents", False),
+        ("//evil.example/v1/agents", False),
+        ("*", False),
+        ("http://localhost:8080/v1/agents", False),
+        ("HTTPS://LOCALHOST:8080/", False),
+        ("http://localhost:8080?a=/b", False),
+        ("http://evil.example/v1/agents", True),
+        ("http://127.0.0.1:8080/v1/agents", True),
+        ("http://localhost:8081/", True),
+        ("http://localhost/", True),
+        ("http://evil.example?@localhost:8080/", True),
+        ("http://me@localhost:8080/", True),
+        ("http://localhost:8080.evil.example/", True),
+        ("http:///", True),
+        ("ftp://localhost:8080/", True),
+        ("localhost:8080", True),
+    ],
+)
+def test_a_target_with_a_host_has_the_same_one(target, refused):
+    """A path names none, also one of two slashes."""
+    problem = LOCAL.refuses([b"localhost:8080"], [], target.encode())
+    assert (problem is not None and problem.status == 421) is refused
+
+
 @pytest.mark.parametrize("hosts", [[], [b"localhost:8080", b"localhost:8080"]])
 def test_a_request_has_one_host(hosts):
     """None, or two, is no request."""
