@@ -22,3 +22,8 @@ def pace() -> float:
     if code:
         raise subprocess.CalledProcessError(code, _BEGIN)
     return max(1.0, (time.monotonic() - began_s) / _BEGIN_S)
+
+
+def in_time(took_s: float, promised_s: float) -> bool:
+    """Return whether something took what is promised, or as many times as long as this machine is slower now."""
+    return took_s <= promised_s or took_s <= promised_s * pace()

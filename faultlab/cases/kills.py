@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from faultlab.child import Child
 from faultlab.dice import dice
 from faultlab.lab import Lab
-from faultlab.pace import pace
+from faultlab.pace import in_time
 from faultlab.row import Row, Show
 
 READY_S = 5.0
@@ -116,7 +116,7 @@ def let_pass(writer: Child, calls: int) -> None:
 def start_again(lab: Lab, row: Row) -> None:
     """Start the runtime, which must be ready in time, or in so many times as long as this machine is slower now."""
     ready_s = lab.served.start()
-    row.claim(ready_s <= READY_S or ready_s <= READY_S * pace(), f"ready only after {ready_s:.1f} s")
+    row.claim(in_time(ready_s, READY_S), f"ready only after {ready_s:.1f} s")
 
 
 def close(lab: Lab, row: Row, *writers: Child) -> None:

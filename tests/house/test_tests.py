@@ -43,6 +43,19 @@ def test_no_test_sleeps(sources, tree):
     assert sleeping == []
 
 
+def test_no_request_by_http_has_httpx_own_patience(sources, tree):
+    """Its five seconds are a promise of a machine that has nothing else to do."""
+    hasty = [
+        f"{path}:{node.lineno}"
+        for path in sources("tests")
+        for kind in ("Client", "AsyncClient", "get", "post", "put", "delete", "request", "stream")
+        for node in calls(tree(path), kind)
+        if ast.unparse(node.func).startswith("httpx.") and "timeout" not in [option.arg for option in node.keywords]
+    ]
+
+    assert hasty == []
+
+
 def test_examples_are_a_share_of_what_a_run_asks_for(sources, tree):
     """No property has a number of examples of its own: `--examples` makes it try as much more as all others."""
     fixed = [

@@ -63,8 +63,8 @@ def test_other_pages_may_use_no_session(visit, url, token):
     page = {"X-Caxton-Page": visit.headers["X-Caxton-Page"]}
     cookie = {"Cookie": "; ".join(f"{name}={value}" for name, value in visit.cookies.items())}
 
-    assert httpx.get(f"{url}/v1/session", headers=cookie | page).status_code == 200
-    assert httpx.post(f"{url}/v1/agents/echo/stop", headers=cookie).status_code == 401
+    assert httpx.get(f"{url}/v1/session", headers=cookie | page, timeout=60.0).status_code == 200
+    assert httpx.post(f"{url}/v1/agents/echo/stop", headers=cookie, timeout=60.0).status_code == 401
     for headers, status in (
         ({"Origin": "http://127.0.0.1:1"}, 403),
         ({"Origin": "null"}, 403),
@@ -72,13 +72,13 @@ def test_other_pages_may_use_no_session(visit, url, token):
         ({"Sec-Fetch-Site": "cross-site"}, 401),
         ({"X-Caxton-Page": "A" * 22}, 401),
     ):
-        answer = httpx.post(f"{url}/v1/agents/echo/stop", headers=cookie | page | headers)
+        answer = httpx.post(f"{url}/v1/agents/echo/stop", headers=cookie | page | headers, timeout=60.0)
         assert answer.status_code == status, headers
 
 
 def test_the_files_say_nothing_and_run_nothing_else(url):
     """They are for anybody, small, kept as long as they are the same, and let nothing of others in."""
-    page = httpx.get(f"{url}/")
+    page = httpx.get(f"{url}/", timeout=60.0)
     names = re.findall(r'"(/board/[0-9a-f]{16}/[\w.]+)"', page.text)
     policy = page.headers["content-security-policy"]
 
@@ -87,23 +87,23 @@ def test_the_files_say_nothing_and_run_nothing_else(url):
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert "<script>" not in page.text
-    assert httpx.get(f"{url}/", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
+    assert httpx.get(f"{url}/", headers={"If-None-Match": page.headers["etag"]}, timeout=60.0).status_code == 304
     for name in names:
-        answer = httpx.get(url + name)
+        answer = httpx.get(url + name, timeout=60.0)
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert answer.headers["x-content-type-options"] == "nosniff"
-    assert httpx.get(f"{url}/board/{'0' * 16}/app.js").json()["code"] == "NoSuchRoute"
+    assert httpx.get(f"{url}/board/{'0' * 16}/app.js", timeout=60.0).json()["code"] == "NoSuchRoute"
 
 
 def test_a_file_is_sent_as_short_as_it_may_be(url):
     """Compressed to who takes that, and as it is to who does not; all together they are no heavy page."""
-    folder = re.search(r"/board/[0-9a-f]{16}", httpx.get(f"{url}/").text).group()
+    folder = re.search(r"/board/[0-9a-f]{16}", httpx.get(f"{url}/", timeout=60.0).text).group()
     names, sizes = {"board.css", "app.js", "icon.svg"}, {}
     while names - sizes.keys():
         name = min(names - sizes.keys())
-        with httpx.stream("GET", f"{url}{folder}/{name}", headers={"Accept-Encoding": "gzip"}) as answer:
+        with httpx.stream("GET", f"{url}{folder}/{name}", headers={"Accept-Encoding": "gzip"}, timeout=60.0) as answer:
             raw = b"".join(answer.iter_raw())
-        plain = httpx.get(f"{url}{folder}/{name}", headers={"Accept-Encoding": "identity"})
+        plain = httpx.get(f"{url}{folder}/{name}", headers={"Accept-Encoding": "identity"}, timeout=60.0)
         assert gzip.decompress(raw) == plain.content
         sizes[name] = len(raw)
         names |= {*re.findall(r'from "\./([\w.]+)"', plain.text)}

@@ -100,7 +100,7 @@ def test_who_has_seen_other_settings_changes_none(admin):
 async def test_of_those_who_have_seen_the_same_settings_one_changes_them(url, token, served):
     """Also where they ask at the same time, by HTTP or not: nobody overtakes another between a look and the change."""
     headers = {"Authorization": f"Bearer {token('admin')}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers) as http, served.connect() as client:
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60.0) as http, served.connect() as client:
         for number in range(5):
             seen = await client.settings()
             told = {**headers, "If-Match": (await http.get("/v1/config")).headers["etag"]}

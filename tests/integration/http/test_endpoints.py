@@ -344,7 +344,7 @@ async def test_what_agents_send_unasked_is_counted(served, asking, admin):
 
 def test_a_revoked_token_lets_nobody_in(served, asking, url):
     """From the next request on."""
-    with caxton.connect_sync(served.runtime_dir) as client, httpx.Client(base_url=url) as http:
+    with caxton.connect_sync(served.runtime_dir) as client, httpx.Client(base_url=url, timeout=60.0) as http:
         made = client.create_token("short", "viewer")
         http.headers["Authorization"] = f"Bearer {made.token}"
         before = http.get("/v1/agents").status_code

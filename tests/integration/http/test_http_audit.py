@@ -42,7 +42,7 @@ def test_what_a_token_may_not_do_is_told_with_its_principal(url, owner, told):
     """And what it lacks, of its role or of its agents; and from when it was revoked, that too."""
     made = owner.create_token("shop", "viewer", agents=["shop-*"])
     principal = f"token:{made.about.token_id}"
-    with httpx.Client(base_url=url, headers=bearer(made.token)) as asking:
+    with httpx.Client(base_url=url, headers=bearer(made.token), timeout=60.0) as asking:
         assert asking.post("/v1/agents/greeter/pause").status_code == 403
         assert asking.get("/v1/workers").status_code == 403
         assert asking.get("/v1/agents/greeter").status_code == 403
@@ -60,7 +60,7 @@ def test_what_a_token_may_not_do_is_told_with_its_principal(url, owner, told):
 
 def test_who_has_no_token_is_told_by_address(url, told):
     """Without one, with one that is none, that nobody has; by another name, and from a page of another origin."""
-    with httpx.Client(base_url=url) as asking:
+    with httpx.Client(base_url=url, timeout=60.0) as asking:
         asking.get("/v1/agents")
         asking.get("/v1/agents", headers=bearer("cx_x"))
         asking.get("/v1/agents", headers=bearer("cx_" + "A" * 43))
@@ -76,7 +76,7 @@ def test_who_has_no_token_is_told_by_address(url, told):
 def test_who_signs_in_and_out_is_told(url, owner, told):
     """With the token that they showed."""
     made = owner.create_token("alice", "viewer")
-    with httpx.Client(base_url=url, headers=bearer(made.token)) as asking:
+    with httpx.Client(base_url=url, headers=bearer(made.token), timeout=60.0) as asking:
         assert asking.post("/v1/session").status_code == 200
         assert asking.delete("/v1/session").is_success
     rows = told(2, principal=f"token:{made.about.token_id}")
@@ -132,11 +132,11 @@ def test_a_flood_of_strangers_is_a_few_rows(url, served, owner, told):
     """Also of those who try another token each time; what was done is not pushed out, and nobody waits for it."""
     before = len([*owner.audit(action="create_token")])
     began = len([*owner.audit(action="deny")])
-    with httpx.Client(base_url=url) as asking:
+    with httpx.Client(base_url=url, timeout=60.0) as asking:
         for number in range(1_000):
             asking.get(f"/v1/agents/{number}", headers=bearer("cx_" + f"{number:043}"))
     last = owner.create_token("last", "viewer")
-    with httpx.Client(base_url=url, headers=bearer(last.token)) as asking:
+    with httpx.Client(base_url=url, headers=bearer(last.token), timeout=60.0) as asking:
         asking.post("/v1/agents/x/pause")
     told(1, principal=f"token:{last.about.token_id}")
     rows = [*owner.audit(action="deny")]
@@ -149,7 +149,7 @@ def test_what_was_counted_is_told_when_the_gateway_ends():
     """Also what would have waited for its minute to be over."""
     with caxton.testing.runtime(workers=1, options=["--http", "127.0.0.1:0"]) as served:
         url = next(event["http"] for event in served.events if event["event"] == "ready")
-        with httpx.Client(base_url=url) as asking:
+        with httpx.Client(base_url=url, timeout=60.0) as asking:
             for _ in range(3):
                 asking.get("/v1/agents")
             with caxton.connect_sync(served.runtime_dir) as owner:

@@ -95,7 +95,7 @@ def test_metrics_are_told_with_tls(served, files, token_of):
     """The same certificate is that of both."""
     metrics = next(event["metrics"] for event in served.events if event["event"] == "ready")
     context = ssl.create_default_context(cafile=str(files.ca))
-    answer = httpx.get(metrics, headers={"Authorization": f"Bearer {token_of}"}, verify=context)
+    answer = httpx.get(metrics, headers={"Authorization": f"Bearer {token_of}"}, verify=context, timeout=60.0)
 
     assert (metrics.partition(":")[0], answer.status_code) == ("https", 200)
 
@@ -110,7 +110,7 @@ def test_who_speaks_no_tls_is_cut_off(url):
                 pass
         except ConnectionResetError:
             pass
-    assert httpx.get(url + "/health", verify=False).status_code == 200  # noqa: S501 (what is asked is who answers)
+    assert httpx.get(url + "/health", verify=False, timeout=60.0).status_code == 200  # noqa: S501 (what is asked is who answers)
 
 
 async def test_a_certificate_that_is_renewed_is_shown_from_then_on(served, url, files, token_of):
@@ -122,7 +122,9 @@ async def test_a_certificate_that_is_renewed_is_shown_from_then_on(served, url, 
 
     context = ssl.create_default_context(cafile=str(files.ca))
     pid = next(event["pid"] for event in served.events if event["event"] == "gateway_ready")
-    with httpx.Client(base_url=url, verify=context, headers={"Authorization": f"Bearer {token_of}"}) as stays:
+    with httpx.Client(
+        base_url=url, verify=context, headers={"Authorization": f"Bearer {token_of}"}, timeout=60.0
+    ) as stays:
         before = stays.get("/ready").status_code
         first = shown()
         files.issue()
