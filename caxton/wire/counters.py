@@ -65,6 +65,7 @@ COUNTERS = {
     "state_bytes": "gauge: what the states of all agents come to, in bytes",
     "oldest_ms": "gauge: for how many milliseconds a message has waited that may have its turn; of all shards the most",
     "agents": "gauge: agents registered",
+    "registered_bytes": "gauge: what the names and capabilities of all agents take in memory, in bytes, about",
     "undecided": "gauge: messages to a capability that wait for word of who has it; as effects count",
     "subscriptions": "gauge: capabilities that messages from here are for, of which other shards tell",
     "offers": "gauge: capabilities of which this shard tells others",

@@ -13,6 +13,7 @@ from caxton.agents.manifest import Encoding, Health, Manifest
 from caxton.agents.names import NamePattern
 from caxton.delivery.circuit_breaker import CircuitBreaker
 from caxton.delivery.served_time import ServedTime
+from caxton.errors import ResourceExhausted
 from caxton.ids import AgentId
 from caxton.store.commit import AbsenceRow
 from workers.agents.absences import NEVER_AWAY, Absences, changed, present_ms
@@ -273,10 +274,24 @@ class AgentPage(NamedTuple):
     after: str
 
 
+# What names and capabilities of a shard's agents take of this process, about. With one capability each a million fit.
+MOST_REGISTERED_BYTES = 384 << 20
+# Measured with 64 of each agent: entries in the index, beside the text itself.
+_EACH_CAPABILITY = 320
+
+
+def registered_bytes(manifest: Manifest) -> int:
+    """Return what the texts of a manifest take in memory, about: as they are, and as others are told them."""
+    names = manifest.name, manifest.version, manifest.system, manifest.escalate_to or ""
+    length = sum(len(text.encode()) for text in (*names, *manifest.capabilities))
+    return 2 * length + _EACH_CAPABILITY * len(manifest.capabilities)
+
+
 class Registry:
-    """The agents of this shard by id."""
+    """The agents of this shard by id. bytes: what their names and capabilities take in memory, about."""
 
     def __init__(self) -> None:
+        self.bytes = 0
         self.agents: dict[int, Agent] = {}
         self.offers = Offers()
         # How many of them are made from each module, by its sha256.
@@ -287,6 +302,7 @@ class Registry:
     def add(self, agent: Agent) -> None:
         """Enter an agent; whoever calls has checked that the id is free."""
         self.agents[agent.agent_id] = agent
+        self.bytes += registered_bytes(agent.manifest)
         if agent.manifest.capabilities:
             self.offers.add(agent)
         if agent.manifest.encoding is not Encoding.ATTACHED:
@@ -297,13 +313,31 @@ class Registry:
         """Forget an agent."""
         self._sorted = None
         agent = self.agents.pop(agent_id, None)
-        if agent is not None and agent.offers is not None:
+        if agent is None:
+            return None
+        self.bytes -= registered_bytes(agent.manifest)
+        if agent.offers is not None:
             self.offers.remove(agent)
-        if agent is not None and agent.manifest.encoding is not Encoding.ATTACHED:
+        if agent.manifest.encoding is not Encoding.ATTACHED:
             self.modules[agent.manifest.module] -= 1
             if not self.modules[agent.manifest.module]:
                 del self.modules[agent.manifest.module]
         return agent
+
+    def replace(self, agent: Agent, manifest: Manifest) -> None:
+        """Let an agent have another manifest, of the same name and module. Raises ResourceExhausted."""
+        before = agent.manifest
+        more = registered_bytes(manifest) - registered_bytes(before)
+        if more > 0:
+            self.check_room(more)
+        self.bytes += more
+        agent.manifest = manifest
+        self.offers.replace(agent, before.capabilities)
+
+    def check_room(self, more: int) -> None:
+        """Raise ResourceExhausted if names and capabilities are not to take so many more bytes."""
+        if self.bytes + more > MOST_REGISTERED_BYTES:
+            raise ResourceExhausted("bytes of names and capabilities on this shard", MOST_REGISTERED_BYTES)
 
     def find(self, agent_id: int) -> Agent | None:
         """Return the agent, or None."""

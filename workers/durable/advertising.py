@@ -21,7 +21,7 @@ class Advertising:
         """Let an agent have other capabilities from now on, in the commit that is gathered; returns it.
 
         others: further fields of its manifest, such as its weight, with what they are from now on. Raises
-        AgentNotFound, and ValidationError when it would have too many.
+        AgentNotFound, ValidationError when it would have too many, and ResourceExhausted when all of the shard would.
         """
         agent = self._registry.find(agent_id)
         if agent is None:
@@ -29,8 +29,7 @@ class Advertising:
         before = agent.manifest
         after = changed(before, add, remove, **others)
         if after != before:
-            agent.manifest = after
-            self._registry.offers.replace(agent, before.capabilities)
+            self._registry.replace(agent, after)
             self._journal.commit.offered[agent_id] = after, self._journal.wall_ms
             self._journal.urgent = True
         return agent

@@ -38,7 +38,10 @@ class CapabilityCalls:
         self._advertising = shard.routes.advertising
 
     async def answer(self, request: CapabilityRequest, principal: str = "") -> Result:
-        """Answer one of these calls, asked for a principal. Raises AgentNotFound, ValidationError, StorageFull."""
+        """Answer one of these calls, asked for a principal.
+
+        Raises AgentNotFound, ValidationError, ResourceExhausted, StorageFull.
+        """
         match request:
             case ListCapable():
                 return self._capable(request)

@@ -10,6 +10,7 @@ from caxton.capabilities.subscriptions import MOST_SUBSCRIPTIONS
 from caxton.delivery.levels import OVER_BELOW, Level, Nearing, NearLimit
 from caxton.printable import one_line
 from caxton.wire.condition import MOST_NEAR
+from workers.agents.registry import MOST_REGISTERED_BYTES
 from workers.capabilities.alternatives import MOST_UNDECIDED
 from workers.conversations import table
 from workers.durable.dead_letters import MOST_BYTES, SHARES
@@ -82,6 +83,7 @@ class Levels:
         yield Level("watches", len(shard.watching.watchers), MOST_WATCHES)
         yield Level("sandboxes", shard.turns.instances, shard.turns.most_instances)
         yield Level("agents", len(shard.registry.agents), MOST_AGENTS)
+        yield Level("registered_bytes", shard.registry.bytes, MOST_REGISTERED_BYTES)
         yield Level("conversations", len(conversations.live), table.MOST_CONVERSATIONS)
         yield Level("conversation_bytes", conversations.size, table.MOST_BYTES)
         yield Level("undecided", shard.alternatives.weight, MOST_UNDECIDED)

@@ -73,6 +73,7 @@ class Shard:
             "state_bytes": self.durable.journal.states.bytes,
             **self.durable.journal.conversations.table.gauges(),
             "agents": len(self.registry.agents),
+            "registered_bytes": self.registry.bytes,
             "undecided": self.alternatives.weight,
             "subscriptions": len(self.capabilities.subscriptions),
             "offers": len(self.capabilities.publication),

@@ -25,7 +25,7 @@ from caxton.placement.slot_table import SlotTable
 from caxton.store.agents import StoredAgents
 from caxton.wire.audit import Entry
 from caxton.wire.calls import DEFAULT_DRAIN_MS, MAX_DRAIN_MS
-from workers.agents.registry import Agent, Hold, Registry, state_of
+from workers.agents.registry import Agent, Hold, Registry, registered_bytes, state_of
 from workers.durable.lane import DurableLane
 from workers.operations.draining import Draining
 from workers.queues.dispatcher import Dispatcher
@@ -87,6 +87,7 @@ class Lifecycle:
         self._events = events
         # Agents that are being stored, each with the end of that.
         self._coming: dict[int, asyncio.Event] = {}
+        self._coming_bytes = 0
         self._checked: set[tuple[bytes, int]] = set()
 
     async def load(self) -> None:
@@ -119,6 +120,7 @@ class Lifecycle:
                 refused[place] = error
                 continue
             self._coming[agent_id] = stored
+            self._coming_bytes += registered_bytes(manifest)
             coming.append((agent_id, manifest))
         try:
             if coming:
@@ -128,8 +130,9 @@ class Lifecycle:
             for agent_id, manifest in coming:
                 self._happened(self._register(agent_id, manifest), _comes_as(manifest))
         finally:
-            for agent_id, _ in coming:
+            for agent_id, manifest in coming:
                 del self._coming[agent_id]
+                self._coming_bytes -= registered_bytes(manifest)
             stored.set()
         return refused
 
@@ -295,6 +298,7 @@ class Lifecycle:
             raise AgentAlreadyRegistered(name)
         if len(self._registry.agents) + len(self._coming) >= MOST_AGENTS:
             raise ResourceExhausted(f"agents on shard {self._shard}", MOST_AGENTS)
+        self._registry.check_room(self._coming_bytes + registered_bytes(manifest))
         if self._durable.disk.is_ending(agent_id):  # or its successor would get what was meant for it, after a crash
             problem = "what waited for the agent of this name that was removed is becoming dead letters; try again soon"
             raise DeploymentError(name, problem)

@@ -142,7 +142,7 @@ class Routes:
                 self._to_worker(message, shard)
 
     def advertise(self, agent: Agent, said: Advertised) -> None:
-        """Let an agent have other capabilities, as it says itself. Raises InvalidMessageFormat."""
+        """Let an agent have other capabilities, as it says itself. Raises InvalidMessageFormat, ResourceExhausted."""
         try:
             self.advertising.change(agent.agent_id, said.add, said.remove)
         except ValidationError as error:

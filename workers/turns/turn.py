@@ -58,7 +58,7 @@ class Effects(Protocol):
         """Send what an agent sent while it handled a message, in order."""
 
     def advertise(self, agent: Agent, said: Advertised) -> None:
-        """Let an agent have other capabilities, as it says itself. Raises InvalidMessageFormat."""
+        """Let an agent have other capabilities, as it says itself. Raises InvalidMessageFormat, ResourceExhausted."""
 
     def fail(self, message: Envelope, error: CaxtonError) -> None:
         """Tell the sender of `message` that it came to nothing, unless the message is automatic."""

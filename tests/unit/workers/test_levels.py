@@ -101,6 +101,7 @@ def test_what_waits_on_disk_for_one_agent_is_told(durable, durable_message, monk
         ("calls", "MAX_CALLS", ""),
         ("watches", "MOST_WATCHES", ""),
         ("agents", "MOST_AGENTS", ""),
+        ("registered_bytes", "MOST_REGISTERED_BYTES", ""),
         ("undecided", "MOST_UNDECIDED", ""),
         ("subscriptions", "MOST_SUBSCRIPTIONS", ""),
         ("offers", "MOST_OFFERS", ""),

@@ -22,6 +22,7 @@ from caxton.errors import (
 )
 from caxton.store.agents import StoredAgents
 from caxton.store.database import Database
+from workers.agents import registry
 from workers.agents.registry import Hold
 from workers.operations import lifecycle
 from workers.sandbox.modules import ModuleMissing
@@ -133,6 +134,26 @@ def test_agents_are_bounded(ready, monkeypatch):
     assert set(ready.stored.states) == {id_of(ready, "a"), id_of(ready, "b")}
     ready.runner.run(ready.lifecycle.remove([id_of(ready, "a")]))
     assert deploy(ready, manifest("c")) == {}
+
+
+def test_names_and_capabilities_are_bounded_in_bytes(ready, monkeypatch):
+    """As much as a shard keeps of them may come, that of one call included; a byte more waits until another goes."""
+    some = [manifest(name, capabilities=("\U0001f600" * 100,)) for name in "abc"]
+    monkeypatch.setattr(registry, "MOST_REGISTERED_BYTES", 2 * registry.registered_bytes(some[0]))
+    refused = deploy(ready, *some)
+    assert {place: (type(error), error.limit) for place, error in refused.items()} == {
+        2: (ResourceExhausted, registry.MOST_REGISTERED_BYTES)
+    }
+
+    change = ready.routes.advertising.change
+    with pytest.raises(ResourceExhausted):
+        change(id_of(ready, "a"), ["x"], ())
+    change(id_of(ready, "a"), ["x"], some[0].capabilities)
+    assert agent(ready, "a").manifest.capabilities == ("x",)
+    change(id_of(ready, "a"), some[0].capabilities, ["x"])
+    ready.runner.run(ready.lifecycle.remove([id_of(ready, "a")]))
+    assert deploy(ready, some[2]) == {}
+    assert ready.registry.bytes == registry.MOST_REGISTERED_BYTES
 
 
 def test_what_was_checked_is_forgotten_beyond_a_bound(ready, monkeypatch):
