@@ -28,28 +28,34 @@ class _Seen:
     messages = 0
 
 
-def _count(_: object) -> None:
-    _Seen.messages += 1
-    if _Seen.messages > MAX_MESSAGES:
-        raise ValidationError("messages", f"there are more than {MAX_MESSAGES}, and that is the limit")
+class _Any(msgspec.Struct):
+    """An object, of which nothing is made; it is counted."""
+
+    def __post_init__(self) -> None:
+        _Seen.messages += 1
+        if _Seen.messages > MAX_MESSAGES:
+            raise ValidationError("messages", f"there are more than {MAX_MESSAGES}, and that is the limit")
+
+
+class _Counted(msgspec.Struct, forbid_unknown_fields=True):
+    messages: list[_Any]
+
+
+class _Batch(msgspec.Struct):
+    messages: list[msgspec.Raw]
 
 
 # Names of fields as they may be written, with hyphens or without, by what they are called here.
 _NAMES = {name: name for name in FIELDS}
 _NAMES |= {f"hyphened_{name}": name.replace("_", "-") for name in FIELDS if "_" in name}
 # What is said of any other.
-_UNKNOWN = re.compile(r"Object contains unknown field `([^`]{1,100})`(?: - at `\$\.(messages\[\d+\])`)?")
+_UNKNOWN = re.compile(r"Object contains unknown field `([^`]{1,100})`")
 _Message: Any = msgspec.defstruct(
     "Message",
     [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in _NAMES],
     rename=_NAMES,
     forbid_unknown_fields=True,
-    namespace={"__post_init__": _count},
 )
-
-
-class _Batch(msgspec.Struct, forbid_unknown_fields=True):
-    messages: list[_Message]
 
 
 async def read_one(request: Request[Any, Any, Any]) -> Values:
@@ -57,44 +63,40 @@ async def read_one(request: Request[Any, Any, Any]) -> Values:
     raw = await request.body()
     check_json(request)
     async with turn(request, raw):
-        return _values(_decoded(raw, _Message))
+        return values_of(raw)
 
 
-async def read_many(request: Request[Any, Any, Any]) -> AsyncIterator[Values]:
-    """Yield the values of each message of a batch, and let others have the loop between.
+async def read_many(request: Request[Any, Any, Any]) -> AsyncIterator[msgspec.Raw]:
+    """Yield each message of a batch as the object of JSON that it is, and let others have the loop between.
 
     Raises InvalidMessageFormat; ValidationError where there are too many, before any.
     """
     raw = await request.body()
     check_json(request)
     async with turn(request, raw):
-        batch = _decoded(raw, _Batch)
+        _Seen.messages = 0
+        as_kind(raw, _Counted)
+        batch = as_kind(raw, _Batch)
     weight = SMALL_BODY_BYTES
-    for place, message in enumerate(batch.messages):
-        weight += _WEIGHT + _size(message)
+    for message in batch.messages:
+        weight += _WEIGHT + memoryview(message).nbytes
         if weight > SMALL_BODY_BYTES:
             weight = 0
             await asyncio.sleep(0)
-        yield _values(message, f"messages[{place}].")
+        yield message
 
 
-def _size(message: Any) -> int:
-    return sum(memoryview(raw).nbytes for field in _NAMES if (raw := getattr(message, field)) is not msgspec.UNSET)
-
-
-def _decoded(raw: bytes, kind: type) -> Any:
-    _Seen.messages = 0
+def values_of(raw: bytes | msgspec.Raw) -> Values:
+    """Return the values of the message that an object of JSON is; raises InvalidMessageFormat."""
     try:
-        return as_kind(raw, kind)
+        message = as_kind(raw, _Message, "message")
     except InvalidMessageFormat as error:
-        if (kind is _Batch and "messages[" not in error.problem) or (unknown := _UNKNOWN.match(error.problem)) is None:
-            raise
-        found = no_field(unknown[1])
-        found.field = f"{unknown[2]}.message" if unknown[2] else "message"
-        raise found from None
+        unknown = _UNKNOWN.match(error.problem)
+        raise error if unknown is None else no_field(unknown[1]) from None
+    return _values(message)
 
 
-def _values(message: Any, place: str = "") -> Values:
+def _values(message: Any) -> Values:
     """Return the values of the fields that are there."""
     values: Values = {}
     for field, name in _NAMES.items():
@@ -102,10 +104,10 @@ def _values(message: Any, place: str = "") -> Values:
         if raw is msgspec.UNSET:
             continue
         if name == "content":
-            content = as_kind(raw, str | Base64 | None, place + name)  # type: ignore[arg-type] # a union is no type
+            content = as_kind(raw, str | Base64 | None, name)  # type: ignore[arg-type] # a union is no type
             values[name] = {"base64": content.base64} if isinstance(content, Base64) else content
         elif (size := memoryview(raw).nbytes) > MAX_FIELD_BYTES:
-            raise InvalidMessageFormat(place + name, f"it has {size} bytes, and the limit is {MAX_FIELD_BYTES}")
+            raise InvalidMessageFormat(name, f"it has {size} bytes, and the limit is {MAX_FIELD_BYTES}")
         else:
-            values[name] = as_kind(raw, object, place + name)
+            values[name] = as_kind(raw, object, name)
     return values

@@ -68,9 +68,9 @@ class RemoteMessages(RemoteConnection, InteractionCalls):
     ) -> list[Receipt | CaxtonError]:
         """Send messages; returns when each is acknowledged, or has its error, in order.
 
-        They go in requests of up to 1,000, one after the other. Where one of these fails, each of its messages has the
-        error: after a Timeout or NetworkError they may have been sent, and those behind were not (RuntimeNotFound);
-        after anything else that is wrong with messages none of them was sent, and those behind are.
+        They go in requests of up to 1,000, one after the other. Where one of these fails as a whole, each of its
+        messages has the error: after a Timeout or NetworkError they may have been sent, and those behind were not
+        (RuntimeNotFound); after anything else that is wrong with it none of them was sent, and those behind are.
         """
         given = _checked(messages)
         within_s = _allowed(timeout_s)

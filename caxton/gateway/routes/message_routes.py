@@ -1,7 +1,6 @@
 """Messages: send, request, and many at once; each in the JSON form that `caxton.acl.json_form` has."""
 
 from collections.abc import Mapping
-from itertools import count
 from typing import Annotated, Any
 
 import msgspec
@@ -13,12 +12,13 @@ from caxton.acl.message import Message
 from caxton.client.client import Client
 from caxton.client.interactions.questions import check_opening
 from caxton.client.routes.receipts import Receipt
-from caxton.errors import CaxtonError, ValidationError
+from caxton.errors import AccessDenied, AgentNotFound, CaxtonError, ValidationError
 from caxton.forms.message_form import told_values
 from caxton.forms.receipt_form import ReceiptForm
 from caxton.gateway.body import JSON
 from caxton.gateway.caller import Caller
-from caxton.gateway.message_body import Values, read_many, read_one
+from caxton.gateway.door import note_denied
+from caxton.gateway.message_body import Values, read_many, read_one, values_of
 from caxton.gateway.parameters import Timeout
 from caxton.gateway.problem import Problem, as_json
 from caxton.tokens.role import Role
@@ -125,32 +125,36 @@ async def request_message(
 async def send_messages(
     caller: Caller, request: Request[Any, Any, Any], key: Key = None, timeout_s: Timeout = 30.0
 ) -> Response[bytes]:
-    """Send messages; answers when each is acknowledged or refused. One that cannot be read refuses them all."""
+    """Send messages; answers when each is acknowledged or refused. One that cannot be read or sent is refused alone."""
     caller.grant.allows_some(Role.SENDER)
     if key is not None:
         raise ValidationError("Idempotency-Key", "each message of a batch has its own, in its delivery_options")
     async with caller.speaking() as client:
-        places = count()
-        messages = [
-            await _message(caller, client, one, "inform", None, f"messages[{next(places)}]")
-            async for one in read_many(request)
-        ]
-        results = await client.send_batch(messages, timeout_s=timeout_s)
+        read = [await _one_of_many(caller, client, request, raw) async for raw in read_many(request)]
+        going = [one for one in read if isinstance(one, Message)]
+        sent = iter(await client.send_batch(going, timeout_s=timeout_s))
+    results = [next(sent) if isinstance(one, Message) else one for one in read]
     told = [Outcome(_receipt(one)) if isinstance(one, Receipt) else Outcome(None, Problem.of(one)) for one in results]
     accepted = sum(isinstance(one, Receipt) for one in results)
     return Response(_ANSWER.encode(BatchAnswer(told, accepted)), media_type=JSON)
 
 
-async def _message(
-    caller: Caller, client: Client, values: Values, performative: str, key: str | None, place: str = ""
-) -> Message:
-    """Return the message of a JSON form that this caller may send; raises what is wrong with it, by its place."""
+async def _one_of_many(
+    caller: Caller, client: Client, request: Request[Any, Any, Any], raw: msgspec.Raw
+) -> Message | CaxtonError:
+    """Return a message of a batch, or why it is not sent: because of what it says, or of who asks."""
     try:
-        message = _read(client, values, performative, key)
-    except ValidationError as error:
-        if place:
-            error.field = f"{place}.{error.field}"
-        raise
+        return await _message(caller, client, values_of(raw), "inform", None)
+    except AccessDenied as error:
+        note_denied(caller.house.notes, request.scope, caller.grant, error)
+        return error
+    except (ValidationError, AgentNotFound) as error:
+        return error
+
+
+async def _message(caller: Caller, client: Client, values: Values, performative: str, key: str | None) -> Message:
+    """Return the message of a JSON form that this caller may send; raises what is wrong with it."""
+    message = _read(client, values, performative, key)
     if not caller.grant.is_for_all:
         await _check_parties(caller, client, message)
     return message

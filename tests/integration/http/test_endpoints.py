@@ -226,14 +226,35 @@ def test_a_message_is_sent_once_for_each_idempotency_key(asking, admin):
 
 
 def test_each_message_of_a_batch_has_its_own_end(asking, admin):
-    """Receipts and problems stand in order; one that cannot be read refuses all, by its place."""
-    sender = asking("sender")
-    answer = sender.post("/v1/messages/batch", json={"messages": [HELLO, {"receiver_name": "nobody"}, HELLO]}).json()
-    unreadable = sender.post("/v1/messages/batch", json={"messages": [HELLO, HELLO | {"colour": "red"}]})
+    """Receipts and problems stand in order, also of those that cannot be read, or that the token may not send."""
+    messages = [
+        HELLO,
+        {"receiver_name": "nobody"},
+        HELLO | {"colour": "red"},
+        HELLO | {"content": 5},
+        HELLO,
+        HELLO | {"receiver_name": "other"},
+        HELLO | {"delivery_options": {"priority": "loud"}},
+    ]
+    sender, some = asking("sender"), asking("sender", "echo")
+    every = [one.post("/v1/messages/batch", json={"messages": messages}).json() for one in (sender, some)]
 
-    assert answer["accepted"] == 2
-    assert [one.get("problem", {}).get("code") for one in answer["results"]] == [None, "AgentNotFound", None]
-    assert (unreadable.status_code, unreadable.json()["fields"]["field"]) == (400, "messages[1].message")
+    said = [[one.get("problem", {}).get("code") for one in answer["results"]] for answer in every]
+    wrong = "InvalidMessageFormat"
+    assert said[0] == [None, "AgentNotFound", wrong, wrong, None, "AgentNotFound", wrong]
+    assert said[1] == [None, "AccessDenied", wrong, wrong, None, "AccessDenied", wrong]
+    assert [answer["accepted"] for answer in every] == [2, 2]
+    fields = [every[0]["results"][place]["problem"]["fields"]["field"] for place in (2, 3, 6)]
+    assert fields == ["message", "content", "delivery_options"]
+
+
+def test_a_batch_of_nothing_but_wrong_messages_is_answered(asking, admin):
+    """None of them is sent, and each says why."""
+    answer = asking("sender").post("/v1/messages/batch", json={"messages": [{"content": "to nobody"}] * 3})
+
+    assert (answer.status_code, answer.json()["accepted"]) == (200, 0)
+    assert [one["problem"]["status"] for one in answer.json()["results"]] == [400] * 3
+    assert asking("sender").post("/v1/messages/batch", json={"messages": []}).json() == {"results": [], "accepted": 0}
 
 
 def test_a_dead_letter_is_listed_shown_requeued_and_purged(admin, echo_wasm):
@@ -303,7 +324,6 @@ def test_a_token_for_some_agents_is_for_no_others(asking, admin, echo_wasm):
         some.post("/v1/messages", json=HELLO | {"reply_to": other}),
         some.post("/v1/messages", json={"receiver": "ffffffffffffffff"}),
         some.post("/v1/messages", json={"receiver": {"capability": ["say"]}}),
-        some.post("/v1/messages/batch", json={"messages": [HELLO, {"receiver_name": "other"}]}),
         some.post("/v1/agents", json={"name": "third", "wasm": wasm}),
         some.post("/v1/agents", json={"name": "echo-2", "wasm": wasm, "escalate_to": "other"}),
         some.post("/v1/dead-letters/purge", json={"everything": True}),

@@ -58,6 +58,17 @@ def test_what_a_token_may_not_do_is_told_with_its_principal(url, owner, told):
     }
 
 
+def test_what_a_token_may_not_send_of_a_batch_is_told(url, owner, told):
+    """Though the request is answered, with what became of each message."""
+    made = owner.create_token("shop", "sender", agents=["shop-*"])
+    with httpx.Client(base_url=url, timeout=60.0, headers=bearer(made.token)) as asking:
+        answer = asking.post("/v1/messages/batch", json={"messages": [{"receiver_name": "greeter"}] * 2})
+    assert [one["problem"]["code"] for one in answer.json()["results"]] == ["AccessDenied"] * 2
+    (row, *_) = told(1, principal=f"token:{made.about.token_id}")
+    assert (row.action, row.subject) == ("deny", "POST /v1/messages/batch")
+    assert "it is about the agent greeter" in row.outcome
+
+
 def test_who_has_no_token_is_told_by_address(url, told):
     """Without one, with one that is none, that nobody has; by another name, and from a page of another origin."""
     with httpx.Client(base_url=url, timeout=60.0) as asking:

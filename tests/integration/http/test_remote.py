@@ -111,19 +111,18 @@ async def test_more_messages_than_one_request_holds(remote, here):
     assert isinstance(results[500], caxton.errors.AgentNotFound)
 
 
-async def test_what_is_refused_of_many_messages_leaves_the_others_their_results(url, token, remote, here, echo_wasm):
-    """A request of HTTP is refused as a whole; those before and behind it are sent, and their receipts not lost."""
+async def test_each_of_many_messages_has_its_own_result(url, token, remote, here, echo_wasm):
+    """As where the runtime serves: what the token is not for is refused alone, in the same request as others."""
     hidden = await remote.deploy("hidden-from-some", echo_wasm)
     agent = (await here.inspect("echo")).id
     options = caxton.DeliveryOptions(reliability="at_most_once")
-    messages = [caxton.Message(agent, b"", delivery_options=options) for _ in range(2_001)]
-    messages[1_500] = caxton.Message(hidden, b"", delivery_options=options)
+    messages = [caxton.Message(agent, b"", delivery_options=options) for _ in range(4)]
+    messages[2] = caxton.Message(hidden, b"", delivery_options=options)
     async with caxton.connect(url, token=token("sender", "echo")) as some:
         results = await some.send_batch(messages)
     await remote.remove("hidden-from-some")
 
-    kinds = [caxton.Receipt, *[caxton.errors.AccessDenied] * 1_000]
-    assert [type(one) for one in results] == [caxton.Receipt] * 999 + kinds + [caxton.Receipt]
+    assert [type(one) for one in results] == [caxton.Receipt] * 2 + [caxton.errors.AccessDenied, caxton.Receipt]
 
 
 async def test_bytes_that_json_makes_long_are_sent_and_come(remote):

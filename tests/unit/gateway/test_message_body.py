@@ -12,7 +12,7 @@ from caxton.gateway.body import read
 from caxton.gateway.counts import Counts
 from caxton.gateway.door import REQUEST, Passage
 from caxton.gateway.limits import MAX_BODY_BYTES, MAX_FIELD_BYTES, MAX_FORM_BYTES, SMALL_BODY_BYTES
-from caxton.gateway.message_body import read_many, read_one
+from caxton.gateway.message_body import read_many, read_one, values_of
 from caxton.gateway.routes.deployment_routes import AgentToDeploy
 
 
@@ -32,7 +32,7 @@ class Asked:
         return SimpleNamespace(body=whole, headers=headers, scope=scope, app=self.app)
 
     async def batch(self, raw):
-        return [values async for values in read_many(self.request(raw))]
+        return [message async for message in read_many(self.request(raw))]
 
 
 @pytest.fixture
@@ -107,11 +107,29 @@ async def test_of_a_batch_that_is_too_long_no_more_is_made_than_may_be(asked, mo
     assert message_body._Seen.messages == 4
 
 
-async def test_an_unknown_field_is_told_by_its_place(asked):
+async def test_an_unknown_field_is_told(asked):
     """With what may be meant."""
-    with pytest.raises(InvalidMessageFormat, match=r"messages\[1\].message: .*is 'receiver' meant") as told:
-        await asked.batch(b'{"messages": [{}, {"receivr": 1}]}')
-    assert told.value.field == "messages[1].message"
+    with pytest.raises(InvalidMessageFormat, match="is 'receiver' meant") as told:
+        await read_one(asked.request(b'{"receivr": 1}'))
+    assert told.value.field == "message"
+
+
+async def test_a_message_of_a_batch_is_what_stands_there(asked):
+    """Whatever it says: that one cannot be read is found when it is, and the others can."""
+    first, second, third = await asked.batch(b'{"messages": [{"content": "a"}, {"receivr": 1}, {"content": [1]}]}')
+
+    assert values_of(first) == {"content": "a"}
+    for wrong, field in ((second, "message"), (third, "content")):
+        with pytest.raises(InvalidMessageFormat) as told:
+            values_of(wrong)
+        assert told.value.field == field
+
+
+@pytest.mark.parametrize("raw", [b"[]", b"{}", b'{"messages": {}}', b'{"messages": [1]}', b'{"messages": [], "x": 1}'])
+async def test_what_is_no_batch_is_refused_as_a_whole(asked, raw):
+    """It has nothing but messages, which are objects."""
+    with pytest.raises(InvalidMessageFormat):
+        await asked.batch(raw)
 
 
 async def test_the_loop_goes_on_between_bodies(asked, others_go_on):
