@@ -4,13 +4,13 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+from bench.conversations.bids import JOB, tariff_of
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
 from caxton.agents.deployment import Deployment
 from caxton.client.client import Client
 from caxton.client.interactions.contract_net import Outcome
 from caxton.demo.carriers import CARRIER_WASM
-from caxton.demo.freight import Tariff
 from caxton.errors import CaxtonError
 from caxton.ids import AgentId
 
@@ -18,7 +18,6 @@ from caxton.ids import AgentId
 AT_ONCE = {10: 32, 100: 4}
 # cfp and proposal of each bidder, accept-proposal or reject-proposal, and what the winner has done.
 MESSAGES = {bidders: 3 * bidders + 1 for bidders in AT_ONCE}
-_JOB = b'{"km": 480, "kg": 1200}'
 _DEADLINE_S = 30.0
 
 
@@ -33,7 +32,7 @@ async def deploy_bidders(client: Client, count: int) -> list[AgentId]:
         if isinstance(result, CaxtonError):
             raise result
         agents.append(result)
-    tariffs = [Message(agent, Tariff(1_000 + place, 9, 3, 2_500, 8_000).content) for place, agent in enumerate(agents)]
+    tariffs = [Message(agent, tariff_of(place).content) for place, agent in enumerate(agents)]
     for sent in await client.send_batch(tariffs):
         if isinstance(sent, CaxtonError):
             raise sent
@@ -57,7 +56,7 @@ class Nets:
     async def _negotiate(self, until_s: float) -> int:
         rounds = 0
         while time.perf_counter() < until_s:
-            result = await self._client.contract_net(_JOB, self._bidders, deadline_s=_DEADLINE_S, options=self._options)
+            result = await self._client.contract_net(JOB, self._bidders, deadline_s=_DEADLINE_S, options=self._options)
             rounds += 1
             fits = result.outcome is Outcome.AWARDED and result.winner == self._bidders[0]
             self.awarded += fits

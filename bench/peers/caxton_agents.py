@@ -1,7 +1,8 @@
 """Caxton: 1,000 echo agents in the sandbox of one worker, asked by one client under uvloop, on both lanes.
 
 Messages one by one are `client.request`, a call each; batches are `client.request_many` of 256. Durable requests are
-committed on their way in, with their answers.
+committed on their way in, with their answers. A contract net is `client.contract_net`: the program begins it, and the
+bidders are carriers in the sandbox (`caxton/guests/carrier.c`).
 """
 
 import asyncio
@@ -10,17 +11,22 @@ from contextlib import AsyncExitStack
 from itertools import cycle
 
 import caxton
+from bench.conversations.bids import JOB
+from bench.conversations.nets import deploy_bidders
 from bench.guests.echo import deploy_echoes, requests_to, wake
-from bench.load.closed_loop import BATCH, round_of
-from bench.peers.form import BATCHED, FRAMES_OF_256, MANY, ONE_BY_ONE, Form, arguments, report
+from bench.load.closed_loop import BATCH, WrongAnswer, round_of
+from bench.peers.form import BATCHED, CONTRACT_NET, FRAMES_OF_256, MANY, ONE_BY_ONE, Form, arguments, report
 from bench.peers.loops import alone_in, new_runner, of_batches, of_tasks
+from bench.peers.nets import AT_ONCE, BIDDERS
 from bench.runtime import serving
 from caxton.acl.options import DeliveryOptions, Lane
 from caxton.client.client import Client
+from caxton.client.interactions.contract_net import Outcome
 from caxton.errors import CaxtonError
 from caxton.ids import AgentId
 
 AGENTS = 1_000
+_DEADLINE_S = 30.0
 
 
 class Asked:
@@ -51,6 +57,22 @@ class Asked:
         return answers
 
 
+class Negotiated:
+    """The bidders as one client has them bid on one lane."""
+
+    def __init__(self, client: Client, bidders: Sequence[AgentId], lane: Lane) -> None:
+        self._client = client
+        self._bidders = bidders
+        self._options = DeliveryOptions(reliability=lane.reliability)
+
+    async def negotiate(self, job: bytes) -> bytes:
+        """Have the bidders bid for the job, and return it when it is done; raises WrongAnswer for any other outcome."""
+        net = await self._client.contract_net(job, self._bidders, deadline_s=_DEADLINE_S, options=self._options)
+        if (net.outcome, net.winner, len(net.proposals)) != (Outcome.AWARDED, self._bidders[0], BIDDERS):
+            raise WrongAnswer(f"{net.outcome}, and {len(net.proposals)} proposals: {net.error}")
+        return job
+
+
 def main() -> None:
     """Start a runtime with one worker, and measure it."""
     content, seconds = arguments()
@@ -58,9 +80,11 @@ def main() -> None:
         stack = AsyncExitStack()
         client = runner.run(stack.enter_async_context(caxton.connect(served.runtime_dir)))
         agents = runner.run(_woken(client, len(content)))
+        bidders = runner.run(deploy_bidders(client, BIDDERS))
         forms: list[Form] = []
         for lane in Lane:
             forms += _forms(runner, Asked(client, agents, lane, len(content)), lane, content)
+        forms += [_net(runner, Negotiated(client, bidders, lane), lane) for lane in Lane]
         report(caxton.__version__, 2, forms, seconds)
         runner.run(stack.aclose())
 
@@ -88,6 +112,16 @@ def _forms(runner: asyncio.Runner, asked: Asked, lane: Lane, content: bytes) -> 
             note="`request_many` of 256; each message runs in a sandbox",
         ),
     ]
+
+
+def _net(runner: asyncio.Runner, bid: Negotiated, lane: Lane) -> Form:
+    return Form(
+        f"{CONTRACT_NET}, {lane.name.lower()}",
+        of_tasks(runner, bid.negotiate, JOB),
+        AT_ONCE,
+        alone_in(runner, bid.negotiate, JOB),
+        note="`contract_net`; each bidder is in a sandbox, and each message checked by its protocol",
+    )
 
 
 if __name__ == "__main__":

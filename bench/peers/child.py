@@ -12,7 +12,7 @@ from bench.peers.surroundings import surroundings
 
 Row = dict[str, Any]
 
-OK, FAILED, NOT_INSTALLED = "ok", "failed", "not installed"
+OK, FAILED, NOT_INSTALLED, NO_SUCH_FORM = "ok", "failed", "not installed", "no such form"
 _ROOT = Path(__file__).parents[2]
 _STOP_TIMEOUT_S = 10.0
 # Whatever ends the bench, what it started is told to end as well.
@@ -26,20 +26,20 @@ def run(peer: Peer, payload: int, seconds: float, deadline_s: float) -> list[Row
     The child has ended when this returns or raises, and all that it started.
     """
     if not peer.is_installed:
-        return [_row(peer, NOT_INSTALLED, install=peer.install)]
+        return [row_of(peer, NOT_INSTALLED, install=peer.install)]
     network = _IN_OWN_NETWORK if peer.own_network else ()
     command = [*_ENDS_WITH_US, str(os.getpid()), *network, *peer.command, str(payload), str(seconds)]
     with surroundings() as environment:
         folder = Path(environment["TMPDIR"])
         problem = _run(command, environment, folder, deadline_s)
         if problem:
-            return [_row(peer, FAILED, reason=problem)]
+            return [row_of(peer, FAILED, reason=problem)]
         try:
             told = json.loads(_last_line(folder / "stdout"))
             common = {"version": told["version"], "processes": told["processes"]}
-            return [_row(peer, OK, **common, **row) for row in told["rows"]]
+            return [row_of(peer, OK, **(common | row)) for row in told["rows"]]
         except (ValueError, KeyError, TypeError) as error:
-            return [_row(peer, FAILED, reason=f"its result cannot be read: {error!r:.200}")]
+            return [row_of(peer, FAILED, reason=f"its result cannot be read: {error!r:.200}")]
 
 
 def _run(command: list[str], environment: dict[str, str], folder: Path, deadline_s: float) -> str:
@@ -80,8 +80,8 @@ def _last_line(path: Path) -> str:
     return next((line for line in reversed(lines) if line.strip()), "")[:4_000]
 
 
-def _row(peer: Peer, status: str, **more: Any) -> Row:
+def row_of(peer: Peer, status: str, **more: Any) -> Row:
     """Return a row with all columns; those that are not known are None."""
     known = {"peer": peer.name, "status": status, **more}
-    columns = ("version", "form", "round_trips_per_s", "under_way", "latency_us", "processes", "note")
+    columns = ("version", "form", "per_s", "computing_us", "under_way", "latency_us", "processes", "note")
     return dict.fromkeys(("peer", *columns, "status")) | known

@@ -2,7 +2,7 @@
 
 A form is two functions. `Loop(under_way, seconds)` keeps so many messages under way for so long and returns round trips
 a second; `Alone(seconds)` asks one at a time and returns what each took. Both raise WrongAnswer when an answer differs
-from the message.
+from the message. In forms of CONTRACT_NET a whole negotiation stands for a message and its answer.
 """
 
 import gc
@@ -16,12 +16,14 @@ from typing import Any, NoReturn
 
 from bench.load.closed_loop import WrongAnswer
 from bench.load.latencies import Latencies
+from bench.peers.surroundings import computed_since, computing_s
 
 Loop = Callable[[int, float], float]
 Alone = Callable[[float], dict[str, int]]
 
 ONE_BY_ONE = "one by one"
 BATCHED = "batched"
+CONTRACT_NET = "contract net"
 # What is tried, to find how many messages under way are best for a peer.
 FEW = (16, 64, 256, 1_024)
 MANY = (*FEW, 4_096)
@@ -29,28 +31,39 @@ FRAMES_OF_256 = tuple(256 * frames for frames in (4, 8, 16, 32))
 # Of the measured seconds: a trial of one number, which is the warm-up too, and the requests one at a time.
 TRIAL_SHARE = 0.15
 ALONE_SHARE = 0.3
+# Below this a rate keeps a decimal, which some negotiations need.
+_MANY_PER_S = 1_000
 
 
 @dataclass(frozen=True)
 class Form:
-    """A form of asking. under_way: the numbers to try. alone: None where one at a time is not of this form."""
+    """A form of asking. under_way: the numbers to try. alone: None where one at a time is not of this form.
+
+    processes: how many it goes through, where that is not what is told of the peer.
+    """
 
     name: str
     loop: Loop
     under_way: Sequence[int]
     alone: Alone | None = None
     note: str = ""
+    processes: int | None = None
 
     def measure(self, seconds: float) -> dict[str, Any]:
         """Try every number under way, measure the best for so many seconds, and then one message at a time."""
         best = max(self.under_way, key=lambda number: self.loop(number, seconds * TRIAL_SHARE))
-        return {
+        before, began_s = computing_s(), time.perf_counter()
+        per_s = self.loop(best, seconds)
+        count = per_s * (time.perf_counter() - began_s)
+        row = {
             "form": self.name,
-            "round_trips_per_s": round(self.loop(best, seconds)),
+            "per_s": round(per_s) if per_s >= _MANY_PER_S else round(per_s, 1),
+            "computing_us": round(computed_since(before) / max(1.0, count) * 1e6, 1),
             "under_way": best,
             "latency_us": None if self.alone is None else self.alone(seconds * ALONE_SHARE),
             "note": self.note,
         }
+        return row if self.processes is None else row | {"processes": self.processes}
 
 
 def report(version: str, processes: int, forms: Sequence[Form], seconds: float) -> None:
@@ -64,7 +77,7 @@ def report(version: str, processes: int, forms: Sequence[Form], seconds: float) 
     print(json.dumps({"version": version, "processes": processes, "rows": rows}), flush=True)
 
 
-def check(answer: object, content: bytes) -> None:
+def check(answer: object, content: object) -> None:
     """Raise WrongAnswer unless the answer is what was sent."""
     if answer != content:
         raise WrongAnswer(f"{answer!r:.80} is not the answer")

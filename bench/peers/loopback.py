@@ -1,7 +1,8 @@
 """Becomes another program in a network that has nothing but a loopback: `python -m bench.peers.loopback PROGRAM …`.
 
-Ray and Thespian listen on every address, whatever they are told. In here that is the loopback alone, for the kernel
-gives the process a network namespace of its own, and a user namespace that permits it; the user stays the same.
+Ray and Thespian listen on every address, whatever they are told, and SPADE's server on that of the machine. In here
+there is the loopback alone, for the kernel gives the process a network namespace of its own, and a user namespace that
+permits it; the user stays the same.
 """
 
 import ctypes

@@ -1,14 +1,15 @@
 """What a peer finds around it: a folder of its own for everything that it writes, which is also its mark.
 
-Whatever a peer starts inherits its temporary folder. So everything of it can be found when it has ended, daemons too.
+Whatever a peer starts inherits its temporary folder. So everything of it can be found, daemons too: to see what it
+computed, and when it has ended.
 """
 
 import os
 import site
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -44,8 +45,28 @@ def surroundings() -> Iterator[dict[str, str]]:
             _kill_all_of(name)
 
 
+def computing_s() -> dict[int, float]:
+    """Return the computing time of each process in the surroundings of this one, by its id."""
+    found = _all_of(os.environ["TMPDIR"]) if "TMPDIR" in os.environ else [psutil.Process()]
+    times: dict[int, float] = {}
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            taken = process.cpu_times()
+            times[process.pid] = taken.user + taken.system
+    return times
+
+
+def computed_since(before: Mapping[int, float]) -> float:
+    """Return the seconds that all of them computed since then; those that have ended do not count."""
+    return sum(taken_s - before.get(process, 0.0) for process, taken_s in computing_s().items())
+
+
+def _all_of(folder: str) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter() if _temporary_folder(process) == folder]
+
+
 def _kill_all_of(folder: str) -> None:
-    left = [process for process in psutil.process_iter() if _temporary_folder(process) == folder]
+    left = _all_of(folder)
     for process in left:
         try:
             process.kill()

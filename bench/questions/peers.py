@@ -1,6 +1,6 @@
 """How Caxton compares: the same work by its peers and by itself, in one run on one machine."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -9,15 +9,18 @@ import typer
 from bench.options import RESULTS_DIR, Payload, ResultsDir
 from bench.output import Bar, bar
 from bench.peers.catalogue import CAXTON, PEERS, Peer
-from bench.peers.child import OK, Row, run
-from bench.peers.form import BATCHED, ONE_BY_ONE
+from bench.peers.child import Row, run
+from bench.peers.compared import best_first, better_of, named, nets_of, ratios, requests_of
+from bench.peers.form import BATCHED, CONTRACT_NET, ONE_BY_ONE
+from bench.peers.nets import BIDDERS
 from bench.results import finish
 from caxton.cli.output import Format, Output, print_table, reports_errors
 
-_START_S = 60.0
-# More than the trials, the measurement and the requests one at a time of four forms take.
-_SHARE_OF_ALL_FORMS = 12
+_START_S = 120.0
+# More than the trials, the measurement and the requests one at a time of six forms take.
+_SHARE_OF_ALL_FORMS = 18
 NUMERATORS = {"batched": f"{BATCHED}, volatile", "one_by_one": f"{ONE_BY_ONE}, volatile"}
+NET_NUMERATORS = {lane: f"{CONTRACT_NET}, {lane}" for lane in ("volatile", "durable")}
 
 
 @dataclass(frozen=True)
@@ -59,58 +62,19 @@ def measure(plan: Plan, bar: Bar) -> dict[str, Any]:
             rows += run(peer, plan.payload, plan.seconds, plan.deadline_s)
             runs += 1
     best = best_first(better_of(rows))
+    requests, nets = requests_of(best), nets_of(best, plan.order)
     return {
-        "peers": best,
-        "ratios": ratios(best),
+        "peers": named(requests, "round_trips_per_s"),
+        "ratios": ratios(requests, NUMERATORS),
         "ratio_is": "round trips a second of Caxton in that form, volatile, over those of the peer",
+        "contract_nets": named(nets, "rounds_per_s"),
+        "contract_net_ratios": ratios(nets, NET_NUMERATORS),
+        "contract_net_ratio_is": "rounds a second of Caxton's contract nets on that lane over those of the peer",
+        "bidders": BIDDERS,
         "payload": plan.payload,
         "seconds": plan.seconds,
         "rounds": plan.rounds,
     }
-
-
-def better_of(rows: Iterable[Row]) -> list[Row]:
-    """Return one row for each form of a peer, the one with the highest rate, and the lowest latency of all rounds.
-
-    A peer that did not succeed in any round keeps its last row, which says why.
-    """
-    found: dict[tuple[str, str | None], Row] = {}
-    for row in rows:
-        key = row["peer"], row["form"]
-        found[key] = _better(found[key], row) if key in found else row
-    succeeded = {row["peer"] for row in found.values() if row["status"] == OK}
-    return [row for row in found.values() if row["status"] == OK or row["peer"] not in succeeded]
-
-
-def _better(one: Row, other: Row) -> Row:
-    if other["status"] != OK:
-        return other
-    fastest = max(one, other, key=lambda row: float(row["round_trips_per_s"]))
-    latencies = [row["latency_us"] for row in (one, other) if row["latency_us"] is not None]
-    return fastest | {"latency_us": min(latencies, key=lambda latency: int(latency["p50"]), default=None)}
-
-
-def best_first(rows: Sequence[Row]) -> list[Row]:
-    """Sort rows by their rate; those without one are last."""
-    return sorted(rows, key=lambda row: row["round_trips_per_s"] or 0, reverse=True)
-
-
-def ratios(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """Return for each form of each peer how many times as fast Caxton is, batched and one by one, both volatile.
-
-    None where Caxton itself has no figure.
-    """
-    caxton = {row["form"]: row["round_trips_per_s"] for row in rows if row["peer"] == CAXTON.name}
-    return [
-        {"peer": row["peer"], "form": row["form"]}
-        | {name: _ratio(caxton.get(form), row["round_trips_per_s"]) for name, form in NUMERATORS.items()}
-        for row in rows
-        if row["status"] == OK and row["peer"] != CAXTON.name
-    ]
-
-
-def _ratio(caxton: float | None, peer: float) -> float | None:
-    return round(caxton / peer, 3) if caxton and peer else None
 
 
 EXAMPLES = "Examples: python -m bench peers --seconds 3 -o json; python -m bench peers --only erlang,pyzmq --rounds 1"
@@ -140,7 +104,7 @@ def peers(
     output: Output = Format.TEXT,
     results: ResultsDir = RESULTS_DIR,
 ) -> None:
-    """The same requests and answers by other runtimes and by this one, in one run.
+    """The same requests and answers, and contract nets, by other runtimes and by this one, in one run.
 
     A peer that is not installed, or that fails, has a row that says so; the exit code is 0.
     """
@@ -149,32 +113,38 @@ def peers(
         result = measure(plan, progress)
     if output is Format.TEXT:
         _print(result)
-    finish("peers", result, output, results, tables=("peers", "ratios"))
+    finish("peers", result, output, results, tables=("peers", "ratios", "contract_nets", "contract_net_ratios"))
 
 
-_COLUMNS = ["peer", "form", "round trips/s", "under way", "p50 µs", "p99 µs", "processes", "version"]
-_RATIOS = ["Caxton batched is", "Caxton one by one is"]
+_MEASURED = ["computing µs", "under way", "p50 µs", "p99 µs", "processes", "version"]
 
 
 def _print(result: Mapping[str, Any]) -> None:
     title = f"Requests and answers of {result['payload']} bytes, best first; latencies are of one at a time"
-    print_table(title, [*_COLUMNS, *_RATIOS, "note"], list(_lines(result)))
+    columns = ["peer", "form", "round trips/s", *_MEASURED, "Caxton batched is", "Caxton one by one is", "note"]
+    print_table(title, columns, list(_lines(result["peers"], "round_trips_per_s", result["ratios"], NUMERATORS)))
+    title = f"Contract nets with {result['bidders']} bidders, best first; latencies are of one round at a time"
+    columns = ["peer", "form", "rounds/s", *_MEASURED, "Caxton volatile is", "Caxton durable is", "note"]
+    nets, net_ratios = result["contract_nets"], result["contract_net_ratios"]
+    print_table(title, columns, list(_lines(nets, "rounds_per_s", net_ratios, NET_NUMERATORS)))
 
 
-def _lines(result: Mapping[str, Any]) -> Iterator[list[object]]:
-    ratios = {(each["peer"], each["form"]): each for each in result["ratios"]}
-    for row in result["peers"]:
-        rate, latency = row["round_trips_per_s"], row["latency_us"] or {}
-        ratio = ratios.get((row["peer"], row["form"]), {})
+def _lines(
+    rows: Sequence[Mapping[str, Any]], rate: str, ratios: Sequence[Mapping[str, Any]], names: Mapping[str, str]
+) -> Iterator[list[object]]:
+    ratio_of = {(each["peer"], each["form"]): each for each in ratios}
+    for row in rows:
+        latency, ratio = row["latency_us"] or {}, ratio_of.get((row["peer"], row["form"]), {})
         yield [
             row["peer"],
             row["form"] or row["status"],
-            None if rate is None else f"{rate:,}",
+            None if row[rate] is None else f"{row[rate]:,}",
+            row["computing_us"],
             row["under_way"],
             latency.get("p50"),
             latency.get("p99"),
             row["processes"],
             row["version"],
-            *(ratio.get(name) and f"{ratio[name]} times" for name in ("batched", "one_by_one")),
+            *(ratio.get(name) and f"{ratio[name]} times" for name in names),
             row["note"] or row.get("reason") or row.get("install"),
         ]

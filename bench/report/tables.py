@@ -98,10 +98,18 @@ def limit(result: Mapping[str, Any]) -> list[Table]:
 
 
 def peers(result: Mapping[str, Any]) -> list[Table]:
-    """Return a line for each peer and form, the fastest first, and the ratios."""
-    rows = figure(result, "peers")
-    ranked = sorted(rows, key=lambda row: -(row.get("round_trips_per_s") or 0)) if isinstance(rows, list) else rows
-    ratios = figure(result, "ratios")
-    meaning = shown(result.get("ratio_is", "ratios"))
+    """Return a line for each peer and form, the fastest first, and the ratios; then the same of contract nets.
+
+    Results of before there were contract nets have none.
+    """
+    requests = _ranked(result, "peers", "round_trips_per_s", "ratio")
+    nets = _ranked(result, "contract_nets", "rounds_per_s", "contract_net_ratio")
+    return requests if isinstance(figure(result, "contract_nets"), Absent) else requests + nets
+
+
+def _ranked(result: Mapping[str, Any], name: str, rate: str, ratio: str) -> list[Table]:
+    rows, ratios = figure(result, name), figure(result, f"{ratio}s")
+    ranked = sorted(rows, key=lambda row: -(row.get(rate) or 0)) if isinstance(rows, list) else rows
+    meaning = shown(result.get(f"{ratio}_is", f"{ratio}s"))
     of_ratios = by_figure(ratios, meaning) if isinstance(ratios, Mapping) else by_row(ratios, meaning)
-    return [by_row(ranked, "peers", ["peer", "form", "status", "round_trips_per_s"]), of_ratios]
+    return [by_row(ranked, name.replace("_", " "), ["peer", "form", "status", rate]), of_ratios]

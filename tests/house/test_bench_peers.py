@@ -8,11 +8,26 @@ import psutil
 import pytest
 
 PYTHON = sys.executable
+WAITS = """
+import json, os, subprocess, sys
+from bench.peers.surroundings import computing_s
+
+def child(**env):
+    return subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env=os.environ | env)
+
+with child() as ours, child(TMPDIR="/elsewhere") as other:
+    seen = computing_s()
+    for each in (ours, other):
+        each.communicate(b"\\n")
+rows = [{"form": "one by one", "note": [process in seen for process in (os.getpid(), ours.pid, other.pid)]}]
+print(json.dumps({"version": "1", "processes": 2, "rows": rows}))
+"""
 ROW = {
     "peer": "one",
     "version": "1",
     "form": "one by one",
-    "round_trips_per_s": 100,
+    "per_s": 100,
+    "computing_us": 7.5,
     "under_way": 16,
     "latency_us": {"p50": 10, "p99": 20},
     "processes": 2,
@@ -52,7 +67,7 @@ def test_a_peer_that_is_not_installed_is_named_as_such(rows_of):
 
         assert (row["peer"], row["status"]) == ("some peer", "not installed")
         assert row["install"] == "pip install '.[peers]'"
-        assert row["round_trips_per_s"] is None
+        assert row["per_s"] is None
 
 
 def test_a_peer_that_crashes_is_a_row_with_its_reason(rows_of):
@@ -89,6 +104,13 @@ def test_a_daemon_does_not_outlive_its_peer(rows_of):
     assert not psutil.pid_exists(left) or psutil.Process(left).status() == psutil.STATUS_ZOMBIE
 
 
+def test_what_a_peer_computes_is_that_of_all_it_started(rows_of):
+    """A peer's computing time is its own and that of the processes in its surroundings, and of nobody else."""
+    (row,) = rows_of(WAITS)
+
+    assert row["note"] == [True, True, False], row
+
+
 def test_a_peer_keeps_its_hands_off_the_home(rows_of):
     """A peer's home and temporary folder are one of its own, which is gone when it has ended."""
     (row,) = rows_of("import os; raise SystemExit(os.environ['HOME'] + ' ' + os.environ['TMPDIR'])")
@@ -100,12 +122,14 @@ def test_a_peer_keeps_its_hands_off_the_home(rows_of):
 
 def test_the_result_of_a_peer_becomes_rows(rows_of):
     """Each form that a child tells of becomes a row that also has the version and the processes."""
-    told = {"version": "1", "processes": 2, "rows": [{"form": "one by one", "round_trips_per_s": 5}]}
-    (row,) = rows_of(f"import json; print('chatter'); print(json.dumps({told}))")
+    rows = [{"form": "one by one", "per_s": 5}, {"form": "contract net", "per_s": 0.5, "processes": 1}]
+    told = {"version": "1", "processes": 2, "rows": rows}
+    row, net = rows_of(f"import json; print('chatter'); print(json.dumps({told}))")
 
     assert row["status"] == "ok"
-    assert (row["form"], row["round_trips_per_s"], row["version"], row["processes"]) == ("one by one", 5, "1", 2)
-    assert set(row) == set(ROW)
+    assert (row["form"], row["per_s"], row["version"], row["processes"]) == ("one by one", 5, "1", 2)
+    assert (net["form"], net["per_s"], net["version"], net["processes"]) == ("contract net", 0.5, "1", 1)
+    assert set(row) == set(net) == set(ROW)
 
 
 def test_an_own_network_has_only_a_loopback(root):
@@ -127,11 +151,11 @@ print([name for _, name in socket.if_nameindex()])
 
 
 def test_the_better_round_counts(room):
-    """Of two rounds a form keeps its higher rate and its lower latency, whichever round they came from."""
-    slow = ROW | {"round_trips_per_s": 50, "latency_us": {"p50": 5, "p99": 9}}
-    failed = ROW | {"form": None, "round_trips_per_s": None, "latency_us": None, "status": "failed", "reason": "no"}
-    better_of = room("questions.peers").better_of
-    best = ROW | {"latency_us": slow["latency_us"]}
+    """Of two rounds a form keeps its higher rate and its lower latency and computing, whichever they came from."""
+    slow = ROW | {"per_s": 50, "latency_us": {"p50": 5, "p99": 9}, "computing_us": 3.5}
+    failed = ROW | {"form": None, "per_s": None, "latency_us": None, "status": "failed", "reason": "no"}
+    better_of = room("peers.compared").better_of
+    best = ROW | {"latency_us": slow["latency_us"], "computing_us": 3.5}
 
     assert better_of([ROW, slow]) == better_of([slow, ROW]) == [best]
     assert better_of([failed, ROW]) == better_of([ROW, failed]) == [ROW]
@@ -141,17 +165,59 @@ def test_the_better_round_counts(room):
 def test_ratios_are_of_caxton_over_each_peer(room):
     """Every form of a peer has two ratios, of Caxton batched and of Caxton one by one; a failed peer has none."""
     rows = [
-        ROW | {"peer": "caxton", "form": "batched, volatile", "round_trips_per_s": 300},
-        ROW | {"peer": "caxton", "form": "one by one, volatile", "round_trips_per_s": 20},
-        ROW | {"peer": "caxton", "form": "batched, durable", "round_trips_per_s": 7},
+        ROW | {"peer": "caxton", "form": "batched, volatile", "per_s": 300},
+        ROW | {"peer": "caxton", "form": "one by one, volatile", "per_s": 20},
+        ROW | {"peer": "caxton", "form": "batched, durable", "per_s": 7},
         ROW,
-        ROW | {"peer": "two", "form": None, "round_trips_per_s": None, "status": "failed"},
+        ROW | {"peer": "two", "form": None, "per_s": None, "status": "failed"},
     ]
-    questions = room("questions.peers")
+    compared, forms = room("peers.compared"), room("questions.peers").NUMERATORS
 
-    assert questions.ratios(rows) == [{"peer": "one", "form": "one by one", "batched": 3.0, "one_by_one": 0.2}]
-    assert questions.ratios([ROW]) == [{"peer": "one", "form": "one by one", "batched": None, "one_by_one": None}]
-    assert [row["round_trips_per_s"] for row in questions.best_first(rows)] == [300, 100, 20, 7, None]
+    assert compared.ratios(rows, forms) == [{"peer": "one", "form": "one by one", "batched": 3.0, "one_by_one": 0.2}]
+    assert compared.ratios([ROW], forms) == [{"peer": "one", "form": "one by one", "batched": None, "one_by_one": None}]
+    assert [row["per_s"] for row in compared.best_first(rows)] == [300, 100, 20, 7, None]
+
+
+def test_contract_nets_stand_apart_from_requests(room):
+    """Rounds and requests are in tables of their own; why there are none is in both, or in that of rounds alone."""
+    compared, peer = room("peers.compared"), room("peers.catalogue").Peer
+    peers = [peer("caxton", ()), peer("one", ()), peer("two", ()), peer("wires", (), why_no_net="it has no agents")]
+    net = ROW | {"form": "contract net", "per_s": 2.5}
+    ours = ROW | {"peer": "caxton", "form": "contract net, durable", "per_s": 10.0}
+    failed = ROW | {"peer": "two", "form": None, "per_s": None, "status": "failed", "reason": "it broke"}
+    wires = ROW | {"peer": "wires"}
+    rows = [ours, ROW, net, failed, wires]
+    forms = room("questions.peers").NET_NUMERATORS
+
+    assert compared.requests_of(rows) == [ROW, failed, wires]
+    *nets, without = compared.nets_of(rows, peers)
+    assert nets == [ours, net, failed]
+    assert (without["peer"], without["status"], without["reason"]) == ("wires", "no such form", "it has no agents")
+    assert (without["per_s"], set(without) - {"reason"}) == (None, set(ROW))
+    assert compared.ratios([*nets, without], forms) == [
+        {"peer": "one", "form": "contract net", "volatile": None, "durable": 4.0}
+    ]
+    assert compared.named([net], "rounds_per_s")[0]["rounds_per_s"] == 2.5
+
+
+def test_every_peer_holds_contract_nets_or_says_why_not(room):
+    """Caxton and systems of agents are compared by contract nets, and every other peer says why it is not."""
+    peers = room("peers.catalogue").PEERS
+
+    assert {name for name, peer in peers.items() if not peer.why_no_net} == {"caxton", "autogen", "spade"}
+
+
+def test_ten_bidders_ask_what_the_sandboxed_ones_ask(room):
+    """The first of ten bidders asks the least, by their tariffs; fewer bids, or another winner, are a wrong answer."""
+    nets, bids, wrong = room("peers.nets"), room("conversations.bids"), room("load.closed_loop").WrongAnswer
+    prices = [int(bids.bid(place, bids.JOB)) for place in range(nets.BIDDERS)]
+
+    assert prices == [bids.tariff_of(place).price(480, 1200) for place in range(10)]
+    assert nets.cheapest(prices) == 0
+    for other in (prices[:9], prices[::-1]):
+        with pytest.raises(wrong):
+            nets.cheapest(other)
+    assert bids.bid(0, b'{"km": 1, "kg": 8001}') == b""
 
 
 def test_wrong_answers_are_no_round_trips(room):
@@ -182,8 +248,20 @@ def test_the_best_number_under_way_is_measured(room):
         asked.append((under_way, seconds))
         return 100.0 - abs(under_way - 64)
 
-    row = room("peers.form").Form("some form", loop, (16, 64, 256)).measure(10.0)
+    form = room("peers.form").Form("some form", loop, (16, 64, 256))
+    row = form.measure(10.0)
 
-    assert (row["under_way"], row["round_trips_per_s"], row["latency_us"]) == (64, 100, None)
+    assert (row["under_way"], row["per_s"], row["latency_us"]) == (64, 100, None)
+    assert row["computing_us"] >= 0
+    assert "processes" not in row
     assert [number for number, _ in asked] == [16, 64, 256, 64]
     assert asked[-1][1] == 10.0
+
+
+def test_small_rates_keep_a_decimal(room):
+    """A rate below a thousand has a decimal, for some negotiate a few times a second; a form has its own processes."""
+    form = room("peers.form").Form
+    for rate, told in ((2.46, 2.5), (999.94, 999.9), (1_234.5, 1_234)):
+        row = form("some form", lambda _number, _seconds, rate=rate: rate, (1,), processes=3).measure(1.0)
+
+        assert (row["per_s"], row["processes"]) == (told, 3)

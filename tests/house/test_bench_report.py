@@ -225,6 +225,24 @@ def test_every_row_of_a_table_has_every_column(composed):
     assert all(len(row) == len(table.columns) for table in tables for row in table.rows)
 
 
+def test_contract_nets_have_tables_of_their_own(room):
+    """Peers are shown by requests, then by contract nets, the fastest first; older results have no contract nets."""
+    peers = room("report.tables").peers
+    result = {
+        "peers": [{"peer": "a", "round_trips_per_s": 7}],
+        "ratios": [{"peer": "a", "batched": 2.0}],
+        "contract_nets": [{"peer": "b", "rounds_per_s": None}, {"peer": "a", "rounds_per_s": 2.5}],
+        "contract_net_ratios": [{"peer": "a", "volatile": 3.0}],
+        "contract_net_ratio_is": "Caxton over the peer",
+    }
+    *_, nets, ratios = peers(result)
+
+    assert [list(row) for row in nets.rows] == [["a", "-", "-", "2.5"], ["b", "-", "-", "-"]]
+    assert (nets.caption, ratios.caption) == ("contract nets", "Caxton over the peer")
+    assert [list(row) for row in ratios.rows] == [["a", "3"]]
+    assert len(peers(result)) == len(peers({"peers": [], "ratios": []})) + 2
+
+
 def test_a_row_without_a_latency_has_no_column_more(room):
     """Where some rows have percentiles and others none, the percentiles are columns, and what is none is a dash."""
     table = room("report.tables").by_row(
