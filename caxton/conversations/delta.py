@@ -194,22 +194,25 @@ def _exchanged(exchange: Exchange, *, whole: bool) -> tuple[object, ...]:
     """Return a delta of a conversation that has only begun: what its head leaves out is as in every new one."""
     recent, saved, initiator = exchange.recent, 0 if whole else exchange.saved, exchange.initiator
     said, size, answered_at = [], 0, MOST_EXCHANGED
+    head: tuple[object, ...] | None = None
     for place, one in enumerate(recent):
         if one.sender != initiator:
             answered_at = min(answered_at, place)
         if place >= saved:
             said.append(_said(one))
             size += size_of(one)
-    is_answered, head = answered_at < MOST_EXCHANGED, None
-    if not saved or saved <= answered_at < MOST_EXCHANGED or exchange.ended_ms != GOES_ON:
-        opened, is_over = exchange.opened, exchange.ended_ms != GOES_ON
-        state = State.EXPIRED if is_over else State.IN_PROGRESS if is_answered else State.INITIATED
+    is_answered, is_over = answered_at < MOST_EXCHANGED, exchange.ended_ms != GOES_ON
+    if not saved or saved <= answered_at < MOST_EXCHANGED or is_over or exchange.is_changed:
+        opened = exchange.opened
         parties = {exchange.other: is_answered, initiator: True}
         times = opened.wall_ms, opened.due_ms, opened.timeout_s
-        head = (initiator, *times, (), parties, int(state), "", 0, True)
-    exchange.saved = len(recent)
+        head = (initiator, *times, (), parties, int(exchange.state), exchange.detail, 0, True)
+        if (lines := exchange.lines) is not None:
+            head = *head, exchange.protocol, lines.to_store()
+    turns = exchange.turns(saved)
+    exchange.saved, exchange.is_changed = len(recent), False
     whose = initiator if head is None else 0
-    return exchange.conversation_id, len(said), size, exchange.last_ms, said, head, whole, 0, whose
+    return exchange.conversation_id, len(said), size, exchange.last_ms, said, head, whole, turns, whose
 
 
 def _whole(record: Record) -> tuple[object, ...]:

@@ -1,16 +1,19 @@
 """A conversation as it begins: the first messages that two say to each other, and nothing else to know of it yet.
 
 Most conversations are over after a few messages, and a `Record` takes longer to make than those take to deliver. So all
-that a record would say is worked out of the messages when somebody wants to know, or when there is more to it.
+that a record would say is worked out of the messages when somebody wants to know, or when there is more to it. Where
+the two go by a protocol, their line stands here too (`caxton/conversations/line_of_two.py`).
 """
 
 import msgspec
+from msgspec import structs
 
-from caxton.acl.envelope import DURABLE, Envelope
+from caxton.acl.envelope import DURABLE, Cause, Envelope
+from caxton.conversations.lines import LINE_BYTES, Lines
 from caxton.conversations.record import FIRST_PLACES, NO_LIMITS, REMEMBERED_BYTES, Record
 from caxton.conversations.state import State
 from caxton.conversations.summary import Remembered, remembered
-from caxton.ids import SESSION_BIT
+from caxton.protocols import BY_NUMBER, Position, standing
 
 # Messages that there may be before it is a record.
 MOST_EXCHANGED = 2 * FIRST_PLACES
@@ -33,7 +36,12 @@ class Exchange(msgspec.Struct, gc=False, eq=False):
 
     flags: those of each message. last_ms: of the last one, by the wall clock. base, saved: the row that the file's
     knowledge of it begins with, 0 for none, and how many messages that has. weighed: what whoever holds it takes it to
-    weigh. ended_ms: when it expired, on the clock of whoever holds it; GOES_ON otherwise.
+    weigh. ended_ms: when it ended, on the clock of whoever holds it; GOES_ON before that. It has expired then, unless
+    it `is_finished`: its line had ended.
+
+    position: where the line of the other party with the client that opened it stands, None where they go by no
+    protocol; without its cause. cause: of what was said last on that line. over_ms: when the line ended. look_at_ms:
+    when somebody is to look for what has lapsed, 0 for nobody. is_changed: the line has moved since the file was told.
     """
 
     conversation_id: bytes
@@ -47,6 +55,12 @@ class Exchange(msgspec.Struct, gc=False, eq=False):
     base: int = 0
     saved: int = 0
     ended_ms: int = GOES_ON
+    is_finished: bool = False
+    position: Position | None = None
+    cause: Cause | None = None
+    over_ms: int = 0
+    look_at_ms: int = 0
+    is_changed: bool = False
 
     def note(self, message: Envelope, now_ms: int) -> bool:
         """Take in one message more. False, and nothing is done, where it is not as plain as the others, or too many."""
@@ -65,10 +79,30 @@ class Exchange(msgspec.Struct, gc=False, eq=False):
         self.last_ms = now_ms
         return True
 
-    def is_answer(self, message: Envelope) -> bool:
-        """Whether a message is a plain one to the client that opened it."""
-        is_back = message.receiver == self.initiator >= SESSION_BIT and message.sender == self.other
-        return is_back and message.rare is None
+    def has_place(self, message: Envelope) -> bool:
+        """Whether a message that is not plain has a place where two go by a protocol, as far as that is not asked."""
+        sender, receiver, rare = message.sender, message.receiver, message.rare
+        return (
+            self.position is not None
+            and (rare is None or rare.conversation is None)
+            and message.flags == self.flags
+            and len(self.recent) < MOST_EXCHANGED
+            and (sender, receiver) in {(self.initiator, self.other), (self.other, self.initiator)}
+        )
+
+    def add(self, message: Envelope, now_ms: int) -> None:
+        """Take in one message more, which has a place."""
+        self.recent.append(remembered(message))
+        self.last_ms = now_ms
+
+    def move(self, position: Position, cause: Cause | None, now_ms: int) -> bool:
+        """Its line stands somewhere else now. Returns whether it has ended with that."""
+        before = self.position
+        ends = not position.deadline_ms and before is not None and before.deadline_ms > 0
+        self.position, self.cause, self.is_changed = position, cause, True
+        if ends:
+            self.over_ms = now_ms
+        return ends
 
     @property
     def key(self) -> bytes:
@@ -109,14 +143,48 @@ class Exchange(msgspec.Struct, gc=False, eq=False):
     def weight(self) -> int:
         """What it takes in memory, about, in bytes."""
         places = FIRST_PLACES if len(self.recent) <= FIRST_PLACES else MOST_EXCHANGED
-        return EXCHANGE_BYTES + places * REMEMBERED_BYTES
+        line = 0 if self.position is None else LINE_BYTES
+        return EXCHANGE_BYTES + places * REMEMBERED_BYTES + line
 
     @property
     def state(self) -> State:
         """How it stands."""
+        if self.position is not None and self.is_finished:
+            return State.FAILED if standing(self.position).kind == "failed" else State.COMPLETED
         if self.ended_ms != GOES_ON:
             return State.EXPIRED
         return State.IN_PROGRESS if self.is_answered(len(self.recent)) else State.INITIATED
+
+    @property
+    def detail(self) -> str:
+        """The outcome of its line, where that was its own."""
+        return standing(self.position).state if self.position is not None and self.is_finished else ""
+
+    @property
+    def protocol(self) -> str | None:
+        """What the two go by."""
+        return None if self.position is None else BY_NUMBER[self.position.machine].name
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has a line that has not ended."""
+        return self.position is not None and self.position.deadline_ms > 0
+
+    @property
+    def lines(self) -> Lines | None:
+        """Its line, as a record has it."""
+        if self.position is None:
+            return None
+        lines, line = Lines(), (self.other, self.initiator)
+        lines.move(line, structs.replace(self.position, cause=self.cause), None, self.over_ms)
+        lines.look_at_ms = self.look_at_ms
+        return lines
+
+    def turns(self, since: int = 0, until: int = MOST_EXCHANGED) -> int:
+        """Return how many of some messages, by their places, were given to the other party and looked at."""
+        if self.position is None:
+            return 0
+        return sum(one.sender == self.initiator for one in self.recent[since:until])
 
     def is_answered(self, by: int) -> bool:
         """Whether the other party has spoken among the first messages, so many of them."""
@@ -138,13 +206,16 @@ class Exchange(msgspec.Struct, gc=False, eq=False):
         record.recent = list(self.recent)
         record.messages, record.size = len(self.recent), self.size()
         record.places = FIRST_PLACES if len(self.recent) <= FIRST_PLACES else MOST_EXCHANGED
-        record.state = self.state
-        record.watched = record.state.is_end
+        record.state, record.detail, record.turns = self.state, self.detail, self.turns()
+        record.protocol, record.lines = self.protocol, self.lines
+        record.watched = record.state.is_end or record.lines is not None
         record.base, record.ended_ms = self.base, self.ended_ms
         if self.flags & DURABLE:
             record.saved_messages, record.saved_size = saved, self.size(0, saved)
+            record.saved_turns = self.turns(0, saved)
             record.unsaved = self.recent[saved:]
-            record.changed = record.watched or self.is_answered(saved) != self.is_answered(len(self.recent))
+            is_answered = self.is_answered(saved) != self.is_answered(len(self.recent))
+            record.changed = record.state.is_end or self.is_changed or is_answered
         return record
 
 

@@ -88,6 +88,11 @@ class Record(msgspec.Struct, gc=False, eq=False):
         return bool(limits.hops or limits.turns or limits.size or limits.keeps_contents)
 
     @property
+    def is_open(self) -> bool:
+        """Whether it has a line that has not ended."""
+        return self.lines is not None and self.lines.open > 0
+
+    @property
     def weight(self) -> int:
         """What it takes in memory, about, in bytes."""
         lines = 0 if self.lines is None else LINE_BYTES * len(self.lines.positions)

@@ -21,7 +21,10 @@ class Activity:
         self.of: dict[int, int] = {}
 
     def begin(self, exchange: Exchange) -> None:
-        """An exchange begins with what an agent of this shard is given; who gave it is a client, mostly."""
+        """An exchange begins with what an agent of this shard is given; who gave it is a client, mostly.
+
+        Where it has a line, that is the agent's, and open.
+        """
         initiator, other, of = exchange.initiator, exchange.other, self.of
         of[other] = of.get(other, 0) + 1
         if initiator < SESSION_BIT and initiator != other and self._owns(initiator):
@@ -59,6 +62,8 @@ class Activity:
             self.of.pop(agent, None)
 
     def _end(self, exchange: Exchange) -> None:
+        if exchange.position is not None and not exchange.is_open:
+            return
         initiator, other, of = exchange.initiator, exchange.other, self.of
         left = of[other] - 1
         if left:

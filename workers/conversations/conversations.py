@@ -12,7 +12,6 @@ from caxton.acl.failure import END_PROTOCOL
 from caxton.config.conversations import ConversationSettings
 from caxton.conversations.exchange import Exchange
 from caxton.conversations.record import FIRST_PLACES, Record
-from caxton.conversations.state import State
 from caxton.delivery.served_time import ServedTime
 from caxton.errors import CaxtonError, ConversationEnded, ProtocolViolation, TooManyParticipants
 from caxton.ids import SESSION_BIT
@@ -25,6 +24,7 @@ from workers.conversations.log import ConversationLog
 from workers.conversations.openings import begun, introduced, is_special, opener_of
 from workers.conversations.rules import Rules
 from workers.conversations.table import Table
+from workers.conversations.ticks import Ticks
 from workers.conversations.whose import meant, own, stranger
 
 _MS = 1_000
@@ -51,13 +51,14 @@ class Conversations:
         self._owns = owns
         self.log = log
         self.rules = rules
-        self.table = Table(log.forget, owns, grown=log.grown)
+        self.table = Table(log.forget, owns, grown=self._grown)
         rules.changed = self.table.activity.change
         self._live = self.table.live
         self.wall_ms = 0
         self.is_refusing = False
         self.counts: Counter[str] = Counter()
-        self._exchanges = Exchanges(settings, served, log, self.table, self.counts)
+        self._exchanges = Exchanges(settings, served, log, self.table, self.counts, rules.look_at)
+        self._ticks = Ticks(self.table, rules, log)
         # Those that ended, whose participants are to be told why, by whoever can send.
         self.untold: list[tuple[Record, CaxtonError]] = []
 
@@ -68,7 +69,9 @@ class Conversations:
             return self.rules.unknown(message)
         kept = self._live.get(conversation)
         if type(kept) is Exchange:
-            if kept.note(message, self.wall_ms):
+            if kept.note(message, self.wall_ms) or (
+                kept.position is not None and self._exchanges.take(kept, message, self.wall_ms)
+            ):
                 if kept.flags or len(kept.recent) == FIRST_PLACES + 1:
                     self._exchanges.noted(kept)
                 return None
@@ -99,7 +102,7 @@ class Conversations:
             kept = find(message.conversation_id)
             if type(kept) is not Exchange:
                 self._leaves(message, kept)  # type: ignore[arg-type] # it is none of the others
-            elif not kept.note(message, wall_ms):
+            elif not kept.note(message, wall_ms) and not self._exchanges.leaves(kept, message, wall_ms):
                 self._leaves(message, self.table.grow(kept))
             elif kept.flags or len(kept.recent) == FIRST_PLACES + 1:
                 self._exchanges.noted(kept)
@@ -141,7 +144,7 @@ class Conversations:
                 if (
                     message.receiver == kept.initiator >= SESSION_BIT
                     and message.sender == kept.other
-                    and not message.rare
+                    and (message.rare is None or self._exchanges.sends(kept, message, self.wall_ms))
                 ):
                     continue  # it is noted when it leaves
                 kept = self.table.grow(kept)
@@ -183,19 +186,7 @@ class Conversations:
 
     def tick(self, commit: Commit) -> None:
         """Let conversations expire whose time is over, and look at the deadlines of protocols."""
-        now_ms = self._served.now_ms
-        for kept in self.table.due(now_ms):
-            record = self.table.grow(kept) if isinstance(kept, Exchange) else kept
-            record.end(State.EXPIRED)
-            if record.limits.timeout_s:
-                self.untold.append((record, over(record)))
-            self.log.save_end(record)
-            self.table.archive(record, now_ms)
-        for record in self.rules.due(self._live, self.table.opened_by, now_ms):
-            if self.rules.expire(record, now_ms):
-                self.table.archive(record, now_ms)
-            self.log.save_end(record)
-        self.table.sweep(now_ms)
+        self.untold += self._ticks.tick(self._served.now_ms)
         self.log.tend(commit)
 
     def came_to_nothing(self, message: Envelope) -> None:
@@ -217,8 +208,10 @@ class Conversations:
         record.timeout_s = timeout_s or record.timeout_s
         record.resume(now_ms + record.timeout_s * _MS)
         self.table.revive(record)
-        if record.lines is not None and record.lines.open:
-            self.rules.restore(record)
+        if record.lines is not None:
+            record.lines.look_at_ms = 0  # who was to look before did so while it had ended, or does so in vain
+            if record.lines.open:
+                self.rules.restore(record)
         self.log.save_end(record)
 
     def restore(self, rows: list[ConversationDeltas]) -> None:
@@ -357,6 +350,12 @@ class Conversations:
             record.watched = record.watched or self.rules.known(record.protocol)
         self.table.open(record)
         return record
+
+    def _grown(self, exchange: Exchange, record: Record) -> None:
+        """An exchange has become a record."""
+        self.log.grown(exchange, record)
+        if record.key in self._live:
+            self.rules.grown(record)
 
     def _introduce(self, record: Record, message: Envelope) -> None:
         """What an agent of this shard sends lets its receiver in; one of this shard when it is given it, if it is."""

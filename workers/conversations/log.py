@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from caxton.conversations import delta
-from caxton.conversations.exchange import Kept
+from caxton.conversations.exchange import Exchange, Kept
 from caxton.conversations.record import Record
 from caxton.store.commit import Commit, ConversationRow
 from caxton.store.recovered import ConversationDeltas
@@ -54,9 +54,9 @@ class ConversationLog:
         record.save()
         self._touched[record] = None
 
-    def save_end(self, record: Record) -> None:
+    def save_end(self, record: Kept) -> None:
         """What the file knows of a conversation is to be so there too."""
-        if record.base or record.unsaved is not None:
+        if record.flags if type(record) is Exchange else record.base or record.unsaved is not None:  # type: ignore[union-attr] # a record
             self._touched[record] = None
 
     def grown(self, before: Kept, record: Record) -> None:

@@ -7,6 +7,8 @@ from msgspec import structs
 
 from caxton.acl.envelope import AUTOMATIC, Cause, Envelope, Rare
 from caxton.acl.performative import Performative
+from caxton.conversations.exchange import Exchange, Kept
+from caxton.conversations.line_of_two import on_served_time
 from caxton.conversations.lines import MOST_LINES, Line, Lines
 from caxton.conversations.record import Record
 from caxton.delivery.causes import to_keep
@@ -124,24 +126,28 @@ class ProtocolRules:
     def restore(self, record: Record) -> None:
         """Go on with a conversation that the file held; its clients may have left meanwhile."""
         if record.lines is not None and not record.state.is_end:
-            at_ms = record.lines.next_deadline_ms or record.lines.over_ms + QUIET_MS
-            self._look_at(record, _AT_ONCE_MS if self._gone(record.lines) else at_ms)
+            self.look_at(record, _AT_ONCE_MS if self._gone(record.lines) else _next_look_ms(record.lines))
 
-    def due(self, live: Mapping[bytes, object], opened_by: Callable[[int], list[Record]], now_ms: int) -> list[Record]:
+    def grown(self, record: Record) -> None:
+        """An exchange is a record from now on: it is looked at as such."""
+        if record.lines is not None:
+            self.look_at(record, _next_look_ms(record.lines))
+
+    def due(self, live: Mapping[bytes, Kept], opened_by: Callable[[int], list[Kept]], now_ms: int) -> list[Kept]:
         """Return conversations that `expire` is to look at now, at most a thousand at once; `live` are all."""
-        found: list[Record] = []
+        found: list[Kept] = []
         if self._left:
             self._look_at_what_was_left(opened_by)
         while self._due and self._due[0][0] <= now_ms and len(found) < AT_ONCE:
             at_ms, key = heappop(self._due)
-            record = live.get(key)
-            if isinstance(record, Record) and record.lines is not None and record.lines.look_at_ms == at_ms:
-                record.lines.look_at_ms = 0
-                found.append(record)
+            kept = live.get(key)
+            looked_at = None if kept is None else _looked_at(kept)
+            if kept is not None and looked_at is not None and looked_at.look_at_ms == at_ms:
+                looked_at.look_at_ms = 0
+                found.append(kept)
         if len(self._due) > 2 * len(live) + MOST_OUTDATED:
-            records = [(each, record) for each, record in live.items() if isinstance(record, Record)]
-            waiting = [(each, record.lines) for each, record in records if record.lines is not None]
-            self._due = [(lines.look_at_ms, each) for each, lines in waiting if lines.look_at_ms]
+            waiting = [(_looked_at(kept), key) for key, kept in live.items()]
+            self._due = [(one.look_at_ms, key) for one, key in waiting if one is not None and one.look_at_ms]
             heapify(self._due)
         return found
 
@@ -159,7 +165,7 @@ class ProtocolRules:
         if not lines.open and lines.over_ms + QUIET_MS <= now_ms:
             record.finish()
             return True
-        self._look_at(record, lines.next_deadline_ms or lines.over_ms + QUIET_MS)
+        self.look_at(record, _next_look_ms(lines))
         return False
 
     def _said(
@@ -176,8 +182,7 @@ class ProtocolRules:
         if position is not None and position.machine != machine.number:
             its, role = BY_NUMBER[position.machine], Role(position.role)
             return violation(its, role, position.state, message.performative, Wrong.OTHER_PROTOCOL).error()
-        as_stored = message if rare.reply_by is None else _on_served_time(message, rare, now_ms - wall_ms)
-        found = step(machine, position, as_stored, now_ms, joint, sent=sent)
+        found = step(machine, position, on_served_time(message, now_ms - wall_ms), now_ms, joint, sent=sent)
         if isinstance(found, Violation):
             return found.error()
         if sent:
@@ -210,7 +215,7 @@ class ProtocolRules:
         if change:
             self.changed(line[0], change)
         record.changed = True
-        self._look_at(record, position.deadline_ms or now_ms + QUIET_MS)
+        self.look_at(record, position.deadline_ms or now_ms + QUIET_MS)
 
     def _lapse(self, record: Record, lines: Lines, line: Line, position: Position, now_ms: int) -> None:
         """Nobody has said in time what a line waits for. Who waited is told."""
@@ -225,13 +230,13 @@ class ProtocolRules:
             error = AnswerOverdue(machine.name, state.name, lapsed)
             self.overdue.append(Overdue(record, agent, other, about, error, cause=position.cause))
 
-    def _look_at_what_was_left(self, opened_by: Callable[[int], list[Record]]) -> None:
+    def _look_at_what_was_left(self, opened_by: Callable[[int], list[Kept]]) -> None:
         """Have what clients that ended had open looked at."""
         left, self._left = self._left, set()
         for client in left:
             for one in opened_by(client):
-                if one.lines is not None and one.lines.open:
-                    self._look_at(one, _AT_ONCE_MS)
+                if one.is_open:
+                    self.look_at(one, _AT_ONCE_MS)
 
     def _gone(self, lines: Lines) -> set[int]:
         """Return the clients with open lines that are gone."""
@@ -264,12 +269,22 @@ class ProtocolRules:
             ended = structs.replace(found.position, marks=found.position.marks & ~SOUGHT)
             self._move(record, lines, line, structs.replace(found, position=ended), now_ms, position.cause)
 
-    def _look_at(self, record: Record, at_ms: int) -> None:
+    def look_at(self, kept: Kept, at_ms: int) -> None:
         """See to it that a conversation is looked at by then; a time that is later than another is none of its own."""
-        lines = record.lines
-        if lines is not None and (not lines.look_at_ms or at_ms < lines.look_at_ms):
-            lines.look_at_ms = at_ms
-            heappush(self._due, (at_ms, record.key))
+        looked_at = _looked_at(kept)
+        if looked_at is not None and (not looked_at.look_at_ms or at_ms < looked_at.look_at_ms):
+            looked_at.look_at_ms = at_ms
+            heappush(self._due, (at_ms, kept.key))
+
+
+def _looked_at(kept: Kept) -> Exchange | Lines | None:
+    """Return what knows when a conversation is looked at."""
+    return kept if isinstance(kept, Exchange) else kept.lines
+
+
+def _next_look_ms(lines: Lines) -> int:
+    """Return when lines are looked at next: at a deadline, or a while after the last one has ended."""
+    return lines.next_deadline_ms or lines.over_ms + QUIET_MS
 
 
 def _nobody_counts(_agent: int, _by: int) -> None:
@@ -279,9 +294,3 @@ def _nobody_counts(_agent: int, _by: int) -> None:
 def _nobody_has(_session: int) -> bool:
     """Until it is known who is there."""
     return False
-
-
-def _on_served_time(message: Envelope, rare: Rare, ahead_ms: int) -> Envelope:
-    """Return a message as the checker takes it: what it says of time is on the clock of what is stored."""
-    reply_by = max(1, (rare.reply_by or 0) + ahead_ms)
-    return structs.replace(message, rare=structs.replace(rare, reply_by=reply_by))

@@ -5,6 +5,7 @@ from typing import NamedTuple, Protocol
 
 from caxton.acl.envelope import Cause, Envelope
 from caxton.acl.performative import Performative
+from caxton.conversations.exchange import Kept
 from caxton.conversations.lines import Line
 from caxton.conversations.record import Record
 from caxton.errors import AnswerOverdue, CaxtonError, SessionNotFound
@@ -69,8 +70,14 @@ class Rules(Protocol):
     def restore(self, record: Record) -> None:
         """The file held a conversation: see to its deadlines again."""
 
-    def due(self, live: Mapping[bytes, object], opened_by: Callable[[int], list[Record]], now_ms: int) -> list[Record]:
-        """Return conversations of which something may be over now. What is no record among `live` has no lines.
+    def grown(self, record: Record) -> None:
+        """An exchange has become a record: see to its deadlines as one."""
+
+    def look_at(self, kept: Kept, at_ms: int) -> None:
+        """Have `due` return a conversation by then, if it has lines."""
+
+    def due(self, live: Mapping[bytes, Kept], opened_by: Callable[[int], list[Kept]], now_ms: int) -> list[Kept]:
+        """Return conversations of which something may be over now.
 
         opened_by: returns those of one initiator.
         """

@@ -4,8 +4,8 @@ A conversation is that of who opened it: what somebody else opens under the same
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice, takewhile
 
 from caxton.conversations.exchange import GOES_ON, Exchange, Kept
 from caxton.conversations.record import Record
@@ -40,7 +40,7 @@ class Table:
         forgotten: Callable[[Kept], None],
         owns: Callable[[int], bool],
         most: int = MOST_CONVERSATIONS,
-        grown: Callable[[Kept, Record], None] = lambda _, __: None,
+        grown: Callable[[Exchange, Record], None] = lambda _, __: None,
     ) -> None:
         self.activity = Activity(owns)
         self.live: dict[bytes, Kept] = {}
@@ -53,8 +53,10 @@ class Table:
         # Those that go on, by how long they may: within one of these in the order in which they are due. The oldest go
         # in handfuls, so that what is gone at the front of a dict is passed over once for all of them.
         self._by_timeout: dict[int, dict[bytes, Kept]] = {}
-        # Records by who opened them: an exchange has no lines that its initiator could leave open.
-        self._by_initiator: dict[int, dict[bytes, Record]] = {}
+        # By who opened them: records, and exchanges with a line, as that could be left open.
+        self._by_initiator: dict[int, dict[bytes, Kept]] = {}
+        # Exchanges whose line has ended, in the order of that.
+        self._over: dict[bytes, Exchange] = {}
         # What those take in memory that somebody opened.
         self._size_of: dict[int, int] = {}
         # Of ids that several have opened one under, all of these.
@@ -79,6 +81,17 @@ class Table:
         sizes[initiator] = sizes.get(initiator, 0) + weighed
         self.created += 1
         self.activity.begin(exchange)
+        if exchange.position is not None:
+            self._by_initiator.setdefault(initiator, {})[conversation_id] = exchange
+
+    def line_ended(self, exchange: Exchange) -> None:
+        """The line of an exchange has ended: `finished` returns that one after a while."""
+        self.activity.change(exchange.other, -1)
+        self._over[exchange.key] = exchange
+
+    def finished(self, since_ms: int) -> list[Exchange]:
+        """Return exchanges whose lines had ended by then, on the served time; at most a thousand at once."""
+        return list(islice(takewhile(lambda one: one.over_ms <= since_ms, self._over.values()), AT_ONCE))
 
     def knows(self, conversation_id: bytes) -> bool:
         """Whether there is one of this id that has ended, or that is found by another key."""
@@ -94,7 +107,9 @@ class Table:
         else:
             self.live[key] = self._by_timeout[record.timeout_s][key] = record
             self._by_initiator.setdefault(record.initiator, {})[key] = record
-            record.weighed, record.counted = exchange.weighed, len(record.parties)
+            self._over.pop(key, None)
+            record.weighed = exchange.weighed
+            record.counted = len(record.parties) if record.lines is None else 0
             self.weigh(record)
         self._grown(exchange, record)
         return record
@@ -137,7 +152,7 @@ class Table:
         for record in some:
             if type(record) is Record:  # what has only begun says by its end that it has expired
                 record.end(State.EXPIRED)
-        self._archive(some, now_ms)
+        self.archive_all(some, now_ms)
         return len(some)
 
     def due(self, now_ms: int) -> list[Kept]:
@@ -153,7 +168,7 @@ class Table:
     def archive(self, record: Kept, now_ms: int) -> None:
         """A conversation has ended: it is kept for a while. now_ms: on the served time."""
         if record.key in self.live:
-            self._archive([record], now_ms)
+            self.archive_all([record], now_ms)
 
     def revive(self, record: Record) -> None:
         """A conversation that had ended goes on."""
@@ -179,8 +194,8 @@ class Table:
         found = self.live.get(key) or self.archived.get(key)
         return self.grow(found) if isinstance(found, Exchange) else found
 
-    def opened_by(self, initiator: int) -> list[Record]:
-        """Return those that somebody opened and that go on, but for those that have only begun."""
+    def opened_by(self, initiator: int) -> list[Kept]:
+        """Return those that somebody opened and that go on, but for those that have only begun and have no line."""
         return list(self._by_initiator.get(initiator, {}).values())
 
     def all_of(self, conversation_id: bytes) -> list[Record]:
@@ -201,8 +216,8 @@ class Table:
         for one in (*others, record):
             one.share()
 
-    def _archive(self, records: list[Kept], now_ms: int) -> None:
-        """These go on no more, and are kept within bounds."""
+    def archive_all(self, records: Sequence[Kept], now_ms: int) -> None:
+        """These go on no more, and are kept within bounds. now_ms: on the served time."""
         archived, size, durations_ms, messages = self.archived, 0, 0, 0
         for record in records:
             self._leave(record)
@@ -261,7 +276,8 @@ class Table:
             del sizes[initiator]
         if not line:
             del self._by_timeout[timeout_s]
-        if type(record) is Record:
+        if type(record) is Record or record.position is not None:  # type: ignore[union-attr] # it is an exchange
+            self._over.pop(key, None)
             own = self._by_initiator[initiator]
             del own[key]
             if not own:

@@ -67,6 +67,10 @@ def test_an_exchange_takes_no_more_than_it_weighs(said, more):
     while exchange.note(copied(said(7, content=bytes(SMALL), reply_with=ROOT, in_reply_to=ROOT, **more)), 1 << 40):
         assert bytes_of(exchange) <= exchange.weight
     assert exchange.weight == EXCHANGE_BYTES + 2 * FIRST_PLACES * REMEMBERED_BYTES
+    one = bytes([7]) * 16
+    exchange.move(copied(Position(1, 1, 3, 1, 1 << 40, 2 * one, one + ROOT, ROOT)), to_keep(said(7, **more)), 1 << 40)
+    assert exchange.weight == EXCHANGE_BYTES + 2 * FIRST_PLACES * REMEMBERED_BYTES + LINE_BYTES
+    assert bytes_of(exchange) <= exchange.weight
 
 
 @pytest.mark.parametrize("cause", [Cause(3, ROOT), NAMED, WAITED_FOR])

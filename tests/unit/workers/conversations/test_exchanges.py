@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope, Opening, Rare
+from caxton.acl.performative import Performative as Act
 from caxton.config.conversations import ConversationSettings
 from caxton.conversations import delta
 from caxton.conversations.exchange import MOST_EXCHANGED, Exchange
@@ -35,7 +36,8 @@ class Shard:
         if as_records:
             self.conversations._exchanges._are_open = False
         self.table = self.conversations.table
-        self.rows = []
+        self.conversations.rules.has_left = lambda client: client in self.gone
+        self.rows, self.gone = [], set()
         self.number = 0
         self.at(0)
 
@@ -46,8 +48,9 @@ class Shard:
     def say(self, sender, receiver, talk=OWN, **fields):
         """Somebody says something; returns the name of the error that it gets, or None."""
         self.number += 1
-        fields = {"content": b"x", "created_at": self.number} | fields
-        message = Envelope(self.number.to_bytes(16, "big"), 7, sender, receiver, conversation_id=talk, **fields)
+        fields = {"content": b"x", "created_at": self.number, "performative": 7} | fields
+        message_id = self.number.to_bytes(16, "big")
+        message = Envelope(message_id, sender=sender, receiver=receiver, conversation_id=talk, **fields)
         if sender < SESSION_BIT:
             refused = self.conversations.send([message])
             if refused:
@@ -64,8 +67,20 @@ class Shard:
         self.rows += [delta.decode(row.records) for row in commit.conversations]
 
     def tick(self):
-        """Let what is over expire."""
+        """Let what is over expire; returns what agents are told of it, but for the conversation."""
         self.conversations.tick(Commit())
+        overdue, self.conversations.rules.overdue = self.conversations.rules.overdue, []
+        return [(one.agent, one.other, one.about, str(one.error), one.performative, one.cause) for one in overdue]
+
+    def leave(self):
+        """The client is gone."""
+        self.gone.add(CLIENT)
+        self.conversations.rules.left(CLIENT)
+
+    def fail(self, talk, ago):
+        """Nothing came of a message, of which the client that sent it is told as of the agent's word."""
+        message_id = max(1, self.number - ago).to_bytes(16, "big")
+        self.conversations.came_to_nothing(Envelope(message_id, 7, CLIENT, AGENT, b"x", conversation_id=talk))
 
     def view(self, talk=OWN):
         """What a client is told of a conversation."""
@@ -85,6 +100,25 @@ class Shard:
             )
         return views
 
+    def read_lines(self):
+        """What a successor would know of lines and turns."""
+        records = delta.folded(self.rows, 32)
+        return {(one.initiator, one.key): (one.turns, one.lines and one.lines.to_store()) for one in records}
+
+    @property
+    def seen(self):
+        """What can be seen of it while nobody looks closer."""
+        live, archived = [
+            {key: (one.state, one.messages, dict(one.parties), one.is_open) for key, one in kept.items()}
+            for kept in (self.table.live, self.table.archived)
+        ]
+        active = {agent: self.conversations.active_of(agent) for agent in ALL_AGENTS}
+        return live, archived, active, dict(self.conversations.counts)
+
+    def lines(self, talk):
+        """Where the lines of conversations of an id stand."""
+        return [(one.turns, one.lines and one.lines.to_store()) for one in self.table.all_of(talk)]
+
 
 PARTIES = st.sampled_from([(CLIENT, AGENT)] * 3 + [(AGENT, CLIENT)] * 3 + [(CLIENT, SECOND), (AGENT, OTHER)])
 PARTIES |= st.sampled_from([(OTHER, AGENT), (AGENT, SECOND), (SECOND, AGENT)])
@@ -95,20 +129,59 @@ FIELDS = st.sampled_from(
     + [{"in_reply_to": bytes(16)}]
 )
 TALKS = st.sampled_from([OWN] * 3 + [FREE])
-STEPS = st.one_of(
-    st.tuples(st.just("say"), TALKS, PARTIES, FIELDS),
-    st.tuples(st.just("say"), TALKS, PARTIES, FIELDS),
-    st.tuples(st.sampled_from(["commit", "look", "tick", "crowd", "resume"]), TALKS),
-    st.tuples(st.just("later"), st.sampled_from([1, 100_000, 299_999])),
+SAYS = st.tuples(st.just("say"), TALKS, PARTIES, FIELDS)
+DOES = st.tuples(st.sampled_from(["commit", "views", "tick", "tick", "crowd", "resume"]), TALKS)
+LATER = st.tuples(st.just("later"), st.sampled_from([1, 100_000, 299_999]))
+STEPS = SAYS | SAYS | DOES | LATER
+
+
+OPENINGS = {"fipa-request": Act.REQUEST, "fipa-subscribe": Act.SUBSCRIBE, "fipa-propose": Act.PROPOSE}
+ANSWERS = {
+    "fipa-request": [Act.AGREE, Act.INFORM, Act.REFUSE, Act.FAILURE],
+    "fipa-subscribe": [Act.AGREE, Act.INFORM, Act.INFORM, Act.FAILURE],
+    "fipa-propose": [Act.ACCEPT_PROPOSAL, Act.REJECT_PROPOSAL],
+}
+RARE = st.sampled_from(
+    [{"reply_by": ms} for ms in (1_002_500, 1_002_500, 1_299_000, 5)]
+    + [{"reply_to": OTHER}, {"reply_to": CLIENT}, {"conversation": Opening(turns=2)}, {"conversation": Opening()}]
+    + [{"language": "en"}, {"protocol": "fipa-nothing"}, {"protocol": "fipa-contract-net"}, {"max_hops": 9}]
 )
+
+
+@st.composite
+def talks(draw):
+    """Two talk by a protocol, with what has its place there mostly; time goes by, and there is more to it at times."""
+    protocol, flags = draw(st.sampled_from([*OPENINGS, "fipa-request"])), draw(st.sampled_from([0, DURABLE]))
+
+    def says(sender, receiver, act, **rare):
+        fields = {"performative": int(act), "flags": flags, "rare": Rare(**{"protocol": protocol} | rare)}
+        return "say", OWN, (sender, receiver), fields
+
+    answer = st.builds(says, st.just(AGENT), st.just(CLIENT), st.sampled_from(ANSWERS[protocol]))
+    aside = st.sampled_from([Act.CANCEL, Act.NOT_UNDERSTOOD, OPENINGS[protocol], Act.CFP])
+    more = st.one_of(
+        st.builds(says, st.just(CLIENT), st.just(AGENT), aside),
+        st.builds(lambda rare: says(CLIENT, AGENT, OPENINGS[protocol], **rare), RARE),
+        st.builds(says, st.sampled_from([AGENT, OTHER, CLIENT]), st.sampled_from([SECOND, AGENT]), aside),
+        st.tuples(st.just("say"), TALKS, PARTIES, FIELDS | st.just({"flags": flags})),
+        st.builds(lambda said, which: (*said[:3], said[3] | {"in_reply_to": which}), answer, IDS),
+        st.builds(lambda said, which: (*said[:3], {"flags": AUTOMATIC | flags, "in_reply_to": which}), answer, IDS),
+    )
+    later = st.tuples(st.just("later"), st.sampled_from([1, 2_500, 5_000, 5_000, 30_000, 299_999]))
+    does = st.sampled_from([("commit", OWN), ("tick", OWN), ("tick", OWN), ("crowd", OWN), ("resume", OWN)])
+    looks = st.sampled_from([("views", OWN), ("lines", OWN), ("leave", OWN), ("fail", OWN, 0), ("fail", OWN, 1)])
+    first = says(CLIENT, AGENT, OPENINGS[protocol], **draw(st.just({}) | RARE))
+    return [first, *draw(st.lists(st.one_of(answer, answer, later, later, does, does, more, looks), max_size=12))]
+
+
+NUMBERS = [number.to_bytes(16, "big") for number in range(1, 5)]
+IDS = st.sampled_from(NUMBERS)
 
 
 def take(shard, step, now_ms):
     match step:
         case "say", talk, (sender, receiver), fields:
             return shard.say(sender, receiver, talk, **fields)
-        case "look", talk:
-            return shard.views(talk)
         case "crowd", _:
             while shard.table.live:  # whose are the most is another matter: an exchange weighs less
                 shard.table.make_room(shard.journal.served.now_ms)
@@ -118,6 +191,8 @@ def take(shard, step, now_ms):
             return record and shard.conversations.resume(record, 300)
         case "later", _:
             return shard.at(now_ms)
+        case ("views" | "lines" | "fail") as name, *given:
+            return getattr(shard, name)(*given)
         case name, _:
             return getattr(shard, name)()
 
@@ -125,20 +200,82 @@ def take(shard, step, now_ms):
 @given(st.lists(STEPS, max_size=30))
 def test_nobody_can_tell_an_exchange_from_a_record(steps):
     """Whatever is said and done: the same is refused, the same is told, and the file knows the same of it."""
+    compare(steps)
+
+
+@given(talks())
+def test_nor_where_the_two_go_by_a_protocol(steps):
+    """The same is also what each line has come to, what lapses, and who is told."""
+    compare(steps)
+
+
+def by_protocol(sender, receiver, act, protocol="fipa-request", flags=0, **rare):
+    """A step: somebody says something that names a protocol."""
+    fields = {"performative": int(act), "flags": flags, "rare": Rare(**{"protocol": protocol} | rare)}
+    return "say", OWN, (sender, receiver), fields
+
+
+def later(ms):
+    return ("later", ms), ("tick", OWN)
+
+
+ASKS, INFORMS = by_protocol(CLIENT, AGENT, Act.REQUEST), by_protocol(AGENT, CLIENT, Act.INFORM)
+ASKS_SOON = by_protocol(CLIENT, AGENT, Act.REQUEST, reply_by=1_002_500)
+TO_STORE = [by_protocol(CLIENT, AGENT, Act.REQUEST, flags=DURABLE)]
+TO_STORE += [by_protocol(AGENT, CLIENT, act, flags=DURABLE) for act in (Act.AGREE, Act.INFORM)]
+STORE, LOOK, CROWD = ("commit", OWN), ("views", OWN), ("crowd", OWN)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [ASKS, INFORMS, *later(4_999), *later(1)],
+        [ASKS, INFORMS, LOOK, *later(4_999), *later(1)],
+        [ASKS, INFORMS, CROWD, *later(5_000)],
+        [ASKS, INFORMS, CROWD, ("resume", OWN), *later(5_000)],
+        [ASKS, INFORMS, *later(5_000), ("resume", OWN), *later(5_000)],
+        [ASKS, *later(300_000)],
+        [ASKS_SOON, *later(2_499), *later(1)],
+        [ASKS_SOON, LOOK, *later(2_500)],
+        [ASKS_SOON, INFORMS, *later(2_500), *later(2_500)],
+        [ASKS, by_protocol(CLIENT, AGENT, Act.CANCEL, reply_by=1_002_500), *later(2_500)],
+        [by_protocol(CLIENT, AGENT, Act.REQUEST, reply_to=OTHER), INFORMS, ("lines", OWN)],
+        [ASKS, by_protocol(AGENT, CLIENT, Act.INFORM, conversation=Opening(initiator=OTHER))],
+        [ASKS, ("leave", OWN), *later(1)],
+        [ASKS, ("leave", OWN), LOOK, *later(1)],
+        [ASKS, INFORMS, ("leave", OWN), *later(1)],
+        [ASKS, ("fail", OWN, 0), *later(5_000)],
+        [ASKS, INFORMS, by_protocol(CLIENT, SECOND, Act.REQUEST), *later(5_000)],
+        [ASKS, ("say", OWN, (AGENT, CLIENT), {"flags": AUTOMATIC, "in_reply_to": NUMBERS[0]})],
+        [TO_STORE[0], STORE, TO_STORE[1], STORE, TO_STORE[2], STORE],
+        [ASKS, by_protocol(AGENT, SECOND, Act.REQUEST), INFORMS, *later(5_000)],
+        [TO_STORE[0], STORE, TO_STORE[1], STORE, TO_STORE[2], STORE, *later(5_000), STORE],
+        [TO_STORE[0], STORE, LOOK, TO_STORE[1], STORE],
+        [TO_STORE[0], STORE, TO_STORE[1], STORE, TO_STORE[2], LOOK, STORE],
+        [TO_STORE[0], TO_STORE[1], STORE, *later(300_000), STORE],
+    ],
+)
+def test_a_line_is_the_same_in_both(steps):
+    """What each of these looks at: when it ends, what lapses, who is told, and what a successor would know."""
+    compare(steps)
+
+
+def compare(steps):
+    """Do all of it to exchanges and to records."""
     shards, now_ms = [Shard(), Shard(as_records=True)], 0
     for step in steps:
         now_ms += step[1] if step[0] == "later" else 0
-        one, other = [take(shard, step, now_ms) for shard in shards]
-        assert one == other
+        one, other = [(take(shard, step, now_ms), shard.seen) for shard in shards]
+        assert one == other, step
     for shard in shards:
         shard.commit()
     one, other = shards
     assert one.read() == other.read()
+    assert one.read_lines() == other.read_lines()
     assert [one.views(talk) for talk in (OWN, FREE)] == [other.views(talk) for talk in (OWN, FREE)]
+    assert [one.lines(talk) for talk in (OWN, FREE)] == [other.lines(talk) for talk in (OWN, FREE)]
     for what in ("created", "durations_ms", "messages"):
         assert getattr(one.table, what) == getattr(other.table, what)
-    for agent in ALL_AGENTS:
-        assert one.conversations.active_of(agent) == other.conversations.active_of(agent)
     for kept, size in ((one.table.live, one.table.size), (one.table.archived, one.table.archived_size)):
         assert sum(each.weight for each in kept.values()) == sum(each.weighed for each in kept.values()) == size
 
@@ -162,6 +299,19 @@ def test_what_two_say_to_each_other_is_an_exchange(shard):
     assert shard.say(CLIENT, AGENT) is None
     assert type(kept(shard)) is Record
     assert (kept(shard).messages, shard.table.size) == (MOST_EXCHANGED + 1, kept(shard).weight)
+
+
+def test_what_two_say_by_a_protocol_is_one_too(shard):
+    """Until its line has ended for a while: then it has come to the same end, and is in the archive as what it was."""
+    take(shard, ASKS, 0)
+    assert (kept(shard).is_open, shard.conversations.active_of(AGENT)) == (True, 1)
+    assert shard.table.size == kept(shard).weighed == kept(shard).weight
+    take(shard, INFORMS, 0)
+    assert (kept(shard).is_open, shard.conversations.active_of(AGENT)) == (False, 0)
+    shard.at(5_000)
+    shard.tick()
+    assert type(shard.table.archived[OWN]) is Exchange
+    assert (shard.view().state, shard.view().outcome) == (State.COMPLETED.told, "done")
 
 
 def test_an_exchange_weighs_more_when_it_is_longer(shard):
