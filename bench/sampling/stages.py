@@ -85,6 +85,7 @@ _STAGE_OF = {
     "workers/agents/delivery.py": "place",
     "workers/agents/offers.py": "place",
     "workers/agents/registry.py": "place",
+    "workers/agents/registered_bytes.py": "place",
     "workers/agents/mailbox.py": "place",
     "workers/agents/window.py": "place",
     "workers/agents/states.py": "turn",

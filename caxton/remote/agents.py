@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from caxton.acl.capability import Capability
+from caxton.acl.capability import Capability, check_capability
 from caxton.agents.deployment import Deployment
 from caxton.agents.manifest import Manifest
 from caxton.client.calls.agent_calls import DEPLOY_TIMEOUT_S, DRAIN_TIMEOUT_S
@@ -182,9 +182,11 @@ class RemoteAgents(RemoteConnection, DrainCalls, CapabilityCalls, LogCalls):
                 raise
             return None
 
-    async def capabilities(self) -> AsyncIterator[CapabilityView]:
+    async def capabilities(self, *, after: str = "") -> AsyncIterator[CapabilityView]:
         """Yield the capabilities that agents have, in the order of the alphabet, each with how many have it."""
-        cursor, more = Cursor(self._address.url, None), True
+        if after:
+            check_capability(after)
+        cursor, more = Cursor(self._address.url, after or None), True
         while more:
             asked = {"limit": PAGE, "after": cursor.after}
             page = await self._gateway().get("/v1/capabilities", _Capabilities, asked)

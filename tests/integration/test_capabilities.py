@@ -203,6 +203,19 @@ async def test_durable_messages_wait_for_a_worker_that_has_the_only_one(client, 
     assert receipt.agent == agent
 
 
+async def test_capabilities_of_all_shards_are_one_list(client):
+    """In the order of the alphabet, each once, behind any of them; a few are asked for at a time."""
+    names = [f"listed-{number:03}" for number in range(120)]
+    can = [names[n * 10 : n * 10 + 30] for n in range(10)]
+    await client.deploy_many([caxton.Deployment(f"lists-{n}", ECHO, capabilities=can[n]) for n in range(10)])
+    told = [view async for view in client.capabilities(after="listed-")]
+    assert [view.name for view in told if view.name.startswith("listed-")] == names
+    assert sum(view.agents for view in told if view.name in names) == 300
+    assert [view.name async for view in client.capabilities(after=names[-3])][:2] == names[-2:]
+    with pytest.raises(ValidationError):
+        await anext(client.capabilities(after="x" * 101))
+
+
 def test_the_command_line_sends_and_tells(served):
     """`caxton message … @capability`, and `caxton capability`."""
 

@@ -1,8 +1,10 @@
 """The agents of a shard by what they can do. Who has no capability costs nothing here."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
+
+from sortedcontainers import SortedKeyList, SortedList
 
 from caxton.agents.manifest import DEFAULT_WEIGHT
 
@@ -20,11 +22,12 @@ class Offers:
 
     def __init__(self) -> None:
         self.by_name: dict[str, dict[int, Agent]] = {}
-        # Of a capability, the agents in the order of their names: sorted at the first page after a change.
-        self._sorted: dict[str, list[Agent]] = {}
+        # Of a capability, the agents in the order of their names; and the capabilities. Made for the first page of
+        # them, and kept sorted from then on: who is never listed costs nothing.
+        self._sorted: dict[str, SortedKeyList] = {}
+        self._names: SortedList | None = None
         self.unhealthy: set[int] = set()
         self.weights: dict[int, int] = {}
-        self._names: list[str] | None = None
         self.on_change: Callable[[int, Iterable[str]], None] = _nobody_listens
 
     def add(self, agent: "Agent") -> None:
@@ -56,20 +59,23 @@ class Offers:
         rarest, *others = sorted((self.by_name.get(name, {}) for name in names), key=len)
         return [agent_id for agent_id in islice(rarest, most) if all(agent_id in other for other in others)]
 
-    def sorted_by_name(self, name: str) -> "list[Agent]":
-        """Return the agents with a capability in the order of their names; nobody may change the list."""
-        found = self._sorted.get(name)
-        if found is None:
-            found = sorted(self.by_name.get(name, {}).values(), key=lambda agent: agent.manifest.name)
-            if found:
-                self._sorted[name] = found
+    def page_of(self, name: str, after: str) -> "Iterator[Agent]":
+        """Return the agents with a capability, in the order of their names, from behind a name on."""
+        agents = self.by_name.get(name)
+        if not agents:
+            return iter(())
+        in_order = self._sorted.get(name)
+        if in_order is None:
+            in_order = self._sorted[name] = SortedKeyList(agents.values(), key=_name)
+        found: Iterator[Agent] = in_order.irange_key(after, inclusive=(False, True))
         return found
 
-    def sorted_names(self) -> list[str]:
-        """Return the capabilities in the order of the alphabet; nobody may change the list."""
+    def names(self, after: str) -> Iterator[str]:
+        """Return the capabilities that agents have, in the order of the alphabet, from behind one on."""
         if self._names is None:
-            self._names = sorted(self.by_name)
-        return self._names
+            self._names = SortedList(self.by_name)
+        found: Iterator[str] = self._names.irange(after, inclusive=(False, True))
+        return found
 
     def _enter(self, agent: "Agent") -> None:
         agent.offers = self
@@ -80,9 +86,11 @@ class Offers:
             agents = self.by_name.get(name)
             if agents is None:
                 agents = self.by_name[name] = {}
-                self._names = None
+                if self._names is not None:
+                    self._names.add(name)
             agents[agent.agent_id] = agent
-            self._sorted.pop(name, None)
+            if name in self._sorted:
+                self._sorted[name].add(agent)
 
     def _look(self, agent: "Agent") -> None:
         if agent.is_healthy:
@@ -95,14 +103,21 @@ class Offers:
         self.unhealthy.discard(agent.agent_id)
         self.weights.pop(agent.agent_id, None)
         for name in names:
-            self._sorted.pop(name, None)
             agents = self.by_name.get(name)
-            if agents is not None:
-                agents.pop(agent.agent_id, None)
-                if not agents:
-                    del self.by_name[name]
-                    self._names = None
+            if agents is None or agents.pop(agent.agent_id, None) is None:
+                continue
+            if name in self._sorted:
+                self._sorted[name].remove(agent)
+            if not agents:
+                del self.by_name[name]
+                self._sorted.pop(name, None)
+                if self._names is not None:
+                    self._names.remove(name)
 
 
 def _nobody_listens(_agent_id: int, _capabilities: Iterable[str]) -> None:
     """Take no notice: nobody subscribed yet."""
+
+
+def _name(agent: "Agent") -> str:
+    return agent.manifest.name

@@ -1,11 +1,11 @@
 """Who lives on this shard."""
 
-from bisect import bisect_left, bisect_right
 from collections import Counter, deque
 from collections.abc import Sequence
 from enum import IntFlag
-from itertools import islice
 from typing import NamedTuple
+
+from sortedcontainers import SortedKeyList
 
 from caxton.agents.lifecycle import AgentState, transition
 from caxton.agents.limits import DEFAULT_CAPACITY
@@ -22,6 +22,7 @@ from workers.agents.group import Group
 from workers.agents.long_turns import LongTurns
 from workers.agents.mailbox import Entry, Mailbox, weight
 from workers.agents.offers import Offers
+from workers.agents.registered_bytes import MOST_REGISTERED_BYTES, registered_bytes
 from workers.sandbox.sandbox import Sandbox
 
 
@@ -254,6 +255,8 @@ class Agent:
 # Agents that are looked at for one page: the next page goes on, and messages have their turn between. A pattern at its
 # worst costs 10 µs each.
 MOST_LOOKED_AT = 1_000
+# A page ends at this many bytes of names and capabilities, as those are counted: a few ms to make, and to read.
+MOST_PAGE_BYTES = 1 << 20
 
 
 def looked_at(among: Sequence[NamePattern]) -> int:
@@ -274,19 +277,6 @@ class AgentPage(NamedTuple):
     after: str
 
 
-# What names and capabilities of a shard's agents take of this process, about. With one capability each a million fit.
-MOST_REGISTERED_BYTES = 384 << 20
-# Measured with 64 of each agent: entries in the index, beside the text itself.
-_EACH_CAPABILITY = 320
-
-
-def registered_bytes(manifest: Manifest) -> int:
-    """Return what the texts of a manifest take in memory, about: as they are, and as others are told them."""
-    names = manifest.name, manifest.version, manifest.system, manifest.escalate_to or ""
-    length = sum(len(text.encode()) for text in (*names, *manifest.capabilities))
-    return 2 * length + _EACH_CAPABILITY * len(manifest.capabilities)
-
-
 class Registry:
     """The agents of this shard by id. bytes: what their names and capabilities take in memory, about."""
 
@@ -296,8 +286,8 @@ class Registry:
         self.offers = Offers()
         # How many of them are made from each module, by its sha256.
         self.modules: Counter[bytes] = Counter()
-        # By name, for pages: sorted at the first page after a change, so that listing many sorts them once.
-        self._sorted: list[Agent] | None = None
+        # By name, for pages: made for the first one, and kept sorted from then on.
+        self._sorted: SortedKeyList | None = None
 
     def add(self, agent: Agent) -> None:
         """Enter an agent; whoever calls has checked that the id is free."""
@@ -307,14 +297,16 @@ class Registry:
             self.offers.add(agent)
         if agent.manifest.encoding is not Encoding.ATTACHED:
             self.modules[agent.manifest.module] += 1
-        self._sorted = None
+        if self._sorted is not None:
+            self._sorted.add(agent)
 
     def remove(self, agent_id: int) -> Agent | None:
         """Forget an agent."""
-        self._sorted = None
         agent = self.agents.pop(agent_id, None)
         if agent is None:
             return None
+        if self._sorted is not None:
+            self._sorted.remove(agent)
         self.bytes -= registered_bytes(agent.manifest)
         if agent.offers is not None:
             self.offers.remove(agent)
@@ -356,16 +348,16 @@ class Registry:
         among: patterns of which their names are to fit one, if there are any.
         """
         if self._sorted is None:
-            self._sorted = sorted(self.agents.values(), key=_name)
-        start = bisect_right(self._sorted, after, key=_name)
+            self._sorted = SortedKeyList(self.agents.values(), key=_name)
+        start = self._sorted.bisect_key_right(after)
         beginning = "" if name is None else name.beginning
         begins = [pattern.beginning for pattern in among] or [beginning]
         first = max(beginning, min(begins))
         if first > after:
-            start = bisect_left(self._sorted, first, key=_name)
+            start = self._sorted.bisect_key_left(first)
         found: list[Agent] = []
-        at = start
-        for agent in islice(self._sorted, start, start + looked_at(among)):
+        at, size = start, 0
+        for agent in self._sorted.islice(start, start + looked_at(among)):
             called = agent.manifest.name
             if not called.startswith(beginning) or _is_behind(called, begins):
                 return AgentPage(found, more=False, after=after)
@@ -377,7 +369,8 @@ class Registry:
                 and (state is None or state == state_of(agent))
             ):
                 found.append(agent)
-                if len(found) == limit:
+                size += registered_bytes(agent.manifest)
+                if len(found) == limit or size >= MOST_PAGE_BYTES:
                     break
         return AgentPage(found, at < len(self._sorted), after)
 

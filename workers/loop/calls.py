@@ -113,7 +113,8 @@ class Calls:
         reads = CallLine()
         self._dead_letters = DeadLetterCalls(shard, passes, reads)
         self._kept = KeptCalls(shard, reads)
-        self._capabilities = CapabilityCalls(shard, passes)
+        self._looks = CallLine()
+        self._capabilities = CapabilityCalls(shard, passes, self._looks)
         self._busy, self._call_graph = BusyCalls(shard), CallGraphCalls(shard)
         self._spans = SpanCalls(shard)
         self._records = RecordCalls(shard)
@@ -209,7 +210,8 @@ class Calls:
                 refused = await self._lifecycle.deploy(request.manifests, principal)
                 return Deployed({place: failed(error) for place, error in refused.items()})
             case ListAgents():
-                return self._listed(request)
+                async with self._looks.turn(check):
+                    return self._listed(request)
             case Inspect():
                 agent = self._registry.find(request.agent_id)
                 if agent is None:
@@ -224,7 +226,7 @@ class Calls:
             case StopAgent() | RemoveAgents() | PauseAgent() | ResumeAgent() | Detach():
                 return await self._changed(session, principal, request)
             case ListCapable() | ListCapabilities() | LookUp() | Advertise():
-                return await self._capabilities.answer(request, principal)
+                return await self._capabilities.answer(request, check, principal)
             case FindMessage() | ListKept():
                 return await self._kept.answer(request, check)
             case FindConversations() | ListConversations() | AskConversationFigures() | ResumeConversation():

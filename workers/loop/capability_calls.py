@@ -1,7 +1,5 @@
 """Calls about capabilities: who has them, which there are, and what an agent has from now on."""
 
-import asyncio
-from bisect import bisect_right
 from itertools import islice
 
 from caxton.acl.capability import checked_key, names_of
@@ -17,36 +15,39 @@ from caxton.wire.capability_calls import (
     ListCapable,
     LookUp,
 )
-from workers.agents.registry import Agent, fits_one, looked_at
+from workers.agents.registered_bytes import registered_bytes
+from workers.agents.registry import MOST_PAGE_BYTES, Agent, fits_one, looked_at
+from workers.loop.call_line import OF_SLICE, CallLine, Check, Walk
 from workers.loop.passes import Passes
 from workers.loop.shard import Shard
 from workers.loop.views import view
 
-# Agents that are counted before others have the loop.
-AT_A_TIME = 4_096
 # Fields of a manifest that `Advertise` replaces where it has them.
 _REPLACED = ("weight", "health", "version", "system")
 
 
 class CapabilityCalls:
-    """Answers from memory; what changes is answered when it is committed."""
+    """Answers from memory; what changes is answered when it is committed. looks: the turns to look through much."""
 
-    def __init__(self, shard: Shard, passes: Passes) -> None:
+    def __init__(self, shard: Shard, passes: Passes, looks: CallLine) -> None:
         self._shard = shard
+        self._looks = looks
         self._offers = shard.registry.offers
         self._passes = passes
         self._advertising = shard.routes.advertising
 
-    async def answer(self, request: CapabilityRequest, principal: str = "") -> Result:
+    async def answer(self, request: CapabilityRequest, check: Check, principal: str = "") -> Result:
         """Answer one of these calls, asked for a principal.
 
-        Raises AgentNotFound, ValidationError, ResourceExhausted, StorageFull.
+        Raises what `check` raises, AgentNotFound, ValidationError, ResourceExhausted, StorageFull.
         """
         match request:
             case ListCapable():
-                return self._capable(request)
+                async with self._looks.turn(check):
+                    return self._capable(request)
             case ListCapabilities():
-                return await self._listed(request)
+                async with self._looks.turn(check):
+                    return await self._listed(request, check)
             case LookUp():
                 return Found([self._view_of(agent_id) for agent_id in request.agent_ids])
             case Advertise():
@@ -72,40 +73,34 @@ class CapabilityCalls:
         names = names_of(checked_key(request.key))
         by_name = self._offers.by_name
         rarest = min(names, key=lambda name: len(by_name.get(name, ())))
-        agents = self._offers.sorted_by_name(rarest)
+        agents = self._offers.page_of(rarest, request.after)
         others = [by_name.get(name, {}) for name in names if name != rarest]
-        start = bisect_right(agents, request.after, key=_name)
         found: list[AgentView] = []
-        at, after = start, request.after
+        after, size = request.after, 0
         among = [*map(NamePattern, request.among)]
-        for agent in islice(agents, start, start + looked_at(among)):
-            at += 1
+        for agent in islice(agents, looked_at(among)):
             after = agent.manifest.name
             if all(agent.agent_id in other for other in others) and fits_one(after, among):
                 found.append(view(agent, self._shard))
-                if len(found) == request.limit:
+                size += registered_bytes(agent.manifest)
+                if len(found) == request.limit or size >= MOST_PAGE_BYTES:
                     break
-        return Agents(found, at < len(agents), after, len(self._shard.registry.agents))
+        return Agents(found, next(agents, None) is not None, after, len(self._shard.registry.agents))
 
-    async def _listed(self, request: ListCapabilities) -> Capabilities:
-        names = self._offers.sorted_names()
-        start = bisect_right(names, request.after)
-        page = [
-            CapabilityView(name, len(agents), await _healthy(list(agents.values())))
-            for name in names[start : start + request.limit]
-            if (agents := self._offers.by_name.get(name)) is not None
-        ]
-        return Capabilities(page, start + request.limit < len(names))
+    async def _listed(self, request: ListCapabilities, check: Check) -> Capabilities:
+        names = [*islice(self._offers.names(request.after), request.limit + 1)]
+        walk, page = Walk(check), list[CapabilityView]()
+        for name in names[: request.limit]:
+            agents = self._offers.by_name.get(name)
+            if agents is not None:  # the last one may have gone meanwhile
+                page.append(CapabilityView(name, len(agents), await _healthy([*agents.values()], walk)))
+        return Capabilities(page, len(names) > request.limit)
 
 
-async def _healthy(agents: list[Agent]) -> int:
+async def _healthy(agents: list[Agent], walk: Walk) -> int:
     healthy = 0
-    for start in range(0, len(agents), AT_A_TIME):
-        if start:
-            await asyncio.sleep(0)
-        healthy += sum(agent.is_healthy for agent in agents[start : start + AT_A_TIME])
+    for start in range(0, len(agents), OF_SLICE):
+        some = agents[start : start + OF_SLICE]
+        healthy += sum(agent.is_healthy for agent in some)
+        await walk.looked(len(some))
     return healthy
-
-
-def _name(agent: Agent) -> str:
-    return agent.manifest.name

@@ -10,7 +10,7 @@ from caxton.capabilities.subscriptions import MOST_SUBSCRIPTIONS
 from caxton.delivery.levels import OVER_BELOW, Level, Nearing, NearLimit
 from caxton.printable import one_line
 from caxton.wire.condition import MOST_NEAR
-from workers.agents.registry import MOST_REGISTERED_BYTES
+from workers.agents.registered_bytes import MOST_REGISTERED_BYTES
 from workers.capabilities.alternatives import MOST_UNDECIDED
 from workers.conversations import table
 from workers.durable.dead_letters import MOST_BYTES, SHARES

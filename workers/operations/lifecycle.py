@@ -25,7 +25,8 @@ from caxton.placement.slot_table import SlotTable
 from caxton.store.agents import StoredAgents
 from caxton.wire.audit import Entry
 from caxton.wire.calls import DEFAULT_DRAIN_MS, MAX_DRAIN_MS
-from workers.agents.registry import Agent, Hold, Registry, registered_bytes, state_of
+from workers.agents.registered_bytes import registered_bytes
+from workers.agents.registry import Agent, Hold, Registry, state_of
 from workers.durable.lane import DurableLane
 from workers.operations.draining import Draining
 from workers.queues.dispatcher import Dispatcher

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
-from heapq import heapify, heappop, heapreplace
 from typing import Any, Self
 
 from caxton.agents.lifecycle import TOLD_STATES
 from caxton.agents.names import MAX_NAME, check_text
 from caxton.client.calls.arguments import check_whole
+from caxton.client.calls.merging import merged
 from caxton.errors import ValidationError
 from caxton.printable import shown
 from caxton.wire.calls import MAX_BATCH, Agents, AgentView, ListAgents
@@ -59,20 +59,11 @@ class AgentListing:
     async def __aiter__(self) -> AsyncIterator[AgentView]:
         left = sys.maxsize if self._limit is None else self._limit
         shards = [self._of_shard(shard, left) for shard in range(len(self._totals))] if left else []
-        firsts = [(shard, await anext(views, None)) for shard, views in enumerate(shards)]
-        heads = [(view.name, shard, view) for shard, view in firsts if view is not None]
-        heapify(heads)
-        while heads:
-            _, shard, view = heads[0]
+        async for view in merged(shards, _name):
             yield view
             left -= 1
             if not left:
                 return
-            following = await anext(shards[shard], None)
-            if following is None:
-                heappop(heads)
-            else:
-                heapreplace(heads, (following.name, shard, following))
 
     def __await__(self) -> Generator[Any, None, list[AgentView]]:
         return self._listed().__await__()
@@ -90,3 +81,7 @@ class AgentListing:
                 yield view
             left -= len(page.agents)
             after, more = page.after, page.more and page.after > after
+
+
+def _name(view: AgentView) -> str:
+    return view.name

@@ -1,12 +1,12 @@
 """What a client asks about capabilities: who has them, which there are; and what it lets agents have."""
 
 from collections.abc import AsyncIterator, Iterable
-from heapq import merge
 
-from caxton.acl.capability import Capability, Everyone, label_of
+from caxton.acl.capability import Capability, Everyone, check_capability, label_of
 from caxton.agents.manifest import MAX_WEIGHT, Health, capabilities_of
 from caxton.client.calls.agent_listing import AgentListing
 from caxton.client.calls.arguments import as_typed, check_whole, listed
+from caxton.client.calls.merging import merged
 from caxton.client.connection import Agent, Connection
 from caxton.errors import AgentNotFound, CaxtonError, NoCapableAgents, ResourceExhausted
 from caxton.ids import AgentId
@@ -57,11 +57,16 @@ class CapabilityCalls(Connection):
                         results[place] = view
         return results
 
-    async def capabilities(self) -> AsyncIterator[CapabilityView]:
-        """Yield the capabilities that agents have, in the order of the alphabet, each with how many have it."""
-        shards = [await _all_of(self._of_shard(shard)) for shard in range(self._open().shards)]
+    async def capabilities(self, *, after: str = "") -> AsyncIterator[CapabilityView]:
+        """Yield the capabilities that agents have, in the order of the alphabet, each with how many have it.
+
+        They are asked for while they are taken, at most 500 of each shard at a time. after: those behind this one.
+        Raises ValidationError for what is no capability.
+        """
+        if after:
+            check_capability(after)
         last: CapabilityView | None = None
-        for view in merge(*shards, key=lambda view: view.name):
+        async for view in merged([self._of_shard(shard, after) for shard in range(self._open().shards)], _name):
             if last is not None and last.name == view.name:
                 last = CapabilityView(view.name, last.agents + view.agents, last.healthy + view.healthy)
                 continue
@@ -108,8 +113,8 @@ class CapabilityCalls(Connection):
             raise NoCapableAgents(label_of(meant.key), ())
         return found
 
-    async def _of_shard(self, shard: int) -> AsyncIterator[CapabilityView]:
-        after, more = "", True
+    async def _of_shard(self, shard: int, after: str) -> AsyncIterator[CapabilityView]:
+        more = True
         while more:
             page = await self._call(shard, ListCapabilities(after), Capabilities)
             for view in page.capabilities:
@@ -118,5 +123,5 @@ class CapabilityCalls(Connection):
             after = page.capabilities[-1].name if page.capabilities else after
 
 
-async def _all_of(views: AsyncIterator[CapabilityView]) -> list[CapabilityView]:
-    return [view async for view in views]
+def _name(view: CapabilityView) -> str:
+    return view.name

@@ -67,9 +67,7 @@ async def list_capabilities(caller: Caller, limit: Limit = PAGE, after: After = 
     caller.may(Role.VIEWER)
     found: list[CapabilityForm] = []
     async with caller.client() as client:
-        async for view in client.capabilities():
-            if after is not None and view.name <= after:
-                continue
+        async for view in client.capabilities(after=after or ""):
             if len(found) == limit:
                 return CapabilityPage(found, found[-1].name)
             found.append(CapabilityForm(view.name, view.agents, view.healthy))

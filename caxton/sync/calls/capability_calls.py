@@ -26,9 +26,13 @@ class CapabilityCalls(Connection):
         """Return all about each of these agents, in order, or AgentNotFound where there is none."""
         return self._run(self._client.lookup(agents))
 
-    def capabilities(self) -> Iterator[CapabilityView]:
-        """Yield the capabilities that agents have, in the order of the alphabet, each with how many have it."""
-        return self._iterated(self._client.capabilities())
+    def capabilities(self, *, after: str = "") -> Iterator[CapabilityView]:
+        """Yield the capabilities that agents have, in the order of the alphabet, each with how many have it.
+
+        They are asked for while they are taken, at most 500 of each shard at a time. after: those behind this one.
+        Raises ValidationError for what is no capability.
+        """
+        return self._iterated(self._client.capabilities(after=after))
 
     def advertise(
         self,

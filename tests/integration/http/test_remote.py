@@ -36,6 +36,7 @@ async def test_an_agent_is_seen_as_on_its_own_machine(remote, here):
     assert await remote.agents(name="ec*") == [near]
     assert await remote.find("say") == [near]
     assert [view.name async for view in remote.capabilities()] == ["say"]
+    assert [view.name async for view in remote.capabilities(after="say")] == []
     looked = await remote.lookup([near.id, "nobody"])
     assert (looked[0], type(looked[1])) == (near, caxton.errors.AgentNotFound)
     assert str(looked[1]) == str((await here.lookup(["nobody"]))[0])

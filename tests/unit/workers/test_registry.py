@@ -40,6 +40,18 @@ def test_pages_list_every_agent_once_by_name(names, gone, limit):
     assert listed == sorted(name for place, name in enumerate(names) if place not in gone)
 
 
+def test_a_page_ends_when_it_is_large(monkeypatch):
+    """With the agent that makes it so; the next page goes on behind that one."""
+    registry = Registry()
+    for number, name in enumerate("abc"):
+        registry.add(Agent(number + 1, Manifest(name, bytes(32), capabilities=("x" * 100,))))
+    monkeypatch.setattr("workers.agents.registry.MOST_PAGE_BYTES", 2 * registry.bytes // 3)
+
+    assert [agent.manifest.name for agent in registry.page("", 5).agents] == ["a", "b"]
+    assert registry.page("", 5)[1:] == (True, "b")
+    assert [agent.manifest.name for agent in registry.page("b", 5).agents] == ["c"]
+
+
 def test_a_page_may_start_at_a_name_that_is_gone():
     """The name that a page starts after need not be there any more."""
     registry = Registry()

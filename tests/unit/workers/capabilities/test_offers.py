@@ -1,12 +1,15 @@
 """The agents of a shard by what they can do, and whether they are candidates."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec import structs
 
 from caxton.agents.lifecycle import AgentState
-from caxton.agents.manifest import Health
+from caxton.agents.manifest import Health, Manifest
 from caxton.errors import AgentNotFound, ValidationError
-from workers.agents.registry import Hold
+from workers.agents.registered_bytes import registered_bytes
+from workers.agents.registry import Agent, Hold, Registry
 from workers.capabilities.loads import Loads
 from workers.durable.advertising import Advertising, changed
 
@@ -27,9 +30,32 @@ def test_agents_stand_by_what_they_can_do(shard):
         [one.agent_id],
         [],
     ]
-    assert (offers.sorted_names(), offers.sorted_by_name("b")) == (["a", "b"], [one, two])
+    assert ([*offers.names("")], [*offers.page_of("b", "")]) == (["a", "b"], [one, two])
+    assert ([*offers.names("a")], [*offers.page_of("b", one.manifest.name)]) == (["b"], [two])
     shard.registry.remove(one.agent_id)
-    assert (offers.sorted_names(), offers.sorted_by_name("b")) == (["b"], [two])
+    assert ([*offers.names("")], [*offers.page_of("b", "")], [*offers.page_of("a", "")]) == (["b"], [two], [])
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.sets(st.sampled_from("abc"))), max_size=20), st.sampled_from(" ab"))
+def test_what_is_listed_is_in_order_whoever_comes_and_goes(changes, after):
+    """Agents come, have other capabilities and go, and after each change the lists are those of whoever is there."""
+    registry, there = Registry(), {}
+    for number, names in changes:
+        manifest = Manifest(f"agent-{9 - number}", bytes(32), capabilities=tuple(sorted(names)))
+        if number not in there:
+            there[number] = Agent(number, manifest)
+            registry.add(there[number])
+        elif names:
+            registry.replace(there[number], manifest)
+        else:
+            registry.remove(number)
+            del there[number]
+        have = {name: [agent for agent in there.values() if name in agent.manifest.capabilities] for name in "abc"}
+        assert [*registry.offers.names(after)] == [name for name in have if have[name] and name > after]
+        for name in "abc":
+            listed = [agent.manifest.name for agent in registry.offers.page_of(name, "agent-6")]
+            assert listed == sorted(agent.manifest.name for agent in have[name] if agent.manifest.name > "agent-6")
+    assert registry.bytes == sum(registered_bytes(agent.manifest) for agent in there.values())
 
 
 def test_who_is_told_of_is_who_is_healthy(shard, advertising):
@@ -100,7 +126,7 @@ def test_an_agent_may_have_others_at_run_time(shard, advertising):
     assert (agent.manifest.weight, agent.manifest.health) == (3, Health.UNHEALTHY)
     assert list(journal.commit.offered) == [agent.agent_id]
     assert journal.urgent
-    assert shard.registry.offers.sorted_names() == ["b"]
+    assert [*shard.registry.offers.names("")] == ["b"]
 
 
 def test_what_changes_nothing_is_not_written(shard, advertising):
