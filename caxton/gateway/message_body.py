@@ -66,8 +66,8 @@ async def read_one(request: Request[Any, Any, Any]) -> Values:
         return values_of(raw)
 
 
-async def read_many(request: Request[Any, Any, Any]) -> AsyncIterator[msgspec.Raw]:
-    """Yield each message of a batch as the object of JSON that it is, and let others have the loop between.
+async def read_many(request: Request[Any, Any, Any]) -> AsyncIterator[list[msgspec.Raw]]:
+    """Yield the messages of a batch as the objects of JSON that they are, some at a time: others have the loop between.
 
     Raises InvalidMessageFormat; ValidationError where there are too many, before any.
     """
@@ -77,13 +77,16 @@ async def read_many(request: Request[Any, Any, Any]) -> AsyncIterator[msgspec.Ra
         _Seen.messages = 0
         as_kind(raw, _Counted)
         batch = as_kind(raw, _Batch)
-    weight = SMALL_BODY_BYTES
+    some: list[msgspec.Raw] = []
+    weight = 0
     for message in batch.messages:
+        some.append(message)
         weight += _WEIGHT + memoryview(message).nbytes
         if weight > SMALL_BODY_BYTES:
-            weight = 0
             await asyncio.sleep(0)
-        yield message
+            yield some
+            some, weight = [], 0
+    yield some
 
 
 def values_of(raw: bytes | msgspec.Raw) -> Values:

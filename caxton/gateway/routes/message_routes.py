@@ -9,6 +9,8 @@ from litestar.params import HeaderParameter
 
 from caxton.acl.json_form import read_message
 from caxton.acl.message import Message
+from caxton.acl.performative import Performative
+from caxton.acl.plain_form import PlainForms
 from caxton.client.client import Client
 from caxton.client.interactions.questions import check_opening
 from caxton.client.routes.receipts import Receipt
@@ -21,6 +23,7 @@ from caxton.gateway.door import note_denied
 from caxton.gateway.message_body import Values, read_many, read_one, values_of
 from caxton.gateway.parameters import Timeout
 from caxton.gateway.problem import Problem, as_json
+from caxton.ids import uuid_text
 from caxton.tokens.role import Role
 
 Key = Annotated[
@@ -129,8 +132,11 @@ async def send_messages(
     caller.grant.allows_some(Role.SENDER)
     if key is not None:
         raise ValidationError("Idempotency-Key", "each message of a batch has its own, in its delivery_options")
+    read: list[Message | CaxtonError] = []
     async with caller.speaking() as client:
-        read = [await _one_of_many(caller, client, request, raw) async for raw in read_many(request)]
+        forms = PlainForms(client.id_of, Performative.INFORM)
+        async for some in read_many(request):
+            read += [await _one_of_many(caller, client, request, forms, raw) for raw in some]
         going = [one for one in read if isinstance(one, Message)]
         sent = iter(await client.send_batch(going, timeout_s=timeout_s))
     results = [next(sent) if isinstance(one, Message) else one for one in read]
@@ -140,28 +146,31 @@ async def send_messages(
 
 
 async def _one_of_many(
-    caller: Caller, client: Client, request: Request[Any, Any, Any], raw: msgspec.Raw
+    caller: Caller, client: Client, request: Request[Any, Any, Any], forms: PlainForms, raw: msgspec.Raw
 ) -> Message | CaxtonError:
     """Return a message of a batch, or why it is not sent: because of what it says, or of who asks."""
     try:
-        return await _message(caller, client, values_of(raw), "inform", None)
+        message = forms.read(raw) or _read(client, values_of(raw), "inform", None)
+        await _check_parties(caller, client, message)
     except AccessDenied as error:
         note_denied(caller.house.notes, request.scope, caller.grant, error)
         return error
     except (ValidationError, AgentNotFound) as error:
         return error
+    return message
 
 
 async def _message(caller: Caller, client: Client, values: Values, performative: str, key: str | None) -> Message:
     """Return the message of a JSON form that this caller may send; raises what is wrong with it."""
     message = _read(client, values, performative, key)
-    if not caller.grant.is_for_all:
-        await _check_parties(caller, client, message)
+    await _check_parties(caller, client, message)
     return message
 
 
 async def _check_parties(caller: Caller, client: Client, message: Message) -> None:
     """Let pass what goes, with its answers, only to agents that a token for some is for."""
+    if caller.grant.is_for_all:
+        return
     name = message.receiver_name
     if message.capability is not None:
         caller.may(Role.SENDER)
@@ -174,13 +183,12 @@ async def _check_parties(caller: Caller, client: Client, message: Message) -> No
 
 
 def _receipt(receipt: Receipt) -> ReceiptForm:
-    return ReceiptForm(
-        message_id=str(receipt.message_id),
-        reliability=receipt.lane.reliability,
-        is_new=receipt.is_new,
-        agent=None if receipt.agent is None else str(receipt.agent),
-        tried=tuple(map(str, receipt.tried)),
+    form = ReceiptForm(
+        message_id=uuid_text(receipt.raw_id), reliability=receipt.lane.reliability, is_new=receipt.is_new
     )
+    if receipt.agent is None:
+        return form
+    return msgspec.structs.replace(form, agent=str(receipt.agent), tried=tuple(map(str, receipt.tried)))
 
 
 def _read(client: Client, values: Values, performative: str, key: str | None) -> Message:

@@ -32,7 +32,7 @@ class Asked:
         return SimpleNamespace(body=whole, headers=headers, scope=scope, app=self.app)
 
     async def batch(self, raw):
-        return [message async for message in read_many(self.request(raw))]
+        return [message async for some in read_many(self.request(raw)) for message in some]
 
 
 @pytest.fixture
