@@ -27,7 +27,9 @@ _TRY_AGAIN_S = 1.0
 _END_S = 3.0
 _CLOSE_S = 1.0
 START, STOP, RESTORE, MISSED = "start", "stop", "restore", "rows_missed"
-ASKED, WHOLE = "asked", "runtime"
+ASKED = "asked"
+# The runtime itself, by a name that no agent may have.
+WHOLE = "caxton:runtime"
 T = TypeVar("T")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import caxton
-from caxton.errors import AgentTakenOver, CaxtonError, NetworkError
+from caxton.errors import AgentTakenOver, CaxtonError, NetworkError, ValidationError
 from caxton.testing import runtime as serve
 
 ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
@@ -40,6 +40,21 @@ async def test_what_is_done_is_told_with_its_principal(runtime, command):
     shown = command(runtime, "show", "--agent", "watched", "-o", "json").stdout.splitlines()
     assert [json.loads(line)["action"] for line in shown] == [row.action for row in found]
     assert command(runtime, "verify").returncode == 0
+
+
+async def test_an_agent_that_is_called_runtime_is_not_taken_for_the_runtime(runtime, command):
+    """What was done to it, and what was done to that, have different names, of which no agent can have the latter."""
+    async with runtime.connect() as owner:
+        await owner.deploy("runtime", ECHO)
+        await owner.stop("runtime")
+        with pytest.raises(ValidationError, match="is reserved"):
+            await owner.deploy("caxton:runtime", ECHO)
+        await owner.remove("runtime")
+    shown = [line.split() for line in command(runtime, "show", "--action", "stop").stdout.splitlines()[1:]]
+    started = [line.split() for line in command(runtime, "show", "--action", "start").stdout.splitlines()[1:]]
+
+    assert [words[-2:] for words in shown] == [["runtime", "done"]]
+    assert {words[words.index("start") + 1] for words in started} == {"caxton:runtime"}
 
 
 async def test_what_is_done_to_letters_and_offers_and_by_taking_over_is_told_of_its_agent(runtime):

@@ -45,7 +45,7 @@ async def test_what_is_asked_of_the_supervisor_is_told_with_its_principal(runtim
     told = [(row.action, row.principal, row.subject, row.outcome) for row in rows if row.action != "anchor"]
     token = f"token:{made.about.token_id}"
     assert told == [
-        ("start", "", "runtime", "for the first time"),
+        ("start", "", "caxton:runtime", "for the first time"),
         ("create_token", "", token, "grafana: role viewer, agents shop-*"),
         ("deploy", "", "watched", "done"),
         ("restart", "token:7", "shard 1", "asked"),
@@ -88,14 +88,14 @@ async def test_a_worker_that_is_killed_is_an_incident(runtime):
 async def test_how_a_run_ended_stands_at_the_start_of_the_next(runtime):
     """After a stop, and after a crash; who asked for the stop, and that the end was clean."""
     async with runtime.connect() as client:
-        assert [row.action for row in await rows_of(client, subject="runtime")] == ["start"]
+        assert [row.action for row in await rows_of(client, subject="caxton:runtime")] == ["start"]
     subprocess.run([*CAXTON, "stop", "--runtime-dir", str(runtime.runtime_dir)], capture_output=True, check=True)
     runtime.stop()
     runtime.start()
     runtime.kill()
     runtime.start()
     async with runtime.connect() as client:
-        rows = await rows_of(client, subject="runtime")
+        rows = await rows_of(client, subject="caxton:runtime")
         assert await client.verify_audit() == []
     assert [(row.action, row.outcome) for row in rows] == [
         ("start", "for the first time"),
