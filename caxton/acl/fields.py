@@ -8,6 +8,8 @@ from caxton.ids import BROADCAST, ConversationId, MessageId
 from caxton.printable import shown
 
 MAX_TEXT = 255
+# Characters of what may be an act mistyped: to compare longer text with each of them takes long, and says nothing.
+_LONGEST_SLIP = 40
 
 
 def text(field: str, value: object) -> str | None:
@@ -47,7 +49,7 @@ def performative_number(value: object) -> int:
             return int(Performative(value))  # type: ignore[arg-type] # a name is found by `_missing_`
     except ValueError:
         pass
-    near = get_close_matches(value.lower(), ACTS, 1) if isinstance(value, str) else []
+    near = get_close_matches(value.lower(), ACTS, 1) if isinstance(value, str) and len(value) <= _LONGEST_SLIP else []
     hint = f"; is {near[0]!r} meant?" if near else ""
     raise ValidationError("performative", f"{shown(value)} is not one of FIPA's 22 acts{hint}")
 

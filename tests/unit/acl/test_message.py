@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from caxton.acl import fields
 from caxton.acl.envelope import AUTOMATIC, DURABLE, LANE_OPEN, MAX_CONTENT, Envelope
 from caxton.acl.failure import report
 from caxton.acl.fields import MAX_TEXT
@@ -232,6 +233,16 @@ def test_a_misspelt_performative_is_told_the_nearest():
     """Whoever mistypes an act is told which one was meant."""
     with pytest.raises(ValidationError, match="is 'request' meant"):
         Message(5, performative="requests")
+
+
+@pytest.mark.parametrize(("length", "compared"), [(40, True), (41, False)])
+def test_what_is_too_long_for_a_slip_is_compared_with_no_act(monkeypatch, length, compared):
+    """No act is near to it anyhow, and whoever sends thousands of these would keep others waiting."""
+    seen = []
+    monkeypatch.setattr(fields, "get_close_matches", lambda word, *_: seen.append(word) or [])
+    with pytest.raises(ValidationError, match="is not one of FIPA's 22 acts"):
+        Message(5, performative="x" * length)
+    assert bool(seen) is compared
 
 
 def test_a_name_as_a_receiver_is_told_where_ids_come_from():
