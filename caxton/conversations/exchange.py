@@ -84,10 +84,13 @@ class Exchange(msgspec.Struct, gc=False, eq=False):
         sender, receiver, rare = message.sender, message.receiver, message.rare
         return (
             self.position is not None
+            and (
+                (sender == self.other and receiver == self.initiator)
+                or (sender == self.initiator and receiver == self.other)
+            )
             and (rare is None or rare.conversation is None)
             and message.flags == self.flags
             and len(self.recent) < MOST_EXCHANGED
-            and (sender, receiver) in {(self.initiator, self.other), (self.other, self.initiator)}
         )
 
     def add(self, message: Envelope, now_ms: int) -> None:

@@ -46,7 +46,17 @@ def summary_of(one: Remembered, *, with_content: bool = False) -> Summary:
     if type(one) is Summary:
         return one
     m: Envelope = one  # type: ignore[assignment] # the only other one
-    size = len(m.content)
-    content = m.content if with_content and size <= MAX_KEPT_CONTENT else None
-    said = m.message_id, m.performative, m.sender, m.receiver, m.created_at, size, m.in_reply_to, content
-    return Summary(*said, bool(m.flags & AUTOMATIC))
+    content, size = None, len(m.content)
+    if with_content and size <= MAX_KEPT_CONTENT:
+        content = m.content
+    return Summary(
+        m.message_id,
+        m.performative,
+        m.sender,
+        m.receiver,
+        m.created_at,
+        size,
+        m.in_reply_to,
+        content,
+        m.flags & AUTOMATIC > 0,
+    )

@@ -13,12 +13,13 @@ from caxton.config.conversations import ConversationSettings
 from caxton.conversations.exchange import Exchange
 from caxton.conversations.record import FIRST_PLACES, Record
 from caxton.delivery.served_time import ServedTime
-from caxton.errors import CaxtonError, ConversationEnded, ProtocolViolation, TooManyParticipants
+from caxton.errors import CaxtonError, ConversationEnded
 from caxton.ids import SESSION_BIT
 from caxton.protocols import is_checked
 from caxton.store.commit import Commit
 from caxton.store.recovered import ConversationDeltas
-from workers.conversations.ends import end_as_told, named, over, stop
+from workers.conversations.checks import Checks
+from workers.conversations.ends import end_as_told, over, stop
 from workers.conversations.exchanges import Exchanges
 from workers.conversations.log import ConversationLog
 from workers.conversations.openings import begun, introduced, is_special, opener_of
@@ -59,6 +60,7 @@ class Conversations:
         self.counts: Counter[str] = Counter()
         self._exchanges = Exchanges(settings, served, log, self.table, self.counts, rules.look_at)
         self._ticks = Ticks(self.table, rules, log)
+        self._checks = Checks(settings, served, rules, self.counts, self._stop)
         # Those that ended, whose participants are to be told why, by whoever can send.
         self.untold: list[tuple[Record, CaxtonError]] = []
 
@@ -86,7 +88,7 @@ class Conversations:
             or message.receiver not in record.parties
             or (message.rare is not None and is_special(message.rare, record))
         ):
-            return self._look(message)
+            return self._look(message, record)
         if record.note(message, self.wall_ms):
             self.table.weigh(record)
         if message.flags:
@@ -159,7 +161,7 @@ class Conversations:
                 if message.receiver < SESSION_BIT and not self._owns(message.receiver):
                     message.rare = introduced(message.rare, record)
                 continue
-            error = self._sends(message, handled)
+            error = self._sends(message, handled, record)
             if error is not None:
                 refused.append((message, error))
         return refused
@@ -228,14 +230,18 @@ class Conversations:
         while not self.table.has_room:
             self.counts["conversations_evicted"] += self.table.make_room(now_ms)
 
-    def _look(self, message: Envelope) -> CaxtonError | None:
-        """See to a message that is not just one more of who speaks already."""
+    def _look(self, message: Envelope, kept: Record | None) -> CaxtonError | None:
+        """See to a message that is not just one more of who speaks already. kept: what is found by its id."""
         if message.flags & AUTOMATIC:
             return self._told(message)
         record = None
         try:
+            if kept is not None and self._checks.is_one_more(kept, message):
+                record = kept
+                self._says(kept, message)
+                return None
             record = self._meant(message) or self._begin(message)
-            self._check(record, message, placed=True)
+            self._checks.check(record, message, self.wall_ms, placed=True)
         except CaxtonError as error:
             return self._refused(record, error)
         record.follows(message)
@@ -248,6 +254,20 @@ class Conversations:
             self.log.save(record)
         self._archive_ended(record)
         return None
+
+    def _says(self, record: Record, message: Envelope) -> None:
+        """Count what an agent is given where only the protocol has a say. Raises what it says."""
+        lines = len(record.lines.positions)  # type: ignore[union-attr] # it has some
+        self._checks.fits(record, message, self.wall_ms, placed=True)
+        record.follows(message)
+        is_new = message.receiver not in record.parties
+        record.join(message.receiver)
+        record.speaks(message.sender)
+        record.turns += 1
+        if record.note(message, self.wall_ms) or is_new or len(record.lines.positions) > lines:  # type: ignore[union-attr]
+            self.table.weigh(record)
+        if message.flags & DURABLE:
+            self.log.save(record)
 
     def _told(self, message: Envelope) -> CaxtonError | None:
         """The runtime's own word is told, whatever the conversation has come to; that it ended, to who took part."""
@@ -265,16 +285,17 @@ class Conversations:
                 self.rules.told(record, message, self._served.now_ms)
         return None
 
-    def _sends(self, message: Envelope, handled: Envelope | None) -> CaxtonError | None:
+    def _sends(self, message: Envelope, handled: Envelope | None, kept: Record | None) -> CaxtonError | None:
         """See to what an agent of this shard sends, where that is not just one more message."""
         if message.flags & AUTOMATIC:
             return None
-        record = None
+        record = kept if kept is not None and self._checks.is_one_more(kept, message) else None
+        check = self._checks.check if record is None else self._checks.fits
         try:
-            record = self._meant(message, handled) or self._begin(message)
+            record = record or self._meant(message, handled) or self._begin(message)
             if record.is_shared or (message.receiver < SESSION_BIT and not self._owns(message.receiver)):
                 message.rare = introduced(message.rare, record)
-            self._check(record, message, placed=False)
+            check(record, message, self.wall_ms, placed=False)
         except CaxtonError as error:
             return self._refused(record, error)
         record.follows(message)
@@ -283,34 +304,6 @@ class Conversations:
             self.log.touch(record)
         self._archive_ended(record)
         return None
-
-    def _check(self, record: Record, message: Envelope, *, placed: bool) -> None:
-        """Raise why a message has no place in a conversation: it is over, or of others, at a limit, or does not fit."""
-        if record.state.is_end:
-            self.counts["conversations_over"] += 1
-            raise over(record)
-        parties = record.parties
-        new = (message.receiver not in parties) + (message.sender not in parties)
-        most = record.limits.participants or self._settings.conversation_participants
-        if new and len(parties) - 1 + new > most:
-            self.counts["conversations_full"] += 1
-            raise TooManyParticipants(named(record), most)
-        protocol = None if message.rare is None else message.rare.protocol
-        if protocol not in {None, record.protocol} and self.rules.known(protocol):
-            record.watched = True
-        if not record.watched:
-            return
-        if placed:  # limits are counted where a message is: what is sent is at its receiver's
-            hops = 0 if message.cause is None else message.cause.hops
-            beyond = record.beyond(hops, len(message.content))
-            if beyond is not None:
-                record.follows(message)
-                raise self._stop(record, *beyond)
-        rule = self.rules.placing if placed else self.rules.sending
-        error = rule(record, message, self._served.now_ms, self.wall_ms)
-        if error is not None:
-            self.counts["violations"] += isinstance(error, ProtocolViolation)
-            raise error
 
     def _meant(self, message: Envelope, handled: Envelope | None = None) -> Record | None:
         """Return the conversation that a message belongs to, None where it opens one. Raises NotAParticipant.

@@ -77,10 +77,10 @@ class ProtocolRules:
         rare = message.rare
         if rare is None or rare.protocol is None:
             return None
-        line = message.receiver, message.sender
-        if record.lines is not None:
-            record.lines.answered_by(line, message.in_reply_to)
-        if rare.reply_to is not None and (record.lines is None or line not in record.lines.positions):
+        line, lines = (message.receiver, message.sender), record.lines
+        if lines is not None and lines.sought:
+            lines.answered_by(line, message.in_reply_to)
+        if rare.reply_to is not None and (lines is None or line not in lines.positions):
             line = message.receiver, rare.reply_to  # who asks on behalf of another is not who is answered
         return self._said(record, line, message, now_ms, wall_ms, sent=False)
 
@@ -215,7 +215,9 @@ class ProtocolRules:
         if change:
             self.changed(line[0], change)
         record.changed = True
-        self.look_at(record, position.deadline_ms or now_ms + QUIET_MS)
+        look_at_ms = position.deadline_ms or now_ms + QUIET_MS
+        if not lines.look_at_ms or look_at_ms < lines.look_at_ms:
+            self.look_at(record, look_at_ms)
 
     def _lapse(self, record: Record, lines: Lines, line: Line, position: Position, now_ms: int) -> None:
         """Nobody has said in time what a line waits for. Who waited is told."""

@@ -27,14 +27,19 @@ ALL_AGENTS = {AGENT, SECOND}
 
 
 class Shard:
-    """Conversations of one shard, driven by hand. as_records: whether all are records from the beginning."""
+    """Conversations of one shard, driven by hand. as_records: whether all are records from the beginning.
 
-    def __init__(self, *, as_records=False, history=32, owns=ALL_AGENTS.__contains__):
+    closely: whether no message in one passes as one more.
+    """
+
+    def __init__(self, *, as_records=False, closely=False, history=32, owns=ALL_AGENTS.__contains__):
         settings = ConversationSettings(conversation_history=history, conversation_timeout_s=300)
         self.journal = Journal(1, settings, owns)
         self.conversations = self.journal.conversations
         if as_records:
             self.conversations._exchanges._are_open = False
+        if closely:
+            self.conversations._checks.is_one_more = lambda *_: False
         self.table = self.conversations.table
         self.conversations.rules.has_left = lambda client: client in self.gone
         self.rows, self.gone = [], set()
@@ -136,10 +141,12 @@ STEPS = SAYS | SAYS | DOES | LATER
 
 
 OPENINGS = {"fipa-request": Act.REQUEST, "fipa-subscribe": Act.SUBSCRIBE, "fipa-propose": Act.PROPOSE}
+OPENINGS["fipa-contract-net"] = Act.CFP
 ANSWERS = {
     "fipa-request": [Act.AGREE, Act.INFORM, Act.REFUSE, Act.FAILURE],
     "fipa-subscribe": [Act.AGREE, Act.INFORM, Act.INFORM, Act.FAILURE],
     "fipa-propose": [Act.ACCEPT_PROPOSAL, Act.REJECT_PROPOSAL],
+    "fipa-contract-net": [Act.PROPOSE, Act.PROPOSE, Act.REFUSE, Act.INFORM],
 }
 RARE = st.sampled_from(
     [{"reply_by": ms} for ms in (1_002_500, 1_002_500, 1_299_000, 5)]
@@ -158,7 +165,7 @@ def talks(draw):
         return "say", OWN, (sender, receiver), fields
 
     answer = st.builds(says, st.just(AGENT), st.just(CLIENT), st.sampled_from(ANSWERS[protocol]))
-    aside = st.sampled_from([Act.CANCEL, Act.NOT_UNDERSTOOD, OPENINGS[protocol], Act.CFP])
+    aside = st.sampled_from([Act.CANCEL, Act.NOT_UNDERSTOOD, OPENINGS[protocol], Act.ACCEPT_PROPOSAL])
     more = st.one_of(
         st.builds(says, st.just(CLIENT), st.just(AGENT), aside),
         st.builds(lambda rare: says(CLIENT, AGENT, OPENINGS[protocol], **rare), RARE),
@@ -219,10 +226,19 @@ def later(ms):
     return ("later", ms), ("tick", OWN)
 
 
+NET = "fipa-contract-net"
 ASKS, INFORMS = by_protocol(CLIENT, AGENT, Act.REQUEST), by_protocol(AGENT, CLIENT, Act.INFORM)
 ASKS_SOON = by_protocol(CLIENT, AGENT, Act.REQUEST, reply_by=1_002_500)
 TO_STORE = [by_protocol(CLIENT, AGENT, Act.REQUEST, flags=DURABLE)]
 TO_STORE += [by_protocol(AGENT, CLIENT, act, flags=DURABLE) for act in (Act.AGREE, Act.INFORM)]
+CALLS, *CALLED = [
+    by_protocol(CLIENT, AGENT, Act.CFP, NET, DURABLE),
+    by_protocol(CLIENT, SECOND, Act.CFP, NET, DURABLE),
+    by_protocol(AGENT, CLIENT, Act.PROPOSE, NET, DURABLE),
+    by_protocol(SECOND, CLIENT, Act.REFUSE, NET, DURABLE),
+    by_protocol(CLIENT, AGENT, Act.ACCEPT_PROPOSAL, NET, DURABLE),
+    by_protocol(AGENT, CLIENT, Act.INFORM, NET, DURABLE),
+]
 STORE, LOOK, CROWD = ("commit", OWN), ("views", OWN), ("crowd", OWN)
 
 
@@ -253,6 +269,9 @@ STORE, LOOK, CROWD = ("commit", OWN), ("views", OWN), ("crowd", OWN)
         [TO_STORE[0], STORE, LOOK, TO_STORE[1], STORE],
         [TO_STORE[0], STORE, TO_STORE[1], STORE, TO_STORE[2], LOOK, STORE],
         [TO_STORE[0], TO_STORE[1], STORE, *later(300_000), STORE],
+        [CALLED[0], ("say", OWN, (CLIENT, AGENT), {"flags": DURABLE}), CALLS, ("lines", OWN)],
+        [by_protocol(CLIENT, AGENT, Act.REQUEST, conversation=Opening(turns=1)), INFORMS, ASKS],
+        *[[CALLS, *CALLED[:many], STORE, *later(5_000)] for many in range(1, 6)],
     ],
 )
 def test_a_line_is_the_same_in_both(steps):
@@ -261,23 +280,29 @@ def test_a_line_is_the_same_in_both(steps):
 
 
 def compare(steps):
-    """Do all of it to exchanges and to records."""
-    shards, now_ms = [Shard(), Shard(as_records=True)], 0
+    """Do all of it to exchanges and to records, and to records of which each message is looked at closely."""
+    shards, now_ms = [Shard(), Shard(as_records=True), Shard(as_records=True, closely=True)], 0
     for step in steps:
         now_ms += step[1] if step[0] == "later" else 0
-        one, other = [(take(shard, step, now_ms), shard.seen) for shard in shards]
-        assert one == other, step
+        one, other, third = [(take(shard, step, now_ms), shard.seen) for shard in shards]
+        assert one == other == third, step
     for shard in shards:
         shard.commit()
-    one, other = shards
+    for other in shards[1:]:
+        same(shards[0], other)
+
+
+def same(one, other):
+    """What both know, and what their files do."""
     assert one.read() == other.read()
     assert one.read_lines() == other.read_lines()
     assert [one.views(talk) for talk in (OWN, FREE)] == [other.views(talk) for talk in (OWN, FREE)]
     assert [one.lines(talk) for talk in (OWN, FREE)] == [other.lines(talk) for talk in (OWN, FREE)]
     for what in ("created", "durations_ms", "messages"):
         assert getattr(one.table, what) == getattr(other.table, what)
-    for kept, size in ((one.table.live, one.table.size), (one.table.archived, one.table.archived_size)):
-        assert sum(each.weight for each in kept.values()) == sum(each.weighed for each in kept.values()) == size
+    for table in (one.table, other.table):
+        for kept, size in ((table.live, table.size), (table.archived, table.archived_size)):
+            assert sum(each.weight for each in kept.values()) == sum(each.weighed for each in kept.values()) == size
 
 
 @pytest.fixture
