@@ -142,12 +142,17 @@ class Table:
     def make_room(self, now_ms: int) -> int:
         """Let the oldest expire, a thousand at once, so that this is not done for each; returns how many.
 
-        They are those of the initiator whose conversations take the most, where that is more than its share.
+        They are those of the initiator whose conversations take the most, where that is more than its share; otherwise
+        of all who have more than half of what one has in the mean: who has few makes no room for many that have more.
         """
-        initiator, most = max(self._size_of.items(), key=lambda one: one[1], default=(0, 0))
+        sizes = self._size_of
+        initiator, most = max(sizes.items(), key=lambda one: one[1], default=(0, 0))
         oldest: Iterator[Kept] = iter(self.live.values())
         if most > self.size // SHARES:
             oldest = (record for record in oldest if record.initiator == initiator)
+        else:
+            few = self.size // max(1, 2 * len(sizes))
+            oldest = (record for record in oldest if sizes[record.initiator] > few)
         some = list(islice(oldest, AT_ONCE))
         for record in some:
             if type(record) is Record:  # what has only begun says by its end that it has expired

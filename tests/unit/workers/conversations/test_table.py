@@ -65,6 +65,19 @@ def test_who_opens_the_most_makes_room_with_its_own(make_table):
     assert (table.size, table.archived_size) == weighs(table)
 
 
+def test_who_has_few_makes_no_room_for_several_that_have_many(make_table):
+    """Ten that open ever more, none of whom has an eighth, let their own expire, and nobody else's."""
+    table = make_table(most=3_000)
+    for number in range(100):
+        table.open(record(number, initiator=number))
+    for number in range(100, 20_000):
+        if not table.has_room:
+            assert table.make_room(0) == AT_ONCE
+        table.open(record(number, initiator=9_000 + number % 10))
+    assert {r.opened_ms for r in table.live.values()} >= set(range(100))
+    assert (table.size, table.archived_size) == weighs(table)
+
+
 def test_whoever_has_ended_leaves_nothing(make_table):
     """Of initiators whose conversations are over nothing is kept."""
     table = make_table()
