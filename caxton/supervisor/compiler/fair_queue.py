@@ -1,29 +1,30 @@
 """Who is next, where some ask for more than others: one of each in turn, and the longest line gives way. Pure."""
 
 from collections import deque
+from collections.abc import Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class FairQueue(Generic[T]):
-    """Bounded in all; everybody has a line of their own, by a number, and lines are served in turn."""
+    """Bounded in all; everybody has a line of their own, and lines are served in turn."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._lines: dict[int, deque[T]] = {}
+        self._lines: dict[Hashable, deque[T]] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
 
-    def put(self, owner: int, item: T) -> T | None:
+    def put(self, owner: Hashable, item: T) -> T | None:
         """Add an item; returns the one that has no place, which may be this one.
 
         When there is no room, the last of the longest line gives way to somebody who has fewer.
         """
         refused: T | None = None
         if len(self) >= self._most:
-            longest = max(self._lines, key=lambda number: len(self._lines[number]))
+            longest = max(self._lines, key=lambda one: len(self._lines[one]))
             if len(self._lines[longest]) <= len(self._lines.get(owner, ())) + 1:
                 return item
             refused = self._lines[longest].pop()

@@ -64,11 +64,11 @@ class CompilerHost:
                 raise Timeout("starting the compiler", START_TIMEOUT_S) from None
         return self._engine_id
 
-    async def compile(self, agent: str, limits: Limits, wasm: bytes, owner: int = 0) -> bytes:
+    async def compile(self, agent: str, limits: Limits, wasm: bytes, owner: tuple[int, str] = (0, "")) -> bytes:
         """Return the artifact; raises InvalidModule, ResourceExhausted when too many wait, and Timeout.
 
-        owner: the process whose module it is, 0 for the runtime's own. Owners have their turns, and who has fewest
-        modules waiting is refused last.
+        owner: the process whose module it is, 0 for the runtime's own, and the principal that it acts for. Owners have
+        their turns, and who has fewest modules waiting is refused last.
         """
         order = _Order(CompileJob(agent, limits, wasm), asyncio.get_running_loop().create_future())
         refused = self._orders.put(owner, order)

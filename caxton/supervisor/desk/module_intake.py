@@ -46,7 +46,7 @@ class ModuleIntake:
         upload.content.clear()
         if await asyncio.to_thread(_sha256, wasm) != piece.sha256:
             raise ValidationError("upload", "the bytes do not have the sha256 that was announced; send them again")
-        await self._compile(piece.agent, piece.limits, wasm, caller.process)
+        await self._compile(piece.agent, piece.limits, wasm, caller.owner)
         return Accepted(piece.size)
 
     async def compile_missing(self, tell_refused: Callable[[str, CaxtonError], None]) -> None:
@@ -76,7 +76,7 @@ class ModuleIntake:
         before_ns = (earliest_ms - UNUSED_MS) * _NS_PER_MS
         return await asyncio.to_thread(self._cache.sweep, before_ns, MOST_UNUSED_BYTES)
 
-    async def _compile(self, agent: str, limits: Limits, wasm: bytes, owner: int = 0) -> None:
+    async def _compile(self, agent: str, limits: Limits, wasm: bytes, owner: tuple[int, str] = (0, "")) -> None:
         artifact = await self._compiler.compile(agent, limits, wasm, owner)
         engine_id = await self._compiler.engine_id()
         await asyncio.to_thread(self._keep, wasm, engine_id, artifact)

@@ -127,7 +127,8 @@ class Reception:
                 return self._open_session(caller, request)
             case UploadModule():
                 await self._wait_for_opening()
-                return await self.intake.take(caller, request)
+                principal = self.sessions.principal_on(caller.line)
+                return await self.intake.take(caller._replace(principal=principal), request)
             case (AskHealth() | AskStats() | AskSettings() | ChangeSettings() | ReadEvents()) | (
                 ReadAudit() | AnchorAudit() | NoteAccess() | NoteBackup()
             ):

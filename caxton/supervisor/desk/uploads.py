@@ -31,7 +31,8 @@ class Upload:
 class Uploads:
     """One upload per caller and MAX_UPLOADS in all, dropped after IDLE_S without a piece, or LONGEST_S.
 
-    When there is no place, a process that has several of them gives one up for a process that has none.
+    When there is no place, an owner who has several of them gives one up for an owner who has none: a process, or a
+    principal that one acts for.
     """
 
     def __init__(self) -> None:
@@ -78,18 +79,18 @@ class Uploads:
             self.abandoned += 1
         if len(self._under_way) >= MAX_UPLOADS:
             self.drop_idle(now_s)
-        if len(self._under_way) >= MAX_UPLOADS and not self._make_room(caller.process):
+        if len(self._under_way) >= MAX_UPLOADS and not self._make_room(caller.owner):
             raise ResourceExhausted("uploads of modules at once", MAX_UPLOADS)
         self._under_way[caller] = Upload(piece.sha256, piece.size, now_s, now_s)
 
-    def _make_room(self, process: int) -> bool:
-        """Give up the upload that was longest without a piece, of the process that has most; False when it is fair."""
-        places = Counter(caller.process for caller in self._under_way)
+    def _make_room(self, owner: tuple[int, str]) -> bool:
+        """Give up the upload that was longest without a piece, of the owner who has most; False when it is fair."""
+        places = Counter(caller.owner for caller in self._under_way)
         most, count = places.most_common(1)[0]
-        if places[process] or count == 1:
+        if places[owner] or count == 1:
             return False
         uploads = self._under_way
-        del uploads[min((c for c in uploads if c.process == most), key=lambda c: uploads[c].touched_s)]
+        del uploads[min((c for c in uploads if c.owner == most), key=lambda c: uploads[c].touched_s)]
         self.abandoned += 1
         return True
 

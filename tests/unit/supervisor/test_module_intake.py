@@ -23,8 +23,9 @@ class Compiler:
     async def engine_id(self):
         return ENGINE
 
-    async def compile(self, agent, limits, wasm, _owner=0):
+    async def compile(self, agent, limits, wasm, owner=None):
         self.seen.append((agent, limits, wasm))
+        self.owner = owner
         if wasm.startswith(b"no"):
             raise InvalidModule(agent, "says no")
         return wasm.upper()
@@ -55,6 +56,13 @@ def pieces_of(content, size=4, sha256=None):
 
 async def upload(intake, pieces):
     return [(await intake.take(Caller(1, 1), piece)).wanted for piece in pieces]
+
+
+async def test_whose_a_module_is_is_told_where_it_waits(intake, compiler):
+    """The process that brought it, and for whom that acts."""
+    for piece in pieces_of(b"abcdef"):
+        await intake.take(Caller(1, 2, "token:a"), piece)
+    assert compiler.owner == (2, "token:a")
 
 
 async def test_a_module_is_compiled_and_kept(intake, cache, compiler):

@@ -1,7 +1,12 @@
+import os
+
 import pytest
 
+from caxton.agents.limits import DEFAULT_LIMITS
+from caxton.client.supervisor_line import SupervisorLine
 from caxton.errors import StorageError
 from caxton.supervisor.desk.module_intake import ModuleIntake
+from caxton.wire.supervision import Accepted, OpenSession, UploadModule
 
 
 @pytest.fixture
@@ -18,6 +23,29 @@ def removals(monkeypatch):
     monkeypatch.setattr("caxton.supervisor.supervisor.MODULES_PERIOD_S", 0.01)
     monkeypatch.setattr(ModuleIntake, "remove_unused", remove_unused)
     return told
+
+
+async def test_a_module_belongs_to_whom_its_line_acts_for(run, monkeypatch):
+    """A gateway has a line for each of its principals, and they are told apart where all modules wait."""
+    whose = []
+
+    async def take(_intake, caller, piece):
+        whose.append(caller.owner)
+        return Accepted(piece.size)
+
+    monkeypatch.setattr(ModuleIntake, "take", take)
+    running = run(gateway_principals=True)
+    await running.event("ready")
+    lines = [SupervisorLine(running.directory.path) for _ in range(3)]
+    piece = UploadModule(bytes(32), 1, 0, b"x", "x", DEFAULT_LIMITS)
+    try:
+        for line, principal in zip(lines, ("alice", "bob", ""), strict=True):
+            await line.ask(OpenSession(os.getpid(), "test", principal=principal), 60)
+            await line.ask(piece, 60)
+    finally:
+        for line in lines:
+            line.close()
+    assert whose == [(os.getpid(), "alice"), (os.getpid(), "bob"), (os.getpid(), "")]
 
 
 async def test_unused_modules_are_removed_now_and_then(run, removals):

@@ -94,6 +94,19 @@ def test_uploads_are_bounded():
     assert not uploads.take(LATE, first, 100.0).complete
 
 
+def test_those_whom_one_process_acts_for_are_told_apart():
+    """A gateway has one process for all: who holds every place gives one up for somebody else there."""
+    uploads = Uploads()
+    first, second = pieces_of(b"abcdef")
+    for line in range(MAX_UPLOADS):
+        uploads.take(Caller(line, 1, "token:many"), first, float(line) / 100)
+
+    with pytest.raises(ResourceExhausted):
+        uploads.take(Caller(50, 1, "token:many"), first, 1.0)
+    assert not uploads.take(Caller(51, 1, "token:none"), first, 1.0).complete
+    assert uploads.take(Caller(51, 1, "token:none"), second, 1.0).complete
+
+
 def test_a_process_gives_up_one_of_many():
     """One process that holds every place gives one up for a process that has none, and no more than that."""
     uploads = Uploads()
