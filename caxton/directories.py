@@ -1,6 +1,7 @@
 """Directories that are one user's alone, whatever the umask says, and themselves: no link is followed to them."""
 
 import os
+import shutil
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,6 +33,17 @@ def remove_directories(made: Sequence[Path]) -> None:
     with suppress(OSError):
         for directory in made:
             directory.rmdir()
+
+
+def remove_left(path: Path) -> None:
+    """Remove what somebody who has ended left under a name, whatever it is: a directory with all that is in it.
+
+    Raises OSError.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except IsADirectoryError:
+        shutil.rmtree(path)
 
 
 def own_directory(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Where everybody listens: the runtime directory and the names in it. A name belongs to one life, and to no other."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from caxton.directories import own_directory
@@ -75,9 +76,14 @@ class RuntimeDir:
         return [path for pattern in patterns for path in self.path.glob(pattern)]
 
     def forget(self, peer: int) -> None:
-        """Delete what a peer that ended has left behind."""
+        """Delete what a peer that ended has left behind.
+
+        What is no file, and can only have been put there by somebody who wants to be in the way, stays: it is in
+        nobody's way, because no name comes again in this run, and the next one removes it.
+        """
         for kind in _KINDS:
-            (self.path / f"{_name(peer)}.{kind}").unlink(missing_ok=True)
+            with suppress(OSError):
+                (self.path / f"{_name(peer)}.{kind}").unlink(missing_ok=True)
 
 
 def _name(peer: int) -> str:

@@ -9,7 +9,7 @@ import orjson
 
 from caxton import __version__
 from caxton.config.settings import ServeSettings, default_workers
-from caxton.directories import own_directory
+from caxton.directories import own_directory, remove_left
 from caxton.errors import ConfigurationError
 from caxton.links.session import SessionMarks
 from caxton.store.directory_lock import DirectoryLock
@@ -103,7 +103,7 @@ class Premises:
     def _clear(self) -> None:
         """Remove what belongs to lives that have ended: while the lock is ours, nobody else is alive here."""
         for path in (*self.runtime_dir.everything(), *self.runtime_dir.path.glob(f"{RUNTIME_FILE}*")):
-            path.unlink(missing_ok=True)
+            remove_left(path)
 
     def _leave(self) -> None:
         while self._locks:

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,22 @@ from caxton.client.call_line import ask
 from caxton.client.client import connect
 from caxton.wire.supervision import OpenSession
 
+# Puts directories in the place of all that it has in the runtime's directory, and ends without a word.
+LITTERING = """
+import asyncio, os, sys
+from pathlib import Path
+import caxton
+directory = Path(sys.argv[1])
+async def litter():
+    async with caxton.connect(directory):
+        for path in [*directory.glob("s-*")]:
+            path.unlink()
+            path.mkdir()
+            (path / "full").touch()
+        print("left", flush=True)
+        os._exit(9)
+asyncio.run(litter())
+"""
 CLIENT = """
 import fcntl, os, sys
 from pathlib import Path
@@ -46,6 +63,24 @@ def test_a_session_ends_when_its_process_is_killed(serve):
     assert living["sessions"] == 1
     assert not Path(path).exists()
     client.communicate()
+
+
+def test_what_a_client_leaves_in_the_place_of_its_files_is_in_nobodys_way(serve):
+    """Directories, with something in them: its session ends, the runtime serves on, and serves again."""
+    served = serve(workers=1)
+    served.event("ready")
+    littering = [sys.executable, "-P", "-c", LITTERING, str(served.runtime_dir)]
+    done = subprocess.run(littering, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (9, b"left\n")
+    left = [path.name for path in served.runtime_dir.glob("s-*")]
+    assert {name.partition(".")[2] for name in left} >= {"book", "data", "control"}
+    served.until(served.health, lambda health: health["sessions"] == 0)
+    os.kill(served.pid, signal.SIGTERM)
+    assert served.process.wait(60) == 0
+
+    again = serve(workers=1)
+    again.event("ready")
+    assert not [path for path in again.runtime_dir.glob("s-*") if path.name in left]
 
 
 def test_a_clean_end_is_known_at_once(serve):

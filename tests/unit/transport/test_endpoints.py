@@ -55,3 +55,14 @@ def test_only_what_a_peer_left_is_forgotten(tmp_path):
     runtime.forget(1)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s-8000000000000001.book", "w-11.book"]
+
+
+def test_what_cannot_be_removed_stands_in_nobodys_way(tmp_path):
+    """A directory in the place of a file that a peer had stays, and the rest of what it left goes."""
+    runtime = RuntimeDir(tmp_path)
+    runtime.book(1).mkdir()
+    (runtime.book(1) / "full").touch()
+    runtime.crash_note(1).touch()
+    runtime.forget(1)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["w-1.book"]
