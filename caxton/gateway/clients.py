@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Self
 
@@ -18,7 +18,7 @@ class Clients:
     """Opened by `async with`; at most `most` are open, and of those that nobody uses the least recently used go.
 
     connect: makes a client, not open yet, that acts for a principal. What agents send to it that no request waits for
-    goes to who reads its inbox; while nobody does, it is taken, so that it holds up nothing else, and counted.
+    goes to who reads its inbox; while nobody does, nothing is made or kept of it, and it is counted.
     """
 
     def __init__(self, connect: Callable[[str], Client], counts: Counts, most: int = MAX_CLIENTS) -> None:
@@ -65,8 +65,9 @@ class Clients:
         """
         async with self._using(principal) as opened:
             client = await asyncio.shield(opened.client)
-            taken = opened.taken_over()
-            messages = _read(client, taken)
+            inbox, taken = client.inbox(), opened.taken_over()
+            inbox.listen()
+            messages = _read(inbox, taken)
             try:
                 yield client, messages
             finally:
@@ -74,7 +75,7 @@ class Clients:
                     await messages.aclose()
                 finally:
                     if not taken.is_set():
-                        opened.pass_over(self._pass_over(client))
+                        inbox.pass_over(self._count_unasked)
 
     @asynccontextmanager
     async def _using(self, principal: str) -> AsyncIterator["_Opened"]:
@@ -103,13 +104,12 @@ class Clients:
     async def _hold(self, principal: str, opened: "_Opened") -> None:
         """Keep a client open, from one task, until it is over."""
         try:
-            async with self._connect(principal) as client, asyncio.TaskGroup() as tasks:
-                opened.tasks = tasks
-                client.inbox().hold_at_most(MAX_INBOX_BYTES)
-                opened.pass_over(self._pass_over(client))
+            async with self._connect(principal) as client:
+                inbox = client.inbox()
+                inbox.hold_at_most(MAX_INBOX_BYTES)
+                inbox.pass_over(self._count_unasked)
                 opened.client.set_result(client)
                 await opened.over.wait()
-                opened.passing.cancel()
         except Exception as error:  # noqa: BLE001 (it is raised to whoever waits for the client)
             opened.fail(error)
         finally:
@@ -117,15 +117,13 @@ class Clients:
             if self._open.get(principal) is opened:
                 del self._open[principal]
 
-    async def _pass_over(self, client: Client) -> None:
-        async for message in client.inbox():
-            del message  # it may be large, and the next one long in coming
-            self._counts.unasked += 1
+    def _count_unasked(self) -> None:
+        self._counts.unasked += 1
 
 
-async def _read(client: Client, taken: asyncio.Event) -> AsyncGenerator[Message, None]:
+async def _read(inbox: AsyncIterator[Message], taken: asyncio.Event) -> AsyncGenerator[Message, None]:
     """Yield messages until the client is closed; raises ConfigurationError when another reader takes them."""
-    loop, inbox = asyncio.get_running_loop(), aiter(client.inbox())
+    loop = asyncio.get_running_loop()
     ending = loop.create_task(taken.wait())
     coming = None
     try:
@@ -150,13 +148,7 @@ async def _next(inbox: AsyncIterator[Message]) -> Message | None:
 
 
 class _Opened:
-    """A client, which may still be opening. users: requests that have it. over: set when it is to be closed.
-
-    tasks, passing: where what nobody reads is passed over, and who does it.
-    """
-
-    tasks: asyncio.TaskGroup
-    passing: asyncio.Task[None]
+    """A client, which may still be opening. users: requests that have it. over: set when it is to be closed."""
 
     def __init__(self) -> None:
         self.client: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
@@ -164,17 +156,8 @@ class _Opened:
         self.users = 0
         self._taken: asyncio.Event | None = None
 
-    def pass_over(self, passing: Coroutine[None, None, None]) -> None:
-        """Let messages be passed over from now on, unless it is to be closed."""
-        self._taken = None
-        if self.over.is_set():
-            passing.close()
-        else:
-            self.passing = self.tasks.create_task(passing)
-
     def taken_over(self) -> asyncio.Event:
         """Let somebody read messages from now on; returns what is set when somebody else does."""
-        self.passing.cancel()
         if self._taken is not None:
             self._taken.set()
         self._taken = asyncio.Event()

@@ -72,4 +72,4 @@ class RemoteInbox(Inbox):
                 self._room.clear()
                 self.hold_back()
                 await self._room.wait()
-            self.keep(read_told(self._line.read(data, dict[str, object])))
+            self.keep(read_told(self._line.read(data, dict[str, object])).envelope)

@@ -63,6 +63,7 @@ def test_what_calls_return_has_its_twin_too():
         if inspect.isclass(kind := getattr(sync, name)) and name != "Client":
             wanted = {one for one in vars(getattr(caxton, name)) if not one.startswith("_")}
             inside = {"full", "full_of_unread", "keep", "hold_back", "hold_at_most", "only"}
+            inside |= {"pass_over", "passes_over", "listen", "drop", "rest_s"}
             assert wanted - inside <= set(dir(kind)), name
 
 

@@ -129,27 +129,29 @@ class Answers:
             return
         if self.inbox.full:
             self.counts["inbox_full"] += 1
+            self.inbox.drop(envelope)
             return
         self.counts["unasked"] += 1
-        self.inbox.keep(Message.of(envelope))
+        self.inbox.keep(envelope)
 
     def _take_unasked(self, envelope: Envelope, sequence: int, unread: Unread) -> None:
         """Keep a durable message that answers no request which waits.
 
         A late answer, and the runtime's word of a failure, go to the inbox without holding an acknowledgement back:
         the caller of the one gave up, the other's message stands in the dead letters, and perhaps nobody ever looks.
+        So does all that comes while the inbox passes over it.
         """
         token = envelope.in_reply_to
         if self._is_hushed(envelope):
             return
         if token is not None and self._answer_to(token) == envelope.message_id:
             self.counts["duplicate_answers"] += 1
-        elif _is_failure(envelope) or (token is not None and self._is_remembered(token)):
+        elif _is_failure(envelope) or self.inbox.passes_over or (token is not None and self._is_remembered(token)):
             self._keep(envelope)
         else:
             self.counts["unasked"] += 1
             unread.keep(sequence)
-            self.inbox.keep(Message.of(envelope), unread)
+            self.inbox.keep(envelope, unread)
 
     def _forget_oldest(self) -> None:
         if len(self._ended) >= ENDED_KEPT:

@@ -17,7 +17,7 @@ from caxton.client.routes.backlog import Entry
 from caxton.client.routes.capable_agents import CapableAgents
 from caxton.client.routes.outlets import Outlets
 from caxton.client.routes.shard_route import GIVEN_UP, ShardRoute
-from caxton.client.session.inlets import Inlets
+from caxton.client.session.inlets import ALL_BYTES, ENOUGH_BYTES, Inlets
 from caxton.client.session.leftovers import Held, leftovers
 from caxton.client.session.pending_calls import NeverAskedError, PendingCalls
 from caxton.client.session.session_book import SessionBook
@@ -98,7 +98,7 @@ class Session:
         self.over: CaxtonError | None = None
         try:
             self._heard_topology(opened.topology)
-            self._inlets.watch(self.loop, self._take_data, self._take_control)
+            self._inlets.watch(self.loop, self._take_data, self._take_control, self.answers.inbox.rest_s)
             self._tick()
         except BaseException:  # a socket too many for this process, perhaps: nothing may stay that the collector finds
             self.retire()
@@ -236,8 +236,8 @@ class Session:
 
     def _lose_runtime(self, peer: str, problem: str, remedy: str) -> None:
         """The runtime has ended, or this session: end what may have happened, and hold what may go to the next one."""
-        self._take_data()  # what it said before still counts
-        self._take_control()
+        self._take_data(ALL_BYTES)  # what it said before still counts
+        self._take_control(ALL_BYTES)
         if self._lost is None:
             self.give_up(NetworkError(peer, f"{problem}; {remedy}"))
             return
@@ -262,10 +262,10 @@ class Session:
                     await self._changed.wait()
         return worker
 
-    def _take_data(self) -> None:
+    def _take_data(self, enough: int = ENOUGH_BYTES) -> None:
         taken_from: set[ShardRoute] = set()
         heard: set[ShardRoute] = set()
-        for frame, size in self._inlets.frames():
+        for frame, size in self._inlets.frames(enough):
             route = self._by_incarnation.get(frame.source)
             if route is None:
                 self.counts["stale"] += len(frame.messages)
@@ -301,9 +301,9 @@ class Session:
             self._untold[frame.source] += max(len(messages), size * TELL_AFTER // TELL_AFTER_BYTES)
             self.answers.take(messages)
 
-    def _take_control(self) -> None:
+    def _take_control(self, enough: int = ENOUGH_BYTES) -> None:
         pumped: dict[int, ShardRoute] = {}
-        for control in self._inlets.controls():
+        for control in self._inlets.controls(enough):
             if isinstance(control, Topology):
                 self._heard_topology(control)
             elif isinstance(control, Answer):
@@ -343,7 +343,7 @@ class Session:
             outlets = Outlets(incarnation, data, control)
             self._by_incarnation[incarnation] = route
         if old:
-            self._take_data()  # what the old one sent before it ended still counts
+            self._take_data(ALL_BYTES)  # what the old one sent before it ended still counts
             self._by_incarnation.pop(old, None)
             self._untold.pop(old, None)
         unsent = route.volatile.backlog.unsent if old else set()

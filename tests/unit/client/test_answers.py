@@ -8,6 +8,7 @@ from caxton.acl.performative import Performative
 from caxton.client.routes.answers import ENDED_KEPT, Answers
 from caxton.client.routes.batches import Batch, settled
 from caxton.client.routes.inbox import INBOX_CAPACITY
+from caxton.client.routes.pace import DROPPED_AT_ONCE
 from caxton.client.routes.unread import Unread
 from caxton.errors import AgentError, InvalidMessageFormat, NetworkError
 from caxton.links.durable import DurableIncoming
@@ -105,6 +106,24 @@ async def test_volatile_messages_beyond_the_inbox_are_dropped(answers):
     assert answers.counts["inbox_full"] == 5
     assert answers.counts["unasked"] == INBOX_CAPACITY
     assert (await answers.inbox.next()).content == b"0"
+
+
+async def test_what_is_dropped_for_want_of_room_counts_for_the_pace(answers):
+    """Also of what somebody reads, but too slowly."""
+    answers.inbox.hold_at_most(1)
+    answers.take([reply(b"x", token=None) for _ in range(1 + 2 * DROPPED_AT_ONCE)])
+    assert answers.counts["inbox_full"] == 2 * DROPPED_AT_ONCE
+    assert answers.inbox.rest_s(100.0) > 0
+
+
+async def test_durable_messages_that_are_passed_over_are_acknowledged(answers, unread):
+    """Nobody is to read them, so nothing waits for that; they count for the pace."""
+    counted = []
+    answers.inbox.hold_at_most(1)
+    answers.inbox.pass_over(lambda: counted.append(1))
+    answers.take_durable([reply(token=None, flags=DURABLE) for _ in range(100)], 1, unread)
+    unread.place()
+    assert (len(counted), len(answers.inbox), unread.incoming.placed) == (100, 0, 100)
 
 
 async def test_the_inbox_is_bounded_in_bytes(answers):

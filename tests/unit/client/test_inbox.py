@@ -4,6 +4,7 @@ import pytest
 
 from caxton.acl.message import Message
 from caxton.client.routes.inbox import INBOX_CAPACITY, Inbox
+from caxton.client.routes.pace import DROPPED_AT_ONCE
 from caxton.client.routes.unread import Unread
 from caxton.links.durable import DurableIncoming
 
@@ -21,7 +22,7 @@ def unread():
 
 
 def message(content):
-    return Message(5, content)
+    return Message(5, content).envelope
 
 
 async def test_who_waits_for_the_inbox_is_woken(inbox, one_turn_of_the_loop):
@@ -79,3 +80,30 @@ async def test_room_is_told_when_half_of_it_is_free_again(inbox, unread):
 
     assert told == [INBOX_CAPACITY // 2]
     assert unread.incoming.placed == 2 * INBOX_CAPACITY
+
+
+async def test_what_is_passed_over_is_counted_and_forgotten(inbox, unread):
+    """What waits is taken at once, also durable messages, and what comes is not kept until somebody listens."""
+    counted = []
+    for sequence in (1, 2):
+        unread.keep(sequence)
+        inbox.keep(message(b"durable"), unread)
+    inbox.keep(message(b"volatile"))
+    inbox.pass_over(lambda: counted.append(len(inbox)))
+    assert (counted, unread.incoming.placed) == ([2, 1, 0], 2 * INBOX_CAPACITY)
+    inbox.keep(message(b"more"))
+    assert (len(counted), len(inbox)) == (4, 0)
+    inbox.listen()
+    inbox.keep(message(b"last"))
+    assert ((await inbox.next()).content, len(counted)) == (b"last", 4)
+
+
+async def test_only_the_inbox_of_one_of_many_clients_is_to_rest(inbox):
+    """A client that has its process takes whatever comes; one of many is told to rest when it drops much."""
+    for _ in range(2 * DROPPED_AT_ONCE):
+        inbox.drop(message(b""))
+    assert inbox.rest_s(100.0) == 0
+    inbox.hold_at_most(1)
+    for _ in range(2 * DROPPED_AT_ONCE):
+        inbox.drop(message(b""))
+    assert inbox.rest_s(100.0) > 0

@@ -99,7 +99,7 @@ async def test_what_a_worker_says_after_the_end_settles_nothing(place, serving, 
     session._lose_runtime("the runtime", "it ended", "start it and connect again")
     assert batch.left == 0
     state = LinkState(7, bytes(16), NUMBER, 0, 1, "", 1, 64, 1 << 20, 0, [], [], 0, 0)
-    monkeypatch.setattr(session._inlets, "controls", lambda: iter([state]))
+    monkeypatch.setattr(session._inlets, "controls", lambda _enough: iter([state]))
     session._take_control()
 
     assert route.link.outgoing.acknowledged == 0

@@ -4,32 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
-import caxton.testing
+from caxton.acl.message import Message
+from caxton.client.routes.inbox import Inbox
 from caxton.errors import ConfigurationError, ResourceExhausted, RuntimeNotFound
 from caxton.gateway.clients import Clients
 from caxton.gateway.counts import Counts
 from caxton.gateway.limits import MAX_CLIENTS, MAX_INBOX_BYTES
-
-
-class Unasked:
-    """The inbox of a client, as far as the gateway knows it."""
-
-    def __init__(self, sent):
-        self.sent = sent
-        self.waiting = 0
-
-    def hold_at_most(self, size):
-        self.most = size
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self):
-        self.waiting += 1
-        try:
-            return await self.sent.get()
-        finally:
-            self.waiting -= 1
 
 
 class Session:
@@ -40,11 +20,14 @@ class Session:
         self.session_id = 1
         self.events = []
         self.failure = None
-        self.sent = asyncio.Queue()
-        self.unasked = Unasked(self.sent)
+        self.unasked = Inbox()
 
     def inbox(self):
         return self.unasked
+
+    def say(self, content):
+        """An agent sends something that nobody asked for."""
+        self.unasked.keep(Message(5, content).envelope)
 
     async def __aenter__(self):
         self.task = asyncio.current_task()
@@ -143,42 +126,42 @@ async def test_who_gives_up_waiting_leaves_it_to_the_others(connect, one_turn_of
         assert (await waiting).principal == "a"
 
 
-async def test_what_nobody_waits_for_is_taken_and_counted(connect, made, one_turn_of_the_loop):
-    """Or it would be in the way of what somebody waits for."""
+async def test_what_nobody_reads_is_counted_and_not_kept(connect, made):
+    """Nothing is made of it, and no task has to look at it."""
     counts = Counts()
     async with Clients(connect, counts) as clients:
         await use(clients, "a")
-        for number in range(3):
-            made[0].sent.put_nowait(number)
-        await one_turn_of_the_loop()
-        assert counts.unasked == 3
-
-
-async def counted(counts):
-    return counts.unasked == 1
+        for content in (b"1", b"2", b"3"):
+            made[0].say(content)
+        assert (counts.unasked, len(made[0].unasked)) == (3, 0)
 
 
 async def test_what_is_read_is_not_passed_over(connect, made):
-    """While somebody reads, what comes goes there, and is counted again from when nobody does."""
+    """While somebody reads, what comes goes there; what is left then, and what comes after, is counted."""
     counts = Counts()
     async with Clients(connect, counts) as clients:
         async with clients.reading("a") as (client, messages):
-            made[0].sent.put_nowait("first")
-            assert (client, await anext(messages), counts.unasked) == (made[0], "first", 0)
-        made[0].sent.put_nowait("second")
-        await caxton.testing.eventually(lambda: counted(counts))
-        assert made[0].sent.empty()
+            made[0].say(b"first")
+            assert (client, (await anext(messages)).content, counts.unasked) == (made[0], b"first", 0)
+            made[0].say(b"left")
+        assert counts.unasked == 1
+        made[0].say(b"third")
+        assert (counts.unasked, len(made[0].unasked)) == (2, 0)
 
 
 async def test_the_inboxes_of_many_clients_are_small(connect, made):
     """Each waits for who reads it, and together they take what a gateway has."""
     async with Clients(connect, Counts()) as clients:
         await use(clients, "a")
-        assert made[0].unasked.most == MAX_INBOX_BYTES
+        async with clients.reading("a"):
+            made[0].say(bytes(MAX_INBOX_BYTES - 1))
+            assert not made[0].unasked.full
+            made[0].say(b"x")
+            assert made[0].unasked.full
 
 
 @pytest.mark.parametrize("signs", [0, 1])
-async def test_an_inbox_that_is_left_is_passed_over(connect, made, monkeypatch, signs):
+async def test_an_inbox_that_is_left_is_passed_over(connect, made, monkeypatch, one_turn_of_the_loop, signs):
     """Left while it waits, or at a sign of life with a message still waited for: nothing is held up by that."""
     from caxton.gateway import streaming  # noqa: PLC0415 (it needs the extra)
     from caxton.gateway.routes import inbox_routes  # noqa: PLC0415
@@ -192,17 +175,13 @@ async def test_an_inbox_that_is_left_is_passed_over(connect, made, monkeypatch, 
             await anext(told)
         if not signs:
             reading = asyncio.get_running_loop().create_task(anext(told))
-            await caxton.testing.eventually(lambda: is_read(made[0].unasked))
+            await one_turn_of_the_loop()
             reading.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await reading
         await told.aclose()
-        made[0].sent.put_nowait("for nobody")
-        await caxton.testing.eventually(lambda: counted(counts))
-
-
-async def is_read(unasked):
-    return unasked.waiting == 1
+        made[0].say(b"for nobody")
+        assert (counts.unasked, len(made[0].unasked)) == (1, 0)
 
 
 async def test_a_later_reader_takes_the_place_of_the_one_before(connect, made):
@@ -212,6 +191,6 @@ async def test_a_later_reader_takes_the_place_of_the_one_before(connect, made):
         async with clients.reading("a") as (_, second):
             with pytest.raises(ConfigurationError):
                 await anext(first)
-            made[0].sent.put_nowait("mine")
-            assert await anext(second) == "mine"
+            made[0].say(b"mine")
+            assert (await anext(second)).content == b"mine"
         assert counts.unasked == 0

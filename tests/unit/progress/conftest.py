@@ -104,11 +104,11 @@ class SessionInlets:
     def watch(self, *_):
         pass
 
-    def frames(self):
+    def frames(self, _enough=0):
         while (raw := self.data.receive()) is not None:
             yield DATA.decode(raw), len(raw)
 
-    def controls(self):
+    def controls(self, _enough=0):
         while (raw := self.control.receive()) is not None:
             with suppress(InvalidMessageFormat):
                 yield CONTROL.decode(raw)
