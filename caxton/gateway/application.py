@@ -103,7 +103,7 @@ def application(house: House, routes: Sequence[Any] = ROUTES) -> Application:
         exception_handlers={CaxtonError: _of_ours(house), HTTPException: _of_litestar, Exception: _unforeseen},
         openapi_config=OpenAPIConfig(title=TITLE, version=__version__, path="/openapi-unused", render_plugins=[]),
         logging_config=None,
-        state=State({"decoding": asyncio.Lock()}),
+        state=State({"working": asyncio.Lock()}),
         request_max_body_size=None,  # the door has a bound for each path, and Litestar's own is below both
     )
     for route in app.routes:

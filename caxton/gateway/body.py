@@ -1,7 +1,8 @@
 """What a request says: JSON of one type, or a problem that says where it is wrong.
 
 The loop stands still while JSON is decoded, so what it may hold has a bound: the whole of it, or all but the one value
-that may be large, whose type is text. Large bodies are decoded one at a time, with a turn of the loop between them.
+that may be large, whose type is text. Large bodies are worked on one at a time, each token's in its turn, with a turn
+of the loop between them.
 """
 
 import asyncio
@@ -49,19 +50,21 @@ async def read(request: Request[Any, Any, Any], kind: type[T], empty: T | None =
     if not raw and empty is not None:
         return empty
     check_json(request)
-    async with turn(request, raw):
+    async with turn(request, is_large=len(raw) > SMALL_BODY_BYTES):
         check_form(request, raw, large)
         return as_kind(raw, kind)
 
 
 @asynccontextmanager
-async def turn(request: Request[Any, Any, Any], raw: bytes) -> AsyncIterator[None]:
-    """Wait until no other large body is decoded, and let others have the loop behind this one; at once for a small."""
-    if len(raw) <= SMALL_BODY_BYTES:
+async def turn(request: Request[Any, Any, Any], *, is_large: bool) -> AsyncIterator[None]:
+    """Wait until no other large body is worked on, and let others have the loop behind; at once for a small one.
+
+    Of one token no more than one waits for that, so each token has its turn, however many bodies it sends.
+    """
+    if not is_large:
         yield
         return
-    decoding: asyncio.Lock = request.app.state.decoding
-    async with decoding:
+    async with request.scope[REQUEST].line, request.app.state.working:
         try:
             yield
         finally:

@@ -63,7 +63,7 @@ class Passage:
         self._receive = receive
         self._send = send
         self._most_bytes = most_bytes
-        self._read = self._own = 0
+        self._read = self._own = self._messages = 0
         self._deadline: asyncio.Timeout | None = None
         # How an answer begins, until there is something of it to send: until then it can be another one.
         self._start: Event | None = None
@@ -76,6 +76,8 @@ class Passage:
         self.is_gone = False
         self.no_room: ResourceExhausted | None = None
         self._share: Share | None = None
+        # Where large bodies of whoever asks stand.
+        self.line = asyncio.Lock()
         self._watching: asyncio.Task[None] | None = None
         self._left = asyncio.Event()
         self._end_told = self._is_ending = self.has_left = False
@@ -83,7 +85,7 @@ class Passage:
     def belongs_to(self, share: Share) -> None:
         """Count the request as one of a principal's; raises ResourceExhausted where it has too many."""
         share.take_request()
-        self._share = share
+        self._share, self.line = share, share.line
 
     def last(self) -> None:
         """Let the answer last: it is a stream, and has no deadline. Raises ResourceExhausted where too many do."""
@@ -96,6 +98,12 @@ class Passage:
         self.is_stream = True
         if self._deadline is not None and not self.has_left:
             self._deadline.reschedule(None)
+
+    def take_messages(self, count: int) -> None:
+        """Work on so many more messages of a batch; raises ResourceExhausted where its principal has too many."""
+        if self._share is not None:
+            self._share.take_messages(count)
+            self._messages += count
 
     def too_large(self, size: int, most: int) -> MessageTooLarge:
         """Count a body that is larger than it may be, and return the error."""
@@ -218,7 +226,7 @@ class Passage:
         self._counts.body_bytes -= self._read
         self._counts.streams -= self.is_stream
         if self._share is not None:
-            self._share.give_back(self._own, is_stream=self.is_stream)
+            self._share.give_back(self._own, self._messages, is_stream=self.is_stream)
 
     async def _watch(self) -> None:
         """End a request whose caller hangs up while it is answered: nobody waits for what it would say."""

@@ -20,6 +20,8 @@ MAX_BODIES_BYTES = 256 << 20
 MAX_ANSWERS_BYTES, MAX_PART_BYTES = 256 << 20, 64 << 10
 # What one token may have of these, so that others get through.
 MAX_OWN_REQUESTS, MAX_OWN_STREAMS, MAX_OWN_BODIES_BYTES = MAX_REQUESTS // 2, 32, MAX_BODIES_BYTES // 2
+# Messages of one token's batches under way: as many as in two of the largest.
+MAX_OWN_MESSAGES = 20_000
 # Clients of the runtime, one for each principal that was here lately; and bytes of contents that wait, on each lane, in
 # the inbox of one for who reads it.
 MAX_CLIENTS, MAX_INBOX_BYTES = 64, 4 << 20
@@ -27,8 +29,8 @@ MAX_CLIENTS, MAX_INBOX_BYTES = 64, 4 << 20
 MAX_STREAMS = 64
 # Items of one page of a list.
 MAX_PAGE = 500
-# Messages in one batch.
-MAX_MESSAGES = 10_000
+# Messages in one batch; and outcomes of one that are told before others have the loop.
+MAX_MESSAGES, OUTCOMES_AT_ONCE = 10_000, 64
 
 # From the first byte of a connection, or of its next request, to the end of the headers.
 HEAD_TIMEOUT_S = 10.0

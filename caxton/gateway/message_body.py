@@ -4,10 +4,8 @@ Each field is first taken as the JSON that it is, which nothing is made of. Then
 the content can only be text: so what is decoded is as much as a message may be, whatever the body holds.
 """
 
-import asyncio
 import re
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar import Request
@@ -15,6 +13,7 @@ from litestar import Request
 from caxton.acl.json_form import FIELDS, no_field
 from caxton.errors import InvalidMessageFormat, ValidationError
 from caxton.gateway.body import Base64, as_kind, check_json, turn
+from caxton.gateway.door import REQUEST
 from caxton.gateway.limits import MAX_FIELD_BYTES, MAX_MESSAGES, SMALL_BODY_BYTES
 
 Values = dict[str, Any]
@@ -41,7 +40,7 @@ class _Counted(msgspec.Struct, forbid_unknown_fields=True):
     messages: list[_Any]
 
 
-class _Batch(msgspec.Struct):
+class _Messages(msgspec.Struct):
     messages: list[msgspec.Raw]
 
 
@@ -62,31 +61,45 @@ async def read_one(request: Request[Any, Any, Any]) -> Values:
     """Return the values of the message that a body is; raises InvalidMessageFormat."""
     raw = await request.body()
     check_json(request)
-    async with turn(request, raw):
+    async with turn(request, is_large=len(raw) > SMALL_BODY_BYTES):
         return values_of(raw)
 
 
-async def read_many(request: Request[Any, Any, Any]) -> AsyncIterator[list[msgspec.Raw]]:
-    """Yield the messages of a batch as the objects of JSON that they are, some at a time: others have the loop between.
+class Batch(NamedTuple):
+    """The messages of a request as the objects of JSON that they are: so many in each part as are read in one go."""
 
-    Raises InvalidMessageFormat; ValidationError where there are too many, before any.
+    parts: list[list[msgspec.Raw]]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is worked on in turns."""
+        return len(self.parts) > 1
+
+
+async def read_many(request: Request[Any, Any, Any]) -> Batch:
+    """Return the messages of a batch.
+
+    Raises InvalidMessageFormat; ValidationError where there are too many, and ResourceExhausted where there are with
+    those of other batches of this token. One that has as many as may be is told before its body is read.
     """
+    passage = request.scope[REQUEST]
+    passage.take_messages(1)
     raw = await request.body()
     check_json(request)
-    async with turn(request, raw):
+    async with turn(request, is_large=len(raw) > SMALL_BODY_BYTES):
         _Seen.messages = 0
         as_kind(raw, _Counted)
-        batch = as_kind(raw, _Batch)
-    some: list[msgspec.Raw] = []
+        messages = as_kind(raw, _Messages).messages
+    passage.take_messages(max(0, len(messages) - 1))
+    parts: list[list[msgspec.Raw]] = [[]]
     weight = 0
-    for message in batch.messages:
-        some.append(message)
-        weight += _WEIGHT + memoryview(message).nbytes
+    for message in messages:
         if weight > SMALL_BODY_BYTES:
-            await asyncio.sleep(0)
-            yield some
-            some, weight = [], 0
-    yield some
+            parts.append([])
+            weight = 0
+        parts[-1].append(message)
+        weight += _WEIGHT + memoryview(message).nbytes
+    return Batch(parts)
 
 
 def values_of(raw: bytes | msgspec.Raw) -> Values:

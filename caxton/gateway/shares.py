@@ -1,17 +1,21 @@
 """What each principal has at the door of what all share: a part, so that others get through."""
 
+import asyncio
 from collections.abc import Iterator
 
 from caxton.delivery.levels import Level
 from caxton.errors import ResourceExhausted
 from caxton.gateway.counts import Counts
-from caxton.gateway.limits import MAX_OWN_BODIES_BYTES, MAX_OWN_REQUESTS, MAX_OWN_STREAMS
+from caxton.gateway.limits import MAX_OWN_BODIES_BYTES, MAX_OWN_MESSAGES, MAX_OWN_REQUESTS, MAX_OWN_STREAMS
 
 
 class Share:
-    """One principal's. requests: under way, streams aside. Whatever is taken is given back."""
+    """One principal's. requests: under way, streams aside. Whatever is taken is given back.
 
-    __slots__ = ("_counts", "body_bytes", "principal", "requests", "streams")
+    messages: of batches under way. line: where its large bodies stand, so that one is worked on at a time.
+    """
+
+    __slots__ = ("_counts", "body_bytes", "line", "messages", "principal", "requests", "streams")
 
     def __init__(self, counts: Counts, principal: str) -> None:
         self._counts = counts
@@ -19,6 +23,8 @@ class Share:
         self.requests = 0
         self.streams = 0
         self.body_bytes = 0
+        self.messages = 0
+        self.line = asyncio.Lock()
 
     def take_request(self) -> None:
         """Begin a request; raises ResourceExhausted."""
@@ -42,9 +48,17 @@ class Share:
             self._refuse("bodies at once of one token", "token_body_bytes", what, MAX_OWN_BODIES_BYTES)
         self.body_bytes += size
 
-    def give_back(self, read: int, *, is_stream: bool) -> None:
+    def take_messages(self, count: int) -> None:
+        """Work on so many messages of a batch; raises ResourceExhausted."""
+        if self.messages + count > MAX_OWN_MESSAGES:
+            what = "messages in batches at once with one token"
+            self._refuse("messages at once of one token", "token_messages", what, MAX_OWN_MESSAGES)
+        self.messages += count
+
+    def give_back(self, read: int, messages: int, *, is_stream: bool) -> None:
         """A request has ended."""
         self.body_bytes -= read
+        self.messages -= messages
         if is_stream:
             self.streams -= 1
         else:
@@ -55,6 +69,7 @@ class Share:
         yield Level("token_requests", self.requests, MAX_OWN_REQUESTS, self.principal)
         yield Level("token_streams", self.streams, MAX_OWN_STREAMS, self.principal)
         yield Level("token_body_bytes", self.body_bytes, MAX_OWN_BODIES_BYTES, self.principal)
+        yield Level("token_messages", self.messages, MAX_OWN_MESSAGES, self.principal)
 
     def _refuse(self, reason: str, bound: str, what: str, limit: int) -> None:
         self._counts.refuse(reason, bound, limit, self.principal)

@@ -28,6 +28,7 @@ from caxton.client.routes.batches import Batch, settled
 from caxton.client.routes.handled_now import be_sealed, cause_now
 from caxton.client.routes.inbox import Inbox
 from caxton.client.routes.receipts import Receipt
+from caxton.client.session.session import Session
 from caxton.errors import CaxtonError, QueueFull, ValidationError
 from caxton.ids import AgentId, ConversationId, SecretUuidSource
 
@@ -36,6 +37,8 @@ SomeAgent = TypeVar("SomeAgent", bound=Agent)
 T = TypeVar("T")
 
 BATCH_TIMEOUT_S = 30.0
+# Messages of a batch that are sent before others have the loop.
+SENT_AT_ONCE = 1_024
 REQUEST_TIMEOUT_S = 5.0
 
 
@@ -208,14 +211,33 @@ class MessageCalls(CancelCalls):
         was sent.
         """
         await be_sealed(self._open().number)
-        session = self._open()
+        session, line = self._open(), self._reach()
         envelopes = envelopes_of(messages)
         batch: Batch[Receipt] = Batch(len(envelopes), "send", seconds(timeout_s), session.loop)
+        unresolved: list[tuple[int, Envelope]] = []
+        try:
+            for first in range(0, len(envelopes), SENT_AT_ONCE):
+                if first:
+                    await asyncio.sleep(0)
+                some = envelopes[first : first + SENT_AT_ONCE]
+                unresolved += self._submit_some(line.session, some, batch, first)
+        except BaseException:
+            batch.cancel()
+            raise
+        if not unresolved:
+            return await settled(batch)
+        send = partial(self.send_batch, timeout_s=timeout_s)
+        return await self._settled_capable(unresolved, batch, send, timeout_s)
+
+    def _submit_some(
+        self, session: Session, envelopes: list[Envelope], batch: Batch[Receipt], first: int
+    ) -> list[tuple[int, Envelope]]:
+        """Send those of a batch from a place on, and return the ones to capabilities, which nobody is chosen for."""
         number, now_ms = session.number, time.time_ns() // 1_000_000
         next_id, cause = self._next_id(now_ms), cause_now(number)
         by_lane: tuple[list[Entry], list[Entry]] = ([], [])
         unresolved: list[tuple[int, Envelope]] = []
-        for place, e in enumerate(envelopes):
+        for place, e in enumerate(envelopes, first):
             if e.rare is not None:
                 if is_over(e.rare, now_ms):
                     batch.end(place, too_late(e, now_ms))
@@ -227,10 +249,7 @@ class MessageCalls(CancelCalls):
             entry = (stamped(e, next_id(), number, e.reply_with, now_ms, flags, cause), batch, place, True)
             by_lane[flags & DURABLE > 0].append(entry)
         submit(session, by_lane, self._tracing)
-        if not unresolved:
-            return await settled(batch)
-        send = partial(self.send_batch, timeout_s=timeout_s)
-        return await self._settled_capable(unresolved, batch, send, timeout_s)
+        return unresolved
 
     async def request(  # noqa: PLR0913 (by name, each with a default)
         self,

@@ -17,9 +17,10 @@ from caxton.client.routes.receipts import Receipt
 from caxton.errors import AccessDenied, AgentNotFound, CaxtonError, ValidationError
 from caxton.forms.message_form import told_values
 from caxton.forms.receipt_form import ReceiptForm
-from caxton.gateway.body import JSON
+from caxton.gateway.body import JSON, turn
 from caxton.gateway.caller import Caller
 from caxton.gateway.door import note_denied
+from caxton.gateway.limits import OUTCOMES_AT_ONCE
 from caxton.gateway.message_body import Values, read_many, read_one, values_of
 from caxton.gateway.parameters import Timeout
 from caxton.gateway.problem import Problem, as_json
@@ -133,24 +134,41 @@ async def send_messages(
     if key is not None:
         raise ValidationError("Idempotency-Key", "each message of a batch has its own, in its delivery_options")
     read: list[Message | CaxtonError] = []
+    batch = await read_many(request)
     async with caller.speaking() as client:
         forms = PlainForms(client.id_of, Performative.INFORM)
-        async for some in read_many(request):
-            read += [await _one_of_many(caller, client, request, forms, raw) for raw in some]
+        for part in batch.parts:
+            async with turn(request, is_large=batch.is_large):
+                some = [_one_of_many(client, forms, raw) for raw in part]
+            if not caller.grant.is_for_all:  # shards may be asked who is meant, and nobody else waits for that
+                some = [await _allowed(caller, client, request, one) for one in some]
+            read += some
         going = [one for one in read if isinstance(one, Message)]
         sent = iter(await client.send_batch(going, timeout_s=timeout_s))
     results = [next(sent) if isinstance(one, Message) else one for one in read]
-    told = [Outcome(_receipt(one)) if isinstance(one, Receipt) else Outcome(None, Problem.of(one)) for one in results]
+    told = []
+    for start in range(0, len(results), OUTCOMES_AT_ONCE):
+        async with turn(request, is_large=batch.is_large):
+            told.append(_ANSWER.encode([_outcome(one) for one in results[start : start + OUTCOMES_AT_ONCE]])[1:-1])
     accepted = sum(isinstance(one, Receipt) for one in results)
-    return Response(_ANSWER.encode(BatchAnswer(told, accepted)), media_type=JSON)
+    return Response(b'{"results":[%b],"accepted":%d}' % (b",".join(told), accepted), media_type=JSON)
 
 
-async def _one_of_many(
-    caller: Caller, client: Client, request: Request[Any, Any, Any], forms: PlainForms, raw: msgspec.Raw
-) -> Message | CaxtonError:
-    """Return a message of a batch, or why it is not sent: because of what it says, or of who asks."""
+def _one_of_many(client: Client, forms: PlainForms, raw: msgspec.Raw) -> Message | CaxtonError:
+    """Return a message of a batch, or why it is not sent."""
     try:
-        message = forms.read(raw) or _read(client, values_of(raw), "inform", None)
+        return forms.read(raw) or _read(client, values_of(raw), "inform", None)
+    except (ValidationError, AgentNotFound) as error:
+        return error
+
+
+async def _allowed(
+    caller: Caller, client: Client, request: Request[Any, Any, Any], message: Message | CaxtonError
+) -> Message | CaxtonError:
+    """Return a message of a batch, or why it is not sent: because of who asks."""
+    if isinstance(message, CaxtonError):
+        return message
+    try:
         await _check_parties(caller, client, message)
     except AccessDenied as error:
         note_denied(caller.house.notes, request.scope, caller.grant, error)
@@ -158,6 +176,10 @@ async def _one_of_many(
     except (ValidationError, AgentNotFound) as error:
         return error
     return message
+
+
+def _outcome(result: Receipt | CaxtonError) -> Outcome:
+    return Outcome(_receipt(result)) if isinstance(result, Receipt) else Outcome(None, Problem.of(result))
 
 
 async def _message(caller: Caller, client: Client, values: Values, performative: str, key: str | None) -> Message:

@@ -6,6 +6,7 @@ import pytest
 from caxton.acl.envelope import AUTOMATIC, DURABLE, Envelope
 from caxton.acl.message import Message
 from caxton.acl.options import DeliveryOptions, Lane
+from caxton.client.calls.message_calls import SENT_AT_ONCE
 from caxton.client.client import Client, connect
 from caxton.client.routes.answers import Answers
 from caxton.client.routes.receipts import Receipt
@@ -123,6 +124,52 @@ async def test_lanes_may_be_mixed(client, session):
     assert [receipt.lane for receipt in receipts] == [Lane.VOLATILE, Lane.DURABLE] * 3
     assert [reply.receiver for reply in replies] == [1, 2, 3, 4, 5, 6, 7]
     assert [m.receiver for lane, m in session.submitted[6:] if lane is Lane.DURABLE] == [7]
+
+
+async def test_others_have_the_loop_while_a_large_batch_is_sent(client, session, one_turn_of_the_loop):
+    """It is sent in parts, in its order, and is one batch all the same."""
+    seen, is_over = set(), False
+
+    async def others():
+        while not is_over:
+            seen.add(len(session.submitted))
+            await one_turn_of_the_loop()
+
+    async with asyncio.TaskGroup() as besides:
+        besides.create_task(others())
+        receipts = await client.send_batch([Message(n) for n in range(1, 2 * SENT_AT_ONCE + 2)])
+        is_over = True
+
+    assert {SENT_AT_ONCE, 2 * SENT_AT_ONCE} <= seen
+    assert [m.receiver for _, m in session.submitted] == [*range(1, 2 * SENT_AT_ONCE + 2)]
+    assert [receipt.raw_id for receipt in receipts] == [m.message_id for _, m in session.submitted]
+
+
+async def test_the_rest_of_a_batch_goes_with_the_next_session(client, session):
+    """When the runtime was started again while others had the loop."""
+    following = Ended()
+    following.number = SESSION + 1
+
+    async def others():
+        session.session = following
+
+    async with asyncio.TaskGroup() as besides:
+        besides.create_task(others())
+        await client.send_batch([Message(n) for n in range(1, SENT_AT_ONCE + 2)])
+
+    assert {m.sender for _, m in session.submitted} == {SESSION}
+    assert [m.sender for _, m in following.submitted] == [SESSION + 1]
+
+
+async def test_of_a_batch_that_is_given_up_nothing_more_goes(client, session, one_turn_of_the_loop):
+    """What was not sent before is not sent."""
+    sending = asyncio.get_running_loop().create_task(client.send_batch([Message(5)] * 3 * SENT_AT_ONCE))
+    await one_turn_of_the_loop()
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+
+    assert len(session.submitted) == SENT_AT_ONCE
 
 
 async def test_a_request_that_waits_is_known_with_its_lane(client, session):

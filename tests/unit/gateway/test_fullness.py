@@ -87,7 +87,7 @@ async def test_a_share_that_refused_is_told_when_it_is_gone(port, monkeypatch):
     share.take_request()
     with pytest.raises(shares_module.ResourceExhausted):
         share.take_request()
-    share.give_back(0, is_stream=False)
+    share.give_back(0, 0, is_stream=False)
     port.shares.forget_if_unused("token:a")
 
     assert told(fullness.look(0.0, 3)) == [("http_token_requests", 1, 1, "token:a", 3)]

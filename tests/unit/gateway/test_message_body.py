@@ -1,19 +1,28 @@
 import asyncio
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("litestar", reason="it needs the extra http")
 
-from caxton.errors import CaxtonError, InvalidMessageFormat, MessageTooLarge, ValidationError
+from caxton.errors import CaxtonError, InvalidMessageFormat, MessageTooLarge, ResourceExhausted, ValidationError
 from caxton.gateway import body as body_module
 from caxton.gateway import message_body
-from caxton.gateway.body import read
+from caxton.gateway.body import read, turn
 from caxton.gateway.counts import Counts
 from caxton.gateway.door import REQUEST, Passage
-from caxton.gateway.limits import MAX_BODY_BYTES, MAX_FIELD_BYTES, MAX_FORM_BYTES, SMALL_BODY_BYTES
+from caxton.gateway.limits import (
+    MAX_BODY_BYTES,
+    MAX_FIELD_BYTES,
+    MAX_FORM_BYTES,
+    MAX_MESSAGES,
+    MAX_OWN_MESSAGES,
+    SMALL_BODY_BYTES,
+)
 from caxton.gateway.message_body import read_many, read_one, values_of
 from caxton.gateway.routes.deployment_routes import AgentToDeploy
+from caxton.gateway.shares import Share
 
 
 class Asked:
@@ -21,7 +30,7 @@ class Asked:
 
     def __init__(self):
         self.counts = Counts()
-        self.app = SimpleNamespace(state=SimpleNamespace(decoding=asyncio.Lock()))
+        self.app = SimpleNamespace(state=SimpleNamespace(working=asyncio.Lock()))
 
     def request(self, raw):
         async def whole():
@@ -32,7 +41,7 @@ class Asked:
         return SimpleNamespace(body=whole, headers=headers, scope=scope, app=self.app)
 
     async def batch(self, raw):
-        return [message async for some in read_many(self.request(raw)) for message in some]
+        return [message for part in (await read_many(self.request(raw))).parts for message in part]
 
 
 @pytest.fixture
@@ -152,24 +161,70 @@ async def test_the_loop_goes_on_between_bodies(asked, others_go_on):
     assert {*seen} >= {*range(1, 9)}
 
 
-async def test_the_loop_goes_on_within_a_batch(asked, others_go_on):
-    """After so many bytes of its messages."""
+async def test_a_large_batch_is_read_in_parts(asked):
+    """Each has about as many bytes as a small body, with what its messages weigh besides; a small batch has one."""
     one = filled(b'{"content":"', b"x", b'"}', SMALL_BODY_BYTES)
-    turns, is_over = 0, False
+    batch = await read_many(asked.request(b'{"messages": [%s]}' % b",".join([one] * 8)))
+    assert (batch.is_large, [len(part) for part in batch.parts]) == (True, [1] * 8)
+    batch = await read_many(asked.request(b'{"messages": [%s]}' % b",".join([b"{}"] * 640)))
+    assert (batch.is_large, sum(len(part) for part in batch.parts)) == (True, 640)
+    assert max(len(part) for part in batch.parts) <= 1 + (SMALL_BODY_BYTES >> 10)
+    batch = await read_many(asked.request(b'{"messages": [{}, {}]}'))
+    assert (batch.is_large, len(batch.parts)) == (False, 1)
 
-    async def others():
-        nonlocal turns
-        while not is_over:
-            turns += 1
-            await others_go_on()
 
-    async with asyncio.TaskGroup() as besides:
-        besides.create_task(others())
-        raw = b'{"messages": [%s]}' % b",".join([one] * 8)
-        seen = [turns async for _ in read_many(asked.request(raw))]
-        is_over = True
+async def test_each_token_has_its_turn(asked, others_go_on):
+    """However many large bodies one token has, another's waits for one of them at a time."""
+    share, done = Share(asked.counts, "many"), []
 
-    assert len({*seen}) == 8
+    async def work(name, request):
+        for _ in range(3):
+            async with turn(request, is_large=True):
+                await others_go_on()
+                done.append(name)
+
+    many = [asked.request(b"") for _ in range(8)]
+    for request in many:
+        request.scope[REQUEST].belongs_to(share)
+    async with asyncio.TaskGroup() as working:
+        for request in many:
+            working.create_task(work("many", request))
+        working.create_task(work("other", asked.request(b"")))
+
+    assert len(done) == 27
+    places = [place for place, name in enumerate(done) if name == "other"]
+    assert places[0] <= 2
+    assert all(after - before <= 2 for before, after in pairwise(places))
+
+
+async def test_one_token_has_so_many_messages_in_batches_and_no_more(asked):
+    """As many as in two of the largest; what comes beyond is refused and counted, and goes when others have ended."""
+    share = Share(asked.counts, "a")
+
+    async def batch(count):
+        request = asked.request(b'{"messages": [%s]}' % b",".join([b"{}"] * count))
+        request.scope[REQUEST].belongs_to(share)
+        try:
+            await read_many(request)
+        except ResourceExhausted:
+            request.scope[REQUEST].end()
+            raise
+        return request.scope[REQUEST]
+
+    first, second = await batch(MAX_MESSAGES), await batch(MAX_OWN_MESSAGES - MAX_MESSAGES)
+    assert share.messages == MAX_OWN_MESSAGES
+    with pytest.raises(ResourceExhausted):
+        await batch(1)
+    second.end()
+    third = await batch(MAX_OWN_MESSAGES - MAX_MESSAGES - 1)
+    with pytest.raises(ResourceExhausted):
+        await batch(2)
+    fourth = await batch(1)
+    for passage in (first, third, fourth):
+        passage.end()
+
+    assert share.messages == 0
+    assert asked.counts.refused == {"messages at once of one token": 2}
 
 
 async def test_what_is_no_message_is_so_long_and_no_longer(asked):
