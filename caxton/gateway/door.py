@@ -99,16 +99,18 @@ class Passage:
         if self._deadline is not None and not self.has_left:
             self._deadline.reschedule(None)
 
-    def take_messages(self, count: int) -> None:
-        """Work on so many more messages of a batch; raises ResourceExhausted where its principal has too many."""
+    def take_messages(self, count: int, size: int = 0) -> None:
+        """Work on so many more messages, with so many bytes each beside the body. Raises ResourceExhausted."""
         if self._share is not None:
             self._share.take_messages(count)
             self._messages += count
+            self._share.take_bytes(count * size)
+            self._own += count * size
 
-    def too_large(self, size: int, most: int) -> MessageTooLarge:
-        """Count a body that is larger than it may be, and return the error."""
+    def too_large(self, size: int, most: int, field: str = "body") -> MessageTooLarge:
+        """Count a body, or what it has, that is larger than it may be, and return the error."""
         self._counts.refused["large bodies"] += 1
-        return MessageTooLarge.of(size, most, "body")
+        return MessageTooLarge.of(size, most, field)
 
     async def receive(self) -> Event:
         """Return the next part of the body; raises MessageTooLarge, ResourceExhausted."""

@@ -20,8 +20,10 @@ MAX_BODIES_BYTES = 256 << 20
 MAX_ANSWERS_BYTES, MAX_PART_BYTES = 256 << 20, 64 << 10
 # What one token may have of these, so that others get through.
 MAX_OWN_REQUESTS, MAX_OWN_STREAMS, MAX_OWN_BODIES_BYTES = MAX_REQUESTS // 2, 32, MAX_BODIES_BYTES // 2
-# Messages of one token's batches under way: as many as in two of the largest.
+# Messages of one token's batches and contract nets under way: as many as in two of the largest batches.
 MAX_OWN_MESSAGES = 20_000
+# What a task of a contract net may come to, with a copy of it for each bidder.
+MAX_TASK_COPIES_BYTES = 64 << 20
 # Clients of the runtime, one for each principal that was here lately; and bytes of contents that wait, on each lane, in
 # the inbox of one for who reads it.
 MAX_CLIENTS, MAX_INBOX_BYTES = 64, 4 << 20

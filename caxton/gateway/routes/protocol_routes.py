@@ -14,7 +14,8 @@ from caxton.errors import CaxtonError
 from caxton.forms.message_form import told_values
 from caxton.gateway.body import JSON, Base64, read
 from caxton.gateway.caller import Caller
-from caxton.gateway.limits import BIDDING_TIMEOUT_S, MESSAGE_TIMEOUT_S
+from caxton.gateway.door import REQUEST
+from caxton.gateway.limits import BIDDING_TIMEOUT_S, MAX_TASK_COPIES_BYTES, MESSAGE_TIMEOUT_S
 from caxton.gateway.problem import Problem
 from caxton.ids import AgentId
 from caxton.tokens.role import Role
@@ -107,6 +108,11 @@ async def contract_net(caller: Caller, request: Request[Any, Any, Any]) -> Respo
     tender = await read(request, Tender, large="task")
     task = asdict(tender.task) if isinstance(tender.task, Base64) else tender.task
     content, options = read_content(task), read_options(tender.delivery_options or {})
+    passage = request.scope[REQUEST]
+    bidders = MOST_BIDDERS if isinstance(tender.to, Capable) else max(1, len(tender.to))
+    if len(content) * bidders > MAX_TASK_COPIES_BYTES:
+        raise passage.too_large(len(content), MAX_TASK_COPIES_BYTES // bidders, "task")
+    passage.take_messages(bidders, len(content))
     async with caller.speaking() as client:
         result = await client.contract_net(
             content,

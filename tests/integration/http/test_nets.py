@@ -1,0 +1,26 @@
+"""Contract nets by HTTP: what one of them, and what all of a token's may come to."""
+
+from caxton.gateway.limits import MAX_TASK_COPIES_BYTES
+
+BIDDERS = 8
+
+
+def net(client, size, to):
+    """Have agents that there are not bid for a task of so many bytes."""
+    return client.post("/v1/protocols/contract-net", json={"task": "x" * size, "to": to, "deadline_s": 1})
+
+
+def test_a_task_is_so_long_for_so_many_bidders_and_no_longer(asking):
+    """Each bidder gets a copy, and the error says how long it may be for so many."""
+    nobody, most = [f"nobody-{number}" for number in range(BIDDERS)], MAX_TASK_COPIES_BYTES // BIDDERS
+    refused = net(asking("sender"), most + 1, nobody)
+    assert refused.status_code == 413
+    assert refused.json()["fields"] == {"field": "task", "problem": "too large", "size": most + 1, "limit": most}
+    taken = net(asking("sender"), most, nobody)
+    assert (taken.status_code, taken.json()["outcome"]) == (200, "no_proposals")
+
+
+def test_a_task_for_a_capability_counts_as_for_as_many_as_may_bid(asking):
+    """Nobody knows before how many have it."""
+    refused = net(asking("sender"), MAX_TASK_COPIES_BYTES // 1_000 + 1, {"capability": ["nothing"]})
+    assert (refused.status_code, refused.json()["fields"]["limit"]) == (413, MAX_TASK_COPIES_BYTES // 1_000)
