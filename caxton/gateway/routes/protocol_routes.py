@@ -109,14 +109,15 @@ async def contract_net(caller: Caller, request: Request[Any, Any, Any]) -> Respo
     task = asdict(tender.task) if isinstance(tender.task, Base64) else tender.task
     content, options = read_content(task), read_options(tender.delivery_options or {})
     passage = request.scope[REQUEST]
-    bidders = MOST_BIDDERS if isinstance(tender.to, Capable) else max(1, len(tender.to))
-    if len(content) * bidders > MAX_TASK_COPIES_BYTES:
-        raise passage.too_large(len(content), MAX_TASK_COPIES_BYTES // bidders, "task")
-    passage.take_messages(bidders, len(content))
     async with caller.speaking() as client:
+        bidders = await _bidders(caller, client, tender.to)
+        count = max(1, await _count(client, bidders))
+        if len(content) * count > MAX_TASK_COPIES_BYTES:
+            raise passage.too_large(len(content), MAX_TASK_COPIES_BYTES // count, "task")
+        passage.take_messages(count, len(content))
         result = await client.contract_net(
             content,
-            await _bidders(caller, client, tender.to),
+            bidders,
             choose=tender.choose,
             deadline_s=tender.deadline_s,
             timeout_s=tender.timeout_s,
@@ -131,6 +132,18 @@ async def _bidders(caller: Caller, client: Client, to: list[str] | Capable) -> l
         caller.may(Role.SENDER)
         return Capability(*to.capability)
     return [await caller.agent(client, text, Role.SENDER) for text in to]
+
+
+async def _count(client: Client, bidders: list[AgentId | str] | Capability) -> int:
+    """Return how many are to bid, as far as that may be: who has a capability is asked for once more when they are."""
+    if not isinstance(bidders, Capability):
+        return len(bidders)
+    count = 0
+    async for view in client.find(*bidders.names):
+        count += view.is_healthy
+        if count == MOST_BIDDERS:
+            break
+    return count
 
 
 ROUTES: list[Any] = [contract_net]

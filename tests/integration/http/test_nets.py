@@ -1,7 +1,11 @@
 """Contract nets by HTTP: what one of them, and what all of a token's may come to."""
 
+from pathlib import Path
+
+import caxton
 from caxton.gateway.limits import MAX_TASK_COPIES_BYTES
 
+ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
 BIDDERS = 8
 
 
@@ -20,7 +24,14 @@ def test_a_task_is_so_long_for_so_many_bidders_and_no_longer(asking):
     assert (taken.status_code, taken.json()["outcome"]) == (200, "no_proposals")
 
 
-def test_a_task_for_a_capability_counts_as_for_as_many_as_may_bid(asking):
-    """Nobody knows before how many have it."""
-    refused = net(asking("sender"), MAX_TASK_COPIES_BYTES // 1_000 + 1, {"capability": ["nothing"]})
-    assert (refused.status_code, refused.json()["fields"]["limit"]) == (413, MAX_TASK_COPIES_BYTES // 1_000)
+def test_a_task_for_a_capability_has_a_copy_for_each_who_has_it(asking, served):
+    """As many as are healthy now."""
+    with caxton.connect_sync(served.runtime_dir) as client:
+        can = [caxton.Deployment(f"bids-{number}", ECHO, capabilities=["bid"]) for number in range(BIDDERS)]
+        bidders, most = client.deploy_many(can), MAX_TASK_COPIES_BYTES // BIDDERS
+        refused = net(asking("sender"), most + 1, {"capability": ["bid"]})
+        assert (refused.status_code, refused.json()["fields"]["limit"]) == (413, most)
+        client.advertise(bidders[0], health="unhealthy")
+        taken = net(asking("sender"), most + 1, {"capability": ["bid"]})
+        assert (taken.status_code, taken.json()["outcome"]) == (200, "no_proposals")
+        client.remove_many(bidders)
