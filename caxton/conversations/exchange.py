@@ -189,6 +189,10 @@ class Exchange(msgspec.Struct, gc=False, eq=False):
             return 0
         return sum(one.sender == self.initiator for one in self.recent[since:until])
 
+    def expire(self) -> None:
+        """It lasts no longer: whoever lets it end says when, and by that it has expired, unless its line has ended."""
+        self.is_finished = self.position is not None and not self.is_open
+
     def is_answered(self, by: int) -> bool:
         """Whether the other party has spoken among the first messages, so many of them."""
         initiator = self.initiator

@@ -176,6 +176,13 @@ class Record(msgspec.Struct, gc=False, eq=False):
             stands = self.lines.standing
             self.end(State.FAILED if stands.kind == "failed" else State.COMPLETED, stands.state)
 
+    def expire(self) -> None:
+        """It lasts no longer: it has expired, unless all its lines have ended."""
+        if self.lines is None or self.lines.open:
+            self.end(State.EXPIRED)
+        else:
+            self.finish()
+
     @property
     def _told_state(self) -> State:
         """What the shards' states are joined of: an end by its protocol follows from where all their lines stand."""

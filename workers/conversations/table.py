@@ -9,7 +9,6 @@ from itertools import islice, takewhile
 
 from caxton.conversations.exchange import GOES_ON, Exchange, Kept
 from caxton.conversations.record import Record
-from caxton.conversations.state import State
 from workers.conversations.activity import Activity
 
 # Conversations that go on, and what they take in memory; beyond either, the oldest expire.
@@ -155,8 +154,7 @@ class Table:
             oldest = (record for record in oldest if sizes[record.initiator] > few)
         some = list(islice(oldest, AT_ONCE))
         for record in some:
-            if type(record) is Record:  # what has only begun says by its end that it has expired
-                record.end(State.EXPIRED)
+            record.expire()
         self.archive_all(some, now_ms)
         return len(some)
 

@@ -35,14 +35,13 @@ class Ticks:
         return untold
 
     def _expire(self, now_ms: int) -> list[tuple[Record, CaxtonError]]:
-        """What was to last no longer has expired; an exchange says so by having ended."""
+        """What was to last no longer has expired, unless its lines had ended."""
         due = self._table.due(now_ms)
         untold: list[tuple[Record, CaxtonError]] = []
         for kept in due:
-            if isinstance(kept, Record):
-                kept.end(State.EXPIRED)
-                if kept.limits.timeout_s:
-                    untold.append((kept, over(kept)))
+            kept.expire()
+            if isinstance(kept, Record) and kept.limits.timeout_s and kept.state is State.EXPIRED:
+                untold.append((kept, over(kept)))
             self._log.save_end(kept)
         self._table.archive_all(due, now_ms)
         return untold

@@ -404,6 +404,17 @@ def test_an_exchange_that_there_is_no_room_for_has_expired(shard):
     assert shard.view().state == State.EXPIRED.told
 
 
+@pytest.mark.parametrize("as_records", [False, True])
+@pytest.mark.parametrize(("says", "state"), [([ASKS], State.EXPIRED), ([ASKS, INFORMS], State.COMPLETED)])
+def test_whose_line_has_ended_does_not_expire_where_there_is_no_room(as_records, says, state):
+    """Its outcome is that of its line, and no later one."""
+    shard = Shard(as_records=as_records)
+    for step in says:
+        take(shard, step, 0)
+    shard.table.make_room(5)
+    assert (shard.view().state, shard.table.live) == (state.told, {})
+
+
 def test_a_file_needs_no_row_of_an_exchange_that_is_forgotten(shard, monkeypatch):
     """Also when it is forgotten before the commit that would have told of it."""
     monkeypatch.setattr("workers.conversations.table.MOST_ARCHIVED", 0)
