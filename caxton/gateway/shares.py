@@ -51,7 +51,7 @@ class Share:
     def take_messages(self, count: int) -> None:
         """Work on so many messages of a batch; raises ResourceExhausted."""
         if self.messages + count > MAX_OWN_MESSAGES:
-            what = "messages in batches at once with one token"
+            what = "messages of batches and contract nets at once with one token"
             self._refuse("messages at once of one token", "token_messages", what, MAX_OWN_MESSAGES)
         self.messages += count
 
