@@ -38,7 +38,6 @@ STOP_TIMEOUT_S = 20.0
 EVENT_TIMEOUT_S = 30.0
 _LOOK_PERIOD_S = 0.02
 _LONGEST_PARENT = LONGEST_PATH - len("/cx-12345678/r/s-0123456789abcdef.control")
-_CAXTON = "from caxton.cli.main import main; main()"
 _PYTHON = (sys.executable, "-P")
 
 
@@ -191,7 +190,7 @@ class ServedRuntime:
         ends_with_us = [*_PYTHON, "-m", "caxton.client.own_runtime", str(os.getpid())]
         with self._log.open("ab") as log:
             self._child = subprocess.Popen(
-                [*ends_with_us, *_PYTHON, "-c", _CAXTON, *serve],
+                [*ends_with_us, *_PYTHON, "-m", "caxton", *serve],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -11,9 +11,11 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Annotated
 
 import typer
@@ -25,6 +27,8 @@ FAILED = 1
 # pytest's own word for a run that has nothing to do, as when a choice of tests leaves none.
 _NOTHING_CHOSEN = 5
 _ROOT = Path(__file__).parents[1]
+# As `tox -e py` runs them.
+_ON_ALL_CORES = ("-n", "auto", "--dist", "loadfile")
 _NEIGHBOUR = [sys.executable, "-c", "while True: pass"]
 _MOST_SEED = 2**32 - 1
 LONG_RUNS = 3
@@ -59,9 +63,37 @@ SHORT = (Setting("one core, beside a busy neighbour, another order", one_core=Tr
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
+@dataclass(frozen=True)
+class Run:
+    """One run of the tests that the words choose for pytest. seed: of their order, where the setting shuffles them."""
+
+    setting: Setting
+    seed: int
+    words: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What tells it from others: its setting, and what repeats it."""
+        return self.setting.name + f", seed {self.seed}" * self.setting.shuffled
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended, how long it took, and what pytest printed that was not shown while it ran."""
+
+    run: Run
+    passed: bool
+    took_s: float
+    output: str = ""
+
+    def __str__(self) -> str:
+        return f"{'passed' if self.passed else 'FAILED'} {self.took_s:6.0f} s  {self.run.name}"
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-    epilog="Examples: python -m faultlab.speeds --long; python -m faultlab.speeds --seed 7 tests/unit/store -x",
+    epilog="Examples: python -m faultlab.speeds --long; python -m faultlab.speeds --seed 7 tests/unit/store -x; "
+    'python -m faultlab.speeds --long --setting "one core" --runs 1',
 )
 @reports_errors
 def speeds(
@@ -70,6 +102,11 @@ def speeds(
     long: Annotated[
         bool, typer.Option("--long", help="All tests in each of four settings, three times, instead of some in one.")
     ] = False,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(help=f"--long: only this one; may be given again. One of: {'; '.join(s.name for s in LONG)}."),
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="--long: runs in each setting.")] = LONG_RUNS,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -82,36 +119,73 @@ def speeds(
 ) -> None:
     """Run the tests on one core, beside a busy neighbour, in another order; what else is said goes to pytest.
 
+    --long takes hours, and may be done in parts; of runs on one core there are as many at once as there are cores.
     Every run shows its seed; with that seed it is repeated. Exit code 1 when a run fails.
     """
     if importlib.util.find_spec("pytest_randomly") is None:
         raise ConfigurationError("pytest-randomly", "it is not installed", "install it with the extra: caxton[test]")
-    runs = [setting for setting in (LONG if long else SHORT) for _ in range(LONG_RUNS if long else 1)]
-    words = context.args or ([] if long else list(SHORT_TESTS))
-    results = []
-    for setting in runs:
-        chosen = _seed(seed, long=long)
-        print_text(f"== {setting.name}" + f", seed {chosen}" * setting.shuffled)
-        began_s = time.monotonic()
-        passed = run(setting, chosen, words)
-        told = f", seed {chosen}" * setting.shuffled
-        results.append((passed, f"{time.monotonic() - began_s:6.0f} s  {setting.name}{told}"))
-    for passed, text in results:
-        print_text(f"{'passed' if passed else 'FAILED'} {text}")
-    if not all(passed for passed, _ in results):
+    if long:
+        chosen = [one for one in _chosen(setting) for _ in range(runs)]
+        ended = run_all([Run(one, _seed(seed, long=True), tuple(context.args)) for one in chosen])
+    else:
+        words = tuple(context.args) or SHORT_TESTS
+        ended = [run(Run(one, _seed(seed, long=False), words)) for one in SHORT]
+    for one in ended:
+        print_text(str(one))
+    if not all(one.passed for one in ended):
         raise typer.Exit(FAILED)
 
 
-def run(setting: Setting, seed: int, words: list[str]) -> bool:
-    """Run the tests that the words choose for pytest, and tell if all of them passed."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
+def run_all(runs: Sequence[Run]) -> list[Ended]:
+    """Run those that need all cores one after the other, then the others side by side, each on a core of its own.
+
+    The latter tell when they begin and end, and one that fails what pytest said.
+    """
+    cores: SimpleQueue[int] = SimpleQueue()
+    for core in os.sched_getaffinity(0):
+        cores.put(core)
+
+    def on_one_core(one: Run) -> Ended:
+        core = cores.get()
+        print_text(f"== begins on core {core}: {one.name}")
+        ended = run(one, core=core)
+        print_text(f"== {ended}" if ended.passed else f"{ended.output}\n== {ended}")
+        cores.put(core)
+        return ended
+
+    wide, narrow = ([one for one in runs if one.setting.one_core is kept] for kept in (False, True))
+    done = [run(one) for one in wide]
+    with ThreadPoolExecutor(cores.qsize()) as pool:
+        return done + list(pool.map(on_one_core, narrow))
+
+
+def run(one: Run, core: int | None = None) -> Ended:
+    """Run the tests in a setting. core: the one that they have, where it is one; what pytest prints is then kept."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *one.words]
     environment = dict(os.environ)
-    if setting.shuffled:
-        command += ["-p", "randomly", f"--randomly-seed={seed}"]
-        environment["PYTHONHASHSEED"] = str(seed)
-    with _cores(setting), _neighbour(setting):
-        done = subprocess.run(command, cwd=_ROOT, env=environment, check=False)
-    return done.returncode in {0, _NOTHING_CHOSEN}
+    if one.setting.shuffled:
+        command += ["-p", "randomly", f"--randomly-seed={one.seed}"]
+        environment["PYTHONHASHSEED"] = str(one.seed)
+    if not one.setting.one_core:
+        command += _ON_ALL_CORES
+    out, err = (None, None) if core is None else (subprocess.PIPE, subprocess.STDOUT)
+    if core is None:
+        print_text(f"== {one.name}")
+    began_s = time.monotonic()
+    with _cores(one.setting, core), _neighbour(one.setting):
+        done = subprocess.run(
+            command, cwd=_ROOT, env=environment, check=False, stdout=out, stderr=err, text=True, errors="replace"
+        )
+    passed = done.returncode in {0, _NOTHING_CHOSEN}
+    return Ended(one, passed, time.monotonic() - began_s, done.stdout or "")
+
+
+def _chosen(names: list[str] | None) -> list[Setting]:
+    known = {one.name: one for one in LONG}
+    for name in names or ():
+        if name not in known:
+            raise ConfigurationError("--setting", f"there is no setting {name!r}", f"choose one of {'; '.join(known)}")
+    return [known[name] for name in names or known]
 
 
 def _seed(said: int | None, *, long: bool) -> int:
@@ -121,11 +195,11 @@ def _seed(said: int | None, *, long: bool) -> int:
 
 
 @contextlib.contextmanager
-def _cores(setting: Setting) -> Iterator[None]:
-    """Keep this process, and so whatever it starts, to one of its cores if the setting says so."""
+def _cores(setting: Setting, core: int | None) -> Iterator[None]:
+    """Keep this thread, and so whatever it starts, to one core if the setting says so: this one, or the first."""
     own = os.sched_getaffinity(0)
     if setting.one_core:
-        os.sched_setaffinity(0, {min(own)})
+        os.sched_setaffinity(0, {min(own) if core is None else core})
     try:
         yield
     finally:

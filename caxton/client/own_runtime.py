@@ -21,7 +21,6 @@ from caxton.errors import ConfigurationError, Timeout
 READY_TIMEOUT_S = 90.0
 # Longer than a drain, after which the runtime kills its workers by itself.
 STOP_TIMEOUT_S = 20.0
-_CAXTON = "from caxton.cli.main import main; main()"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -40,7 +39,7 @@ def own_runtime(workers: int | None, options: Sequence[str] = ()) -> Iterator[Pa
         serve += [*options] if workers is None else ["--workers", str(workers), *options]
         python = [sys.executable, "-P"]
         child = subprocess.Popen(
-            [*python, "-m", __name__, str(os.getpid()), *python, "-c", _CAXTON, *serve],
+            [*python, "-m", __name__, str(os.getpid()), *python, "-m", "caxton", *serve],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             start_new_session=True,

@@ -25,7 +25,7 @@ _ALONE_S, _LOOK_PERIOD_S, _STATS_PERIOD_S = 10.0, 0.25, 2.0
 # The attack goes on until its process is ended, and in any case no longer than this after the measured time.
 _MORE_S = 30.0
 _MIB = 1 << 20
-_CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+_CAXTON = [sys.executable, "-P", "-m", "caxton"]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from faultlab.speeds import LONG, app
+from faultlab.speeds import LONG, Ended, app
 
 ROOT = Path(__file__).parents[2]
 PROBE = """
@@ -24,15 +24,16 @@ import psutil
 
 def test_probe(request):
     neighbours = [process.pid for process in psutil.Process(os.getppid()).children() if process.pid != os.getpid()]
-    cores, seed = len(os.sched_getaffinity(0)), os.environ.get("PYTHONHASHSEED")
-    Path({path!r}).write_text(json.dumps([neighbours, cores, [seed, request.config.getoption("randomly_seed", None)]]))
+    cores, seed = sorted(os.sched_getaffinity(0)), os.environ.get("PYTHONHASHSEED")
+    with Path({path!r}).open("a") as file:
+        file.write(json.dumps([neighbours, cores, [seed, request.config.getoption("randomly_seed", None)]]) + "\\n")
     assert {passes}
 """
 
 
 @pytest.fixture
 def speeds(tmp_path):
-    """Runs one test of its own under the runner, and returns the end of it, what the test saw, and where it stands."""
+    """Runs one test of its own under the runner; returns the end of that, and what the test saw, each time it ran."""
     if importlib.util.find_spec("pytest_randomly") is None:
         pytest.skip("pytest-randomly is not installed; the extra caxton[test] has it")
     seen = tmp_path / "seen"
@@ -42,7 +43,7 @@ def speeds(tmp_path):
         test.write_text(PROBE.format(path=str(seen), passes=passes))
         command = [sys.executable, "-m", "faultlab.speeds", *options, str(test)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
-        return done, json.loads(seen.read_text())
+        return done, [json.loads(line) for line in seen.read_text().splitlines()]
 
     return run
 
@@ -50,11 +51,11 @@ def speeds(tmp_path):
 def test_a_short_run_has_one_core_a_neighbour_and_its_own_order(speeds):
     """The tests share one core with one other process, which ends with them, under the seed that was said."""
     before = os.sched_getaffinity(0)
-    done, (neighbours, cores, seed) = speeds("--seed", "7")
+    done, [(neighbours, cores, seed)] = speeds("--seed", "7")
 
     assert done.returncode == 0, done.stdout
     assert "beside a busy neighbour, another order, seed 7" in done.stdout
-    assert (len(neighbours), cores, seed) == (1, 1, ["7", 7])
+    assert (len(neighbours), len(cores), seed) == (1, 1, ["7", 7])
     assert not psutil.pid_exists(neighbours[0])
     assert os.sched_getaffinity(0) == before
 
@@ -63,14 +64,41 @@ def test_a_long_run_tries_every_setting_three_times(monkeypatch):
     """All tests, or those that are named, in each setting; each run in another order has a seed of its own."""
     runs = []
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    monkeypatch.setattr("faultlab.speeds.run", lambda *run: runs.append(run) or True)
+    monkeypatch.setattr("faultlab.speeds.run", lambda run, core=None: runs.append(run) or Ended(run, True, 1.0))
     done = CliRunner().invoke(app, ["--long", "-x", "tests/unit"])
 
     assert done.exit_code == 0
-    assert Counter(setting.name for setting, _, _ in runs) == {setting.name: 3 for setting in LONG}
-    assert len({seed for setting, seed, _ in runs if setting.shuffled}) == 3
-    assert all(words == ["-x", "tests/unit"] for *_, words in runs)
-    assert done.stdout.count("passed ") == len(runs)
+    assert Counter(run.setting.name for run in runs) == {setting.name: 3 for setting in LONG}
+    assert len({run.seed for run in runs if run.setting.shuffled}) == 3
+    assert all(run.words == ("-x", "tests/unit") for run in runs)
+    assert sum(line.startswith("passed ") for line in done.stdout.splitlines()) == len(runs)
+
+
+def test_runs_on_one_core_go_side_by_side(speeds):
+    """Each has a core of its own where there are several, and what it prints is shown where it fails."""
+    done, seen = speeds("--long", "--setting", "one core", "--runs", "2", passes=False)
+
+    assert done.returncode == 1
+    assert done.stdout.count("== begins on core ") == done.stdout.count("1 failed") == 2
+    assert [len(cores) for _, cores, _ in seen] == [1, 1]
+    assert len({core for _, [core], _ in seen}) == min(2, len(os.sched_getaffinity(0)))
+
+
+def test_on_all_cores_tests_run_as_they_always_do(speeds):
+    """As many files at once as there are cores for them."""
+    done, [(_, cores, _)] = speeds("--long", "--setting", "all cores", "--runs", "1")
+
+    assert done.returncode == 0, done.stdout
+    assert "bringing up nodes" in done.stdout
+    assert set(cores) == os.sched_getaffinity(0)
+
+
+def test_a_setting_that_there_is_not_is_refused():
+    """With those that there are."""
+    done = CliRunner().invoke(app, ["--long", "--setting", "two cores"])
+
+    assert done.exit_code == 1
+    assert "choose one of all cores; one core; " in done.stderr
 
 
 def test_without_its_plugin_nothing_is_run(monkeypatch):

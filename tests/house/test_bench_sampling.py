@@ -9,6 +9,7 @@ from caxton.errors import ConfigurationError
 
 # What runs in neither a worker nor a client that sends messages.
 ELSEWHERE = (
+    "caxton/__main__.py",
     "caxton/demo/",
     "caxton/forms/",
     "caxton/gateway/",

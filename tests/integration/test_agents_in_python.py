@@ -11,7 +11,7 @@ import pytest
 from caxton.client.own_runtime import own_runtime
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "agents-in-python.md"
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 
 
 def blocks(language):

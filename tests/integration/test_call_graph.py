@@ -17,7 +17,7 @@ from caxton.testing import eventually
 from caxton.testing import runtime as serve
 
 GUESTS = Path(caxton.guests.__file__).parent
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from caxton.client.own_runtime import own_runtime
 
 GUESTS = Path(caxton.guests.__file__).parent
 ECHO, COUNTER, SPLITTER = (str(GUESTS / f"{name}.wasm") for name in ("echo", "counter", "splitter"))
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 ANY_BYTES = bytes(range(256))
 
 

@@ -14,7 +14,7 @@ import caxton
 from caxton.client.own_runtime import own_runtime
 from caxton.errors import AgentTakenOver, HandlerFailed
 
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 SHOP = """
 import caxton
 

@@ -10,7 +10,7 @@ import pytest
 import caxton
 from caxton.client.own_runtime import own_runtime
 
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 SHOP = """
 import caxton
 

@@ -16,7 +16,7 @@ from caxton.demo.carriers import TARIFFS
 from caxton.demo.freight import award, jobs_of
 from caxton.demo.market import trade
 
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 TABLE = Path(__file__).parents[1] / "data" / "freight.csv"
 
 

@@ -24,7 +24,7 @@ from caxton.client.call_line import ask
 from caxton.client.own_runtime import own_runtime
 from caxton.wire.supervision import AskHealth, AskStats
 
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 GUESTS = Path(caxton.guests.__file__).parent
 KEYS = [
     "files",

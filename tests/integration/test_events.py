@@ -17,7 +17,7 @@ from caxton.testing import runtime as serve
 
 GUESTS = Path(__file__).parents[1] / "guests"
 ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from caxton.testing import runtime as serve
 from workers.watching.waits import MOST_WAITING_OF_ONE
 
 GUESTS = Path(__file__).parents[1] / "guests"
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 BEYOND_THE_QUOTA = (66).to_bytes(4, "little")
 
 

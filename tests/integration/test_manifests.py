@@ -19,7 +19,7 @@ from caxton.client.own_runtime import own_runtime
 
 GUESTS = Path(caxton.guests.__file__).parent
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "manifests.md"
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 
 
 def blocks(language):

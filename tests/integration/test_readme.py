@@ -14,7 +14,7 @@ from caxton.client.own_runtime import own_runtime
 ROOT = Path(__file__).resolve().parents[2]
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 # A runtime runs already; the scribe is a program of the reader's.
 NOT_HERE = ("caxton serve", "caxton message request scribe")
 

@@ -17,7 +17,7 @@ from caxton.testing import runtime as serve
 GUESTS = Path(__file__).parents[1] / "guests"
 OWN = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 DEADLINE_S = 30
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 
 
 def module(name):

@@ -14,7 +14,7 @@ import pytest
 from caxton.testing import eventually
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "tutorial.md"
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 SHELL = f'caxton() {{ {shlex.join(CAXTON)} "$@"; }}; python3() {{ {shlex.quote(sys.executable)} "$@"; }}; '
 # A file to save, a block of lines for the shell, and what the last of these prints.
 STEP = re.compile(r"Save this as `(\S+)`:\n\n```\w+\n(.*?)^```|^```(sh|text)\n(.*?)^```", re.MULTILINE | re.DOTALL)

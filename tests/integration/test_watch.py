@@ -15,7 +15,7 @@ from caxton.testing import eventually
 from caxton.testing import runtime as serve
 
 GUESTS = Path(caxton.guests.__file__).parent
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 # Names of agents of either shard of two, which a test asks the runtime for.
 MANY = [f"parrot-{number}" for number in range(40)]
 

@@ -7,7 +7,7 @@ import pytest
 
 from caxton.testing import runtime as serve
 
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from caxton.testing import runtime as serve
 from caxton.wire.audit import ReadAudit, linked
 
 ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 
 
 async def rows_of(client, **asked):

@@ -19,7 +19,7 @@ ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
 ROOT = Path(__file__).parents[3]
 GUESTS = ROOT / "tests" / "guests"
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 FUNCTIONS = f'caxton() {{ {shlex.join(CAXTON)} "$@"; }}; python3() {{ {shlex.quote(sys.executable)} "$@"; }}'
 
 

@@ -15,7 +15,7 @@ import wasmtime
 import caxton
 import caxton.testing
 
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 LEVEL, LIMIT = "runtime.log_level", "runtime.worker_memory_limit_mib"
 GUESTS = Path(__file__).parents[2] / "guests"
 MODULES = "runtime.log_levels"

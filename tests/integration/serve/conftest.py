@@ -17,7 +17,7 @@ import pytest
 from caxton.client.call_line import ask
 from caxton.wire.supervision import AskHealth, AskStats
 
-CAXTON = (sys.executable, "-P", "-c", "from caxton.cli.main import main; main()")
+CAXTON = (sys.executable, "-P", "-m", "caxton")
 
 
 class Command:

@@ -16,7 +16,7 @@ import pytest
 import caxton
 
 ECHO = Path(caxton.__file__).parent / "guests" / "echo.wasm"
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 SPACES = ["--mount", "--pid", *([] if os.geteuid() == 0 else ["--user"])]
 UNSHARE = ["unshare", *SPACES, *([] if os.geteuid() == 0 else ["--map-root-user"]), "--fork", "--mount-proc"]
 # What may be written to stays as it is, and everything else can only be read.

@@ -12,7 +12,7 @@ from caxton.client.call_line import ask
 from caxton.testing import eventually
 from caxton.wire.supervision import AskHealth
 
-COMMAND = (sys.executable, "-P", "-c", "from caxton.cli.main import main; main()")
+COMMAND = (sys.executable, "-P", "-m", "caxton")
 
 
 def test_ready_within_two_seconds(serve, promise):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 
 import pytest
 
@@ -10,6 +11,7 @@ from caxton.acl.options import DeliveryOptions
 from caxton.errors import ConversationNotFound, ConversationStopped, NotAParticipant
 from caxton.testing import runtime
 
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 DURABLE = DeliveryOptions(reliability="at_least_once")
 WORKERS = 2
 
@@ -50,7 +52,7 @@ async def test_the_command_line_tells_what_was_said(fresh, wasm):
     limits = DeliveryOptions(conversation=ConversationLimits(max_turns=2, keep_contents=True))
 
     async def caxton(*words):
-        command = ["caxton", "conversation", *words, "--runtime-dir", str(fresh.runtime_dir)]
+        command = [*CAXTON, "conversation", *words, "--runtime-dir", str(fresh.runtime_dir)]
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         out, _ = await process.communicate()
         return process.returncode, out.decode()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from contextlib import suppress
 from itertools import count
 
@@ -21,6 +22,7 @@ from caxton.testing import eventually
 
 WORKERS = 2
 NUMBERS = count()
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 DURABLE = DeliveryOptions(reliability="at_least_once")
 
 
@@ -133,7 +135,7 @@ async def test_the_command_line_drains_and_says_what_was_left(served, agent_in):
     """`caxton agent drain` waits for the end, and tells whether there was anything left, in both formats."""
 
     async def run(*words):
-        command = ["caxton", "agent", "drain", *words, "--runtime-dir", str(served.runtime_dir)]
+        command = [*CAXTON, "agent", "drain", *words, "--runtime-dir", str(served.runtime_dir)]
         process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
         out, _ = await process.communicate()
         return process.returncode, out.decode()

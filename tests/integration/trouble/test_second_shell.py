@@ -10,7 +10,7 @@ from pathlib import Path
 import caxton.guests
 
 ECHO = Path(caxton.guests.__file__).parent / "echo.wasm"
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 NO_RUNTIME = 3
 
 

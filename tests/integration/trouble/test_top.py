@@ -20,7 +20,7 @@ import caxton
 from caxton.testing import runtime
 
 WORKERS = 2
-CAXTON = (sys.executable, "-P", "-c", "from caxton.cli.main import main; main()")
+CAXTON = (sys.executable, "-P", "-m", "caxton")
 PATIENCE_S = 90.0
 HOME, STYLES = b"\x1b[H", re.compile(rb"\x1b\[[0-9;]*m")
 OTHER_SCREEN, FIRST_SCREEN, SHOW_CURSOR = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"

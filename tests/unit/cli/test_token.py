@@ -24,7 +24,7 @@ from caxton.store.token_file import FILE_NAME
 from caxton.tokens.role import Role
 from caxton.wire.tokens import ListTokens
 
-CAXTON = [sys.executable, "-P", "-c", "from caxton.cli.main import main; main()"]
+CAXTON = [sys.executable, "-P", "-m", "caxton"]
 SHELL = f'caxton() {{ {shlex.join(CAXTON)} "$@"; }}; python3() {{ {shlex.quote(sys.executable)} "$@"; }}; '
 
 
