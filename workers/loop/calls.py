@@ -197,7 +197,8 @@ class Calls:
 
     async def _stop_drained(self) -> None:
         try:
-            await self._lifecycle.stop_drained()
+            async for agent_id in self._lifecycle.stop_drained():
+                self._attached.arrived({agent_id})  # whoever waits for its messages is told
         except StorageError as error:
             log.warning("agents that were drained are not stopped yet: %s", error)  # the next tick tries again
         finally:

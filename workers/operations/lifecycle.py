@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from time import monotonic_ns
 
 from caxton.agents.lifecycle import AgentState, transition
@@ -166,8 +166,8 @@ class Lifecycle:
         self.draining.begin(agent, monotonic_ns(), timeout_ms)
         self._happened(agent, "draining", timeout_ms=timeout_ms)
 
-    async def stop_drained(self) -> None:
-        """Stop the draining agents that have nothing left, or no more time.
+    async def stop_drained(self) -> AsyncIterator[int]:
+        """Stop the draining agents that have nothing left, or no more time; gives each, by its id, when it is stopped.
 
         What was open then is counted with each. Raises StorageError; those that are left stay draining.
         """
@@ -184,7 +184,9 @@ class Lifecycle:
                     )
                 await self._stop(agent)
                 self._happened(agent, "drained", messages_left=messages, conversations_left=conversations)
-            self.draining.forget(agent.agent_id)
+                yield agent.agent_id
+            else:
+                self.draining.forget(agent.agent_id)
 
     async def pause(self, agent_id: int, principal: str = "") -> None:
         """Run no turn of an agent until `resume`, also over restarts. Raises AgentNotFound, InvalidStateTransition."""

@@ -157,7 +157,7 @@ async def test_without_a_loop_they_are_the_same(served, client):
         with caxton.connect_sync(served.runtime_dir) as plain:
             bid = plain.attach("bidder", lambda one: {"heard": one.message.json()}, encoding="json")
             with bid:
-                net = plain.contract_net({"cut": 1}, ["bidder"], encoding="json", deadline_s=30)
+                net = plain.contract_net({"cut": 1}, ["bidder"], encoding="json", deadline_s=1)
                 answer = plain.request("bidder", [1], encoding="json")
         return net.outcome, answer.json()
 

@@ -5,12 +5,14 @@ import pytest
 from caxton.agents.lifecycle import AgentState
 from caxton.agents.manifest import Manifest
 from caxton.errors import AgentNotRunning, StorageFull
+from caxton.testing import eventually
 from caxton.wire.audit import ReadAudit
 from caxton.wire.calls import (
     AskDeadLetterStats,
     Attach,
     DeadLetterFilter,
     Deploy,
+    Exchange,
     Failed,
     Inspect,
     PauseAgent,
@@ -23,6 +25,8 @@ from caxton.wire.calls import (
 from caxton.wire.codec import CONTROL
 from caxton.wire.control import Call, SessionEnded
 from workers.loop.calls import Calls
+
+DEADLINE_S = 30
 
 
 class Group:
@@ -85,6 +89,29 @@ def test_an_agent_that_was_stopped_is_not_attached(shard, calls, group):
         return peer
 
     peer = shard.runner.run(both())
+    assert CONTROL.decode(peer._control.frames[-1]).result.error == AgentNotRunning.__name__
+
+
+def test_a_program_that_waits_is_told_that_its_agent_has_drained(shard, calls, group):
+    """Its question would be open for much longer than it takes to answer it."""
+
+    async def waits():
+        return shard.worker._attached._questions._waiting
+
+    async def told():
+        peer = attach(shard, calls, shard.sessions[0], "recorder")
+        await group.ended()
+        (agent,) = shard.registry.agents.values()
+        question = Exchange(agent.agent_id, [], 5, 10 * DEADLINE_S * 1_000)
+        calls.take(peer, Call(shard.sessions[0], peer.their_mark, shard.own, 2, question))
+        await eventually(waits)
+        await shard.lifecycle.drain(agent.agent_id)
+        calls.stop_drained()
+        async with asyncio.timeout(DEADLINE_S):
+            await group.ended()
+        return peer
+
+    peer = shard.runner.run(told())
     assert CONTROL.decode(peer._control.frames[-1]).result.error == AgentNotRunning.__name__
 
 

@@ -24,8 +24,12 @@ def drain(talk):
 
 @pytest.fixture
 def stop_drained(talk):
-    """A function that stops what has drained, as a tick does."""
-    return lambda: talk.shard.runner.run(talk.shard.lifecycle.stop_drained())
+    """A function that stops what has drained, as a tick does, and returns what that was."""
+
+    async def stopped():
+        return [agent_id async for agent_id in talk.shard.lifecycle.stop_drained()]
+
+    return lambda: talk.shard.runner.run(stopped())
 
 
 def test_who_drains_takes_what_belongs_to_its_conversations(talk, drain):
@@ -76,12 +80,12 @@ def test_it_stops_when_its_lines_have_ended(talk, drain, stop_drained):
     talk.shard.frame(talk.client, [asked])
     talk.shard.settle()
     drain(talk.agent)
-    stop_drained()
+    assert stop_drained() == []
     assert (talk.agent.state, talk.conversations.active_of(talk.agent.agent_id)) == (AgentState.DRAINING, 1)
     answer = talk.make(talk.agent.agent_id, talk.client, rare=IN_PROTOCOL, in_reply_to=asked.message_id)
     said = [structs.replace(answer, performative=INFORM)]
     talk.shard.routes.send_effects(said, (0, 0), talk.agent, asked)
-    stop_drained()
+    assert stop_drained() == [talk.agent.agent_id]
     assert (talk.agent.state, len(talk.shard.lifecycle.draining)) == (AgentState.STOPPED, 0)
     assert talk.agent.counters.get("conversations_left") is None
 
