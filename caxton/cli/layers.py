@@ -17,7 +17,7 @@ _LAYERS = "caxton.cli.layers"
 
 # Of commands that say what `caxton serve` would do.
 ServeFlags = Annotated[
-    list[str] | None, typer.Argument(metavar="-- FLAGS", help="Flags of `caxton serve`, as it would be given them.")
+    list[str] | None, typer.Argument(metavar="-- FLAGS...", help="Flags of `caxton serve`, as it would be given them.")
 ]
 ServeConfig = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="The file. Otherwise CAXTON_CONFIG_PATH.")

@@ -4,6 +4,7 @@ Exit codes: 0 it is done, 1 it failed, 2 the command line is wrong, 3 no runtime
 """
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
@@ -160,10 +161,16 @@ def report_error(error: CaxtonError, output: Format) -> int:
 
 
 def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Make a command print the CaxtonErrors that it raises, in its own output format, and exit with the right code."""
+    """Make a command print the CaxtonErrors that it raises, in its own output format, and exit with the right code.
+
+    It is not begun with a number that is none, which is within any bounds: "nan" is a mistake of the command line.
+    """
 
     @wraps(command)
     def reporting(*args: P.args, **kwargs: P.kwargs) -> None:
+        for name, value in kwargs.items():
+            if isinstance(value, float) and math.isnan(value):
+                raise typer.BadParameter("nan is not a valid number", param_hint=f"'--{name.replace('_', '-')}'")
         try:
             command(*args, **kwargs)
         except CaxtonError as error:

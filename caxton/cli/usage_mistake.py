@@ -1,5 +1,6 @@
 """What is wrong with a command line, as an error like others: the words of typer, and what to write instead."""
 
+import re
 from collections.abc import Sequence
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from caxton.errors import ConfigurationError
 
 _EXTRA = "Got unexpected extra argument"
+_RANGE = re.compile(r"(?:int|integer|float) range$")  # typer's word for the type of a number that has bounds
 
 
 def usage_mistake(error: typer.TyperException, words: Sequence[str]) -> ConfigurationError:
@@ -14,7 +16,7 @@ def usage_mistake(error: typer.TyperException, words: Sequence[str]) -> Configur
     context = getattr(error, "ctx", None)
     path = "caxton" if context is None else context.command_path
     parameters = set() if context is None else {parameter.name for parameter in context.command.params}
-    problem = " ".join(error.format_message().split()).rstrip(".").replace(": Value error, ", ": ")
+    problem = _RANGE.sub("number", " ".join(error.format_message().split()).rstrip("."))
     advice = _advice(problem, getattr(error, "option_name", ""), path, parameters)
     if path == "caxton" and words and words[0].startswith("-"):
         advice = "options stand behind the command, as in `caxton health -o json`"

@@ -59,7 +59,7 @@ def test_a_group_tells_its_commands_by_whole_sentences(invoke):
 def test_what_may_be_left_out_is_in_one_pair_of_brackets(invoke):
     """As in `[CONTENT]`."""
     assert " {NAME|ID|@CAPABILITY} [CONTENT]" in " ".join(invoke("message", "send", "--help").stdout.split())
-    assert " [-- FLAGS]..." in " ".join(invoke("config", "show", "--help").stdout.split())
+    assert " [-- FLAGS...]" in " ".join(invoke("config", "show", "--help").stdout.split())
 
 
 def test_help_loads_nothing_heavy():

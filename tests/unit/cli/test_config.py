@@ -42,7 +42,7 @@ def test_serve_has_an_option_for_every_key_and_no_other():
         assert option.default == key.default, name
         if key.kind in {Kind.WHOLE, Kind.NUMBER}:
             bounds = [None if bound is None else bound / key.unit for bound in (key.least, key.most)]
-            assert [option.min, option.max] == bounds
+            assert [option.type.min, option.type.max] == bounds
 
 
 def test_each_layer_goes_before_the_next(invoke, file):
