@@ -24,6 +24,7 @@ from typing import Any, Self, TypeVar
 
 from caxton.client.call_line import ask_soon
 from caxton.client.client import Client
+from caxton.client.own_runtime import interrupts_afterwards
 from caxton.errors import ConfigurationError, NetworkError, Timeout
 from caxton.transport.endpoints import LONGEST_PATH, RuntimeDir
 from caxton.wire.answered import answered
@@ -188,16 +189,20 @@ class ServedRuntime:
         serve = ["serve", "-o", "json", "--workers", str(workers), *self._options]
         serve += ["--runtime-dir", str(self.runtime_dir), "--data-dir", str(self.data_dir)]
         ends_with_us = [*_PYTHON, "-m", "caxton.client.own_runtime", str(os.getpid())]
-        with self._log.open("ab") as log:
-            self._child = subprocess.Popen(
-                [*ends_with_us, *_PYTHON, "-m", "caxton", *serve],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for the tests, which then stop it in order
-            )
-        self._reader = threading.Thread(target=self._read, args=(self._child,), daemon=True)
-        self._reader.start()
+        try:
+            with self._log.open("ab") as log, interrupts_afterwards():
+                self._child = subprocess.Popen(
+                    [*ends_with_us, *_PYTHON, "-m", "caxton", *serve],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    start_new_session=True,  # Ctrl-C is for the tests, which then stop it in order
+                )
+            self._reader = threading.Thread(target=self._read, args=(self._child,), daemon=True)
+            self._reader.start()
+        except BaseException:
+            self.kill()
+            raise
 
     def _read(self, child: "subprocess.Popen[bytes]") -> None:
         for line in child.stdout or ():

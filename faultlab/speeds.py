@@ -149,7 +149,9 @@ def run_all(runs: Sequence[Run]) -> list[Ended]:
         core = cores.get()
         print_text(f"== begins on core {core}: {one.name}")
         ended = run(one, core=core)
-        print_text(f"== {ended}" if ended.passed else f"{ended.output}\n== {ended}")
+        for line in [] if ended.passed else ended.output.splitlines():
+            print_text(line)
+        print_text(f"== {ended}")
         cores.put(core)
         return ended
 

@@ -10,11 +10,13 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic
+from types import FrameType
 
 from caxton.errors import ConfigurationError, Timeout
 
@@ -33,22 +35,43 @@ def own_runtime(workers: int | None, options: Sequence[str] = ()) -> Iterator[Pa
     The child has a session of its own, so that Ctrl-C reaches only us, and we stop it in order. Raises
     ConfigurationError when it does not start (it has said why on stderr), Timeout when it is not ready in 90 s.
     """
-    with TemporaryDirectory(prefix="caxton-") as directory:
+    with TemporaryDirectory(prefix="caxton-") as directory, ExitStack() as stack:
         runtime_dir = Path(directory, "run")
         serve = ["serve", "-o", "json", "--runtime-dir", str(runtime_dir), "--data-dir", str(Path(directory, "data"))]
         serve += [*options] if workers is None else ["--workers", str(workers), *options]
         python = [sys.executable, "-P"]
-        child = subprocess.Popen(
-            [*python, "-m", __name__, str(os.getpid()), *python, "-m", "caxton", *serve],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
-        try:
-            _await_ready(child)
-            yield runtime_dir
-        finally:
-            _stop(child)
+        with interrupts_afterwards():
+            child = subprocess.Popen(
+                [*python, "-m", __name__, str(os.getpid()), *python, "-m", "caxton", *serve],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+            )
+            stack.callback(_stop, child)
+        _await_ready(child)
+        yield runtime_dir
+
+
+@contextmanager
+def interrupts_afterwards() -> Iterator[None]:
+    """Handle SIGINT and SIGTERM that come in the block when it ends, where what they raise would come in its midst.
+
+    Between the start of a child and the moment that it is known here, nobody could end it. Only the main thread
+    handles signals; in others this does nothing.
+    """
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    came: list[tuple[int, FrameType | None]] = []
+    here = threading.current_thread() is threading.main_thread()
+    held = {number: handler for number, handler in handlers.items() if here and callable(handler)}
+    for number in held:
+        signal.signal(number, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        for came_number, frame in came:
+            held[signal.Signals(came_number)](came_number, frame)
 
 
 def _await_ready(child: "subprocess.Popen[bytes]") -> None:

@@ -274,7 +274,7 @@ def wait_for_worker(parent):
     """Return every descendant of a bench, once there is a worker among them."""
     while parent.is_running():
         found = parent.children(recursive=True)
-        if any("worker" in " ".join(process.cmdline()) for process in found):
+        if any(" ".join(process.cmdline()).startswith("caxton worker") for process in found):
             return found
     raise AssertionError("it ended before it had a worker")
 

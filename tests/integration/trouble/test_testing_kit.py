@@ -1,10 +1,14 @@
 """The testing kit itself: what it starts it ends, and what does not start says why."""
 
 import asyncio
+import signal
+import subprocess
+from pathlib import Path
 
 import psutil
 import pytest
 
+from caxton.client.own_runtime import own_runtime
 from caxton.errors import ConfigurationError, NetworkError, RuntimeNotFound, Timeout
 from caxton.testing import eventually, runtime
 
@@ -25,6 +29,28 @@ async def test_a_runtime_is_gone_when_its_block_ends():
     served.close()
     with pytest.raises(RuntimeNotFound):
         await served.health()
+
+
+@pytest.mark.parametrize("serving", [runtime, own_runtime])
+def test_an_interrupt_at_the_start_leaves_nothing(serving, monkeypatch, tmp_path):
+    """Ctrl-C between the start of the child and the moment that it is known here ends it; its directory goes too."""
+    started, directories = [], []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, command, **options):
+            super().__init__(command, **options)
+            started.append(psutil.Process(self.pid))
+            directories.append(Path(command[command.index("--data-dir") + 1]).parent)
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("subprocess.Popen", Interrupted)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(KeyboardInterrupt), serving(1):
+        pass
+
+    assert len(started) == 1
+    assert psutil.wait_procs(started, timeout=60)[1] == []
+    assert [directory for directory in directories if directory.exists()] == []
 
 
 def test_a_runtime_that_does_not_start_says_why():
