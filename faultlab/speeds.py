@@ -27,7 +27,8 @@ FAILED = 1
 # pytest's own word for a run that has nothing to do, as when a choice of tests leaves none.
 _NOTHING_CHOSEN = 5
 _ROOT = Path(__file__).parents[1]
-# As `tox -e py` runs them.
+# As `tox -e py` chooses and runs them; a mark that is said afterwards goes before this one.
+_CHOSEN = ("-m", "not long")
 _ON_ALL_CORES = ("-n", "auto", "--dist", "loadfile")
 _NEIGHBOUR = [sys.executable, "-c", "while True: pass"]
 _MOST_SEED = 2**32 - 1
@@ -163,7 +164,7 @@ def run_all(runs: Sequence[Run]) -> list[Ended]:
 
 def run(one: Run, core: int | None = None) -> Ended:
     """Run the tests in a setting. core: the one that they have, where it is one; what pytest prints is then kept."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *one.words]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *_CHOSEN, *one.words]
     environment = dict(os.environ)
     if one.setting.shuffled:
         command += ["-p", "randomly", f"--randomly-seed={one.seed}"]

@@ -20,8 +20,10 @@ import json, os
 from pathlib import Path
 
 import psutil
+import pytest
 
 
+{mark}
 def test_probe(request):
     neighbours = [process.pid for process in psutil.Process(os.getppid()).children() if process.pid != os.getpid()]
     cores, seed = sorted(os.sched_getaffinity(0)), os.environ.get("PYTHONHASHSEED")
@@ -38,9 +40,9 @@ def speeds(tmp_path):
         pytest.skip("pytest-randomly is not installed; the extra caxton[test] has it")
     seen = tmp_path / "seen"
 
-    def run(*options, passes=True):
+    def run(*options, passes=True, mark=""):
         test = tmp_path / "test_probe.py"
-        test.write_text(PROBE.format(path=str(seen), passes=passes))
+        test.write_text(PROBE.format(path=str(seen), passes=passes, mark=mark))
         command = [sys.executable, "-m", "faultlab.speeds", *options, str(test)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
         return done, [json.loads(line) for line in seen.read_text().splitlines()]
@@ -92,6 +94,15 @@ def test_on_all_cores_tests_run_as_they_always_do(speeds):
     assert done.returncode == 0, done.stdout
     assert "bringing up nodes" in done.stdout
     assert set(cores) == os.sched_getaffinity(0)
+
+
+def test_benchmarks_are_left_out(speeds):
+    """Tests that are `long` measure how fast something is, which is another thing at each speed; -m chooses others."""
+    _, seen = speeds("-m", "not slow", mark="@pytest.mark.long")
+    assert len(seen) == 1
+    done, seen = speeds(mark="@pytest.mark.long")
+    assert (done.returncode, len(seen)) == (0, 1)
+    assert "1 deselected" in done.stdout
 
 
 def test_a_setting_that_there_is_not_is_refused():
