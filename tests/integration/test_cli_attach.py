@@ -13,6 +13,7 @@ import pytest
 import caxton
 from caxton.client.own_runtime import own_runtime
 from caxton.errors import AgentTakenOver, HandlerFailed
+from caxton.testing import eventually
 
 CAXTON = [sys.executable, "-P", "-m", "caxton"]
 SHOP = """
@@ -63,6 +64,17 @@ def attach(runtime, tmp_path):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # what it has started holds its pipes
         process.communicate(timeout=60)
+    asyncio.run(until_nobody_is_attached(runtime))
+
+
+async def until_nobody_is_attached(runtime):
+    """Wait until it is noticed that the programs of a test are gone: the next test's are to have their agents."""
+    async with caxton.connect(runtime) as client:
+
+        async def nobody():
+            return all(agent.state != "attached" for agent in await client.agents())
+
+        await eventually(nobody)
 
 
 def asked(runtime, content, agent="shouter"):

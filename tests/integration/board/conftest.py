@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,8 @@ HOSTILE_TEXT = f"{HOSTILE}\u202egnp.exe\x00\x1b[31m"
 DESKTOP, PHONE = (1_280, 900), (360, 740)
 # On a machine that is busy with others.
 PATIENCE_MS = 30_000
+WITHIN_S = 60.0
+LETTERS = 3
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -44,7 +47,7 @@ def guest_named():
 
 @pytest.fixture(scope="module")
 def served():
-    """A runtime of two workers with agents, one of which has a hostile name, conversations and dead letters."""
+    """A runtime of two workers with agents, one of which has a hostile name, and conversations."""
     with caxton.testing.runtime(workers=2, options=["--http", "127.0.0.1:0"]) as runtime:
         with caxton.connect_sync(runtime.runtime_dir) as client:
             names = ("echo", HOSTILE, *(f"shop-{number:02}" for number in range(60)))
@@ -53,9 +56,6 @@ def served():
             agents += [caxton.Deployment(name, guest(text)) for name, text in (("logger", "log"), ("broken", "faults"))]
             client.deploy_many(agents)
             client.request("logger", HOSTILE_TEXT.encode())
-            for _ in range(3):
-                with contextlib.suppress(caxton.errors.CaxtonError):
-                    client.send("broken", b"\x00", options=caxton.DeliveryOptions(max_retries=1))
             talk = client.new_conversation()
             kept = caxton.DeliveryOptions(conversation=caxton.ConversationLimits(keep_contents=True))
             for name in ("echo", "greeter", "echo"):  # each shard keeps contents where it is told so
@@ -74,6 +74,21 @@ def owner(served):
     """A client of who owns the runtime."""
     with caxton.connect_sync(served.runtime_dir) as client:
         yield client
+
+
+@pytest.fixture
+def letters(owner):
+    """There are so many dead letters, whatever other tests have made of them."""
+    missing = LETTERS - owner.dead_letter_stats().total_messages
+    if missing:
+        owner.pause("broken")
+        owner.resume("broken")  # which closes its breaker
+    for _ in range(missing):
+        with contextlib.suppress(caxton.errors.CaxtonError):
+            owner.send("broken", b"\x00", options=caxton.DeliveryOptions(max_retries=1))
+    give_up_at = time.monotonic() + WITHIN_S
+    while (found := owner.dead_letter_stats().total_messages) != LETTERS:
+        assert time.monotonic() < give_up_at, found
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ SHOWN = "<img src=x onerror=document.title='owned'>\\u202egnp.exe\\u0000\\u001b[
 LOOKS = [((1_280, 900), "light"), ((1_280, 900), "dark"), ((360, 740), "light"), ((360, 740), "dark")]
 
 
+@pytest.mark.usefixtures("letters")
 @pytest.mark.parametrize(("size", "scheme"), LOOKS)
 def test_every_page_can_be_used_by_everybody(board_of, owner, token, size, scheme):
     """On a desk and on a phone, light and dark: whatever is shown is text, and axe finds nothing wrong."""
@@ -164,6 +165,7 @@ def test_a_conversation_is_shown_with_what_was_said(board_of, token):
     expect(page.get_by_role("region", name="Conversations").locator("a.code")).to_have_count(1)
 
 
+@pytest.mark.usefixtures("letters")
 def test_dead_letters_are_found_looked_into_and_sent_again(board_of, owner, token):
     """Some of them by their boxes, one from its own page, and what is forgotten is asked for before."""
     board = board_of(token("operator"))

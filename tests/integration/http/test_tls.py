@@ -121,7 +121,7 @@ async def test_a_certificate_that_is_renewed_is_shown_from_then_on(served, url, 
         return ssl.get_server_certificate((host, int(port)), ca_certs=str(files.ca))
 
     context = ssl.create_default_context(cafile=str(files.ca))
-    pid = next(event["pid"] for event in served.events if event["event"] == "gateway_ready")
+    pid = (await served.event("gateway_ready"))["pid"]
     with httpx.Client(
         base_url=url, verify=context, headers={"Authorization": f"Bearer {token_of}"}, timeout=60.0
     ) as stays:
