@@ -148,12 +148,14 @@ def run_all(runs: Sequence[Run]) -> list[Ended]:
 
     def on_one_core(one: Run) -> Ended:
         core = cores.get()
-        print_text(f"== begins on core {core}: {one.name}")
-        ended = run(one, core=core)
+        try:
+            print_text(f"== begins on core {core}: {one.name}")
+            ended = run(one, core=core)
+        finally:
+            cores.put(core)
         for line in [] if ended.passed else ended.output.splitlines():
             print_text(line)
         print_text(f"== {ended}")
-        cores.put(core)
         return ended
 
     wide, narrow = ([one for one in runs if one.setting.one_core is kept] for kept in (False, True))
