@@ -76,6 +76,7 @@ _STAGE_OF = {
     "workers/loop/module_uses.py": "bookkeeping",
     "workers/loop/maintenance.py": "bookkeeping",
     "workers/intake/message_inlet.py": "receive",
+    "workers/intake/pace.py": "receive",
     "caxton/protocols/": "place",
     "workers/volatile/placing.py": "place",
     "workers/durable/placing.py": "place",

@@ -17,8 +17,6 @@ from workers.turns.routes import Routes
 from workers.volatile.placing import DRAINING, Placing
 from workers.worker_pass import Pass
 
-# Taken at a time, then their turns run: few enough that what was decoded is still in the processor's cache.
-AT_ONCE = 256
 # Frames at a time, however few messages are in each: so that no flood of small ones keeps turns from running.
 MAX_FRAMES = 64
 Refused = list[tuple[int, Envelope, CaxtonError]]
@@ -55,8 +53,8 @@ class MessageInlet:
         self._timed: TimedTurn | None = None
         self._read_ns = self._routed_ns = 0
 
-    def take(self, a_pass: Pass) -> None:
-        """Take and place what has come, up to 256 messages (and what the last frame brings beyond) and 64 frames."""
+    def take(self, a_pass: Pass, most: int) -> None:
+        """Take and place what has come, up to `most` messages (and what the last frame brings beyond) and 64 frames."""
         messages = 0
         self.more = True
         for _ in range(MAX_FRAMES):
@@ -67,7 +65,7 @@ class MessageInlet:
             if self._timed is None:
                 self._read_ns = monotonic_ns()
             messages += self._take_frame(raw, a_pass)
-            if messages >= AT_ONCE:
+            if messages >= most:
                 return
 
     def tell_measured(self, a_pass: Pass) -> None:

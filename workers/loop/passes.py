@@ -7,7 +7,8 @@ from time import monotonic_ns
 from workers.commit.committer import Committer
 from workers.commit.journal import Closed
 from workers.durable.paging import Paging
-from workers.intake.message_inlet import AT_ONCE, MessageInlet
+from workers.intake.message_inlet import MessageInlet
+from workers.intake.pace import Pace
 from workers.loop.lone_turns import LoneTurns
 from workers.loop.shard import Shard
 from workers.operations.attached import Attached
@@ -36,6 +37,8 @@ class Passes:
         self._committer = committer
         self.wake = wake
         self._lone_turns = LoneTurns(shard)
+        self._pace = Pace()
+        self._taken = 0  # messages, by all passes
         self._rested = False  # since the last commit: frames may have come, and nothing tells of them again
         self.paging = Paging(shard.store, shard.registry, shard.dispatcher, shard.durable, self.renew, wake)
         self.turns = 0
@@ -66,8 +69,8 @@ class Passes:
             self._run_turns(a_pass)
             a_pass.unfinished = False
         while True:
-            if dispatcher.idle or a_pass.taken_messages < a_pass.turns + AT_ONCE:  # or mailboxes would fill up with it
-                self._inlet.take(a_pass)
+            if most := self._pace.most(self._taken + a_pass.taken_messages, self.turns + a_pass.turns, dispatcher.idle):
+                self._inlet.take(a_pass, most)
             self._run_turns(a_pass)
             if a_pass.unfinished or a_pass.hurried:
                 break
@@ -101,6 +104,7 @@ class Passes:
         shard, keys = self._shard, self._shard.durable.keys
         shard.turns.ended()
         self.turns += a_pass.turns
+        self._taken += a_pass.taken_messages
         if keys.due:
             due, keys.due = keys.due, []
             shard.durable.routes.send(due, (0, 0), a_pass)

@@ -2,7 +2,10 @@
 
 import pytest
 
+from caxton.links.credit import UNLIMITED
+from workers.agents.registry import Hold
 from workers.queues.turn_time import LONG_NS, PROVEN, USUAL_NS
+from workers.worker_pass import MAX_PASS_NS
 
 LONG = 30 * LONG_NS
 
@@ -81,3 +84,28 @@ def test_who_is_short_or_interrupted_goes_on_at_once(timed, turn_ns, computing):
         timed.shard.settle()
     assert timed.time.begin(timed.now_ns, timed.now_ns, long_wait=False) == 0
     assert not any(agent.long_turns for agent in agents)
+
+
+def test_what_waits_ends_however_much_comes(timed):
+    """After a time in which nobody had turns, what waited has them while more comes: then turns are at once again."""
+    shard, turn_ns, each = timed.shard, MAX_PASS_NS // 500, 128
+    agents = [timed.agent(number, turn_ns, proven=True) for number in range(1, each + 1)]
+    timed.frame(*agents[:2])
+    shard.settle()
+    (client,) = shard.peers.sessions()
+    client.link.incoming._told_messages = client.link.incoming._told_bytes = UNLIMITED
+    for agent in agents:
+        agent.hold(Hold.PAUSED)
+    for _ in range(3):
+        timed.frame(*agents)
+    shard.settle()
+    for agent in agents:
+        agent.release(Hold.PAUSED)
+        shard.dispatcher.resume(agent)
+    assert not shard.dispatcher.idle
+    for _ in range(20):
+        timed.frame(*agents)
+
+    while not shard.dispatcher.idle:
+        shard.step()
+    assert len(shard.data.frames) > 10
