@@ -198,7 +198,7 @@ def test_who_comes_while_others_wait_is_seen_to_within_a_slice(shard, message, m
 
 
 def test_what_comes_does_not_outrun_turns(shard, message, monkeypatch):
-    """While others wait, a pass takes half of what it has run, and what is taken at a time: the rest stays outside."""
+    """While others wait, a pass takes no more than it has run, and what is taken at a time: the rest stays outside."""
     now_ns, turn_ns, calls = 10**9, 100_000, 0
 
     def turn(_agent, _message):
