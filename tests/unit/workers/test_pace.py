@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.intake.pace import AT_ONCE, FEW_TURNS, WHILE_OTHERS_WAIT, Pace
+from workers.intake.pace import AT_ONCE, FEW_TURNS, LONGEST_NS, WHILE_OTHERS_WAIT, Pace
 from workers.worker_pass import MAX_PASS_NS, SLICE_NS
 
 LARGEST_FRAME = 256
@@ -53,10 +53,23 @@ def test_who_comes_is_seen_to_where_turns_are_long(clock):
 
 
 def test_a_batch_is_paid_for_with_turns(clock):
-    """After a batch four turns run for three of its messages, however long that takes, before more are taken."""
+    """After a batch four turns run for three of its messages, before more are taken."""
     pace = Pace()
     pace.most(300, 100, True)
     assert pace.most(300, 100, False) == WHILE_OTHERS_WAIT
-    clock[0] += 20 * MAX_PASS_NS
+    clock[0] += LONGEST_NS - 1
     assert pace.most(600, 100 + 399, False) == 0
     assert pace.most(600, 100 + 400, False) == WHILE_OTHERS_WAIT
+
+
+def test_who_comes_is_seen_to_where_turns_become_long(clock):
+    """Some are taken after 20 ms, though many short turns ran before the long ones, and for however much none ran."""
+    pace = Pace()
+    pace.most(0, 0, True)
+    assert pace.most(0, 0, False) == WHILE_OTHERS_WAIT
+    for number in range(1, 4):
+        taken, turns = 10_000 * number, 2 * FEW_TURNS * number
+        clock[0] += LONGEST_NS - 1
+        assert pace.most(taken, turns, False) == 0
+        clock[0] += 1
+        assert pace.most(taken, turns, False) == WHILE_OTHERS_WAIT
