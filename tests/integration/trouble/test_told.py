@@ -13,10 +13,15 @@ WORKERS = 2
 
 async def test_a_runtime_tells_what_its_values_are_typed_to_have(client, served):
     """No part is missing, and health is the same to whoever asks without a session."""
-    health, stats = await client.health(), await client.stats()
+
+    async def look():
+        health = await client.health()
+        return health if health.status == "healthy" else None
+
+    health, stats = await eventually(look), await client.stats()  # a shard that a test killed comes back
 
     assert set(health.components) == {"shard 0", "shard 1", "compiler", "files", "clients"}
-    assert {part.status for part in health.components.values()} == {health.status} == {"healthy"}
+    assert {part.status for part in health.components.values()} == {"healthy"}
     assert [worker.pid for worker in (await served.health()).workers] == [worker.pid for worker in health.workers]
     for worker in stats.workers:
         assert {"shard", "incarnation", "state", *stats.totals} <= worker.keys()
