@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
 
 from caxton.agents.names import normal_name
+from caxton.client.routes.bid_room import BidRoom
 from caxton.client.routes.tracing import Tracing
 from caxton.client.runtime_line import RuntimeLine
 from caxton.client.session.forks import abandon_in_children
@@ -41,7 +42,8 @@ class Connection:
     had not left yet is sent. All else waits, each call for as long as its own timeout.
 
     principal: for whom it acts, "" for the user whose runtime it is. trace_sampling_ratio: of the traces that begin
-    here, how many are sampled. See `caxton.connect`.
+    here, how many are sampled. See `caxton.connect`. bid_room: where the answers of its negotiations are kept, if it is
+    no room of its own.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class Connection:
         reconnect: bool = True,
         principal: str = "",
         trace_sampling_ratio: float = 0.0,
+        bid_room: BidRoom | None = None,
     ) -> None:
         self._runtime_dir = Path(runtime_dir).absolute()
         self._principal = checked_principal(principal)
         self._reconnect = reconnect
         self._tracing = Tracing(trace_sampling_ratio)
+        self._bid_room = bid_room or BidRoom()
         self._runtime: RuntimeLine | None = None
         # Held while somebody opens this or has it open: of two tasks or threads that enter, one does.
         self._entered = threading.Lock()

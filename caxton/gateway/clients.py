@@ -2,27 +2,32 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Self
 
 from caxton.acl.message import Message
 from caxton.client.client import Client
+from caxton.client.routes.bid_room import BidRoom
 from caxton.delivery.levels import Level
 from caxton.errors import ConfigurationError, NetworkError, ResourceExhausted
 from caxton.gateway.counts import Counts
-from caxton.gateway.limits import MAX_CLIENTS, MAX_INBOX_BYTES
+from caxton.gateway.limits import MAX_BIDS_BYTES, MAX_CLIENTS, MAX_INBOX_BYTES, MAX_OWN_BIDS_BYTES
 
 
 class Clients:
     """Opened by `async with`; at most `most` are open, and of those that nobody uses the least recently used go.
 
-    connect: makes a client, not open yet, that acts for a principal. What agents send to it that no request waits for
-    goes to who reads its inbox; while nobody does, nothing is made or kept of it, and it is counted.
+    connect: makes a client, not open yet, that acts for a principal, with the room for what bidders answer it. What
+    agents send to it that no request waits for goes to who reads its inbox; while nobody does, nothing is made or kept
+    of it, and it is counted.
     """
 
-    def __init__(self, connect: Callable[[str], Client], counts: Counts, most: int = MAX_CLIENTS) -> None:
+    def __init__(self, connect: Callable[[str, BidRoom], Client], counts: Counts, most: int = MAX_CLIENTS) -> None:
         self._counts = counts
+        refused = partial(counts.refuse, "bids at once", "bid_bytes", MAX_BIDS_BYTES)
+        self._bid_room = BidRoom(MAX_BIDS_BYTES, refused=refused)
         self._connect = connect
         self._most = most
         # By principal, the least recently used first.
@@ -42,10 +47,12 @@ class Clients:
     def __len__(self) -> int:
         return len(self._open)
 
-    @property
-    def level(self) -> Level:
-        """How many of them are in use: of the others one goes when another is wanted."""
-        return Level("principals", sum(opened.users > 0 for opened in self._open.values()), self._most)
+    def levels(self) -> Iterator[Level]:
+        """Yield how many of them are in use, of the others one goes when another is wanted; and what bidders answer."""
+        yield Level("principals", sum(opened.users > 0 for opened in self._open.values()), self._most)
+        yield Level("bid_bytes", self._bid_room.held, self._bid_room.most)
+        for principal, opened in self._open.items():
+            yield Level("token_bid_bytes", opened.bid_room.held, opened.bid_room.most, principal)
 
     @asynccontextmanager
     async def acting_for(self, principal: str) -> AsyncIterator[Client]:
@@ -97,14 +104,17 @@ class Clients:
                 self._counts.refuse("too many principals", "principals", self._most)
                 raise ResourceExhausted("principals at once", self._most)
             self._open.pop(idle).over.set()
-        opened = self._open[principal] = _Opened()
+        refused = partial(
+            self._counts.refuse, "bids at once of one token", "token_bid_bytes", MAX_OWN_BIDS_BYTES, principal
+        )
+        opened = self._open[principal] = _Opened(BidRoom(MAX_OWN_BIDS_BYTES, self._bid_room, refused))
         self._tasks.create_task(self._hold(principal, opened))
         return opened
 
     async def _hold(self, principal: str, opened: "_Opened") -> None:
         """Keep a client open, from one task, until it is over."""
         try:
-            async with self._connect(principal) as client:
+            async with self._connect(principal, opened.bid_room) as client:
                 inbox = client.inbox()
                 inbox.hold_at_most(MAX_INBOX_BYTES)
                 inbox.pass_over(self._count_unasked)
@@ -148,9 +158,13 @@ async def _next(inbox: AsyncIterator[Message]) -> Message | None:
 
 
 class _Opened:
-    """A client, which may still be opening. users: requests that have it. over: set when it is to be closed."""
+    """A client, which may still be opening. users: requests that have it. over: set when it is to be closed.
 
-    def __init__(self) -> None:
+    bid_room: for what bidders answer it.
+    """
+
+    def __init__(self, bid_room: BidRoom) -> None:
+        self.bid_room = bid_room
         self.client: asyncio.Future[Client] = asyncio.get_running_loop().create_future()
         self.over = asyncio.Event()
         self.users = 0

@@ -32,7 +32,7 @@ class Port(NamedTuple):
         yield Level("streams", counts.streams, MAX_STREAMS)
         yield Level("body_bytes", counts.body_bytes, MAX_BODIES_BYTES)
         yield Level("answer_bytes", counts.answer_bytes, MAX_ANSWERS_BYTES)
-        yield self.clients.level
+        yield from self.clients.levels()
         yield from self.shares.levels()
 
 

@@ -24,6 +24,8 @@ MAX_OWN_REQUESTS, MAX_OWN_STREAMS, MAX_OWN_BODIES_BYTES = MAX_REQUESTS // 2, 32,
 MAX_OWN_MESSAGES = 20_000
 # What a task of a contract net may come to, with a copy of it for each bidder.
 MAX_TASK_COPIES_BYTES = 64 << 20
+# Bytes of what agents answer in contract nets under way: of all of them, and of those of one principal.
+MAX_BIDS_BYTES, MAX_OWN_BIDS_BYTES = 128 << 20, 64 << 20
 # Clients of the runtime, one for each principal that was here lately; and bytes of contents that wait, on each lane, in
 # the inbox of one for who reads it.
 MAX_CLIENTS, MAX_INBOX_BYTES = 64, 4 << 20

@@ -16,6 +16,7 @@ import uvicorn
 
 from caxton.client.call_line import ask_soon
 from caxton.client.client import Client, connect
+from caxton.client.routes.bid_room import BidRoom
 from caxton.errors import CaxtonError, ConfigurationError
 from caxton.gateway.access.access import Access
 from caxton.gateway.access.failures import Failures
@@ -60,8 +61,9 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
         told = answered(await ask_soon(directory, AskHealth(), timeout_s), Told, "the supervisor")
         return read_told(told.values, Health)
 
-    def client_for(principal: str) -> Client:
-        return connect(directory, principal=principal, trace_sampling_ratio=spec.trace_sampling_ratio)
+    def client_for(principal: str, bid_room: BidRoom) -> Client:
+        ratio = spec.trace_sampling_ratio
+        return Client(directory, principal=principal, trace_sampling_ratio=ratio, bid_room=bid_room)
 
     async with Clients(client_for, counts) as clients, Clients(client_for, of_metrics, most=1) as looking:
         sessions = Sessions(spec.session_key, 0 if spec.http is None else spec.http.port)

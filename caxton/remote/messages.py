@@ -14,6 +14,7 @@ from caxton.client.calls.arguments import listed, not_messages, seconds
 from caxton.client.calls.interaction_calls import InteractionCalls
 from caxton.client.calls.message_calls import BATCH_TIMEOUT_S
 from caxton.client.connection import Agent
+from caxton.client.interactions.bids import Bids
 from caxton.client.routes.receipts import Receipt
 from caxton.errors import (
     CaxtonError,
@@ -110,6 +111,11 @@ class RemoteMessages(RemoteConnection, InteractionCalls):
 
         Two dozen wait for their answers at the same time.
         """
+        return await self._request_many(messages, timeout_s, deadline_s)
+
+    async def _request_many(
+        self, messages: Iterable[Message], timeout_s: float, deadline_s: float | None, bids: Bids | None = None
+    ) -> list[Message | CaxtonError]:
         given = _checked(messages)
         within_s = _allowed(timeout_s if deadline_s is None else deadline_s)
         room = asyncio.Semaphore(_REQUESTS_AT_ONCE)
@@ -124,7 +130,8 @@ class RemoteMessages(RemoteConnection, InteractionCalls):
                         params={"timeout_s": within_s},
                         timeout_s=within_s + _WAY_S,
                     )
-                return read_told(values)
+                answer = read_told(values)
+                return answer if bids is None else bids.admitted(answer)
             except CaxtonError as error:
                 return error
 

@@ -18,6 +18,7 @@ from caxton.client.calls.broadcast_calls import BroadcastCalls
 from caxton.client.connection import Agent
 from caxton.client.interactions import auction as rules
 from caxton.client.interactions.auction import AuctionKind, AuctionResult, AuctionRound, Price, Terms
+from caxton.client.interactions.bids import Bids
 from caxton.errors import CaxtonError, ValidationError
 from caxton.ids import AgentId, ConversationId
 
@@ -49,8 +50,9 @@ class AuctionCalls(BroadcastCalls):
         called. encoding: "json" or "msgpack" for an item that is a value and no bytes.
 
         to: as in `contract_net`. Volatile unless the options say otherwise. What agents fail on is a part of the
-        result. Raises ValidationError for prices that are none, no agents, more than 1,000 or one twice, and
-        SerializationError; NoCapableAgents, ResourceExhausted; NetworkError when the runtime is gone.
+        result, and so is what has no room, as there. Raises ValidationError for prices that are none, no agents, more
+        than 1,000 or one twice, and SerializationError; NoCapableAgents, ResourceExhausted; NetworkError when the
+        runtime is gone.
         """
         terms = rules.checked_terms(kind, start, step, reserve)
         within_s = some_seconds(deadline_s)
@@ -60,12 +62,14 @@ class AuctionCalls(BroadcastCalls):
         asked = dict(await self._each_of(to, rules.MOST_BIDDERS))
         reliability = options.reliability or DEFAULT_LANE_OF_REQUEST.reliability
         item_as_said = _Item(content, encoding, language)
-        sale = _Sale(terms, self._new_conversation(), asked, item_as_said, replace(options, reliability=reliability))
-        try:
-            return await self._held(sale, within_s)
-        except asyncio.CancelledError:
-            self._cancel(sale.others())
-            raise
+        options = replace(options, reliability=reliability)
+        with Bids(self._bid_room) as bids:
+            sale = _Sale(terms, self._new_conversation(), asked, item_as_said, options, bids)
+            try:
+                return await self._held(sale, within_s)
+            except asyncio.CancelledError:
+                self._cancel(sale.others())
+                raise
 
     async def _held(self, sale: "_Sale", within_s: float) -> AuctionResult:
         terms, asked, out = sale.terms, sale.asked, sale.out
@@ -102,12 +106,15 @@ class AuctionCalls(BroadcastCalls):
         reply_by = time.time_ns() // 1_000_000 + round(within_s * 1_000)
         cfps = [sale.says(agent_id, Performative.CFP, b"%b" % str(price).encode(), reply_by) for agent_id in called]
         sale.called = called
-        answers = await self.request_many(cfps, deadline_s=within_s)
+        answers = await self._request_many(cfps, within_s, within_s, sale.bids)
         sale.called = []
         bids, gone = rules.sorted_bids(called, answers)
         sale.out |= gone
-        if bids:
-            await self.send_batch([sale.answers(bid, is_first=bid is bids[0]) for bid in bids])
+        told = [sale.answers(bid, is_first=bid is bids[0]) for bid in bids]
+        told += [sale.answers(bid, is_first=False) for bid in sale.bids.turned_away]
+        sale.bids.turned_away.clear()
+        if told:
+            await self.send_batch(told)
         return bids
 
     async def _close(self, sale: "_Sale", result: AuctionResult) -> None:
@@ -133,7 +140,7 @@ class _Item(NamedTuple):
 class _Sale:
     """What all messages of one auction have in common. asked: the bidders, with their names where they were named.
 
-    out: those who take no further part, and why. called: whose bids are waited for.
+    out: those who take no further part, and why. called: whose bids are waited for. bids: what all of them answer.
     """
 
     def __init__(
@@ -143,8 +150,9 @@ class _Sale:
         asked: Mapping[AgentId, str | None],
         item: _Item,
         options: DeliveryOptions,
+        bids: Bids,
     ) -> None:
-        self.terms, self.conversation_id, self.asked = terms, conversation_id, asked
+        self.terms, self.conversation_id, self.asked, self.bids = terms, conversation_id, asked, bids
         self._item, self._options = item, options
         self.out: dict[AgentId, Message | CaxtonError] = {}
         self.called: Sequence[AgentId] = ()

@@ -18,6 +18,7 @@ from caxton.client.calls.message_calls import REQUEST_TIMEOUT_S
 from caxton.client.calls.own_spans import contract_net_span
 from caxton.client.connection import Agent
 from caxton.client.interactions import contract_net as net
+from caxton.client.interactions.bids import Bids
 from caxton.client.interactions.contract_net import Choose, ContractResult, NamedChoice, Outcome
 from caxton.client.interactions.questions import QUERY_PROTOCOL
 from caxton.errors import CaxtonError, ValidationError
@@ -75,9 +76,11 @@ class InteractionCalls(BroadcastCalls):
 
         to: agents, or a `Capability`: everybody who is healthy and has it is asked then, in the order of their names.
 
-        What agents fail on is a part of the result. Raises ValidationError for no agents, more than 1,000, and a choice
-        that is none, SerializationError; NoCapableAgents when nobody has the capability, ResourceExhausted when more
-        than 1,000 have; what `choose` raises, when everybody has been rejected; NetworkError when the runtime is gone.
+        What agents fail on is a part of the result, and so is ResourceExhausted, in the place of an answer for which
+        there is no room: those of all negotiations of a client under way come to 64 MiB at most. Raises ValidationError
+        for no agents, more than 1,000, and a choice that is none, SerializationError; NoCapableAgents when nobody has
+        the capability, ResourceExhausted when more than 1,000 have; what `choose` raises, when everybody has been
+        rejected; NetworkError when the runtime is gone.
         """
         net.check_choice(choose)
         within_s, timeout_s = some_seconds(deadline_s), seconds(timeout_s)
@@ -109,12 +112,17 @@ class InteractionCalls(BroadcastCalls):
                 )
                 for agent_id, name in asked
             ]
-            answers = await self.request_many(cfps, deadline_s=within_s)
-            proposals, refusals = net.sorted_answers(agents, answers)
-            told = ContractResult(
-                conversation_id=conversation_id, outcome=Outcome.NO_PROPOSALS, proposals=proposals, refusals=refusals
-            )
-            return await self._award(told, choose, timeout_s, options) if proposals else told
+            with Bids(self._bid_room) as bids:
+                answers = await self._request_many(cfps, within_s, within_s, bids)
+                await self._reject(bids.turned_away, options)
+                proposals, refusals = net.sorted_answers(agents, answers)
+                told = ContractResult(
+                    conversation_id=conversation_id,
+                    outcome=Outcome.NO_PROPOSALS,
+                    proposals=proposals,
+                    refusals=refusals,
+                )
+                return await self._award(told, choose, timeout_s, options) if proposals else told
 
     def _span_of_net(
         self, conversation_id: ConversationId, agents: Sequence[AgentId]

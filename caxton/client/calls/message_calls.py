@@ -9,12 +9,7 @@ from typing import TypeVar, overload
 from caxton.acl.capability import NOBODY, Capability, Everyone
 from caxton.acl.envelope import DURABLE, Envelope, is_over
 from caxton.acl.message import Message
-from caxton.acl.options import (
-    DEFAULT_OPTIONS,
-    DeliveryOptions,
-    Lane,
-    with_key,
-)
+from caxton.acl.options import DEFAULT_OPTIONS, DeliveryOptions, Lane, with_key
 from caxton.acl.performative import Performative
 from caxton.client.calls.arguments import as_typed, envelopes_of, seconds
 from caxton.client.calls.cancel_calls import CancelCalls
@@ -22,7 +17,8 @@ from caxton.client.calls.capable_sends import send_capable
 from caxton.client.calls.sendings import ToEach, submit
 from caxton.client.calls.stamps import KNOWN, REQUESTED, SENT, stamped, too_late
 from caxton.client.connection import Agent
-from caxton.client.interactions.questions import Answering, any_agreeing, check_opening, is_agreeing
+from caxton.client.interactions.bids import Bids, batch_of
+from caxton.client.interactions.questions import Answering, check_opening, is_agreeing
 from caxton.client.routes.backlog import RECEIVER_WINDOW, Entry
 from caxton.client.routes.batches import Batch, settled
 from caxton.client.routes.handled_now import be_sealed, cause_now
@@ -305,6 +301,12 @@ class MessageCalls(CancelCalls):
         ends; what is left then ends as Timeout. deadline_s: in place of that, the time that all have together. Raises
         ValidationError as `send_batch` does, and for a receipt.
         """
+        return await self._request_many(messages, timeout_s, deadline_s)
+
+    async def _request_many(
+        self, messages: Iterable[Message], timeout_s: float, deadline_s: float | None, bids: Bids | None = None
+    ) -> list[Message | CaxtonError]:
+        """As `request_many`; bids: the negotiation, with a deadline, for whose calls the answers are."""
         await be_sealed(self._open().number)
         session = self._open()
         envelopes = envelopes_of(messages)
@@ -313,8 +315,7 @@ class MessageCalls(CancelCalls):
             raise ValidationError("receipt", "a request has its answer instead; send it, or ask for no receipt")
         strict = deadline_s is not None
         patience_s = seconds(timeout_s) if deadline_s is None else seconds(deadline_s, "deadline_s")
-        answering = Answering if any_agreeing(rare) else Batch
-        batch: Batch[Message] = answering(len(envelopes), "request", patience_s, session.loop, strict=strict)
+        batch = batch_of(len(envelopes), patience_s, session.loop, rare, bids, strict=strict)
         number, now_ms = session.number, time.time_ns() // 1_000_000
         next_id, waiting, cause = self._next_id(now_ms), session.answers.waiting, cause_now(number)
         by_lane: tuple[list[Entry], list[Entry]] = ([], [])

@@ -37,8 +37,9 @@ class AuctionCalls(BroadcastCalls):
         called. encoding: "json" or "msgpack" for an item that is a value and no bytes.
 
         to: as in `contract_net`. Volatile unless the options say otherwise. What agents fail on is a part of the
-        result. Raises ValidationError for prices that are none, no agents, more than 1,000 or one twice, and
-        SerializationError; NoCapableAgents, ResourceExhausted; NetworkError when the runtime is gone.
+        result, and so is what has no room, as there. Raises ValidationError for prices that are none, no agents, more
+        than 1,000 or one twice, and SerializationError; NoCapableAgents, ResourceExhausted; NetworkError when the
+        runtime is gone.
         """
         return self._run(
             self._client.auction(

@@ -66,9 +66,11 @@ class InteractionCalls(BroadcastCalls):
 
         to: agents, or a `Capability`: everybody who is healthy and has it is asked then, in the order of their names.
 
-        What agents fail on is a part of the result. Raises ValidationError for no agents, more than 1,000, and a choice
-        that is none, SerializationError; NoCapableAgents when nobody has the capability, ResourceExhausted when more
-        than 1,000 have; what `choose` raises, when everybody has been rejected; NetworkError when the runtime is gone.
+        What agents fail on is a part of the result, and so is ResourceExhausted, in the place of an answer for which
+        there is no room: those of all negotiations of a client under way come to 64 MiB at most. Raises ValidationError
+        for no agents, more than 1,000, and a choice that is none, SerializationError; NoCapableAgents when nobody has
+        the capability, ResourceExhausted when more than 1,000 have; what `choose` raises, when everybody has been
+        rejected; NetworkError when the runtime is gone.
         """
         return self._run(
             self._client.contract_net(

@@ -6,7 +6,9 @@ import pytest
 
 import caxton
 from caxton.acl.options import DeliveryOptions
-from caxton.errors import AgentNotFound, NoCapableAgents, ValidationError
+from caxton.client.client import Client
+from caxton.client.routes.bid_room import BidRoom
+from caxton.errors import AgentNotFound, NoCapableAgents, ResourceExhausted, ValidationError
 from caxton.ids import AgentId
 
 WORKERS = 2
@@ -105,6 +107,36 @@ async def test_a_dutch_auction_goes_to_the_first(client, bidders):
         await bidder.ended.wait()
     assert made["bert"].told[-1] == ("accept-proposal", b"4")
     assert made["anna"].told[-1] == ("inform", b"4")
+
+
+async def test_a_bid_beyond_the_room_for_bids_is_out(served, client, bidders):
+    """It is rejected like any that came too late, and the auction goes on among the others."""
+    made = await bidders(anna=7)
+
+    @caxton.agent("talker")
+    class Talker:
+        def __init__(self):
+            self.rejected = asyncio.Event()
+
+        async def on_inform(self, message):
+            pass
+
+        async def on_cfp(self, message):
+            return message.reply(b"6" * 41, performative="propose")
+
+        async def on_reject_proposal(self, message):
+            self.rejected.set()
+
+    room, talker = BidRoom(40), Talker()
+    async with client.host(talker), Client(served.runtime_dir, bid_room=room) as auctioneer:
+        result = await auctioneer.auction(b"cow", ["talker", "anna"], start=6, step=1, deadline_s=ROUND_S)
+        assert (result.outcome, result.winner, result.price) == ("sold", client.id_of("anna"), 6)
+        assert [(agent, type(said)) for agent, said in result.out.items()] == [
+            (client.id_of("talker"), ResourceExhausted)
+        ]
+        await talker.rejected.wait()
+        await made["anna"].ended.wait()
+    assert room.held == 0
 
 
 async def test_what_nobody_wants(client, bidders):

@@ -8,6 +8,8 @@ import pytest
 
 import caxton
 from caxton.acl.options import DeliveryOptions
+from caxton.client.client import Client
+from caxton.client.routes.bid_room import BidRoom
 from caxton.errors import AgentNotFound, HandlerFailed, NoCapableAgents, ResourceExhausted, Timeout, ValidationError
 from caxton.ids import AgentId
 
@@ -184,6 +186,24 @@ async def test_a_winner_that_does_not_do_it(client):
     async with client.host(Boaster):
         result = await client.contract_net(b"{}", ["boaster"])
     assert (result.outcome, result.result.content, result.error) == ("failed", b"out of stock", None)
+
+
+async def test_bids_beyond_the_room_for_them_are_turned_away(served, bidders):
+    """Who makes one is told that it did not win, and no more of it is kept; the net goes on with the others."""
+    made = await bidders(10**40, 9)
+    room = BidRoom(40)
+    async with Client(served.runtime_dir, bid_room=room) as client:
+        large = client.id_of("bidder 0")
+        result = await client.contract_net(b"{}", list(made))
+        assert (result.outcome, result.winner) == ("awarded", client.id_of("bidder 1"))
+        assert {agent: (type(said), said.limit) for agent, said in result.refusals.items()} == {
+            large: (ResourceExhausted, 40)
+        }
+        await made["bidder 0"].heard.wait()
+        only = await client.contract_net(b"{}", ["bidder 0"])
+        assert (only.outcome, only.proposals) == ("no_proposals", [])
+    assert [message.performative.act for message in made["bidder 0"].told][:2] == ["cfp", "reject-proposal"]
+    assert room.held == 0
 
 
 @pytest.mark.parametrize(

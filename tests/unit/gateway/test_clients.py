@@ -9,14 +9,15 @@ from caxton.client.routes.inbox import Inbox
 from caxton.errors import ConfigurationError, ResourceExhausted, RuntimeNotFound
 from caxton.gateway.clients import Clients
 from caxton.gateway.counts import Counts
-from caxton.gateway.limits import MAX_CLIENTS, MAX_INBOX_BYTES
+from caxton.gateway.limits import MAX_BIDS_BYTES, MAX_CLIENTS, MAX_INBOX_BYTES, MAX_OWN_BIDS_BYTES
 
 
 class Session:
     """What a client is to whoever keeps it: opened, used and closed, from one task."""
 
-    def __init__(self, principal):
+    def __init__(self, principal, bid_room):
         self.principal = principal
+        self.bid_room = bid_room
         self.session_id = 1
         self.events = []
         self.failure = None
@@ -50,8 +51,8 @@ def made():
 def connect(made):
     """Make a session, which `made` has too."""
 
-    def make(principal):
-        made.append(Session(principal))
+    def make(principal, bid_room):
+        made.append(Session(principal, bid_room))
         return made[-1]
 
     return make
@@ -100,12 +101,31 @@ async def test_a_gateway_has_so_many_clients(connect, one_turn_of_the_loop):
         assert len(clients) == MAX_CLIENTS
 
 
+async def test_what_bidders_answer_has_so_much_room_and_no_more(connect):
+    """Of one principal, and of all together: what refuses is counted, and told with whose it is."""
+    counts = Counts()
+    async with Clients(connect, counts) as clients:
+        rooms = [(await use(clients, name)).bid_room for name in "abc"]
+        assert rooms[0].take(MAX_OWN_BIDS_BYTES)
+        assert not rooms[0].take(1)
+        assert rooms[1].take(MAX_BIDS_BYTES - MAX_OWN_BIDS_BYTES)
+        assert not rooms[2].take(1)
+        levels = {(level.limit, level.whose): (level.have, level.most) for level in clients.levels()}
+        assert levels["bid_bytes", ""] == (MAX_BIDS_BYTES, MAX_BIDS_BYTES)
+        assert levels["token_bid_bytes", "a"] == (MAX_OWN_BIDS_BYTES, MAX_OWN_BIDS_BYTES)
+        assert levels["token_bid_bytes", "c"] == (0, MAX_OWN_BIDS_BYTES)
+        rooms[0].give_back(MAX_OWN_BIDS_BYTES)
+        assert rooms[2].take(MAX_OWN_BIDS_BYTES)
+    assert counts.refused == {"bids at once of one token": 1, "bids at once": 1}
+    assert counts.full == {("token_bid_bytes", "a"): MAX_OWN_BIDS_BYTES, ("bid_bytes", ""): MAX_BIDS_BYTES}
+
+
 async def test_one_that_cannot_be_opened_is_tried_anew(connect, made):
     """Whoever waits for it gets the error, and the next one another try."""
     failing = True
 
-    def sometimes(principal):
-        session = connect(principal)
+    def sometimes(principal, bid_room):
+        session = connect(principal, bid_room)
         session.failure = RuntimeNotFound("r") if failing else None
         return session
 

@@ -25,7 +25,7 @@ from caxton.wire.gateway_tick import MOST_BYTES, MOST_NEAR, Tick
 def port():
     """A port with room for ten connections, and for ten principals of whom none is here."""
     counts = Counts()
-    clients = SimpleNamespace(level=Level("principals", 0, 10))
+    clients = SimpleNamespace(levels=lambda: [Level("principals", 0, 10)])
     return Port(counts, 10, Shares(counts), clients)
 
 
@@ -58,7 +58,8 @@ def test_each_bound_of_a_port_is_told(port, fields, bound, most):
 
 def test_principals_and_shares_are_told(port):
     """Of a share it is told whose it is."""
-    fullness = Fullness({"metrics": port._replace(clients=SimpleNamespace(level=Level("principals", 9, 10)))})
+    clients = SimpleNamespace(levels=lambda: [Level("principals", 9, 10)])
+    fullness = Fullness({"metrics": port._replace(clients=clients)})
     share = port.shares.of("token:a")
     for _ in range(MAX_OWN_STREAMS):
         share.take_request()
