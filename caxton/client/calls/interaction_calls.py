@@ -114,7 +114,6 @@ class InteractionCalls(BroadcastCalls):
             ]
             with Bids(self._bid_room) as bids:
                 answers = await self._request_many(cfps, within_s, within_s, bids)
-                await self._reject(bids.turned_away, options)
                 proposals, refusals = net.sorted_answers(agents, answers)
                 told = ContractResult(
                     conversation_id=conversation_id,
@@ -122,7 +121,10 @@ class InteractionCalls(BroadcastCalls):
                     proposals=proposals,
                     refusals=refusals,
                 )
-                return await self._award(told, choose, timeout_s, options) if proposals else told
+                if proposals:
+                    return await self._award(told, bids.turned_away, choose, timeout_s, options)
+                await self._reject(bids.turned_away, options)
+                return told
 
     def _span_of_net(
         self, conversation_id: ConversationId, agents: Sequence[AgentId]
@@ -131,19 +133,25 @@ class InteractionCalls(BroadcastCalls):
         return contract_net_span(self._reach(), self._tracing, conversation_id, agents)
 
     async def _award(
-        self, told: ContractResult, choose: Choose | NamedChoice, timeout_s: float, options: DeliveryOptions
+        self,
+        told: ContractResult,
+        turned_away: Sequence[Message],
+        choose: Choose | NamedChoice,
+        timeout_s: float,
+        options: DeliveryOptions,
     ) -> ContractResult:
-        """Accept one proposal and reject the others; returns what came of it."""
+        """Accept one proposal and reject the others, those too that were turned away; returns what came of it."""
+        others = [*told.proposals, *turned_away]
         try:
             equals = net.best(choose, told.proposals)
         except BaseException:
-            await self._reject(told.proposals, options)
+            await self._reject(others, options)
             raise
         if not equals:
-            await self._reject(told.proposals, options)
+            await self._reject(others, options)
             return replace(told, outcome=Outcome.NONE_CHOSEN)
         winner, *tied = equals
-        others = [proposal for proposal in told.proposals if proposal is not winner]
+        others = [proposal for proposal in others if proposal is not winner]
         accept = self.request_many([net.accepted(winner, options)], deadline_s=timeout_s)
         (answer,), _ = await asyncio.gather(accept, self._reject(others, options))
         told = replace(told, winner=winner.sender, proposal=winner, tied=equals if tied else ())
