@@ -68,23 +68,30 @@ class Cast:
 async def on_stage(client: Client, counter_wasm: Path, counters: int, workers: int) -> AsyncIterator[Cast]:
     """Deploy the agents of a run, under names that no other run has, and remove them at the end, whatever happens.
 
-    Raises what the deployment raises, for instance InvalidModule.
+    Each worker has a splitter. Raises what the deployment raises, for instance InvalidModule.
     """
     run = f"words-{secrets.token_hex(6)}"
-    splitters = [
-        Deployment(f"{run}-splitter-{k}", SPLITTER_WASM, encoding="msgpack", limits=SPLITTER_LIMITS)
-        for k in range(SPLITTERS_PER_WORKER * workers)
-    ]
     prefix = f"{run}-counter-"
     owners = [
         Deployment(f"{prefix}{k}", counter_wasm, encoding="msgpack", limits=COUNTER_LIMITS) for k in range(counters)
     ]
-    names = [deployment.name for deployment in (*splitters, *owners)]
+    names = [owner.name for owner in owners]
+    takers: list[AgentId] = []
+    shards: dict[int, int] = {}
     try:
-        agents = _all_deployed(await client.deploy_many([*splitters, *owners]))
-        shards = {view.agent_id: view.shard for view in await client.agents()}
-        takers, tellers = tuple(agents[: len(splitters)]), tuple(agents[len(splitters) :])
-        yield Cast(takers, tellers, _around_the_shards(takers, shards), f"{prefix} {counters}\n".encode())
+        tellers = _all_deployed(await client.deploy_many(owners))
+        while len({shards[taker] for taker in takers}) < workers:  # which a name has is chance: all may have the same
+            more = [
+                Deployment(
+                    f"{run}-splitter-{len(takers) + k}", SPLITTER_WASM, encoding="msgpack", limits=SPLITTER_LIMITS
+                )
+                for k in range(SPLITTERS_PER_WORKER * workers)
+            ]
+            names += [splitter.name for splitter in more]
+            takers += _all_deployed(await client.deploy_many(more))
+            shards = {view.agent_id: view.shard for view in await client.agents()}
+        turns = _around_the_shards(takers, shards)
+        yield Cast(tuple(takers), tuple(tellers), turns, f"{prefix} {counters}\n".encode())
     except BaseException:
         with suppress(CaxtonError):  # what went wrong first is what matters
             await client.remove_many(names)

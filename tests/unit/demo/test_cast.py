@@ -1,13 +1,16 @@
 """The agents of the words demo: how many, and what it means when one of them fails."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from caxton.acl.failure import report
-from caxton.demo.cast import Cast, counters_for, failure_of
+from caxton.demo.cast import COUNTER_WASM, SPLITTERS_PER_WORKER, Cast, counters_for, failure_of, on_stage
 from caxton.demo.totals import Totals
 from caxton.errors import AgentError, MessageExpired, NetworkError, ResourceLimitExceeded
 from caxton.ids import AgentId
 
+WORKERS = 2
 CAST = Cast((AgentId(1),), (AgentId(2), AgentId(3)), (AgentId(1),), b"c 2\n")
 
 
@@ -42,3 +45,37 @@ def test_a_failure_that_says_nothing_is_told_by_number(content):
     error = failure_of(Totals(1, 1, 1, 7, content), CAST)
     assert isinstance(error, NetworkError)
     assert "7" in str(error)
+
+
+class Crowded:
+    """A client of a runtime in which the first agents all have names of the same shard. deployed: names in order."""
+
+    def __init__(self, of_first_shard):
+        self.of_first_shard = of_first_shard
+        self.deployed = []
+        self.removed = []
+
+    async def deploy_many(self, deployments):
+        before = len(self.deployed)
+        self.deployed += [deployment.name for deployment in deployments]
+        return [AgentId(number + 1) for number in range(before, len(self.deployed))]
+
+    async def agents(self):
+        return [
+            SimpleNamespace(agent_id=AgentId(number + 1), shard=int(number >= self.of_first_shard))
+            for number in range(len(self.deployed))
+        ]
+
+    async def remove_many(self, names):
+        self.removed += names
+
+
+async def test_each_worker_has_a_splitter():
+    """Also where chance gave all of the first ones to one worker; turns go around, and whoever was deployed goes."""
+    first = SPLITTERS_PER_WORKER * WORKERS
+    client = Crowded(1 + first)
+    async with on_stage(client, COUNTER_WASM, 1, WORKERS) as cast:
+        assert (len(cast.counters), len(cast.splitters)) == (1, 2 * first)
+        assert [turn > 1 + first for turn in cast.turns] == [False, True] * first
+    assert len(set(client.deployed)) == len(client.deployed)
+    assert sorted(client.removed) == sorted(client.deployed)
