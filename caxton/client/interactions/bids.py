@@ -46,7 +46,7 @@ class Bids:
             return answer
         if answer.performative is Performative.PROPOSE:
             self.turned_away.append(Message.of(replace(answer.envelope, content=b"")))
-        return ResourceExhausted("bytes for what bidders answer", self._room.most)
+        return ResourceExhausted("bytes for what bidders answer", self._room.limit_of(size))
 
 
 class CallsForProposals(Batch[Message]):

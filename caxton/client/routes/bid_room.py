@@ -35,6 +35,12 @@ class BidRoom:
         self.held += size
         return True
 
+    def limit_of(self, size: int) -> int:
+        """Return the limit that so many bytes more meet: of this room, or of the whole."""
+        if self.whole is None or self.held + size > self.most:
+            return self.most
+        return self.whole.limit_of(size)
+
     def give_back(self, size: int) -> None:
         """So many bytes are kept no longer."""
         self.held -= size

@@ -73,6 +73,15 @@ def test_an_answer_without_room_is_an_error(room):
     assert room.held == 0
 
 
+def test_the_error_has_the_limit_that_was_met():
+    """The room's own, or that of the whole where this one has room."""
+    whole = BidRoom(MOST)
+    with Bids(BidRoom(MOST - 1, whole)) as bids, Bids(BidRoom(MOST - 1, whole)) as others:
+        assert bids.admitted(said(MOST)).limit == MOST - 1
+        bids.admitted(said(MOST - 1))
+        assert others.admitted(said(2)).limit == MOST
+
+
 def test_an_error_takes_no_room(room):
     """Who did not answer is told as ever."""
     error = NetworkError("shard 0", "gone")
