@@ -7,6 +7,7 @@ import msgspec
 
 from caxton.acl.conversation_limits import MAX_PARTICIPANTS, ConversationLimits
 from caxton.acl.envelope import Id, Opening, Text, UuidBytes
+from caxton.conversations.history import in_order
 from caxton.conversations.state import State
 from caxton.conversations.summary import Summary
 from caxton.ids import AgentId, ConversationId
@@ -132,13 +133,7 @@ def join_all(views: list[ConversationView]) -> ConversationView:
 def _history(one: tuple[Summary, ...], other: tuple[Summary, ...]) -> tuple[Summary, ...]:
     if not one or not other:
         return one or other
-    merged = sorted((*one, *other), key=_said_order)
-    return tuple(merged[-MOST_TOLD:])
-
-
-def _said_order(said: Summary) -> tuple[int, bool, bytes, int]:
-    """What answers comes behind what was said in the same millisecond."""
-    return said.sent_at, said.in_reply_to is not None, said.message_id, said.receiver
+    return tuple(in_order((*one, *other))[-MOST_TOLD:])
 
 
 def _limits_order(view: ConversationView) -> tuple[int, ...]:
