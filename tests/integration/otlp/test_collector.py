@@ -114,13 +114,14 @@ async def test_logs_are_those_of_guests_and_events_those_of_the_runtime(collecto
 
 async def test_a_gateway_that_was_killed_tells_again_what_is_kept(collector, exporting, until):
     """Nothing is missing behind it, and an event that came twice is known by its cursor."""
-    gateways = [event["pid"] for event in exporting.events if event["event"] == "gateway_ready"]
-    os.kill(gateways[-1], signal.SIGKILL)
 
     def cursors(kind):
         told = [a for one in collector.logs() if one.get("eventName") == kind for a in one["attributes"]]
         return [one["value"]["stringValue"] for one in told if one["key"] == "caxton.event.cursor"]
 
+    await until(lambda: cursors("ready") and cursors("gateway_ready"))
+    gateways = [event["pid"] for event in exporting.events if event["event"] == "gateway_ready"]
+    os.kill(gateways[-1], signal.SIGKILL)
     await until(lambda: cursors("gateway_died"))
     await until(lambda: len(cursors("ready")) > 1)
     assert len({*cursors("ready")}) == 1
