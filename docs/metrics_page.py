@@ -97,7 +97,7 @@ _PARTS = Parts(
     Busiest([], 0, 0),
 )
 
-_GATEWAY = GatewayFigures({}, 0, 0, 0.0, 0.0, 0, 0.0, Exported())
+_GATEWAY = GatewayFigures({}, 0, 0, 0, 0.0, 0.0, 0, 0.0, Exported())
 
 
 def page() -> str:

@@ -47,10 +47,15 @@ class Clients:
     def __len__(self) -> int:
         return len(self._open)
 
+    @property
+    def bid_bytes(self) -> int:
+        """What bidders answered, in negotiations under way, in bytes."""
+        return self._bid_room.held
+
     def levels(self) -> Iterator[Level]:
         """Yield how many of them are in use, of the others one goes when another is wanted; and what bidders answer."""
         yield Level("principals", sum(opened.users > 0 for opened in self._open.values()), self._most)
-        yield Level("bid_bytes", self._bid_room.held, self._bid_room.most)
+        yield Level("bid_bytes", self.bid_bytes, self._bid_room.most)
         for principal, opened in self._open.items():
             yield Level("token_bid_bytes", opened.bid_room.held, opened.bid_room.most, principal)
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -30,13 +30,11 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Scrapes:
     """Keeps what was told last for a second; those who ask meanwhile share one look, and its failure.
 
-    Opened by `async with`. clients: of the runtime, for this alone. counts: of each port of the gateway. callers: how
-    many clients others have. exported: by OTLP.
+    Opened by `async with`. clients: of the runtime, for this alone. counts: of each port of the gateway. callers: the
+    clients that others have. exported: by OTLP.
     """
 
-    def __init__(
-        self, clients: Clients, counts: Mapping[str, Counts], callers: Callable[[], int], exported: Exported
-    ) -> None:
+    def __init__(self, clients: Clients, counts: Mapping[str, Counts], callers: Clients, exported: Exported) -> None:
         self._clients = clients
         self._exported = exported
         self._counts = counts
@@ -137,7 +135,8 @@ class Scrapes:
         return GatewayFigures(
             ports,
             unasked,
-            self._callers(),
+            len(self._callers),
+            self._callers.bid_bytes,
             self._kept.age_s,
             time.process_time(),
             _resident_bytes(),

@@ -69,7 +69,7 @@ async def serve(spec: GatewaySpec, ticks: int) -> None:
         sessions = Sessions(spec.session_key, 0 if spec.http is None else spec.http.port)
         identity = Identity(Access(Path(spec.data_dir) / FILE_NAME), Failures(), sessions)
         exported = Exported()
-        scrapes = Scrapes(looking, {"http": counts, "metrics": of_metrics}, lambda: len(clients), exported)
+        scrapes = Scrapes(looking, {"http": counts, "metrics": of_metrics}, clients, exported)
         house = House(clients, Vitals(ask_health), counts, identity.access, sessions, scrapes, AccessNotes())
         servers: list[tuple[Server, Listening]] = []
         ports: dict[str, Port] = {}

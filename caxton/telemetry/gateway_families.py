@@ -29,13 +29,15 @@ class PortFigures(NamedTuple):
 class GatewayFigures(NamedTuple):
     """ports: what is at each, by its name. unasked: messages that no request waited for. clients: of the runtime.
 
-    kept_age_s: since the ledger, dead letters and conversations were counted. cpu_s, resident_bytes, started_s: of its
-    process; started in seconds since 1970. exported: by OTLP.
+    bid_bytes: what bidders answered these, in negotiations under way. kept_age_s: since the ledger, dead letters and
+    conversations were counted. cpu_s, resident_bytes, started_s: of its process; started in seconds since 1970.
+    exported: by OTLP.
     """
 
     ports: Mapping[str, PortFigures]
     unasked: int
     clients: int
+    bid_bytes: int
     kept_age_s: float
     cpu_s: float
     resident_bytes: int
@@ -63,6 +65,8 @@ def gateway_families(figures: GatewayFigures) -> Iterator[Family]:
         values: Samples = {(port,): value_of(one) for port, one in figures.ports.items()}
         yield Family(f"caxton_gateway_{name}", Kind.GAUGE, says, ("port",), values)
     yield gauge("caxton_gateway_clients", "clients of the runtime that the gateway has open", figures.clients)
+    says = "what bidders answered in negotiations that are under way, as long as these last"
+    yield gauge("caxton_gateway_bid_bytes", says, figures.bid_bytes)
     says = "messages from agents that no request waited for, which the gateway took and nobody read"
     yield counter("caxton_gateway_unasked_messages", says, figures.unasked)
     says = "how long ago what is kept was counted: the ledger, dead letters, conversations"

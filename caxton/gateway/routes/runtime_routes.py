@@ -24,6 +24,7 @@ class GatewayStats(msgspec.Struct, frozen=True):
     under_way: int
     streams: int
     body_bytes: int
+    bid_bytes: int
     clients: int
 
 
@@ -78,6 +79,7 @@ async def stats(caller: Caller) -> Stats:
                 counts.under_way,
                 counts.streams,
                 counts.body_bytes,
+                house.clients.bid_bytes,
                 len(house.clients),
             ),
         )

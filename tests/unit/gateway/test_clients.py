@@ -112,6 +112,7 @@ async def test_what_bidders_answer_has_so_much_room_and_no_more(connect):
         assert not rooms[2].take(1)
         levels = {(level.limit, level.whose): (level.have, level.most) for level in clients.levels()}
         assert levels["bid_bytes", ""] == (MAX_BIDS_BYTES, MAX_BIDS_BYTES)
+        assert clients.bid_bytes == MAX_BIDS_BYTES
         assert levels["token_bid_bytes", "a"] == (MAX_OWN_BIDS_BYTES, MAX_OWN_BIDS_BYTES)
         assert levels["token_bid_bytes", "c"] == (0, MAX_OWN_BIDS_BYTES)
         rooms[0].give_back(MAX_OWN_BIDS_BYTES)

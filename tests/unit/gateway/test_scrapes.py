@@ -82,7 +82,13 @@ async def scrapes(runtime, monkeypatch):
             assert principal
             yield runtime
 
-    async with scrapes_module.Scrapes(Clients(), {"metrics": Counts()}, lambda: 3, Exported()) as scrapes:
+    class Callers:
+        bid_bytes = 5
+
+        def __len__(self):
+            return 3
+
+    async with scrapes_module.Scrapes(Clients(), {"metrics": Counts()}, Callers(), Exported()) as scrapes:
         yield scrapes
 
 
@@ -93,6 +99,7 @@ async def test_what_a_shard_does_not_tell_is_left_out(scrapes):
     assert 'caxton_scrape_parts{part="ledger"} 0.0' in text
     assert 'caxton_scrape_parts{part="dead_letters"} 0.0' in text
     assert "caxton_gateway_clients 3.0" in text
+    assert "caxton_gateway_bid_bytes 5.0" in text
 
 
 async def test_all_who_ask_within_a_second_share_one_look(scrapes, runtime, one_turn_of_the_loop):
