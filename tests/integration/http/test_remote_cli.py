@@ -8,6 +8,9 @@ from typer.testing import CliRunner
 
 from caxton.cli.main import app
 
+# There is an agent echo, whichever test is the first.
+pytestmark = pytest.mark.usefixtures("admin")
+
 # What differs from one moment to the next.
 CHANGING = {"queued", "oldest_ms", "counters", "uptime_s", "instantiated"}
 SAME = [
