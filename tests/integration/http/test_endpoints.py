@@ -298,7 +298,7 @@ def test_conversations_come_in_pages(asking, admin):
 
 def test_figures_of_the_runtime_and_its_books(admin):
     """The books balance, and the gateway has counted who asked."""
-    stats, ledger, health = (admin.get(f"/v1/{name}").json() for name in ("stats", "ledger", "health"))
+    ledger, health, stats = (admin.get(f"/v1/{name}").json() for name in ("ledger", "health", "stats"))
 
     assert ledger["balanced"] is True
     assert ledger["shards"].keys() == {"0", "1"}
