@@ -13,7 +13,7 @@ def in_order(said: Iterable[Summary]) -> list[Summary]:
 
     So what one party says stands in its own order, and an answer behind what it answers, whatever the clocks say. Of
     one millisecond, answers come as soon as they may, and clients speak before agents, who speak when they are spoken
-    to. Messages that answer each other in a circle, which nobody has said in any order, are told by the clocks alone.
+    to. Where not all of this can be, because ids are made up or a clock was set back, the clocks alone say.
     """
     clocked = sorted(said, key=_by_clock)
     questions = {one.message_id: place for place, one in enumerate(clocked)}

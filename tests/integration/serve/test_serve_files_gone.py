@@ -38,5 +38,6 @@ def test_a_send_is_not_acknowledged_into_a_file_that_is_gone(serve):
     health = served.health()
     assert event["shard"] == 0
     assert health["status"] == "degraded"
+    assert {0, 1} == {*shards}
     for end, shard in zip(ends, shards * 3, strict=True):
         assert isinstance(end, CaxtonError) is (shard == 0), (shard, end)

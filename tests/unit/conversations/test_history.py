@@ -61,9 +61,20 @@ def test_messages_are_told_as_they_were_said(messages, order):
 
 
 def test_messages_that_answer_each_other_in_a_circle_are_told():
-    """Only who makes up ids can send such ones; they are told by their clocks, and none is left out."""
+    """Who makes up ids can send such ones; they are told by their clocks, and none is left out."""
     circle = [said("b", CLIENT, ASKED, "a"), said("a", ASKED, CLIENT, "b"), said("c", CLIENT, ASKED, "c")]
     assert names(circle) == "abc"
+
+
+def test_messages_of_a_clock_that_was_set_back_are_told():
+    """An agent that answers again after that seems to have said it before; clocks say all there is to say."""
+    turns = [
+        said("a", CLIENT, ASKED, sent_at=4),
+        said("b", ASKED, CLIENT, "a", sent_at=5),
+        said("c", CLIENT, ASKED, "b", sent_at=6),
+        said("d", ASKED, CLIENT, "c", sent_at=2),
+    ]
+    assert names(turns) == "dabc"
 
 
 made_up = st.builds(
