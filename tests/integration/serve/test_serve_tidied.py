@@ -4,7 +4,9 @@ import shutil
 
 import pytest
 
+from caxton.client.call_line import ask
 from caxton.store.directory_lock import holder
+from caxton.wire.audit import AnchorAudit
 
 
 def test_a_tidied_runtime_directory_is_seen_to(serve, caxton):
@@ -37,6 +39,8 @@ def test_a_runtime_that_nobody_can_reach_ends_with_a_reason(serve, gone):
     """It drains, tells what is gone, and fails, so that whoever started it can start it again."""
     served = serve(workers=1)
     served.event("ready")
+    # By its first heartbeat the supervisor learns where a worker listens: one that answers has been connected to.
+    served.until(lambda: ask(served.runtime_dir, AnchorAudit(), 30.0), lambda anchored: not anchored.away)
     if gone == "directory":
         shutil.rmtree(served.runtime_dir)
     else:
