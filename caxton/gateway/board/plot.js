@@ -20,7 +20,7 @@ export class Plot {
     this.base = base;
     this.isLog = isLog;
     this.legend = h("p", { class: "legend" });
-    this.svg = s("svg", { class: "plot", role: "img", height: HEIGHT });
+    this.svg = s("svg", { class: "plot", role: "img", height: HEIGHT, "aria-label": `${name}: nothing yet` });
     this.element = h("figure", {}, h("figcaption", {}, h("h3", {}, name), this.legend), this.svg);
     this.pointed = null;
     this.last = null;

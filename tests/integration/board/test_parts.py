@@ -56,6 +56,14 @@ def test_an_hour_is_kept_and_no_more(run):
     assert told == [1_800, 1_799, 0.5]
 
 
+def test_a_plot_has_a_name_before_there_is_anything_in_it(run):
+    """Else a page says of a picture nothing but that it is one, until the first numbers come."""
+    told = run(
+        "plot.js", """m => new m.Plot("Memory", [], String).element.querySelector("svg").getAttribute("aria-label")"""
+    )
+    assert told == "Memory: nothing yet"
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
