@@ -91,6 +91,18 @@ def letters(owner):
         assert time.monotonic() < give_up_at, found
 
 
+@pytest.fixture
+def have_died(owner):
+    """Wait until messages to an agent have died for each of these reasons."""
+
+    def wait(agent, *reasons):
+        give_up_at = time.monotonic() + WITHIN_S
+        while missing := [one for one in reasons if not any(owner.dead_letters(agent=agent, reason=one, limit=1))]:
+            assert time.monotonic() < give_up_at, missing
+
+    return wait
+
+
 @pytest.fixture(scope="module")
 def token(owner):
     """Make a token of a role, for agents whose names fit; once for each."""

@@ -42,7 +42,7 @@ def mended(served, owner, guest_named):
     load.join()
 
 
-def test_a_stuck_agent_is_found_looked_into_and_brought_back(board_of, token, owner, mended):
+def test_a_stuck_agent_is_found_looked_into_and_brought_back(board_of, token, owner, mended, have_died):
     """Found on the overview, paused, its late messages sent again, what it dies of forgotten, resumed, and balanced."""
     board = board_of(token("operator"))
     page = board.page
@@ -62,7 +62,8 @@ def test_a_stuck_agent_is_found_looked_into_and_brought_back(board_of, token, ow
     expect(pairs.get_by_role("row", name=re.compile(f"clients {NAME}"))).to_be_visible()
     page.get_by_role("group", name="Pairs").get_by_role("link", name=NAME).first.click()
 
-    # It is kept from doing more harm; what comes from now on waits.
+    # It is kept from doing more harm; what comes from now on waits, and nothing dies any more.
+    have_died(NAME, "poison", "expired")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     mended.set()
